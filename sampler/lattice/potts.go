@@ -1,0 +1,161 @@
+// Package lattice holds spin systems: their configurations, energies and
+// symmetries. It draws no samples and knows no density of states.
+package lattice
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Limits of a Potts system. A torus needs three sites per side: with two, the
+// left and the right neighbour of a site are the same site and every bond would
+// count twice. A colour is stored in one byte.
+const (
+	MinSide    = 3
+	MinColours = 2
+	MaxColours = 255
+	maxSites   = 1 << 24
+)
+
+// Coordination is the number of neighbours of a site of the square lattice.
+const Coordination = 4
+
+// Potts is the q-state Potts model on a periodic square lattice of Lx x Ly
+// sites without field,
+//
+//	E = -J sum over bonds <ij> of delta(s_i, s_j),  J = 1,
+//
+// so that E = -B with B, the number of satisfied bonds, between 0 and 2N. The
+// Ising model is q = 2; its usual energy is then -sum s_i s_j = 2E + 2N.
+//
+// Site i = y*Lx + x carries a colour 0..q-1 and a configuration is a []uint8 of
+// N colours. B is called the level of a configuration throughout.
+type Potts struct {
+	q, lx, ly  int
+	neighbours []int32 // right, left, down, up of site i at [4*i, 4*i+4)
+}
+
+// NewPotts returns the q-state Potts model on an lx x ly torus, or an error that
+// names every argument out of its range.
+func NewPotts(q, lx, ly int) (*Potts, error) {
+	var faults []error
+	if q < MinColours || q > MaxColours {
+		faults = append(faults, fmt.Errorf("q = %d: the number of colours must be %d..%d", q, MinColours, MaxColours))
+	}
+	if lx < MinSide || ly < MinSide {
+		faults = append(faults, fmt.Errorf("size = %dx%d: each side of the torus must be at least %d", lx, ly, MinSide))
+	} else if lx > maxSites/ly {
+		faults = append(faults, fmt.Errorf("size = %dx%d: more than %d sites", lx, ly, maxSites))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("potts model: %w", errors.Join(faults...))
+	}
+	p := &Potts{q: q, lx: lx, ly: ly, neighbours: make([]int32, Coordination*lx*ly)}
+	for y := range ly {
+		for x := range lx {
+			i := y*lx + x
+			p.neighbours[4*i+0] = int32(y*lx + (x+1)%lx)
+			p.neighbours[4*i+1] = int32(y*lx + (x+lx-1)%lx)
+			p.neighbours[4*i+2] = int32((y+1)%ly*lx + x)
+			p.neighbours[4*i+3] = int32((y+ly-1)%ly*lx + x)
+		}
+	}
+	return p, nil
+}
+
+// Q is the number of colours.
+func (p *Potts) Q() int { return p.q }
+
+// Size returns the sides Lx and Ly.
+func (p *Potts) Size() (lx, ly int) { return p.lx, p.ly }
+
+// Sites is the number of sites N = Lx Ly.
+func (p *Potts) Sites() int { return p.lx * p.ly }
+
+// Levels is the number of values that B can take on paper, 2N+1; Possible tells
+// which of them no configuration has.
+func (p *Potts) Levels() int { return 2*p.Sites() + 1 }
+
+// Energy of the level B, -B in units of J.
+func (p *Potts) Energy(level int) int { return -level }
+
+// GroundLevel is the level of the q uniform configurations, 2N.
+func (p *Potts) GroundLevel() int { return 2 * p.Sites() }
+
+// PeakLevel is the mean level at infinite temperature, 2N/q rounded down, where
+// the density of states has its maximum (up to the width of one level or two).
+func (p *Potts) PeakLevel() int { return 2 * p.Sites() / p.q }
+
+// LnStates is ln q^N, the logarithm of the number of configurations.
+func (p *Potts) LnStates() float64 { return float64(p.Sites()) * math.Log(float64(p.q)) }
+
+// LnGroundStates is ln q, the logarithm of the degeneracy of the ground state.
+func (p *Potts) LnGroundStates() float64 { return math.Log(float64(p.q)) }
+
+// Possible reports whether simple rules leave the level B open. It excludes the
+// levels that no configuration can have: a domain wall on the torus crosses at
+// least four bonds and never five, so 2N-1, 2N-2, 2N-3 and 2N-5 are empty; and
+// for q = 2 every row and every column is crossed an even number of times, so
+// 2N-B is even and at most one bond per row or column of odd length less than
+// all. On lattices with a side of three or four a few more levels may be empty,
+// which only exact counting tells.
+func (p *Potts) Possible(level int) bool {
+	unsatisfied := p.GroundLevel() - level
+	switch {
+	case level < 0 || unsatisfied < 0:
+		return false
+	case unsatisfied == 1 || unsatisfied == 2 || unsatisfied == 3 || unsatisfied == 5:
+		return false
+	case p.q == 2:
+		most := p.ly*(p.lx-p.lx%2) + p.lx*(p.ly-p.ly%2)
+		return unsatisfied%2 == 0 && unsatisfied <= most
+	}
+	return true
+}
+
+// Neighbours returns the neighbour table, the right, left, lower and upper
+// neighbour of site i at [4i, 4i+4). It is shared and must not be written.
+func (p *Potts) Neighbours() []int32 { return p.neighbours }
+
+// Bonds counts the satisfied bonds B of a configuration of N colours.
+func (p *Potts) Bonds(state []uint8) int { return bonds(p.lx, p.ly, state) }
+
+// BondsInt32 is Bonds for a configuration held as int32, the element type of the
+// networks' tensors.
+func (p *Potts) BondsInt32(state []int32) int { return bonds(p.lx, p.ly, state) }
+
+func bonds[S uint8 | int32](lx, ly int, state []S) int {
+	count := 0
+	above := state[(ly-1)*lx : ly*lx]
+	for y := range ly {
+		row := state[y*lx : y*lx+lx]
+		left := row[lx-1]
+		for x, s := range row {
+			if s == left {
+				count++
+			}
+			if s == above[x] {
+				count++
+			}
+			left = s
+		}
+		above = row
+	}
+	return count
+}
+
+// Validate returns an error if state is not a configuration of this system.
+func (p *Potts) Validate(state []uint8) error {
+	if len(state) != p.Sites() {
+		return fmt.Errorf("configuration has %d sites, the lattice %dx%d has %d", len(state), p.lx, p.ly, p.Sites())
+	}
+	for i, s := range state {
+		if int(s) >= p.q {
+			return fmt.Errorf("configuration: site %d has colour %d, allowed are 0..%d", i, s, p.q-1)
+		}
+	}
+	return nil
+}
+
+func (p *Potts) String() string { return fmt.Sprintf("potts q=%d %dx%d", p.q, p.lx, p.ly) }
