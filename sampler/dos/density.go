@@ -1,0 +1,152 @@
+// Package dos holds densities of states: their estimation from histograms, error
+// bars, comparison, files and the canonical averages that follow from them.
+// Everything is done with logarithms.
+package dos
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Density is ln g(E) at a list of energies in ascending order. Levels without
+// states, or never visited, are absent.
+type Density struct {
+	Energy []float64 // in units of J
+	LnG    []float64 // natural logarithm
+	// Error is one standard error of LnG at each energy; NaN where there is no
+	// estimate of it. Nil stands for none at all.
+	Error []float64
+}
+
+// Len is the number of levels.
+func (d *Density) Len() int { return len(d.Energy) }
+
+// Validate returns an error unless energies ascend, lengths agree and every ln g
+// is finite.
+func (d *Density) Validate() error {
+	if len(d.Energy) == 0 {
+		return errors.New("density of states has no levels")
+	}
+	if len(d.LnG) != len(d.Energy) || d.Error != nil && len(d.Error) != len(d.Energy) {
+		return fmt.Errorf("density of states has %d energies, %d values and %d errors", len(d.Energy), len(d.LnG), len(d.Error))
+	}
+	for i, e := range d.Energy {
+		switch {
+		case math.IsNaN(e) || math.IsInf(e, 0):
+			return fmt.Errorf("energy of level %d is %v", i, e)
+		case i > 0 && e <= d.Energy[i-1]:
+			return fmt.Errorf("energies must ascend: %v follows %v", e, d.Energy[i-1])
+		case math.IsNaN(d.LnG[i]) || math.IsInf(d.LnG[i], 0):
+			return fmt.Errorf("ln g(%v) is %v", e, d.LnG[i])
+		}
+	}
+	return nil
+}
+
+// sort puts the levels in ascending order of energy.
+func (d *Density) sort() {
+	order := make([]int, len(d.Energy))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		switch {
+		case d.Energy[a] < d.Energy[b]:
+			return -1
+		case d.Energy[a] > d.Energy[b]:
+			return 1
+		}
+		return 0
+	})
+	permute := func(x []float64) []float64 {
+		if x == nil {
+			return nil
+		}
+		y := make([]float64, len(x))
+		for i, j := range order {
+			y[i] = x[j]
+		}
+		return y
+	}
+	d.Energy, d.LnG, d.Error = permute(d.Energy), permute(d.LnG), permute(d.Error)
+}
+
+// Normalise shifts ln g so that the sum of g over all levels is exp(lnTotal),
+// q^N for a Potts model.
+func (d *Density) Normalise(lnTotal float64) {
+	shift := lnTotal - LogSumExp(d.LnG)
+	for i := range d.LnG {
+		d.LnG[i] += shift
+	}
+}
+
+// LogSumExp is ln of the sum of exp(x), without overflow; -Inf for an empty x.
+func LogSumExp(x []float64) float64 {
+	largest := math.Inf(-1)
+	for _, v := range x {
+		largest = max(largest, v)
+	}
+	if math.IsInf(largest, -1) {
+		return largest
+	}
+	sum := 0.0
+	for _, v := range x {
+		sum += math.Exp(v - largest)
+	}
+	return largest + math.Log(sum)
+}
+
+// Difference of two densities of states A and B, ln g_A - ln g_B over the levels
+// that both have, after each was normalised to the same sum over those levels.
+type Difference struct {
+	Levels   int       `json:"levels"`     // levels in common
+	RMS      float64   `json:"rms"`        // root of the mean square
+	Max      float64   `json:"max"`        // largest absolute value
+	MaxAt    float64   `json:"max_energy"` // the energy where that is
+	MissingA []float64 `json:"missing_in_a"`
+	MissingB []float64 `json:"missing_in_b"`
+}
+
+// Compare returns the difference of a and b, an error if they have no level in
+// common. Energies are equal if they differ by less than 1e-9 of their size.
+func Compare(a, b *Density) (Difference, error) {
+	d := Difference{MissingA: []float64{}, MissingB: []float64{}}
+	var energies, x, y []float64
+	i, j := 0, 0
+	for i < a.Len() || j < b.Len() {
+		switch {
+		case j == b.Len() || i < a.Len() && before(a.Energy[i], b.Energy[j]):
+			d.MissingB = append(d.MissingB, a.Energy[i])
+			i++
+		case i == a.Len() || before(b.Energy[j], a.Energy[i]):
+			d.MissingA = append(d.MissingA, b.Energy[j])
+			j++
+		default:
+			energies = append(energies, a.Energy[i])
+			x, y = append(x, a.LnG[i]), append(y, b.LnG[j])
+			i++
+			j++
+		}
+	}
+	if len(x) == 0 {
+		return d, errors.New("compare densities of states: they have no energy in common; are they of the same system?")
+	}
+	d.Levels = len(x)
+	shift := LogSumExp(x) - LogSumExp(y)
+	sum := 0.0
+	for k := range x {
+		delta := x[k] - y[k] - shift
+		sum += delta * delta
+		if math.Abs(delta) > d.Max {
+			d.Max, d.MaxAt = math.Abs(delta), energies[k]
+		}
+	}
+	d.RMS = math.Sqrt(sum / float64(len(x)))
+	return d, nil
+}
+
+func before(a, b float64) bool {
+	return a < b-1e-9*max(1, math.Abs(a), math.Abs(b))
+}
