@@ -1,0 +1,344 @@
+package sampler
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+// exactLnG reads the exact ln g of a system from the reference data.
+func exactLnG(t testing.TB, name string) *dos.Density {
+	t.Helper()
+	path := filepath.Join("exact", "testdata", name+".csv")
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	d, err := dos.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// siteProposer is a Proposer in plain Go with a closed form: every site to be
+// resampled keeps the colour that the condition has there with probability stay,
+// a probability that depends on the condition's bonds, so that forward and reverse
+// differ.
+type siteProposer struct {
+	p *lattice.Potts
+	b *Batch
+}
+
+func newSiteProposer(p *lattice.Potts, walkers int) *siteProposer {
+	n := p.Sites()
+	return &siteProposer{p: p, b: &Batch{
+		Walkers: walkers, Sites: n,
+		State: make([]int32, walkers*n), Start: make([]int32, walkers), Uniform: make([]float32, walkers*n),
+		Proposal: make([]int32, walkers*n), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
+	}}
+}
+
+func (s *siteProposer) Batch() *Batch { return s.b }
+
+func (s *siteProposer) stay(condition []int32) float64 {
+	return 0.3 + 0.6*float64(s.p.BondsInt32(condition))/float64(s.p.GroundLevel())
+}
+
+// lnQ is the log-likelihood of state given condition.
+func (s *siteProposer) lnQ(state, condition []int32, start int) float32 {
+	stay, q := s.stay(condition), float64(s.p.Q())
+	x := 0.0
+	for i := start; i < len(state); i++ {
+		if state[i] == condition[i] {
+			x += math.Log(stay)
+		} else {
+			x += math.Log((1 - stay) / (q - 1))
+		}
+	}
+	return float32(x)
+}
+
+func (s *siteProposer) Propose(context.Context) error {
+	n := s.b.Sites
+	for w := range s.b.Walkers {
+		state, proposal := s.b.State[w*n:w*n+n], s.b.Proposal[w*n:w*n+n]
+		stay := s.stay(state)
+		copy(proposal, state)
+		for i := int(s.b.Start[w]); i < n; i++ {
+			if u := float64(s.b.Uniform[w*n+i]); u >= stay {
+				step := 1 + int32((u-stay)/(1-stay)*float64(s.p.Q()-1))
+				proposal[i] = (state[i] + min(step, int32(s.p.Q()-1))) % int32(s.p.Q())
+			}
+		}
+		s.b.Forward[w] = s.lnQ(proposal, state, int(s.b.Start[w]))
+	}
+	return nil
+}
+
+func (s *siteProposer) LogProb(context.Context) error {
+	n := s.b.Sites
+	for w := range s.b.Walkers {
+		s.b.Reverse[w] = s.lnQ(s.b.State[w*n:w*n+n], s.b.Proposal[w*n:w*n+n], int(s.b.Start[w]))
+	}
+	return nil
+}
+
+// TestFrozenWeights runs every kind of move under the exact weights: ln g from the
+// histograms must meet the exact one within its own error bars.
+func TestFrozenWeights(t *testing.T) {
+	p := mustPotts(t, 3, 4, 4)
+	exact := exactLnG(t, "potts_q3_4x4")
+	const walkers = 64
+	for _, c := range []struct {
+		name   string
+		o      Options
+		passes int
+	}{
+		{"heat bath", Options{Local: HeatBath}, 4000},
+		{"metropolis", Options{Local: Metropolis}, 6000},
+		{"neural", Options{Proposer: newSiteProposer(p, walkers)}, 60000},
+		{"neural, partial", Options{Proposer: newSiteProposer(p, walkers), Partial: 0.7}, 60000},
+		{"local and neural", Options{Local: HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.3}, 4000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.o.System, c.o.Seed, c.o.Walkers = p, 11, walkers
+			c.o.LnG = slices.Repeat([]float64{math.NaN()}, p.Levels())
+			for i, energy := range exact.Energy {
+				c.o.LnG[-int(energy)] = exact.LnG[i]
+			}
+			e, err := New(c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := func(passes int) {
+				for range passes {
+					if err := e.Pass(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			e.Produce()
+			run(c.passes / 10)
+			e.Produce()
+			run(c.passes)
+			checkAgainst(t, p, e.Samples(), exact)
+			if r := e.Progress().RoundTrips; r < 100 {
+				t.Errorf("%v round trips: too few for error bars to hold", r)
+			}
+		})
+	}
+}
+
+// checkAgainst compares the estimate from samples with the exact density in units
+// of its error bars.
+func checkAgainst(t *testing.T, p *lattice.Potts, s *Samples, exact *dos.Density) {
+	t.Helper()
+	d := density(t, p, s)
+	if !slices.Equal(d.Energy, exact.Energy) {
+		t.Fatalf("levels %v, exact %v", d.Energy, exact.Energy)
+	}
+	sum := 0.0
+	for i := range d.Energy {
+		z := (d.LnG[i] - exact.LnG[i]) / d.Error[i]
+		sum += z * z
+		if !(math.Abs(z) < 4.5) {
+			t.Errorf("E = %v: ln g = %.4f(%.4f), exact %.4f", d.Energy[i], d.LnG[i], d.Error[i], exact.LnG[i])
+		}
+	}
+	// The levels are correlated, so the mean square of z scatters by more than
+	// sqrt(2/levels) = 0.26 around 1.
+	if z := sum / float64(d.Len()); !(z > 0.3 && z < 2.5) {
+		t.Errorf("mean square deviation is %.2f error bars squared, should be near 1", z)
+	}
+}
+
+func density(t testing.TB, p *lattice.Potts, s *Samples) *dos.Density {
+	t.Helper()
+	energy := make([]float64, p.Levels())
+	for b := range energy {
+		energy[b] = float64(p.Energy(b))
+	}
+	d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestWangLandau runs both phases from nothing and compares with the exact result.
+func TestWangLandau(t *testing.T) {
+	for _, c := range []struct {
+		q, lx, ly int
+		name      string
+		local     LocalMove
+		walkers   int
+	}{
+		{2, 4, 4, "potts_q2_4x4", HeatBath, 16},
+		{3, 4, 4, "potts_q3_4x4", Metropolis, 1},
+		{10, 4, 4, "potts_q10_4x4", HeatBath, 64},
+		{10, 5, 5, "potts_q10_5x5", HeatBath, 40},
+	} {
+		t.Run(c.name+" "+c.local.String(), func(t *testing.T) {
+			t.Parallel()
+			p := mustPotts(t, c.q, c.lx, c.ly)
+			e, err := New(Options{System: p, Seed: 1, Walkers: c.walkers, Local: c.local})
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := math.Inf(1)
+			for e.LnF() > 1e-5 {
+				if err := e.Pass(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				if e.LnF() > last {
+					t.Fatalf("ln f grew from %g to %g", last, e.LnF())
+				}
+				last = e.LnF()
+			}
+			e.Produce()
+			trials := int64(20_000_000)
+			passes := trials / int64(c.walkers*p.Sites())
+			for i := range passes {
+				e.Samples().Segment(float64(i) / float64(passes))
+				if err := e.Pass(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d := density(t, p, e.Samples())
+			diff, err := dos.Compare(d, exactLnG(t, c.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("rms %.4f, max %.4f, %.0f round trips", diff.RMS, diff.Max, e.Progress().RoundTrips)
+			if diff.RMS > 0.05 || len(diff.MissingA)+len(diff.MissingB) > 0 {
+				t.Errorf("difference from the exact density of states: %+v", diff)
+			}
+		})
+	}
+}
+
+// TestWorkers finds the same walkers and ln g for any number of workers.
+func TestWorkers(t *testing.T) {
+	p := mustPotts(t, 4, 5, 4)
+	var lnG []float64
+	var states [][]uint8
+	for workers := 1; workers <= 5; workers++ {
+		e, err := New(Options{System: p, Seed: 7, Walkers: 45, Workers: workers, Local: HeatBath, Sweeps: 2, Proposer: newSiteProposer(p, 45), Partial: 0.5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 500 {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got [][]uint8
+		for i := range e.Walkers() {
+			state, level := e.State(i)
+			if level != p.Bonds(state) {
+				t.Fatalf("walker %d: level %d carried along, %d counted", i, level, p.Bonds(state))
+			}
+			got = append(got, slices.Clone(state))
+		}
+		if workers == 1 {
+			lnG, states = slices.Clone(e.LnG()), got
+			continue
+		}
+		if !slices.Equal(lnG, e.LnG()) || !slices.EqualFunc(states, got, slices.Equal) {
+			t.Fatalf("%d workers: the run differs from that of 1 worker", workers)
+		}
+	}
+}
+
+// TestEveryTrialCounts finds that a phase's histogram holds all trials, rejected
+// ones too.
+func TestEveryTrialCounts(t *testing.T) {
+	p := mustPotts(t, 3, 3, 5)
+	e, err := New(Options{System: p, Seed: 2, Walkers: 10, Local: Metropolis, Sweeps: 3, Proposer: newSiteProposer(p, 10)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Produce()
+	for range 20 {
+		if err := e.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := int64(0)
+	for _, block := range e.Samples().Blocks {
+		for _, n := range block {
+			total += n
+		}
+	}
+	if want := int64(20 * 10 * (3*15 + 1)); total != want {
+		t.Errorf("%d trials counted, %d made", total, want)
+	}
+}
+
+// badProposer damages what a good one says.
+type badProposer struct {
+	*siteProposer
+	damage func(b *Batch)
+}
+
+func (s badProposer) LogProb(ctx context.Context) error {
+	err := s.siteProposer.LogProb(ctx)
+	s.damage(s.b)
+	return err
+}
+
+// TestDamagedNetwork finds that a NaN or an infinite likelihood stops the run
+// before any walker moves.
+func TestDamagedNetwork(t *testing.T) {
+	p := mustPotts(t, 3, 3, 3)
+	for _, x := range []float64{math.NaN(), math.Inf(-1), math.Inf(1), 0.5} {
+		proposer := badProposer{newSiteProposer(p, 4), func(b *Batch) { b.Reverse[2] = float32(x) }}
+		e, err := New(Options{System: p, Walkers: 4, Proposer: proposer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _ := e.State(2)
+		before = slices.Clone(before)
+		if err := e.Pass(context.Background()); err == nil {
+			t.Errorf("log-likelihood %v was accepted", x)
+		}
+		if after, _ := e.State(2); !slices.Equal(before, after) {
+			t.Errorf("log-likelihood %v: the walker moved", x)
+		}
+	}
+}
+
+func TestOptionsReportEveryFault(t *testing.T) {
+	_, err := New(Options{Walkers: -1, Workers: -2, Sweeps: -3, Partial: 2, Flatness: 1})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, word := range []string{"system", "walkers", "workers", "sweeps", "moves", "partial", "flatness"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("no fault about %s in: %v", word, err)
+		}
+	}
+}
+
+func TestStreamsDiffer(t *testing.T) {
+	seen := map[uint64]bool{}
+	for seed := range uint64(20) {
+		for purpose := range uint64(3) {
+			for index := range uint64(50) {
+				seen[rand.New(Stream(seed, purpose, index)).Uint64()] = true
+			}
+		}
+	}
+	if len(seen) != 20*3*50 {
+		t.Errorf("%d different first numbers of %d streams", len(seen), 20*3*50)
+	}
+}

@@ -1,0 +1,55 @@
+package sampler
+
+import (
+	"math/bits"
+	"math/rand/v2"
+
+	"neuralwl/sampler/lattice"
+)
+
+// metropolisSweep makes N trials at sites drawn at random: propose one of the
+// q-1 other colours, accept with min[1, g(B)/g(B')]. Each trial, accepted or
+// rejected, is counted in hits by the level it ends on. It returns the level
+// after the sweep and the number of accepted trials.
+func metropolisSweep(p *lattice.Potts, state []uint8, level int, table metropolisTable, hits []int64, rng *rand.PCG) (int, int) {
+	neighbours := p.Neighbours()
+	sites, q := uint64(p.Sites()), uint64(p.Q())
+	hits = hits[:len(table)]
+	accepted := 0
+	var block [metropolisBlock]uint64
+	for done := 0; done < len(state); {
+		draws := block[:min(len(state)-done, metropolisBlock)]
+		for i := range draws {
+			draws[i] = rng.Uint64()
+		}
+		done += len(draws)
+		for _, draw := range draws {
+			// One draw serves all three decisions: multiplied by the number
+			// of sites, its upper word is the site and its lower word a fresh
+			// fraction, which gives the step to the new colour and the
+			// number for the acceptance in the same way.
+			site, fraction := bits.Mul64(draw, sites)
+			step, fraction := bits.Mul64(fraction, q-1)
+			old := uint64(state[site])
+			c := old + 1 + step
+			if c >= q {
+				c -= q
+			}
+			n := (*[lattice.Coordination]int32)(neighbours[lattice.Coordination*site:])
+			n0, n1, n2, n3 := int(state[n[0]]), int(state[n[1]]), int(state[n[2]]), int(state[n[3]])
+			gain := equal(n0, int(c)) + equal(n1, int(c)) + equal(n2, int(c)) + equal(n3, int(c)) -
+				equal(n0, int(old)) - equal(n1, int(old)) - equal(n2, int(old)) - equal(n3, int(old))
+			if fraction < table[level][gain+4] {
+				state[site] = uint8(c)
+				level += gain
+				accepted++
+			}
+			hits[level]++
+		}
+	}
+	return level, accepted
+}
+
+// metropolisBlock is how many random numbers are drawn ahead, which keeps the
+// generator's state out of the loop over trials.
+const metropolisBlock = 64

@@ -1,0 +1,148 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"neuralwl/sampler/lattice"
+)
+
+// neuralMove proposes a whole configuration for every walker and accepts it with
+//
+//	min[1, g(E) q(s|s') / (g(E') q(s'|s))].
+//
+// Two choices are made afresh for every walker and move, independently of the
+// state, and therefore leave detailed balance exact: the frame, a random symmetry
+// of the lattice and the colours in which the network sees the configuration; and
+// the number k of sites, in raster order of that frame, that keep their colour
+// (Wu, Rossi, Carleo, PRR 3, L042024 (2021)). Sites that are kept are the same in
+// s and s', so that only the conditionals of the others enter q.
+type neuralMove struct {
+	system   *lattice.Potts
+	proposer Proposer
+	// partial is the share of proposals with N-k log-uniform in 1..N; the others
+	// have k = 0.
+	partial float64
+	frames  []*lattice.Frame
+	decide  []float64 // uniform number of each walker for the decision
+	to      []int     // level of each proposal
+}
+
+func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, walkers int) *neuralMove {
+	m := &neuralMove{
+		system: p, proposer: proposer, partial: partial,
+		frames: make([]*lattice.Frame, walkers),
+		decide: make([]float64, walkers),
+		to:     make([]int, walkers),
+	}
+	for i := range m.frames {
+		m.frames[i] = p.NewFrame()
+	}
+	return m
+}
+
+// resampled is the number of sites, 1..n, that a partial refresh draws anew given a
+// uniform number u: log-uniform, so that changes of every scale are tried equally
+// often.
+func resampled(u float64, n int) int {
+	return min(n, int(math.Exp(u*math.Log(float64(n+1)))))
+}
+
+// neuralTimes is the wall-clock time spent in the two network evaluations.
+type neuralTimes struct{ propose, logProb time.Duration }
+
+// run makes one trial for every walker and counts it in hits(i) of walker i by
+// the level it ends on. It returns the number of accepted trials.
+func (m *neuralMove) run(ctx context.Context, walkers []walker, lnG []float64, each forEach, hits func(worker, i int) []int64) (int, neuralTimes, error) {
+	b := m.proposer.Batch()
+	n := b.Sites
+	var times neuralTimes
+
+	began := time.Now()
+	each(len(walkers), func(_, i int) {
+		w := &walkers[i]
+		r := rand.New(w.rng)
+		m.frames[i].Randomise(r)
+		m.frames[i].Apply(b.State[i*n:i*n+n], w.state)
+		b.Start[i] = 0
+		if m.partial > 0 && r.Float64() < m.partial {
+			b.Start[i] = int32(n - resampled(r.Float64(), n))
+		}
+		uniform := b.Uniform[i*n : i*n+n]
+		for j := range uniform {
+			uniform[j] = float32(w.rng.Uint64()>>40) * 0x1p-24
+		}
+		m.decide[i] = r.Float64()
+	})
+	if err := m.proposer.Propose(ctx); err != nil {
+		return 0, times, fmt.Errorf("propose: %w", err)
+	}
+	times.propose = time.Since(began)
+
+	began = time.Now()
+	if err := m.checkProposals(b); err != nil {
+		return 0, times, err
+	}
+	if err := m.proposer.LogProb(ctx); err != nil {
+		return 0, times, fmt.Errorf("log-likelihood of the reverse move: %w", err)
+	}
+	if err := checkLogProb(b.Reverse, "reverse move"); err != nil {
+		return 0, times, err
+	}
+	times.logProb = time.Since(began)
+
+	var accepted atomic.Int64
+	each(len(walkers), func(worker, i int) {
+		w := &walkers[i]
+		x := LnAcceptance(lnG[w.level], lnG[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
+		if x >= 0 || m.decide[i] < math.Exp(x) {
+			m.frames[i].Undo(w.state, b.Proposal[i*n:i*n+n])
+			w.level = m.to[i]
+			accepted.Add(1)
+		}
+		hits(worker, i)[w.level]++
+	})
+	return int(accepted.Load()), times, nil
+}
+
+// LnAcceptance is ln of the Metropolis-Hastings ratio of a proposal s -> s' under
+// the weights 1/g, given ln g at both ends, forward = ln q(s'|s) and reverse =
+// ln q(s|s').
+func LnAcceptance(lnGFrom, lnGTo, forward, reverse float64) float64 {
+	return lnGFrom - lnGTo + reverse - forward
+}
+
+// checkProposals makes sure of what came back from the network and computes the
+// levels of the proposals.
+func (m *neuralMove) checkProposals(b *Batch) error {
+	if err := checkLogProb(b.Forward, "proposal"); err != nil {
+		return err
+	}
+	q := int32(m.system.Q())
+	for i := range b.Walkers {
+		proposal := b.Proposal[i*b.Sites : (i+1)*b.Sites]
+		for j, c := range proposal {
+			if c < 0 || c >= q {
+				return fmt.Errorf("the proposal for walker %d has colour %d at site %d, allowed are 0..%d: the network does not follow the contract", i, c, j, q-1)
+			}
+		}
+		m.to[i] = m.system.BondsInt32(proposal)
+	}
+	return nil
+}
+
+// checkLogProb makes sure that every element is the logarithm of a probability
+// above zero, up to rounding.
+func checkLogProb(logQ []float32, of string) error {
+	const rounding = 1e-3
+	for i, x := range logQ {
+		if !(x <= rounding) || math.IsInf(float64(x), -1) {
+			return fmt.Errorf("log-likelihood of the %s of walker %d is %v: the network is damaged or does not follow the contract", of, i, x)
+		}
+	}
+	return nil
+}

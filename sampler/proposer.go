@@ -1,0 +1,29 @@
+package sampler
+
+import "context"
+
+// Proposer draws whole configurations with known probability q(s'|s). It is the
+// only thing the engine knows of a network. A call serves all M walkers at once;
+// data pass through the buffers of Batch, so that nothing is copied.
+type Proposer interface {
+	// Batch returns the buffers, always the same.
+	Batch() *Batch
+	// Propose reads State, Start and Uniform and writes Proposal and Forward.
+	Propose(ctx context.Context) error
+	// LogProb reads Proposal as the condition, State and Start, and writes
+	// Reverse.
+	LogProb(ctx context.Context) error
+}
+
+// Batch is the exchange between the engine and a Proposer for M walkers on N
+// sites. Configurations are in the walker's frame and stored one after another.
+type Batch struct {
+	Walkers, Sites int
+
+	State    []int32   // [M,N] the configurations s
+	Start    []int32   // [M] first site in raster order to be resampled
+	Uniform  []float32 // [M,N] independent uniform numbers in [0,1)
+	Proposal []int32   // [M,N] the proposed configurations s'
+	Forward  []float32 // [M] ln q(s'|s)
+	Reverse  []float32 // [M] ln q(s|s')
+}

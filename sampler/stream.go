@@ -1,0 +1,26 @@
+package sampler
+
+import "math/rand/v2"
+
+// Purposes of random streams; their numbers are part of what a seed means.
+const (
+	walkerStream uint64 = iota
+	TrainerStream
+	WeightStream
+)
+
+// Stream returns the generator of the given purpose and index under a run's
+// seed. Streams of different purpose or index start at unrelated points of a
+// period of 2^128.
+func Stream(seed, purpose, index uint64) *rand.PCG {
+	// Fibonacci hashing of the three numbers through SplitMix64's finaliser
+	// (Steele, Lea, Flood, OOPSLA 2014).
+	mix := func(z uint64) uint64 {
+		z += 0x9e3779b97f4a7c15
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		return z ^ z>>31
+	}
+	key := mix(mix(mix(seed)^purpose) ^ index)
+	return rand.NewPCG(key, mix(key))
+}

@@ -1,0 +1,66 @@
+package sampler
+
+import (
+	"math/rand/v2"
+
+	"neuralwl/sampler/lattice"
+)
+
+// walker is one configuration on its way through the levels, with its own
+// stream of random numbers.
+type walker struct {
+	state []uint8
+	level int
+	rng   *rand.PCG
+	trip  trip
+}
+
+// trip counts round trips: ground state -> infinite-temperature peak -> ground
+// state (or the other way round, from wherever a walker started).
+type trip struct {
+	last  end
+	turns int64 // changes of the end visited last; two make a round trip
+}
+
+type end int8
+
+const (
+	neither end = iota
+	ground
+	peak
+)
+
+// note records the level at which a walker stands.
+func (t *trip) note(level, groundLevel, peakLevel int) {
+	at := neither
+	switch {
+	case level == groundLevel:
+		at = ground
+	case level <= peakLevel:
+		at = peak
+	}
+	if at == neither || at == t.last {
+		return
+	}
+	if t.last != neither {
+		t.turns++
+	}
+	t.last = at
+}
+
+// newWalkers returns n walkers in random configurations. Walker i draws from a
+// stream fixed by seed and i alone.
+func newWalkers(p *lattice.Potts, seed uint64, n int) []walker {
+	walkers := make([]walker, n)
+	for i := range walkers {
+		w := &walkers[i]
+		w.rng = Stream(seed, walkerStream, uint64(i))
+		r := rand.New(w.rng)
+		w.state = make([]uint8, p.Sites())
+		for j := range w.state {
+			w.state[j] = uint8(r.IntN(p.Q()))
+		}
+		w.level = p.Bonds(w.state)
+	}
+	return walkers
+}
