@@ -1,0 +1,29 @@
+// Package graph builds typed tensor programs over the standard ONNX operators,
+// infers their shapes while they are built and differentiates them.
+//
+// A Graph is written by calling methods on its nodes,
+//
+//	g := graph.New("dense")
+//	x := g.Input("x", graph.Float32, graph.Dynamic, 16)
+//	w := g.Param("w", 16, 32)
+//	b := g.Param("b", 32)
+//	g.Output("y", x.MatMul(w).Add(b).SiLU())
+//	if err := g.Err(); err != nil { ... }
+//
+// and each method is one ONNX operator, or a short composition of them, with
+// exactly the ONNX meaning: numpy broadcasting, axes counted from the end when
+// negative, no silent conversion between element types.
+//
+// Errors are sticky, in the manner of bufio.Writer: the first operation that
+// does not fit its operands is remembered with their names, types and shapes,
+// everything built on it is ignored, and Graph.Err reports it.
+//
+// One dimension may be left open until run time: the batch M, written Dynamic.
+// The multiples of it that flattening produces are tracked too, see Shape.
+//
+// Gradients appends the reverse-mode derivative of a scalar to the same graph,
+// so that a training step is one more program for the same runtime.
+//
+// The package knows neither the ONNX file format nor a runtime that executes
+// it; package exporter turns a Graph into a file through Graph.Program.
+package graph

@@ -1,0 +1,173 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Reshape returns the same elements in another shape. A dimension 0 copies that
+// of n at the same place; one dimension -1 is inferred, and is the only one
+// that may turn out to depend on the batch besides copied ones.
+func (n *Node) Reshape(dims ...int) *Node {
+	return apply(operator{
+		name: "Reshape",
+		infer: func(in []*Node) (DType, Shape, error) {
+			shape, err := reshaped(in[0].shape, dims)
+			return in[0].dtype, shape, err
+		},
+		grad: func(in []*Node, _, dy *Node, _ int) *Node { return dy.reshapeTo(in[0].shape) },
+	}, n, n.graph.int64s(dims...))
+}
+
+// reshaped applies the ONNX rules for 0 and -1 to a shape.
+func reshaped(from Shape, dims []int) (Shape, error) {
+	to := Shape(slices.Clone(dims))
+	infer := -1
+	for i, d := range dims {
+		switch {
+		case d == 0 && i < len(from):
+			to[i] = from[i]
+		case d == -1 && infer < 0:
+			infer = i
+			to[i] = 1
+		case d == -1:
+			return nil, errors.New("more than one dimension is -1")
+		case d < 1:
+			return nil, fmt.Errorf("dimension %d of the new shape is %d", i, d)
+		}
+	}
+	if infer >= 0 {
+		d, err := from.volume().over(to.volume())
+		if err != nil {
+			return nil, fmt.Errorf("to %v: %w", dims, err)
+		}
+		to[infer] = d
+	}
+	if from.volume() != to.volume() {
+		return nil, fmt.Errorf("%v does not hold the elements of %v", to, from)
+	}
+	return to, nil
+}
+
+// reshapeTo is Reshape to an inferred shape, of which several dimensions may
+// depend on the batch.
+func (n *Node) reshapeTo(shape Shape) *Node {
+	dims := slices.Clone(shape)
+	dynamic := 0
+	for i, d := range shape {
+		if d < 0 {
+			dims[i] = -1
+			dynamic++
+		}
+	}
+	if dynamic <= 1 {
+		return n.Reshape(dims...)
+	}
+	return apply(operator{
+		name: "Reshape",
+		infer: func(in []*Node) (DType, Shape, error) {
+			return in[0].dtype, shape, nil
+		},
+		grad: func(in []*Node, _, dy *Node, _ int) *Node { return dy.reshapeTo(in[0].shape) },
+	}, n, n.graph.shapeOf(shape))
+}
+
+// Transpose returns n with axis perm[i] of n at place i.
+func (n *Node) Transpose(perm ...int) *Node {
+	wide := make([]int64, len(perm))
+	inverse := make([]int, len(perm))
+	for i, p := range perm {
+		wide[i] = int64(p)
+		if p >= 0 && p < len(perm) {
+			inverse[p] = i
+		}
+	}
+	return apply(operator{
+		name:       "Transpose",
+		attributes: []Attribute{{"perm", wide}},
+		infer: func(in []*Node) (DType, Shape, error) {
+			axes, err := positiveAxes(perm, in[0].Rank())
+			if err != nil {
+				return 0, nil, err
+			}
+			if len(axes) != in[0].Rank() || slices.Min(perm) < 0 {
+				return 0, nil, fmt.Errorf("%v is no permutation of the %d axes", perm, in[0].Rank())
+			}
+			shape := make(Shape, len(perm))
+			for i, p := range perm {
+				shape[i] = in[0].shape[p]
+			}
+			return in[0].dtype, shape, nil
+		},
+		grad: func(_ []*Node, _, dy *Node, _ int) *Node { return dy.Transpose(inverse...) },
+	}, n)
+}
+
+// Unsqueeze inserts axes of dimension 1 at the given places of the result.
+func (n *Node) Unsqueeze(axes ...int) *Node {
+	return apply(operator{
+		name: "Unsqueeze",
+		infer: func(in []*Node) (DType, Shape, error) {
+			at, err := positiveAxes(axes, in[0].Rank()+len(axes))
+			if err != nil {
+				return 0, nil, err
+			}
+			shape := slices.Clone(in[0].shape)
+			for _, a := range at {
+				shape = slices.Insert(shape, a, 1)
+			}
+			return in[0].dtype, shape, nil
+		},
+		grad: func(_ []*Node, _, dy *Node, _ int) *Node { return dy.Squeeze(axes...) },
+	}, n, n.graph.int64s(axes...))
+}
+
+// Squeeze removes the given axes, whose dimension must be 1.
+func (n *Node) Squeeze(axes ...int) *Node {
+	return apply(operator{
+		name: "Squeeze",
+		infer: func(in []*Node) (DType, Shape, error) {
+			at, err := positiveAxes(axes, in[0].Rank())
+			if err != nil {
+				return 0, nil, err
+			}
+			for _, a := range at {
+				if d := in[0].shape[a]; d != 1 {
+					return 0, nil, fmt.Errorf("axis %d has dimension %s, not 1", a, dimString(d))
+				}
+			}
+			return in[0].dtype, reduced(in[0].shape, at, DropDims), nil
+		},
+		grad: func(_ []*Node, _, dy *Node, _ int) *Node { return dy.Unsqueeze(axes...) },
+	}, n, n.graph.int64s(axes...))
+}
+
+// Expand broadcasts n against the given shape, which may contain Dynamic: the
+// way to give a weight or a constant the dimension of the batch. It is n itself
+// when n has that shape already.
+func (n *Node) Expand(dims ...int) *Node {
+	if n.shape.Equal(dims) && !n.failed() {
+		return n
+	}
+	// A dimension that n has already may be given as 1, which saves asking for
+	// the batch size at run time.
+	target := Shape(slices.Clone(dims))
+	for i := range target {
+		at := len(n.shape) - len(target) + i
+		if at >= 0 && target[i] == n.shape[at] {
+			target[i] = 1
+		}
+	}
+	return apply(operator{
+		name: "Expand",
+		infer: func(in []*Node) (DType, Shape, error) {
+			if slices.Contains(dims, 0) {
+				return 0, nil, fmt.Errorf("the shape %v has no elements", dims)
+			}
+			shape, err := broadcast(in[0].shape, dims)
+			return in[0].dtype, shape, err
+		},
+		grad: func(_ []*Node, _, dy *Node, _ int) *Node { return dy },
+	}, n, n.graph.shapeOf(target))
+}
