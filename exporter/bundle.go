@@ -1,0 +1,266 @@
+package exporter
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"neuralwl/exporter/onnxpb"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// Bundle is a network as it lies on disk: a card and two or three ONNX files.
+// Gradient is nil for a network that cannot be trained further here.
+type Bundle struct {
+	Card     Card
+	Propose  *onnxpb.ModelProto
+	LogProb  *onnxpb.ModelProto
+	Gradient *onnxpb.ModelProto
+}
+
+// NewBundle encodes the three graphs of a model with the given weights.
+func NewBundle(name string, m models.Model, s models.System, h models.Hyperparameters, weights map[string]graph.Tensor) (*Bundle, error) {
+	b := &Bundle{Card: Card{
+		Contract:        models.ContractVersion,
+		Name:            name,
+		Architecture:    m.Architecture(),
+		Hyperparameters: h,
+		System:          CardSystem{Model: "potts", Q: s.Q, Size: [2]int{s.Lx, s.Ly}},
+		Conditions:      []string{ConditionState},
+		Symmetries:      []string{},
+	}}
+	for _, part := range []struct {
+		build func() (*graph.Graph, error)
+		model **onnxpb.ModelProto
+	}{{m.Propose, &b.Propose}, {m.LogProb, &b.LogProb}, {m.Gradient, &b.Gradient}} {
+		g, err := part.build()
+		if err != nil {
+			return nil, fmt.Errorf("build %s: %w", name, err)
+		}
+		if *part.model, err = Encode(g, weights); err != nil {
+			return nil, fmt.Errorf("build %s: %w", name, err)
+		}
+	}
+	return b, nil
+}
+
+// parts lists the models of the bundle by file name.
+func (b *Bundle) parts() map[string]*onnxpb.ModelProto {
+	parts := map[string]*onnxpb.ModelProto{ProposeFile: b.Propose, LogProbFile: b.LogProb}
+	if b.Gradient != nil {
+		parts[GradientFile] = b.Gradient
+	}
+	return parts
+}
+
+// Weights returns the weights of the network, those of all its files together.
+func (b *Bundle) Weights() (map[string]graph.Tensor, error) {
+	all := map[string]graph.Tensor{}
+	for file, model := range b.parts() {
+		weights, err := Weights(model)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		for name, t := range weights {
+			if !t.Finite() {
+				return nil, fmt.Errorf("%s: weight %q holds a NaN or an infinity; take an earlier version of the bundle", file, name)
+			}
+			if have, ok := all[name]; ok && (have.DType != t.DType || !have.Shape.Equal(t.Shape)) {
+				return nil, fmt.Errorf("%s: weight %q is %v here and %v in another file of the bundle", file, name, t, have)
+			}
+		}
+		maps.Copy(all, weights)
+	}
+	return all, nil
+}
+
+// SetWeights replaces the weights in all files of the bundle.
+func (b *Bundle) SetWeights(weights map[string]graph.Tensor) error {
+	for file, model := range b.parts() {
+		if err := SetWeights(model, weights); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// Save writes the bundle as the next version of its name below the folder
+// repository and returns its folder, repository/name/version. The version appears
+// under that path only when it is complete and on disk; on an error nothing is
+// left of it.
+func (b *Bundle) Save(repository string) (folder string, err error) {
+	parent := filepath.Join(repository, b.Card.Name)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("save bundle %s: %w; nothing was kept of it", parent, err)
+		}
+	}()
+	if err := os.MkdirAll(parent, 0o777); err != nil {
+		return "", err
+	}
+	versions, err := versions(parent)
+	if err != nil {
+		return "", err
+	}
+	card := b.Card
+	card.Version = 1
+	if len(versions) > 0 {
+		card.Version = versions[len(versions)-1] + 1
+	}
+	card.SHA256 = map[string]string{}
+
+	partial, err := os.MkdirTemp(parent, ".partial-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(partial)
+	for file, model := range b.parts() {
+		data, err := Marshal(model)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
+		card.SHA256[file] = digest(data)
+		if err := writeSynced(filepath.Join(partial, file), data); err != nil {
+			return "", err
+		}
+	}
+	data, err := json.MarshalIndent(card, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if err := writeSynced(filepath.Join(partial, CardFile), append(data, '\n')); err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.Chmod(partial, 0o755), syncFolder(partial)); err != nil {
+		return "", err
+	}
+	folder = filepath.Join(parent, strconv.Itoa(card.Version))
+	if err := os.Rename(partial, folder); err != nil {
+		return "", err
+	}
+	b.Card = card
+	return folder, syncFolder(parent)
+}
+
+// Load reads the bundle at path: a folder with a card, or a folder of versions, of
+// which the highest is taken. Every file is checked against its digest and the
+// contract before anything is made of it.
+func Load(path string) (b *Bundle, err error) {
+	folder, err := locate(path)
+	if err != nil {
+		return nil, fmt.Errorf("load bundle %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("load bundle %s: %w", folder, err)
+		}
+	}()
+	data, err := os.ReadFile(filepath.Join(folder, CardFile))
+	if err != nil {
+		return nil, err
+	}
+	card, err := parseCard(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", CardFile, err)
+	}
+	b = &Bundle{Card: *card}
+	for file, model := range map[string]**onnxpb.ModelProto{
+		ProposeFile: &b.Propose, LogProbFile: &b.LogProb, GradientFile: &b.Gradient,
+	} {
+		if card.SHA256[file] == "" {
+			continue // gradient.onnx, which is optional
+		}
+		if *model, err = readModel(folder, file, card.SHA256[file]); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.checkContract(); err != nil {
+		return nil, err
+	}
+	_, err = b.Weights()
+	return b, err
+}
+
+// readModel reads one ONNX file of a bundle.
+func readModel(folder, file, want string) (*onnxpb.ModelProto, error) {
+	data, err := os.ReadFile(filepath.Join(folder, file))
+	if err != nil {
+		return nil, err
+	}
+	if got := digest(data); !strings.EqualFold(got, want) {
+		return nil, fmt.Errorf("%s: its sha256 is %s, the card says %s: the file is damaged or was changed; take another version or copy the bundle again", file, got, want)
+	}
+	model, err := Unmarshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return model, nil
+}
+
+// locate returns path itself if it holds a card, else its highest version.
+func locate(path string) (string, error) {
+	if _, err := os.Stat(filepath.Join(path, CardFile)); err == nil {
+		return path, nil
+	}
+	versions, err := versions(path)
+	if err != nil {
+		return "", err
+	}
+	if len(versions) == 0 {
+		return "", fmt.Errorf("there is neither a %s nor a numbered version in it", CardFile)
+	}
+	return filepath.Join(path, strconv.Itoa(versions[len(versions)-1])), nil
+}
+
+// versions lists the numbered folders of a bundle, ascending.
+func versions(folder string) ([]int, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var found []int
+	for _, entry := range entries {
+		if v, err := strconv.Atoi(entry.Name()); err == nil && v > 0 && entry.IsDir() {
+			found = append(found, v)
+		}
+	}
+	slices.Sort(found) // ReadDir sorts by name, in which 10 precedes 9
+	return found, nil
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = bytes.NewReader(data).WriteTo(f)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if errors.Is(err, fs.ErrInvalid) {
+		err = nil // a file system that cannot sync folders
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,96 @@
+package exporter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"neuralwl/models"
+)
+
+// Files of a bundle.
+const (
+	CardFile     = "card.json"
+	ProposeFile  = "propose.onnx"
+	LogProbFile  = "log_prob.onnx"
+	GradientFile = "gradient.onnx"
+)
+
+// Card describes a bundle: what the network is, what it is for and how it came
+// about.
+type Card struct {
+	Contract        int                    `json:"contract"` // version of the proposal contract
+	Name            string                 `json:"name"`
+	Version         int                    `json:"version"`
+	Architecture    string                 `json:"architecture"`
+	Hyperparameters models.Hyperparameters `json:"hyperparameters"`
+	System          CardSystem             `json:"system"`
+	// Conditions that the network takes; "state" is the present configuration.
+	Conditions []string `json:"conditions"`
+	// Symmetries under which q is invariant by construction, none for most.
+	Symmetries []string `json:"symmetries"`
+	Training   Training `json:"training"`
+	// SHA256 of every other file of the bundle, in hexadecimal digits.
+	SHA256 map[string]string `json:"sha256"`
+}
+
+// CardSystem is the system that a network was trained for.
+type CardSystem struct {
+	Model string `json:"model"` // potts
+	Q     int    `json:"q"`
+	Size  [2]int `json:"size"` // Lx, Ly
+}
+
+// Training is the record of a network's training so far.
+type Training struct {
+	Seed    uint64  `json:"seed"`
+	Steps   int64   `json:"steps"`   // gradient steps applied
+	Dropped int64   `json:"dropped"` // gradient steps taken back because of a NaN or an infinity
+	Loss    float64 `json:"loss"`    // mean of -ln q(s|z(s)) lately, in nats; 0 if never trained
+	Seconds float64 `json:"seconds"` // wall-clock time spent on gradient steps
+}
+
+// ConditionState is the condition of networks whose proposal depends on the
+// present configuration.
+const ConditionState = "state"
+
+// parseCard reads a card and checks what can be checked without the files.
+func parseCard(data []byte) (*Card, error) {
+	c := &Card{}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(c); err != nil {
+		return nil, err
+	}
+	var faults []error
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if c.Contract != models.ContractVersion {
+		fault("contract version %d, this program knows version %d", c.Contract, models.ContractVersion)
+	}
+	if c.System.Model != "potts" {
+		fault("system.model %q, this program knows potts", c.System.Model)
+	}
+	if c.System.Q < 2 || c.System.Size[0] < 3 || c.System.Size[1] < 3 {
+		fault("system q=%d size %v is not a Potts model on a torus", c.System.Q, c.System.Size)
+	}
+	for _, condition := range c.Conditions {
+		if condition != ConditionState {
+			fault("condition %q, this program supplies %q", condition, ConditionState)
+		}
+	}
+	for _, file := range []string{ProposeFile, LogProbFile} {
+		if c.SHA256[file] == "" {
+			fault("no sha256 of %s", file)
+		}
+	}
+	return c, errors.Join(faults...)
+}
+
+// CheckSystem returns an error unless the network was made for that system.
+func (c *Card) CheckSystem(s models.System) error {
+	if c.System.Q == s.Q && c.System.Size == [2]int{s.Lx, s.Ly} {
+		return nil
+	}
+	return fmt.Errorf("bundle %s version %d was made for q=%d, size %dx%d, the run is q=%d, size %dx%d; choose another bundle or change system.q and system.size",
+		c.Name, c.Version, c.System.Q, c.System.Size[0], c.System.Size[1], s.Q, s.Lx, s.Ly)
+}

@@ -1,0 +1,134 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"neuralwl/exporter/onnxpb"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// value is an input or output that the contract names. Dimensions are numbers,
+// graph.Dynamic for M, or anyDim.
+type value struct {
+	name  string
+	dtype graph.DType
+	shape []int
+}
+
+const anyDim = 0
+
+// checkContract compares the inputs and outputs of every file with the proposal
+// contract, so that a network from elsewhere fails here and not in the middle of a
+// run.
+func (b *Bundle) checkContract() error {
+	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	const m = graph.Dynamic
+	configuration := func(name string) value { return value{name, graph.Int32, []int{m, n}} }
+	start := value{models.Start, graph.Int32, []int{m}}
+	logQ := value{models.LogQ, graph.Float32, []int{m}}
+	onState := slices.Contains(b.Card.Conditions, ConditionState)
+
+	propose := []value{start, {models.Uniform, graph.Float32, []int{m, n}}}
+	logProb := []value{configuration(models.State), start}
+	gradient := []value{configuration(models.State), {models.Weight, graph.Float32, []int{m}}}
+	if onState {
+		propose = append(propose, configuration(models.State))
+		logProb = append(logProb, configuration(models.Condition))
+		gradient = append(gradient, configuration(models.Condition))
+	}
+	var faults []error
+	check := func(file string, model *onnxpb.ModelProto, inputs, outputs []value) {
+		for _, err := range append(
+			match("input", model.GetGraph().GetInput(), inputs),
+			match("output", model.GetGraph().GetOutput(), outputs)...) {
+			faults = append(faults, fmt.Errorf("%s: %w", file, err))
+		}
+		if extra := undeclared(model, inputs); len(extra) > 0 {
+			faults = append(faults, fmt.Errorf("%s: inputs %q are neither in the contract nor weights with a value in the file", file, extra))
+		}
+	}
+	check(ProposeFile, b.Propose, propose, []value{configuration(models.Proposal), logQ})
+	check(LogProbFile, b.LogProb, logProb, []value{logQ})
+	if b.Gradient != nil {
+		if has(b.Gradient.GetGraph().GetInput(), models.Noise) {
+			gradient = append(gradient, value{models.Noise, graph.Float32, []int{m, anyDim}})
+		}
+		outputs := []value{{models.Loss, graph.Float32, []int{1}}}
+		for _, p := range weightProtos(b.Gradient) {
+			dtype, shape, err := tensorType(p)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%s: weight %q: %w", GradientFile, p.GetName(), err))
+				continue
+			}
+			outputs = append(outputs, value{models.GradientOf + p.GetName(), dtype, shape})
+		}
+		check(GradientFile, b.Gradient, gradient, outputs)
+	}
+	return errors.Join(faults...)
+}
+
+// match finds each wanted value among those that a file declares.
+func match(kind string, have []*onnxpb.ValueInfoProto, want []value) []error {
+	var faults []error
+	for _, w := range want {
+		i := slices.IndexFunc(have, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == w.name })
+		if i < 0 {
+			faults = append(faults, fmt.Errorf("there is no %s %q", kind, w.name))
+			continue
+		}
+		tensor := have[i].GetType().GetTensorType()
+		if tensor.GetElemType() != int32(elementType(w.dtype)) {
+			faults = append(faults, fmt.Errorf("%s %q has element type %v, the contract says %v",
+				kind, w.name, onnxpb.TensorProto_DataType(tensor.GetElemType()), w.dtype))
+		}
+		if !fits(tensor.GetShape(), w.shape) {
+			faults = append(faults, fmt.Errorf("%s %q has shape %v, the contract says %v", kind, w.name, tensor.GetShape().GetDim(), graph.Shape(w.shape)))
+		}
+	}
+	return faults
+}
+
+// fits compares a declared shape with a wanted one. A file may leave a dimension
+// open that the contract fixes, but not the other way round.
+func fits(have *onnxpb.TensorShapeProto, want []int) bool {
+	if have == nil {
+		return true // an output of unknown shape is checked when it is used
+	}
+	if len(have.GetDim()) != len(want) {
+		return false
+	}
+	for i, d := range have.GetDim() {
+		fixed, isFixed := d.GetValue().(*onnxpb.TensorShapeProto_Dimension_DimValue)
+		switch {
+		case !isFixed || want[i] == anyDim:
+		case want[i] == graph.Dynamic || fixed.DimValue != int64(want[i]):
+			return false
+		}
+	}
+	return true
+}
+
+func has(values []*onnxpb.ValueInfoProto, name string) bool {
+	return slices.ContainsFunc(values, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == name })
+}
+
+// undeclared lists the inputs of a file that nobody would feed.
+func undeclared(model *onnxpb.ModelProto, inputs []value) []string {
+	fed := map[string]bool{}
+	for _, v := range inputs {
+		fed[v.name] = true
+	}
+	for _, p := range model.GetGraph().GetInitializer() {
+		fed[p.GetName()] = true
+	}
+	var extra []string
+	for _, v := range model.GetGraph().GetInput() {
+		if !fed[v.GetName()] {
+			extra = append(extra, v.GetName())
+		}
+	}
+	return extra
+}

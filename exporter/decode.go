@@ -1,0 +1,179 @@
+package exporter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"neuralwl/exporter/onnxpb"
+	"neuralwl/models/graph"
+)
+
+// Unmarshal reads the bytes of an ONNX file.
+func Unmarshal(data []byte) (*onnxpb.ModelProto, error) {
+	model := &onnxpb.ModelProto{}
+	if err := proto.Unmarshal(data, model); err != nil {
+		return nil, fmt.Errorf("unmarshal ONNX model: %w", err)
+	}
+	if model.Graph == nil {
+		return nil, errors.New("unmarshal ONNX model: there is no graph in it")
+	}
+	return model, nil
+}
+
+// Weights returns the weights of a model by name: the initialisers that are
+// also graph inputs. Every one that cannot be read is reported.
+func Weights(model *onnxpb.ModelProto) (map[string]graph.Tensor, error) {
+	weights := map[string]graph.Tensor{}
+	var faults []error
+	for _, p := range weightProtos(model) {
+		t, err := decodeTensor(p)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("weight %q: %w", p.GetName(), err))
+			continue
+		}
+		weights[p.GetName()] = t
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("weights of model %q: %w", model.GetGraph().GetName(), errors.Join(faults...))
+	}
+	return weights, nil
+}
+
+// SetWeights replaces all weights of a model. As for Encode, there may be more
+// of them than the model has. When one is missing, has another type or shape
+// than the model's or is not finite, each of those is reported and the model
+// stays as it was.
+func SetWeights(model *onnxpb.ModelProto, weights map[string]graph.Tensor) error {
+	protos := weightProtos(model)
+	var faults []error
+	for _, p := range protos {
+		if err := checkReplacement(p, weights); err != nil {
+			faults = append(faults, fmt.Errorf("weight %q: %w", p.GetName(), err))
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("set weights of model %q: %w", model.GetGraph().GetName(), errors.Join(faults...))
+	}
+	for _, p := range protos {
+		name := p.GetName()
+		proto.Reset(p)
+		proto.Merge(p, encodeTensor(name, weights[name]))
+	}
+	return nil
+}
+
+// weightProtos returns the initialisers that are also graph inputs.
+func weightProtos(model *onnxpb.ModelProto) []*onnxpb.TensorProto {
+	input := map[string]bool{}
+	for _, in := range model.GetGraph().GetInput() {
+		input[in.GetName()] = true
+	}
+	var protos []*onnxpb.TensorProto
+	for _, p := range model.GetGraph().GetInitializer() {
+		if input[p.GetName()] {
+			protos = append(protos, p)
+		}
+	}
+	return protos
+}
+
+func checkReplacement(p *onnxpb.TensorProto, weights map[string]graph.Tensor) error {
+	t, ok := weights[p.GetName()]
+	if !ok {
+		return errors.New("it is missing")
+	}
+	dtype, shape, err := tensorType(p)
+	if err != nil {
+		return err
+	}
+	return checkWeight(t, dtype, shape)
+}
+
+// checkWeight checks a tensor against the weight it is meant for.
+func checkWeight(t graph.Tensor, dtype graph.DType, shape graph.Shape) error {
+	switch {
+	case t.DType != dtype || !t.Shape.Equal(shape):
+		return fmt.Errorf("it is %v, the model has %v%v", t, dtype, shape)
+	case !t.Finite():
+		return errors.New("not all its elements are finite")
+	}
+	return nil
+}
+
+// tensorType returns element type and shape of a stored tensor.
+func tensorType(p *onnxpb.TensorProto) (graph.DType, graph.Shape, error) {
+	var dtype graph.DType
+	for d, code := range elementTypes {
+		if int32(code) == p.GetDataType() {
+			dtype = d
+		}
+	}
+	if dtype == 0 {
+		return 0, nil, fmt.Errorf("element type %v is not supported",
+			onnxpb.TensorProto_DataType(p.GetDataType()))
+	}
+	shape := make(graph.Shape, len(p.Dims))
+	count := int64(1)
+	for i, d := range p.Dims {
+		if d < 0 || (d > 0 && count > math.MaxInt32/d) {
+			return 0, nil, fmt.Errorf("the shape %v is not possible", p.Dims)
+		}
+		shape[i] = int(d)
+		count *= d
+	}
+	return dtype, shape, nil
+}
+
+// decodeTensor reads a tensor stored as bytes or as a list.
+func decodeTensor(p *onnxpb.TensorProto) (graph.Tensor, error) {
+	dtype, shape, err := tensorType(p)
+	if err != nil {
+		return graph.Tensor{}, err
+	}
+	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+		return graph.Tensor{}, errors.New("its contents lie in another file")
+	}
+	switch dtype {
+	case graph.Float32:
+		return decodeAs(graph.Float32s, p, p.GetFloatData(), shape)
+	case graph.Float64:
+		return decodeAs(graph.Float64s, p, p.GetDoubleData(), shape)
+	case graph.Int32:
+		return decodeAs(graph.Int32s, p, p.GetInt32Data(), shape)
+	case graph.Int64:
+		return decodeAs(graph.Int64s, p, p.GetInt64Data(), shape)
+	}
+	bools := make([]bool, len(p.GetInt32Data()))
+	for i, v := range p.GetInt32Data() {
+		bools[i] = v != 0
+	}
+	return decodeAs(graph.Bools, p, bools, shape)
+}
+
+// decodeAs makes a tensor of the stored bytes or, when there are none, of the
+// listed elements.
+func decodeAs[T any](construct func([]T, ...int) graph.Tensor,
+	p *onnxpb.TensorProto, listed []T, shape graph.Shape) (graph.Tensor, error) {
+	count := shape.Elements()
+	if p.RawData == nil {
+		if len(listed) != count {
+			return graph.Tensor{}, fmt.Errorf("%d elements for the shape %v", len(listed), shape)
+		}
+		return construct(slices.Clone(listed), shape...), nil
+	}
+	// Checked before anything of the size that the file claims is allocated.
+	var element T
+	if want := count * binary.Size(element); len(p.RawData) != want {
+		return graph.Tensor{}, fmt.Errorf("%d bytes for the shape %v, which takes %d", len(p.RawData), shape, want)
+	}
+	elements := make([]T, count)
+	if _, err := binary.Decode(p.RawData, binary.LittleEndian, elements); err != nil {
+		return graph.Tensor{}, err
+	}
+	return construct(elements, shape...), nil
+}
