@@ -1,0 +1,451 @@
+package inference_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// tinyHyper is a small network, and sharpened makes it say something: its random
+// weights are enlarged until the conditionals are far from uniform.
+var tinyHyper = models.Hyperparameters{Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3}
+
+func sharpened(t testing.TB, s models.System) *exporter.Bundle {
+	t.Helper()
+	b := newBundle(t, s, tinyHyper)
+	w, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, factor := range map[string]float32{"decoder.output": 20, "latent.weight": 3, "context.weight": 2} {
+		for i := range w[name].Float32s() {
+			w[name].Float32s()[i] *= factor
+		}
+	}
+	if err := b.SetWeights(w); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// configurations lists all q^N configurations of p, site 0 fastest.
+func configurations(p *lattice.Potts) [][]uint8 {
+	count := 1
+	for range p.Sites() {
+		count *= p.Q()
+	}
+	all := make([][]uint8, count)
+	for k := range all {
+		state := make([]uint8, p.Sites())
+		for i, rest := 0, k; i < len(state); i, rest = i+1, rest/p.Q() {
+			state[i] = uint8(rest % p.Q())
+		}
+		all[k] = state
+	}
+	return all
+}
+
+func index(p *lattice.Potts, state []uint8) int {
+	k := 0
+	for i := len(state) - 1; i >= 0; i-- {
+		k = k*p.Q() + int(state[i])
+	}
+	return k
+}
+
+// likelihoods returns ln q(s'|s) for all pairs at [s][s'], with the sites from start
+// on resampled, from log_prob.onnx. Pairs that differ before start are -Inf.
+func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int) [][]float64 {
+	t.Helper()
+	p, err := inference.NewProposer(b, newStore(t, b), inference.CPU, len(states), 128, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	batch := p.Batch()
+	n := batch.Sites
+	lnQ := make([][]float64, len(states))
+	if err := p.Propose(context.Background()); err != nil { // chooses the weights
+		t.Fatal(err)
+	}
+	for from, condition := range states {
+		for to, state := range states {
+			batch.Start[to] = int32(start)
+			for i := range n {
+				batch.Proposal[to*n+i] = int32(condition[i])
+				batch.State[to*n+i] = int32(state[i])
+			}
+		}
+		if err := p.LogProb(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		lnQ[from] = make([]float64, len(states))
+		for to, state := range states {
+			lnQ[from][to] = float64(batch.Reverse[to])
+			for i := range start {
+				if state[i] != condition[i] {
+					lnQ[from][to] = math.Inf(-1)
+				}
+			}
+		}
+	}
+	return lnQ
+}
+
+// TestNeuralMoveDetailedBalance builds the transition matrix of the neural move on
+// the 3x3 lattice with two colours by enumeration, for a global proposal and for
+// partial refreshes, averages it over random frames, and compares the flow s -> s'
+// with s' -> s under weights 1/g of an arbitrary g.
+func TestNeuralMoveDetailedBalance(t *testing.T) {
+	openLibrary(t)
+	p, err := lattice.NewPotts(2, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3})
+	states := configurations(p)
+	r := rand.New(rand.NewPCG(8, 9))
+	lnG := make([]float64, p.Levels())
+	for i := range lnG {
+		lnG[i] = 2 * r.NormFloat64()
+	}
+	lnZ := 0.0
+	levels := make([]int, len(states))
+	for k, s := range states {
+		levels[k] = p.Bonds(s)
+		lnZ += math.Exp(-lnG[levels[k]])
+	}
+	lnZ = math.Log(lnZ)
+
+	for _, start := range []int{0, 4, 8} {
+		lnQ := likelihoods(t, b, states, start)
+		lowest, highest := 0.0, math.Inf(-1)
+		for from := range states {
+			sum := 0.0
+			for _, x := range lnQ[from] {
+				sum += math.Exp(x)
+				if !math.IsInf(x, -1) {
+					lowest, highest = min(lowest, x), max(highest, x)
+				}
+			}
+			if math.Abs(sum-1) > 1e-5 {
+				t.Fatalf("start %d: the probabilities of all proposals from state %d sum to %v", start, from, sum)
+			}
+		}
+		if highest-lowest < 1 {
+			t.Errorf("start %d: ln q between %v and %v, the network says nothing and the test shows little", start, lowest, highest)
+		}
+		// transition is the probability of s -> s', s' != s, in the network's own
+		// frame.
+		transition := func(from, to int) float64 {
+			if math.IsInf(lnQ[from][to], -1) {
+				return 0
+			}
+			x := sampler.LnAcceptance(lnG[levels[from]], lnG[levels[to]], lnQ[from][to], lnQ[to][from])
+			return math.Exp(lnQ[from][to]) * min(1, math.Exp(x))
+		}
+		const frames = 12
+		images := make([][]int, frames)
+		frame := p.NewFrame()
+		image, back := make([]int32, p.Sites()), make([]uint8, p.Sites())
+		for f := range images {
+			frame.Randomise(r)
+			images[f] = make([]int, len(states))
+			for k, s := range states {
+				frame.Apply(image, s)
+				for i, c := range image {
+					back[i] = uint8(c)
+				}
+				images[f][k] = index(p, back)
+			}
+		}
+		worst := 0.0
+		for from := range states {
+			for to := range from {
+				forth, back := 0.0, 0.0
+				for _, image := range images {
+					forth += transition(image[from], image[to]) / frames
+					back += transition(image[to], image[from]) / frames
+				}
+				left := math.Exp(-lnG[levels[from]]-lnZ) * forth
+				right := math.Exp(-lnG[levels[to]]-lnZ) * back
+				worst = max(worst, math.Abs(left-right))
+				if math.Abs(left-right) > 1e-6*max(left, right)+1e-12 {
+					t.Fatalf("start %d: flow %d -> %d is %g, back %g", start, from, to, left, right)
+				}
+			}
+		}
+		t.Logf("start %d: ln q in %.2f..%.2f, largest difference of flows %.2g", start, lowest, highest, worst)
+	}
+}
+
+// TestProposalsFollowTheirLikelihood draws from propose.onnx and compares how often
+// each configuration comes with the probability that log_prob.onnx gives it.
+func TestProposalsFollowTheirLikelihood(t *testing.T) {
+	openLibrary(t)
+	p, err := lattice.NewPotts(2, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3})
+	states := configurations(p)
+	const walkers = 4096
+	proposer, err := inference.NewProposer(b, newStore(t, b), inference.CPU, walkers, 64, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proposer.Close()
+	batch := proposer.Batch()
+	r := rand.New(rand.NewPCG(10, 11))
+	for _, start := range []int{0, 3} {
+		lnQ := likelihoods(t, b, states, start)
+		const condition = 0b110100101
+		counts := make([]float64, len(states))
+		const rounds = 40
+		for range rounds {
+			for w := range walkers {
+				batch.Start[w] = int32(start)
+				for i, c := range states[condition] {
+					batch.State[w*batch.Sites+i] = int32(c)
+					batch.Uniform[w*batch.Sites+i] = r.Float32()
+				}
+			}
+			if err := proposer.Propose(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			proposal := make([]uint8, batch.Sites)
+			for w := range walkers {
+				for i := range proposal {
+					proposal[i] = uint8(batch.Proposal[w*batch.Sites+i])
+				}
+				k := index(p, proposal)
+				counts[k]++
+				if d := math.Abs(float64(batch.Forward[w]) - lnQ[condition][k]); d > 5e-4 {
+					t.Fatalf("start %d: ln q is %v sampled and %v evaluated", start, batch.Forward[w], lnQ[condition][k])
+				}
+			}
+		}
+		chi2, cells := 0.0, 0.0
+		for k, n := range counts {
+			expected := walkers * rounds * math.Exp(lnQ[condition][k])
+			if expected < 5 {
+				continue
+			}
+			chi2 += (n - expected) * (n - expected) / expected
+			cells++
+		}
+		if z := (chi2 - cells) / math.Sqrt(2*cells); math.Abs(z) > 4.5 {
+			t.Errorf("start %d: chi-square %.1f over %.0f configurations", start, chi2, cells)
+		}
+	}
+}
+
+// TestNeuralChainIsExact runs the sampler's neural move with a real network under
+// the exact weights: the histogram must be flat, up to its own fluctuations.
+func TestNeuralChainIsExact(t *testing.T) {
+	openLibrary(t)
+	p, err := lattice.NewPotts(3, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := models.System{Q: 3, Lx: 3, Ly: 3}
+	b := newBundle(t, s, tinyHyper)
+	exact := make([]float64, p.Levels())
+	for _, state := range configurations(p) {
+		exact[p.Bonds(state)]++
+	}
+	const walkers = 128
+	proposer, err := inference.NewProposer(b, newStore(t, b), inference.CPU, walkers, 64, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proposer.Close()
+	lnG := make([]float64, p.Levels())
+	for level, g := range exact {
+		lnG[level] = math.NaN()
+		if g > 0 {
+			lnG[level] = math.Log(g)
+		}
+	}
+	e, err := sampler.New(sampler.Options{System: p, Seed: 3, Walkers: walkers, Workers: 2, Proposer: proposer, Partial: 0.5, LnG: lnG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(passes int) {
+		for range passes {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e.Produce()
+	run(500)
+	e.Produce()
+	run(6000)
+	// Every walker is a block; the share of a level must be the same for all.
+	levels := 0.0
+	for _, g := range exact {
+		if g > 0 {
+			levels++
+		}
+	}
+	blocks := e.Samples().Blocks
+	for level, g := range exact {
+		mean, square := 0.0, 0.0
+		for _, block := range blocks {
+			x := float64(block[level]) / 6000
+			mean += x / walkers
+			square += x * x / walkers
+		}
+		if g == 0 {
+			if mean > 0 {
+				t.Errorf("level %d has no states and was visited", level)
+			}
+			continue
+		}
+		deviation := math.Sqrt((square - mean*mean) / (walkers - 1))
+		if z := (mean - 1/levels) / deviation; math.Abs(z) > 4.5 {
+			t.Errorf("level %d: share %.5f(%.5f), expected %.5f", level, mean, deviation, 1/levels)
+		}
+	}
+}
+
+// TestSampledAndEvaluated compares ln q of proposals with the evaluation of the same
+// proposals for lattices of the usual size.
+func TestSampledAndEvaluated(t *testing.T) {
+	openLibrary(t)
+	for _, s := range []models.System{{Q: 10, Lx: 8, Ly: 8}, {Q: 3, Lx: 12, Ly: 5}, {Q: 2, Lx: 16, Ly: 16}} {
+		b := newBundle(t, s, benchHyper)
+		w, err := b.Weights()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range w["decoder.output"].Float32s() {
+			w["decoder.output"].Float32s()[i] *= 10
+		}
+		if err := b.SetWeights(w); err != nil {
+			t.Fatal(err)
+		}
+		const walkers = 200
+		p, err := inference.NewProposer(b, newStore(t, b), inference.CPU, walkers, 64, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := p.Batch()
+		r := rand.New(rand.NewPCG(12, 13))
+		for i := range batch.State {
+			batch.State[i] = int32(r.IntN(s.Q))
+			batch.Uniform[i] = r.Float32()
+		}
+		for w := range batch.Start {
+			batch.Start[w] = int32(r.IntN(s.Sites()))
+		}
+		if err := p.Propose(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for w := range walkers {
+			for i := range int(batch.Start[w]) {
+				if batch.Proposal[w*batch.Sites+i] != batch.State[w*batch.Sites+i] {
+					t.Fatalf("%+v walker %d: site %d before start %d changed", s, w, i, batch.Start[w])
+				}
+			}
+		}
+		for i := range batch.State {
+			batch.State[i], batch.Proposal[i] = batch.Proposal[i], batch.State[i]
+		}
+		if err := p.LogProb(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		worst := 0.0
+		for w := range walkers {
+			worst = max(worst, math.Abs(float64(batch.Forward[w]-batch.Reverse[w])))
+		}
+		t.Logf("%+v: ln q sampled and evaluated differ by %.2g at most", s, worst)
+		if worst > 5e-4 {
+			t.Errorf("%+v: ln q sampled and evaluated differ by %v", s, worst)
+		}
+		p.Close()
+	}
+}
+
+// TestGradient compares derivatives of the loss along random directions with
+// differences of the loss itself.
+func TestGradient(t *testing.T) {
+	openLibrary(t)
+	s := models.System{Q: 3, Lx: 4, Ly: 3}
+	b := sharpened(t, s)
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const samples = 50 // not a multiple of the part
+	g, err := inference.NewGradient(b, inference.CPU, samples, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	r := rand.New(rand.NewPCG(14, 15))
+	for i := range g.State {
+		g.State[i] = int32(r.IntN(s.Q))
+		g.Condition[i] = int32(r.IntN(s.Q))
+	}
+	for i := range g.Weight {
+		g.Weight[i] = r.Float32() / samples
+	}
+	for i := range g.Noise {
+		g.Noise[i] = float32(r.NormFloat64())
+	}
+	loss := func(w map[string]graph.Tensor) (float64, map[string][]float32) {
+		gradients := map[string][]float32{}
+		for name, t := range w {
+			gradients[name] = make([]float32, len(t.Float32s()))
+		}
+		set, err := inference.NewWeights(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := g.Evaluate(context.Background(), set, gradients)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l, gradients
+	}
+	_, gradients := loss(weights)
+	for name, w := range weights {
+		direction := make([]float64, len(w.Float32s()))
+		derivative, length := 0.0, 0.0
+		for i := range direction {
+			// Mostly along the gradient, so that the derivative is not small.
+			direction[i] = float64(gradients[name][i]) * (0.5 + r.Float64())
+			derivative += direction[i] * float64(gradients[name][i])
+			length += direction[i] * direction[i]
+		}
+		length = math.Sqrt(length)
+		const step = 3e-3
+		moved := func(sign float64) float64 {
+			data := make([]float32, len(direction))
+			for i, x := range w.Float32s() {
+				data[i] = x + float32(sign*step*direction[i]/length)
+			}
+			other := map[string]graph.Tensor{}
+			for n, t := range weights {
+				other[n] = t
+			}
+			other[name] = graph.Float32s(data, w.Shape...)
+			l, _ := loss(other)
+			return l
+		}
+		difference := (moved(1) - moved(-1)) / (2 * step)
+		if want := derivative / length; math.Abs(difference-want) > 0.02*math.Abs(want)+1e-3 {
+			t.Errorf("%s: derivative %v, difference quotient %v", name, want, difference)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package inference_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/models"
+)
+
+// newBundle makes a bundle with random weights.
+func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
+	t.Helper()
+	m, err := models.New("autoencoder", s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func newStore(t testing.TB, b *exporter.Bundle) *inference.Store {
+	t.Helper()
+	w, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := inference.NewStore(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func openLibrary(t testing.TB) {
+	t.Helper()
+	if _, err := inference.Open(""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var benchHyper = models.Hyperparameters{Encoder: 128, Latent: 16, Decoder: 128, Floor: 1e-3, Noise: 0.3}
+
+// BenchmarkProposals reports the time per walker of one proposal and of one
+// evaluation of ln q, on one core, by lattice size and batch.
+func BenchmarkProposals(b *testing.B) {
+	openLibrary(b)
+	for _, l := range []int{8, 16} {
+		s := models.System{Q: 10, Lx: l, Ly: l}
+		bundle := newBundle(b, s, benchHyper)
+		store := newStore(b, bundle)
+		for _, batch := range []int{1, 16, 32, 64, 128, 256} {
+			p, err := inference.NewProposer(bundle, store, inference.CPU, batch, batch, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := rand.New(rand.NewPCG(3, 4))
+			for i := range p.Batch().State {
+				p.Batch().State[i] = int32(r.IntN(s.Q))
+				p.Batch().Uniform[i] = r.Float32()
+			}
+			for _, call := range []struct {
+				name string
+				f    func(context.Context) error
+			}{{"propose", p.Propose}, {"log_prob", p.LogProb}} {
+				b.Run(fmt.Sprintf("%s/L=%d/batch=%d", call.name, l, batch), func(b *testing.B) {
+					for b.Loop() {
+						if err := call.f(context.Background()); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*batch), "µs/walker")
+				})
+			}
+			p.Close()
+		}
+	}
+}
+
+// BenchmarkGradient reports the time of one gradient of 256 states on one core and
+// the rate of arithmetic: forward and backward together take three times the
+// operations of the products in the forward pass.
+func BenchmarkGradient(b *testing.B) {
+	openLibrary(b)
+	for _, l := range []int{8, 16} {
+		s := models.System{Q: 10, Lx: l, Ly: l}
+		bundle := newBundle(b, s, benchHyper)
+		store := newStore(b, bundle)
+		const samples = 256
+		g, err := inference.NewGradient(bundle, inference.CPU, samples, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		gradients := map[string][]float32{}
+		weights, _ := bundle.Weights()
+		for name, w := range weights {
+			gradients[name] = make([]float32, len(w.Float32s()))
+		}
+		h := benchHyper
+		forward := 2 * float64(s.Sites()*s.Q*(h.Encoder+2*h.Decoder)+h.Latent*(h.Encoder+h.Decoder))
+		b.Run(fmt.Sprintf("L=%d", l), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := g.Evaluate(context.Background(), store.Current(), gradients); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(3*forward*samples*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+		g.Close()
+	}
+}

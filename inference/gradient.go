@@ -1,0 +1,134 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"neuralwl/exporter"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// Gradient evaluates a bundle's gradient.onnx for batches of a fixed number of
+// samples. The caller fills in the inputs and calls Evaluate.
+type Gradient struct {
+	Samples, Sites int
+	Condition      []int32   // [Samples,Sites]
+	State          []int32   // [Samples,Sites]
+	Weight         []float32 // [Samples]
+	Noise          []float32 // [Samples,K], empty where the network takes none
+
+	net     *network
+	parts   []gradientPart
+	native  values
+	workers int
+	weights map[string]graph.Tensor // of the bundle: names and shapes
+}
+
+type gradientPart struct {
+	in, out   []ort.Value
+	loss      []float32
+	gradients map[string][]float32 // by name of the weight
+}
+
+// gradientBatch is the number of samples in one call on the CPU, small enough for
+// the hidden layers of all sites to stay in cache.
+const gradientBatch = 32
+
+// NewGradient opens the gradient network of a bundle, an error if it has none.
+func NewGradient(b *exporter.Bundle, p Provider, samples, workers int) (_ *Gradient, err error) {
+	if b.Gradient == nil {
+		return nil, fmt.Errorf("bundle %s version %d has no %s: it cannot be trained; set trainer.every to 0", b.Card.Name, b.Card.Version, exporter.GradientFile)
+	}
+	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	g := &Gradient{
+		Samples: samples, Sites: n, workers: workers,
+		Condition: make([]int32, samples*n), State: make([]int32, samples*n), Weight: make([]float32, samples),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), g.Close())
+		}
+	}()
+	if g.weights, err = exporter.Weights(b.Gradient); err != nil {
+		return nil, err
+	}
+	width := noiseWidth(b)
+	g.Noise = make([]float32, samples*width)
+	if g.net, err = open(b.Gradient, p); err != nil {
+		return nil, err
+	}
+	part := gradientBatch
+	if p != CPU {
+		part = samples
+	}
+	for from := 0; from < samples; from += part {
+		to := min(from+part, samples)
+		m := to - from
+		q := gradientPart{loss: make([]float32, 1), gradients: map[string][]float32{}}
+		in := map[string]ort.Value{
+			models.Condition: tensor(&g.native, g.Condition[from*n:to*n], m, n),
+			models.State:     tensor(&g.native, g.State[from*n:to*n], m, n),
+			models.Weight:    tensor(&g.native, g.Weight[from:to], m),
+		}
+		if width > 0 {
+			in[models.Noise] = tensor(&g.native, g.Noise[from*width:to*width], m, width)
+		}
+		out := map[string]ort.Value{models.Loss: tensor(&g.native, q.loss, 1)}
+		for name, t := range g.weights {
+			q.gradients[name] = make([]float32, t.Shape.Elements())
+			out[models.GradientOf+name] = tensor(&g.native, q.gradients[name], t.Shape...)
+		}
+		if g.native.err != nil {
+			return nil, g.native.err
+		}
+		for _, name := range g.net.inputs {
+			q.in = append(q.in, in[name])
+		}
+		for _, name := range g.net.outputs {
+			if out[name] == nil {
+				return nil, fmt.Errorf("%s: output %q is not in the contract", exporter.GradientFile, name)
+			}
+			q.out = append(q.out, out[name])
+		}
+		g.parts = append(g.parts, q)
+	}
+	return g, nil
+}
+
+// noiseWidth is the static width K of the input noise, 0 where there is none.
+func noiseWidth(b *exporter.Bundle) int {
+	for _, v := range b.Gradient.GetGraph().GetInput() {
+		if dims := v.GetType().GetTensorType().GetShape().GetDim(); v.GetName() == models.Noise && len(dims) == 2 {
+			return int(dims[1].GetDimValue())
+		}
+	}
+	return 0
+}
+
+// Evaluate returns the loss of the batch under weights and adds the derivative by
+// each weight to the slice of that name in gradients.
+func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[string][]float32) (loss float64, err error) {
+	err = concurrently(ctx, g.workers, len(g.parts), func(i int) error {
+		return g.net.run(g.parts[i].in, w, g.parts[i].out)
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, q := range g.parts {
+		loss += float64(q.loss[0])
+		for name, d := range q.gradients {
+			sum := gradients[name]
+			for i, x := range d {
+				sum[i] += x
+			}
+		}
+	}
+	return loss, nil
+}
+
+// Close frees the session and the tensors.
+func (g *Gradient) Close() error { return errors.Join(g.net.Close(), g.native.destroy()) }

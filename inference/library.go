@@ -1,0 +1,113 @@
+// Package inference runs networks with ONNX Runtime: it finds the shared library,
+// tells which execution providers work, keeps sessions and weights, and serves
+// proposals to the sampler and gradients to the trainer. It is the only package
+// that uses cgo.
+package inference
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// LibraryVariable is the environment variable with the path of ONNX Runtime's
+// shared library.
+const LibraryVariable = "ONNXRUNTIME_LIB"
+
+// dependencies is where `make deps` puts the library, below the folder of the
+// program or one of its parents.
+const dependencies = ".deps/onnxruntime"
+
+var library struct {
+	sync.Mutex
+	path string
+}
+
+// libraryName is the file name of the shared library on this system.
+func libraryName() string {
+	switch runtime.GOOS {
+	case "darwin":
+		return "libonnxruntime.dylib"
+	case "windows":
+		return "onnxruntime.dll"
+	}
+	return "libonnxruntime.so"
+}
+
+// FindLibrary returns the path of ONNX Runtime's shared library: the argument if
+// it is not empty (from the configuration), else the environment variable
+// ONNXRUNTIME_LIB, else .deps/onnxruntime beside or above the program or the
+// working directory, else the bare name for the system's own search path. The
+// second result says which of these it was.
+func FindLibrary(configured string) (path, origin string) {
+	if configured != "" {
+		return configured, "configuration"
+	}
+	if path := os.Getenv(LibraryVariable); path != "" {
+		return path, "environment variable " + LibraryVariable
+	}
+	var starts []string
+	if program, err := os.Executable(); err == nil {
+		if program, err = filepath.EvalSymlinks(program); err == nil {
+			starts = append(starts, filepath.Dir(program))
+		}
+	}
+	if directory, err := os.Getwd(); err == nil {
+		starts = append(starts, directory)
+	}
+	for _, directory := range starts {
+		for {
+			path := filepath.Join(directory, filepath.FromSlash(dependencies), libraryName())
+			if _, err := os.Stat(path); err == nil {
+				return path, dependencies
+			}
+			parent := filepath.Dir(directory)
+			if parent == directory {
+				break
+			}
+			directory = parent
+		}
+	}
+	return libraryName(), "system library path"
+}
+
+// Open loads ONNX Runtime, once per process; further calls return the path in use.
+// configured is as for FindLibrary.
+func Open(configured string) (path string, err error) {
+	library.Lock()
+	defer library.Unlock()
+	if library.path != "" {
+		if configured != "" && configured != library.path {
+			return "", fmt.Errorf("ONNX Runtime library %s: %s is loaded already and cannot be exchanged in a running program", configured, library.path)
+		}
+		return library.path, nil
+	}
+	path, origin := FindLibrary(configured)
+	if filepath.IsAbs(path) || filepath.Base(path) != path {
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("ONNX Runtime library (from the %s): %w; run `make deps` or correct the path", origin, err)
+		}
+	}
+	ort.SetSharedLibraryPath(path)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return "", fmt.Errorf("ONNX Runtime library %s (from the %s) cannot be loaded: %w; run `make deps`, or name a library of version %s in inference.library or %s",
+			path, origin, err, WantVersion, LibraryVariable)
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return "", errors.Join(fmt.Errorf("ONNX Runtime: %w", err), ort.DestroyEnvironment())
+	}
+	library.path = path
+	return path, nil
+}
+
+// WantVersion is the version of ONNX Runtime that the program is tested with; the
+// binding accepts no older one.
+const WantVersion = "1.27"
+
+// Version is the version of the loaded library, as it states it.
+func Version() string { return ort.GetVersion() }

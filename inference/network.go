@@ -1,0 +1,141 @@
+package inference
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"neuralwl/exporter"
+	"neuralwl/exporter/onnxpb"
+)
+
+// network is one ONNX model in a session. Its weights are fed at every call. It may
+// be run from several goroutines at once.
+type network struct {
+	name    string
+	inputs  []string // data, in the order in which run takes them
+	weights []string
+	outputs []string
+	session *ort.DynamicAdvancedSession
+}
+
+// newNetwork makes a session for the model on the provider p; strict as for
+// sessionOptions. The inputs and outputs are in the order of the file.
+func newNetwork(model *onnxpb.ModelProto, p Provider, strict bool) (*network, error) {
+	n := &network{name: model.GetGraph().GetName()}
+	initialised := map[string]bool{}
+	for _, t := range model.GetGraph().GetInitializer() {
+		initialised[t.GetName()] = true
+	}
+	for _, v := range model.GetGraph().GetInput() {
+		if initialised[v.GetName()] {
+			n.weights = append(n.weights, v.GetName())
+		} else {
+			n.inputs = append(n.inputs, v.GetName())
+		}
+	}
+	for _, v := range model.GetGraph().GetOutput() {
+		n.outputs = append(n.outputs, v.GetName())
+	}
+	data, err := exporter.Marshal(model)
+	if err != nil {
+		return nil, err
+	}
+	options, err := sessionOptions(p, strict)
+	if err != nil {
+		return nil, fmt.Errorf("network %s: %w", n.name, err)
+	}
+	defer options.Destroy()
+	n.session, err = ort.NewDynamicAdvancedSessionWithONNXData(data, slices.Concat(n.inputs, n.weights), n.outputs, options)
+	if err != nil {
+		return nil, fmt.Errorf("network %s: ONNX Runtime does not accept it: %w", n.name, err)
+	}
+	return n, nil
+}
+
+// open is newNetwork that insists on the provider if that is possible and says so
+// where some nodes have to run on the CPU.
+func open(model *onnxpb.ModelProto, p Provider) (*network, error) {
+	if p == CPU {
+		return newNetwork(model, p, false)
+	}
+	n, err := newNetwork(model, p, true)
+	if err == nil {
+		return n, nil
+	}
+	n, fallbackErr := newNetwork(model, p, false)
+	if fallbackErr != nil {
+		return nil, fallbackErr
+	}
+	slog.Warn("parts of a network run on the CPU", "network", n.name, "provider", p, "reason", err)
+	return n, nil
+}
+
+// run evaluates the network on data, one value per input, and writes the outputs.
+func (n *network) run(data []ort.Value, w *Weights, outputs []ort.Value) error {
+	in := make([]ort.Value, 0, len(n.inputs)+len(n.weights))
+	in = append(in, data...)
+	for _, name := range n.weights {
+		t, ok := w.tensors[name]
+		if !ok {
+			return fmt.Errorf("network %s: weight %q is missing", n.name, name)
+		}
+		in = append(in, t)
+	}
+	err := n.session.Run(in, outputs)
+	// The C side holds pointers into Go memory that the collector cannot see.
+	runtime.KeepAlive(in)
+	runtime.KeepAlive(outputs)
+	runtime.KeepAlive(w)
+	if err != nil {
+		return fmt.Errorf("network %s: %w", n.name, err)
+	}
+	return nil
+}
+
+// Close frees the session. ONNX Runtime keeps most of its memory for the next one.
+func (n *network) Close() error {
+	if n == nil || n.session == nil {
+		return nil
+	}
+	err := n.session.Destroy()
+	n.session = nil
+	return err
+}
+
+// values are tensors over Go memory, to be destroyed together.
+type values struct {
+	all []ort.Value
+	err error
+}
+
+// tensor makes a tensor over data, without copying, unless an earlier one failed.
+func tensor[T ort.TensorData](v *values, data []T, shape ...int) ort.Value {
+	if v.err != nil {
+		return nil
+	}
+	dims := make([]int64, len(shape))
+	for i, d := range shape {
+		dims[i] = int64(d)
+	}
+	t, err := ort.NewTensor(ort.NewShape(dims...), data)
+	if err != nil {
+		v.err = fmt.Errorf("tensor of shape %v: %w", shape, err)
+		return nil
+	}
+	v.all = append(v.all, t)
+	return t
+}
+
+func (v *values) destroy() error {
+	var errs []error
+	for _, t := range v.all {
+		errs = append(errs, t.Destroy())
+	}
+	v.all = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,126 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"neuralwl/exporter"
+	"neuralwl/models"
+	"neuralwl/sampler"
+)
+
+// Proposer serves a bundle's proposals to the sampler. The walkers are split into
+// parts of a fixed size, which workers evaluate side by side: the last bits of a
+// matrix product depend on its shape, so that neither the number of workers nor
+// their speed may have a say in it.
+type Proposer struct {
+	batch   sampler.Batch
+	propose *network
+	logProb *network
+	store   *Store
+	pinned  *Weights // those of the latest Propose, for its LogProb
+	parts   []proposerPart
+	native  values
+	workers int
+}
+
+// proposerPart are tensors over one part of the batch, in the order of the
+// networks' inputs and outputs.
+type proposerPart struct {
+	proposeIn, proposeOut, logProbIn, logProbOut []ort.Value
+}
+
+// NewProposer opens the two networks of a bundle for a number of walkers, in parts
+// of the given size (all at once on CUDA), evaluated by workers goroutines with
+// the weights in store.
+func NewProposer(b *exporter.Bundle, store *Store, p Provider, walkers, part, workers int) (_ *Proposer, err error) {
+	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	if p != CPU {
+		part = walkers
+	}
+	s := &Proposer{
+		store:   store,
+		workers: workers,
+		batch: sampler.Batch{
+			Walkers: walkers, Sites: n,
+			State: make([]int32, walkers*n), Start: make([]int32, walkers), Uniform: make([]float32, walkers*n),
+			Proposal: make([]int32, walkers*n), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
+		},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), s.Close())
+		}
+	}()
+	if s.propose, err = open(b.Propose, p); err != nil {
+		return nil, err
+	}
+	if s.logProb, err = open(b.LogProb, p); err != nil {
+		return nil, err
+	}
+	for from := 0; from < walkers; from += part {
+		to := min(from+part, walkers)
+		m := to - from
+		state := tensor(&s.native, s.batch.State[from*n:to*n], m, n)
+		start := tensor(&s.native, s.batch.Start[from:to], m)
+		uniform := tensor(&s.native, s.batch.Uniform[from*n:to*n], m, n)
+		proposal := tensor(&s.native, s.batch.Proposal[from*n:to*n], m, n)
+		forward := tensor(&s.native, s.batch.Forward[from:to], m)
+		reverse := tensor(&s.native, s.batch.Reverse[from:to], m)
+		if s.native.err != nil {
+			return nil, s.native.err
+		}
+		// The reverse move starts from the proposal and ends in the state.
+		var q proposerPart
+		for _, f := range []struct {
+			to    *[]ort.Value
+			names []string
+			from  map[string]ort.Value
+		}{
+			{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Uniform: uniform}},
+			{&q.proposeOut, s.propose.outputs, map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward}},
+			{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start}},
+			{&q.logProbOut, s.logProb.outputs, map[string]ort.Value{models.LogQ: reverse}},
+		} {
+			for _, name := range f.names {
+				v, ok := f.from[name]
+				if !ok {
+					return nil, fmt.Errorf("value %q is not in the contract", name)
+				}
+				*f.to = append(*f.to, v)
+			}
+		}
+		s.parts = append(s.parts, q)
+	}
+	return s, nil
+}
+
+// Batch returns the buffers of the exchange.
+func (s *Proposer) Batch() *sampler.Batch { return &s.batch }
+
+// Propose evaluates propose.onnx with the weights published last.
+func (s *Proposer) Propose(ctx context.Context) error {
+	s.pinned = s.store.current.Load()
+	return concurrently(ctx, s.workers, len(s.parts), func(i int) error {
+		return s.propose.run(s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)
+	})
+}
+
+// LogProb evaluates log_prob.onnx with the weights of the latest Propose, even if
+// others were published since: both directions of a move must see one network.
+func (s *Proposer) LogProb(ctx context.Context) error {
+	if s.pinned == nil {
+		return errors.New("LogProb before Propose")
+	}
+	return concurrently(ctx, s.workers, len(s.parts), func(i int) error {
+		return s.logProb.run(s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)
+	})
+}
+
+// Close frees sessions and tensors.
+func (s *Proposer) Close() error {
+	return errors.Join(s.propose.Close(), s.logProb.Close(), s.native.destroy())
+}

@@ -1,0 +1,129 @@
+package inference
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"neuralwl/exporter"
+	"neuralwl/models/graph"
+)
+
+// Provider is an execution provider of ONNX Runtime.
+type Provider string
+
+// The providers, and the choice between them.
+const (
+	Auto Provider = "auto"
+	CPU  Provider = "cpu"
+	CUDA Provider = "cuda"
+)
+
+// Select returns the provider to use: want itself if it really works, or for Auto
+// CUDA where that works and else the CPU. Asking for CUDA where it does not work is
+// an error.
+func Select(want Provider) (Provider, error) {
+	switch want {
+	case CPU:
+		return CPU, Probe(CPU)
+	case CUDA:
+		if err := Probe(CUDA); err != nil {
+			return "", fmt.Errorf("inference.provider cuda: %w; install ONNX Runtime %s for CUDA (onnxruntime-gpu) with its driver, CUDA and cuDNN, or set inference.provider to cpu", err, WantVersion)
+		}
+		return CUDA, nil
+	case Auto:
+		if err := Probe(CUDA); err != nil {
+			slog.Debug("CUDA is not used", "reason", err)
+			return CPU, Probe(CPU)
+		}
+		return CUDA, nil
+	}
+	return "", fmt.Errorf("inference.provider %q is not one of %s, %s, %s", want, Auto, CPU, CUDA)
+}
+
+// Probe tells whether a provider works by multiplying two matrices on it, with the
+// fall-back to the CPU disabled: that a library lists a provider proves nothing.
+func Probe(p Provider) error {
+	g := graph.New("probe")
+	x := g.Input("x", graph.Float32, graph.Dynamic, 2)
+	g.Output("y", x.MatMul(g.Param("w", 2, 1)))
+	model, err := exporter.Encode(g, map[string]graph.Tensor{"w": graph.Float32s([]float32{3, 5}, 2, 1)})
+	if err != nil {
+		return err
+	}
+	n, err := newNetwork(model, p, true)
+	if err != nil {
+		return fmt.Errorf("provider %s: %w", p, err)
+	}
+	defer n.Close()
+	in, err := ort.NewTensor(ort.NewShape(1, 2), []float32{7, 11})
+	if err != nil {
+		return err
+	}
+	defer in.Destroy()
+	y := []float32{0}
+	out, err := ort.NewTensor(ort.NewShape(1, 1), y)
+	if err != nil {
+		return err
+	}
+	defer out.Destroy()
+	weights, err := NewWeights(map[string]graph.Tensor{"w": graph.Float32s([]float32{2, 4}, 2, 1)})
+	if err != nil {
+		return err
+	}
+	if err := n.run([]ort.Value{in}, weights, []ort.Value{out}); err != nil {
+		return fmt.Errorf("provider %s: %w", p, err)
+	}
+	if math.Abs(float64(y[0])-58) > 1e-3 {
+		return fmt.Errorf("provider %s computes 7*2 + 11*4 = %g", p, y[0])
+	}
+	return nil
+}
+
+// sessionOptions returns options for sessions on p; the caller destroys them. With
+// strict the session cannot be made if any of its nodes would run on the CPU
+// instead.
+func sessionOptions(p Provider, strict bool) (_ *ort.SessionOptions, err error) {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.Destroy())
+		}
+	}()
+	// One thread per call: calls run side by side, one per worker, which wastes
+	// less than one pool shared by small operators, and gives the same sums
+	// whatever the number of workers.
+	if err := errors.Join(
+		o.SetIntraOpNumThreads(1),
+		o.SetInterOpNumThreads(1),
+		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
+		o.SetLogSeverityLevel(ort.LoggingLevelError),
+	); err != nil {
+		return nil, err
+	}
+	if p == CPU {
+		return o, nil
+	}
+	cuda, err := ort.NewCUDAProviderOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer cuda.Destroy()
+	// TF32 rounds the operands of products to ten bits, too few for ln q.
+	if err := cuda.Update(map[string]string{"use_tf32": "0"}); err != nil {
+		return nil, err
+	}
+	if err := o.AppendExecutionProviderCUDA(cuda); err != nil {
+		return nil, err
+	}
+	if strict {
+		return o, o.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
+	}
+	return o, nil
+}
