@@ -1,0 +1,68 @@
+// Package trainer updates a network's weights from the states that the sampler
+// visits: a replay buffer spread over the energy levels, an objective whose
+// gradient ONNX Runtime computes, and Adam.
+package trainer
+
+import (
+	"math/rand/v2"
+
+	"neuralwl/sampler/lattice"
+)
+
+// Buffer remembers configurations by level, the same number of places for every
+// level, so that rare levels are not forgotten over common ones. When the places
+// of a level are full, a new state takes one of them at random.
+type Buffer struct {
+	sites    int
+	perLevel int
+	levels   [][]uint8 // states of a level one after another
+	occupied []int     // levels with a state, in the order of discovery
+	r        *rand.Rand
+}
+
+// NewBuffer returns a buffer for about capacity states of p, at least one for each
+// possible level. r decides which states are replaced.
+func NewBuffer(p *lattice.Potts, capacity int, r *rand.Rand) *Buffer {
+	possible := 0
+	for b := range p.Levels() {
+		if p.Possible(b) {
+			possible++
+		}
+	}
+	return &Buffer{
+		sites:    p.Sites(),
+		perLevel: max(1, capacity/possible),
+		levels:   make([][]uint8, p.Levels()),
+		r:        r,
+	}
+}
+
+// Add remembers a copy of a state of the given level.
+func (b *Buffer) Add(state []uint8, level int) {
+	have := b.levels[level]
+	if len(have) == 0 {
+		b.occupied = append(b.occupied, level)
+	}
+	if len(have) < b.perLevel*b.sites {
+		b.levels[level] = append(have, state...)
+		return
+	}
+	copy(have[b.r.IntN(b.perLevel)*b.sites:], state)
+}
+
+// Sample returns a state of a level drawn uniformly among those with any. The
+// state is shared and valid until the next Add.
+func (b *Buffer) Sample(r *rand.Rand) []uint8 {
+	level := b.levels[b.occupied[r.IntN(len(b.occupied))]]
+	i := r.IntN(len(level) / b.sites)
+	return level[i*b.sites : (i+1)*b.sites]
+}
+
+// Len is the number of states in the buffer.
+func (b *Buffer) Len() int {
+	n := 0
+	for _, level := range b.levels {
+		n += len(level) / b.sites
+	}
+	return n
+}

@@ -1,0 +1,239 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/models/graph"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// Options of a Trainer. Zero values stand for the defaults given.
+type Options struct {
+	System       *lattice.Potts // required
+	Seed         uint64
+	Batch        int     // states per gradient step, default 256
+	LearningRate float64 // of Adam, default 2e-3
+	Clip         float64 // largest norm of the gradient per state, default 1
+	Buffer       int     // states remembered, default 20000
+	Workers      int     // default 1; results do not depend on it
+	Events       Events
+}
+
+// Events are callbacks of the trainer; any of them may be nil.
+type Events struct {
+	// Step is called after every gradient step, also after a dropped one.
+	Step func(StepInfo)
+}
+
+// StepInfo tells of one gradient step.
+type StepInfo struct {
+	Loss     float64 // mean of -ln q over the batch, in nats; NaN or infinite only if dropped
+	Norm     float64 // of the gradient before clipping
+	Dropped  bool    // the step before was taken back because of a NaN or an infinity
+	Duration time.Duration
+}
+
+// EnsureDefaults fills in the defaults.
+func (o *Options) EnsureDefaults() {
+	if o.Batch == 0 {
+		o.Batch = 256
+	}
+	if o.LearningRate == 0 {
+		o.LearningRate = 2e-3
+	}
+	if o.Clip == 0 {
+		o.Clip = 1
+	}
+	if o.Buffer == 0 {
+		o.Buffer = 20000
+	}
+	if o.Workers == 0 {
+		o.Workers = 1
+	}
+}
+
+// Validate reports every fault at once.
+func (o *Options) Validate() error {
+	var faults []error
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if o.System == nil {
+		fault("no system")
+	}
+	if o.Batch < 1 {
+		fault("batch = %d, at least 1 is needed", o.Batch)
+	}
+	if !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0) {
+		fault("learning rate = %g, must be positive", o.LearningRate)
+	}
+	if !(o.Clip > 0) {
+		fault("clip = %g, must be positive", o.Clip)
+	}
+	if o.Buffer < 1 {
+		fault("buffer = %d, at least 1 is needed", o.Buffer)
+	}
+	return errors.Join(faults...)
+}
+
+// Trainer updates the weights of a bundle by reconstruction: it shows the network
+// states from its buffer, each in a random frame of the lattice's symmetries, and
+// raises ln q(s|z(s)).
+type Trainer struct {
+	o        Options
+	buffer   *Buffer
+	gradient *inference.Gradient
+	store    *inference.Store
+	adam     *Adam
+	r        *rand.Rand
+	frame    *lattice.Frame
+
+	// good are the latest weights whose loss was finite, those that are published;
+	// next are the ones after the step that followed.
+	good, next map[string]graph.Tensor
+	gradients  map[string][]float32
+	record     exporter.Training
+}
+
+// New returns a trainer for the network of a bundle, whose weights it takes over
+// and publishes to store.
+func New(o Options, b *exporter.Bundle, store *inference.Store, p inference.Provider) (*Trainer, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("trainer options: %w", err)
+	}
+	gradient, err := inference.NewGradient(b, p, o.Batch, o.Workers)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := b.Weights()
+	if err != nil {
+		return nil, errors.Join(err, gradient.Close())
+	}
+	t := &Trainer{
+		o:         o,
+		buffer:    NewBuffer(o.System, o.Buffer, rand.New(sampler.Stream(o.Seed, sampler.TrainerStream, 1))),
+		gradient:  gradient,
+		store:     store,
+		adam:      NewAdam(o.LearningRate),
+		r:         rand.New(sampler.Stream(o.Seed, sampler.TrainerStream, 0)),
+		frame:     o.System.NewFrame(),
+		good:      weights,
+		next:      map[string]graph.Tensor{},
+		gradients: map[string][]float32{},
+		record:    b.Card.Training,
+	}
+	t.record.Seed = o.Seed
+	for name, w := range weights {
+		t.next[name] = graph.Float32s(slices.Clone(w.Float32s()), w.Shape...)
+		t.gradients[name] = make([]float32, len(w.Float32s()))
+	}
+	for i := range gradient.Weight {
+		gradient.Weight[i] = 1 / float32(o.Batch)
+	}
+	return t, nil
+}
+
+// Remember puts a state into the replay buffer.
+func (t *Trainer) Remember(state []uint8, level int) { t.buffer.Add(state, level) }
+
+// Step evaluates the weights of the latest step on a batch from the buffer, which
+// must not be empty. If loss and gradient are finite, it publishes these weights
+// and moves on by one gradient step. If not, the latest step is dropped and
+// counted: training goes back to the last good weights, which are still the
+// published ones, and the optimiser forgets its moments.
+func (t *Trainer) Step(ctx context.Context) error {
+	began := time.Now()
+	t.fillBatch()
+	for _, g := range t.gradients {
+		clear(g)
+	}
+	weights, err := inference.NewWeights(t.next)
+	if err != nil {
+		return fmt.Errorf("gradient step: %w", err)
+	}
+	loss, err := t.gradient.Evaluate(ctx, weights, t.gradients)
+	if err != nil {
+		return fmt.Errorf("gradient step: %w", err)
+	}
+	info := StepInfo{Loss: loss, Norm: norm(t.gradients)}
+	// A NaN anywhere makes the norm NaN, an overflow makes it infinite.
+	if info.Dropped = !finite(info.Loss) || !finite(info.Norm); info.Dropped {
+		copyWeights(t.next, t.good)
+		t.adam = NewAdam(t.o.LearningRate)
+		t.record.Dropped++
+	} else {
+		copyWeights(t.good, t.next)
+		t.store.Publish(weights)
+		t.adam.Step(flat(t.next), t.gradients, min(1, t.o.Clip/info.Norm))
+		t.record.Steps++
+		t.record.Loss = smooth(t.record.Loss, loss, t.record.Steps)
+	}
+	info.Duration = time.Since(began)
+	t.record.Seconds += info.Duration.Seconds()
+	if t.o.Events.Step != nil {
+		t.o.Events.Step(info)
+	}
+	return nil
+}
+
+// fillBatch shows the network states from the buffer, each in a frame of its own.
+func (t *Trainer) fillBatch() {
+	n := t.gradient.Sites
+	for i := range t.o.Batch {
+		t.frame.Randomise(t.r)
+		state := t.gradient.State[i*n : (i+1)*n]
+		t.frame.Apply(state, t.buffer.Sample(t.r))
+		copy(t.gradient.Condition[i*n:(i+1)*n], state)
+	}
+	for i := range t.gradient.Noise {
+		t.gradient.Noise[i] = float32(t.r.NormFloat64())
+	}
+}
+
+func copyWeights(to, from map[string]graph.Tensor) {
+	for name, w := range from {
+		copy(to[name].Float32s(), w.Float32s())
+	}
+}
+
+// flat gives the memory of weights by name.
+func flat(weights map[string]graph.Tensor) map[string][]float32 {
+	m := make(map[string][]float32, len(weights))
+	for name, w := range weights {
+		m[name] = w.Float32s()
+	}
+	return m
+}
+
+// smooth is a running mean over about the last hundred steps.
+func smooth(mean, x float64, steps int64) float64 {
+	return mean + (x-mean)/float64(min(steps, 100))
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// Export writes the published weights into b.
+func (t *Trainer) Export(b *exporter.Bundle) error {
+	b.Card.Training = t.record
+	return b.SetWeights(t.good)
+}
+
+// Record is the record of the training so far.
+func (t *Trainer) Record() exporter.Training { return t.record }
+
+// Ready reports whether there is a state to train on.
+func (t *Trainer) Ready() bool { return len(t.buffer.occupied) > 0 }
+
+// Close frees the gradient network.
+func (t *Trainer) Close() error { return t.gradient.Close() }
+
+func sortedNames(m map[string][]float32) []string { return slices.Sorted(maps.Keys(m)) }
