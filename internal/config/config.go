@@ -1,0 +1,129 @@
+// Package config is the typed configuration of nwl: its defaults, where values
+// come from, and what is allowed. It is the only importer of viper.
+package config
+
+import (
+	_ "embed"
+	"log/slog"
+	"time"
+)
+
+// Default is the commented file of all keys with their defaults.
+//
+//go:embed default.yaml
+var Default string
+
+// Config is a complete configuration. The meaning of every key is told in
+// default.yaml.
+type Config struct {
+	System     System     `mapstructure:"system" yaml:"system"`
+	Run        Run        `mapstructure:"run" yaml:"run"`
+	Local      Local      `mapstructure:"local" yaml:"local"`
+	Neural     Neural     `mapstructure:"neural" yaml:"neural"`
+	WangLandau WangLandau `mapstructure:"wang_landau" yaml:"wang_landau"`
+	Production Production `mapstructure:"production" yaml:"production"`
+	Model      Model      `mapstructure:"model" yaml:"model"`
+	Trainer    Trainer    `mapstructure:"trainer" yaml:"trainer"`
+	Inference  Inference  `mapstructure:"inference" yaml:"inference"`
+	Metrics    Metrics    `mapstructure:"metrics" yaml:"metrics"`
+	Log        Log        `mapstructure:"log" yaml:"log"`
+}
+
+// System is the spin system.
+type System struct {
+	Model string `mapstructure:"model" yaml:"model"`
+	Q     int    `mapstructure:"q" yaml:"q"`
+	Size  []int  `mapstructure:"size" yaml:"size,flow"`
+}
+
+// Run is what concerns the run as a whole.
+type Run struct {
+	Seed    uint64        `mapstructure:"seed" yaml:"seed"`
+	Walkers int           `mapstructure:"walkers" yaml:"walkers"`
+	Workers int           `mapstructure:"workers" yaml:"workers"`
+	Moves   []string      `mapstructure:"moves" yaml:"moves,flow"`
+	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
+}
+
+// Local is the single-spin move.
+type Local struct {
+	Move   string `mapstructure:"move" yaml:"move"`
+	Sweeps int    `mapstructure:"sweeps" yaml:"sweeps"`
+}
+
+// Neural is the use made of the network's proposals.
+type Neural struct {
+	Partial float64 `mapstructure:"partial" yaml:"partial"`
+}
+
+// WangLandau is the schedule of the modification factor.
+type WangLandau struct {
+	Flatness float64 `mapstructure:"flatness" yaml:"flatness"`
+	FinalLnF float64 `mapstructure:"final_ln_f" yaml:"final_ln_f"`
+}
+
+// Production is the phase with frozen weights.
+type Production struct {
+	Passes int `mapstructure:"passes" yaml:"passes"`
+}
+
+// Model is the network.
+type Model struct {
+	Architecture string  `mapstructure:"architecture" yaml:"architecture"`
+	Bundle       string  `mapstructure:"bundle" yaml:"bundle"`
+	Encoder      int     `mapstructure:"encoder" yaml:"encoder"`
+	Latent       int     `mapstructure:"latent" yaml:"latent"`
+	Decoder      int     `mapstructure:"decoder" yaml:"decoder"`
+	Floor        float64 `mapstructure:"floor" yaml:"floor"`
+}
+
+// Trainer is the training loop.
+type Trainer struct {
+	Every        int     `mapstructure:"every" yaml:"every"`
+	Batch        int     `mapstructure:"batch" yaml:"batch"`
+	LearningRate float64 `mapstructure:"learning_rate" yaml:"learning_rate"`
+	Clip         float64 `mapstructure:"clip" yaml:"clip"`
+	Noise        float64 `mapstructure:"noise" yaml:"noise"`
+	Buffer       int     `mapstructure:"buffer" yaml:"buffer"`
+	ExportEvery  int     `mapstructure:"export_every" yaml:"export_every"`
+}
+
+// Inference is how networks are evaluated.
+type Inference struct {
+	Provider string `mapstructure:"provider" yaml:"provider"`
+	Library  string `mapstructure:"library" yaml:"library"`
+	Batch    int    `mapstructure:"batch" yaml:"batch"`
+}
+
+// Metrics is the Prometheus endpoint.
+type Metrics struct {
+	Listen string `mapstructure:"listen" yaml:"listen"`
+}
+
+// Log is the program's log.
+type Log struct {
+	Level string `mapstructure:"level" yaml:"level"`
+}
+
+// Has reports whether the run makes moves of the given kind, local or neural.
+func (r Run) Has(move string) bool {
+	for _, m := range r.Moves {
+		if m == move {
+			return true
+		}
+	}
+	return false
+}
+
+// DefaultListen is the default of metrics.listen.
+const DefaultListen = "127.0.0.1:9464"
+
+// SlogLevel is the level for package slog; a configuration that was validated has
+// one.
+func (l Log) SlogLevel() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"slices"
+	"strings"
+
+	"neuralwl/models"
+	"neuralwl/sampler/lattice"
+)
+
+// Words that a configuration may use.
+const (
+	Potts = "potts"
+	Ising = "ising"
+
+	LocalMoves  = "local"
+	NeuralMoves = "neural"
+
+	HeatBath   = "heat_bath"
+	Metropolis = "metropolis"
+)
+
+// Validate returns all faults, each with its key and what is allowed.
+func (c *Config) Validate() []error {
+	var faults []error
+	fault := func(key, format string, a ...any) {
+		faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, a...)))
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			fault(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+		}
+	}
+	atLeast := func(key string, value, least int) {
+		if value < least {
+			fault(key, "%d is below the least allowed value %d", value, least)
+		}
+	}
+	within := func(key string, value, low, high float64) {
+		if math.IsNaN(value) || value < low || value > high {
+			fault(key, "%g is not within %g..%g", value, low, high)
+		}
+	}
+	positive := func(key string, value float64) {
+		if math.IsNaN(value) || value <= 0 || math.IsInf(value, 0) {
+			fault(key, "%g is not a positive number", value)
+		}
+	}
+
+	oneOf("system.model", c.System.Model, Potts, Ising)
+	if c.System.Q < lattice.MinColours || c.System.Q > lattice.MaxColours {
+		fault("system.q", "%d colours, allowed are %d..%d", c.System.Q, lattice.MinColours, lattice.MaxColours)
+	} else if c.System.Model == Ising && c.System.Q != 2 {
+		fault("system.q", "%d contradicts system.model ising, which has 2 states; leave system.q out or take system.model potts", c.System.Q)
+	}
+	switch {
+	case len(c.System.Size) != 2:
+		fault("system.size", "%v must be two sides [Lx, Ly]", c.System.Size)
+	case c.System.Size[0] < lattice.MinSide || c.System.Size[1] < lattice.MinSide:
+		fault("system.size", "%v: each side must be at least %d, so that the neighbours of a site differ", c.System.Size, lattice.MinSide)
+	default:
+		if _, err := lattice.NewPotts(2, c.System.Size[0], c.System.Size[1]); err != nil {
+			fault("system.size", "%v", err)
+		}
+	}
+
+	atLeast("run.walkers", c.Run.Walkers, 1)
+	atLeast("run.workers", c.Run.Workers, 0)
+	if c.Run.MaxTime < 0 {
+		fault("run.max_time", "%v is negative; 0s stands for no limit", c.Run.MaxTime)
+	}
+	if len(c.Run.Moves) == 0 {
+		fault("run.moves", "the list is empty; name at least one of %s, %s", LocalMoves, NeuralMoves)
+	}
+	for i, move := range c.Run.Moves {
+		oneOf("run.moves", move, LocalMoves, NeuralMoves)
+		if slices.Contains(c.Run.Moves[:i], move) {
+			fault("run.moves", "%s is named twice", move)
+		}
+	}
+
+	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
+	atLeast("local.sweeps", c.Local.Sweeps, 1)
+	within("neural.partial", c.Neural.Partial, 0, 1)
+	if c.WangLandau.Flatness <= 0 || c.WangLandau.Flatness >= 1 {
+		fault("wang_landau.flatness", "%g is not between 0 and 1", c.WangLandau.Flatness)
+	}
+	if !(c.WangLandau.FinalLnF > 0 && c.WangLandau.FinalLnF < 1) {
+		fault("wang_landau.final_ln_f", "%g is not between 0 and 1", c.WangLandau.FinalLnF)
+	}
+	atLeast("production.passes", c.Production.Passes, 0)
+
+	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
+	atLeast("model.encoder", c.Model.Encoder, 1)
+	atLeast("model.latent", c.Model.Latent, 1)
+	atLeast("model.decoder", c.Model.Decoder, 1)
+	if !(c.Model.Floor > 0 && c.Model.Floor < 1) {
+		fault("model.floor", "%g is not between 0 and 1", c.Model.Floor)
+	}
+
+	atLeast("trainer.every", c.Trainer.Every, 0)
+	atLeast("trainer.batch", c.Trainer.Batch, 1)
+	positive("trainer.learning_rate", c.Trainer.LearningRate)
+	positive("trainer.clip", c.Trainer.Clip)
+	if !(c.Trainer.Noise >= 0) || math.IsInf(c.Trainer.Noise, 0) {
+		fault("trainer.noise", "%g is not a number of at least 0", c.Trainer.Noise)
+	}
+	atLeast("trainer.buffer", c.Trainer.Buffer, 1)
+	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
+
+	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda")
+	atLeast("inference.batch", c.Inference.Batch, 1)
+	if c.Metrics.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
+			fault("metrics.listen", "%q is not an address host:port (%v); empty turns metrics off", c.Metrics.Listen, err)
+		}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		fault("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
+	}
+	return faults
+}
