@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/cpu"
+
+	"neuralwl/inference"
+	"neuralwl/internal/config"
+)
+
+func newDoctor() *cobra.Command {
+	var file string
+	var assignments []string
+	c := &cobra.Command{
+		Use:   "doctor [--config FILE] [--set key=value]...",
+		Short: "Tell what works on this machine and what is wrong",
+		Args:  arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(file, assignments)
+			if err != nil {
+				return usageError{err}
+			}
+			return doctor(c.OutOrStdout(), cfg)
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
+	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key")
+	return c
+}
+
+// doctor prints the state of the machine. Its error sums up what stands in the way
+// of a run.
+func doctor(w io.Writer, cfg *config.Config) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
+	defer t.Flush()
+	row("nwl", "%s, %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	row("cores", "%d", runtime.GOMAXPROCS(0))
+	row("cpu features", "%s", cpuFeatures())
+
+	path, origin := inference.FindLibrary(cfg.Inference.Library)
+	row("onnx runtime", "%s (from the %s)", path, origin)
+	if _, err := inference.Open(cfg.Inference.Library); err != nil {
+		row("", "NOT usable")
+		return err
+	}
+	row("", "version %s", inference.Version())
+	var faults []error
+	for _, p := range []inference.Provider{inference.CPU, inference.CUDA} {
+		err := inference.Probe(p)
+		if err == nil {
+			row("provider "+string(p), "works")
+			continue
+		}
+		row("provider "+string(p), "does not work: %v", firstLine(err))
+		if p == inference.CPU {
+			faults = append(faults, err)
+		}
+	}
+	chosen, err := inference.Select(inference.Provider(cfg.Inference.Provider))
+	if err != nil {
+		return errors.Join(append(faults, err)...)
+	}
+	row("a run takes", "%s (inference.provider %s)", chosen, cfg.Inference.Provider)
+	return errors.Join(faults...)
+}
+
+// cpuFeatures lists what matters for the speed of networks.
+func cpuFeatures() string {
+	var have []string
+	for _, f := range []struct {
+		name string
+		ok   bool
+	}{
+		{"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}, {"AVX512F", cpu.X86.HasAVX512F},
+		{"AVX512VNNI", cpu.X86.HasAVX512VNNI}, {"AVX512BF16", cpu.X86.HasAVX512BF16}, {"ASIMD", cpu.ARM64.HasASIMD},
+	} {
+		if f.ok {
+			have = append(have, f.name)
+		}
+	}
+	if have == nil {
+		return "none that speed up networks"
+	}
+	return strings.Join(have, " ")
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"neuralwl/sampler"
+	"neuralwl/trainer"
+)
+
+// state is what both observers know of a run.
+type state struct {
+	sync.Mutex
+	progress sampler.Progress
+	loss     float64
+	steps    int64
+	dropped  int64
+}
+
+func (s *state) pass(p sampler.Progress) {
+	s.Lock()
+	defer s.Unlock()
+	s.progress = p
+}
+
+func (s *state) Step(info trainer.StepInfo) {
+	s.Lock()
+	defer s.Unlock()
+	if info.Dropped {
+		s.dropped++
+		return
+	}
+	s.steps++
+	s.loss = info.Loss
+}
+
+// logObserver prints a plain line every so often.
+type logObserver struct {
+	state
+	last time.Time
+}
+
+// logInterval is the time between two lines of progress.
+const logInterval = 10 * time.Second
+
+func newLogObserver() *logObserver { return &logObserver{last: time.Now()} }
+
+func (o *logObserver) Pass(p sampler.Progress, done float64) {
+	o.pass(p)
+	if time.Since(o.last) < logInterval {
+		return
+	}
+	o.last = time.Now()
+	args := []any{"phase", p.Phase, "done", fmt.Sprintf("%.0f%%", 100*done), "pass", p.Passes}
+	if p.Phase == sampler.WangLandau {
+		args = append(args, "ln_f", fmt.Sprintf("%.3g", p.LnF))
+	}
+	args = append(args, "flatness", fmt.Sprintf("%.2f", p.Flatness), "levels", p.Levels, "round_trips", p.RoundTrips)
+	for kind, count := range p.Moves {
+		if count.Trials > 0 {
+			args = append(args, sampler.MoveKind(kind).String()+"_acceptance", fmt.Sprintf("%.3f", count.Ratio()))
+		}
+	}
+	if o.steps > 0 {
+		args = append(args, "loss", fmt.Sprintf("%.3f", o.loss))
+	}
+	slog.Info("progress", args...)
+}
+
+func (o *logObserver) Close() {}
+
+// barObserver draws one bar per phase on a terminal, with the state below it, and
+// prints log lines above.
+type barObserver struct {
+	state
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	phase sampler.Phase
+}
+
+// barScale is the resolution of a bar.
+const barScale = 1000
+
+func newBarObserver(w io.Writer) *barObserver {
+	return &barObserver{bars: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
+}
+
+// Write prints a log line without disturbing the bars.
+func (o *barObserver) Write(line []byte) (int, error) {
+	return o.bars.Write(line)
+}
+
+func (o *barObserver) Pass(p sampler.Progress, done float64) {
+	o.pass(p)
+	if p.Phase != o.phase {
+		o.finishBar()
+		o.phase = p.Phase
+		o.bar = o.bars.AddBar(barScale,
+			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-11s ", p.Phase))),
+			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7})),
+			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
+				_, err := fmt.Fprintln(w, o.line())
+				return err
+			}), false),
+		)
+	}
+	o.bar.SetCurrent(min(int64(done*barScale), barScale-1))
+}
+
+// line is the state in words.
+func (o *barObserver) line() string {
+	o.Lock()
+	defer o.Unlock()
+	p := o.progress
+	var b strings.Builder
+	fmt.Fprintf(&b, "            ")
+	if p.Phase == sampler.WangLandau {
+		fmt.Fprintf(&b, "ln f %.2g  ", p.LnF)
+	}
+	fmt.Fprintf(&b, "flatness %.2f  levels %d  round trips %.0f", p.Flatness, p.Levels, p.RoundTrips)
+	for kind, count := range p.Moves {
+		if count.Trials > 0 {
+			fmt.Fprintf(&b, "  %s %.1f%%", sampler.MoveKind(kind), 100*count.Ratio())
+		}
+	}
+	if o.steps > 0 {
+		fmt.Fprintf(&b, "  loss %.2f", o.loss)
+	}
+	if o.dropped > 0 {
+		fmt.Fprintf(&b, "  dropped %d", o.dropped)
+	}
+	return b.String()
+}
+
+func (o *barObserver) finishBar() {
+	if o.bar != nil {
+		o.bar.SetTotal(-1, true)
+		o.bar.SetCurrent(barScale)
+	}
+}
+
+func (o *barObserver) Close() {
+	o.finishBar()
+	o.bars.Wait()
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+
+	"neuralwl/internal/run"
+)
+
+// printSummary prints what a run found, as a short table.
+func printSummary(w io.Writer, s *run.Summary) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
+	row("system", "%s, seed %d, %d walkers, %.1f s", s.System, s.Seed, s.Walkers, s.Seconds)
+	row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
+	for _, p := range s.Phases {
+		row(string(p.Name), "%d passes, %.0f round trips, ln f %.3g", p.Passes, p.RoundTrips, p.LnF)
+		for _, kind := range []string{"local", "neural"} {
+			if m, ok := p.Moves[kind]; ok {
+				row("  "+kind, "%.3g trials, %.1f %% accepted", float64(m.Trials), 100*m.Acceptance)
+			}
+		}
+		row("  time", "local %.1f s, propose %.1f s, log_prob %.1f s, train %.1f s, in all %.1f s",
+			p.Seconds["local"], p.Seconds["propose"], p.Seconds["log_prob"], p.Seconds["train"], p.Seconds["all"])
+	}
+	if n := s.Network; n != nil {
+		row("network", "%s on %s, %d gradient steps, loss %.2f nats", n.Architecture, n.Provider, n.Training.Steps, n.Training.Loss)
+		if n.Training.Dropped > 0 {
+			row("", "%d gradient steps dropped: loss or gradient was not finite", n.Training.Dropped)
+		}
+	}
+	if g := s.GroundState; g != nil {
+		if g.Error != nil {
+			row("ground state", "ln g = %.4f(%.4f), known %.4f", g.LnG, *g.Error, g.Known)
+		} else {
+			row("ground state", "ln g = %.4f without error bar, known %.4f", g.LnG, g.Known)
+		}
+	}
+	if d := s.Exact; d != nil {
+		row("exact", "rms difference of ln g %.4f, largest %.4f at E = %g", d.RMS, d.Max, d.MaxAt)
+	} else {
+		row("exact", "not computable in seconds for this system")
+	}
+	if s.Verdict.Converged {
+		row("verdict", "converged")
+	} else {
+		row("verdict", "NOT converged")
+	}
+	for _, c := range s.Verdict.Checks {
+		mark := "ok"
+		if !c.Passed {
+			mark = "FAILED"
+		}
+		row("  "+c.Name, "%s: %s", mark, c.Detail)
+	}
+	row("results", "%s", filepath.Join(s.Folder, run.DensityFile))
+	return t.Flush()
+}

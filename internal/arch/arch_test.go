@@ -1,0 +1,104 @@
+// Package arch holds no code, only the test that imports point downward.
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "neuralwl/"
+
+// layers lists the packages from the top down. A package may import packages of
+// lower layers only.
+var layers = [][]string{
+	{"cmd/nwl"},
+	{"internal/run"},
+	{"internal/config", "metrics"},
+	{"trainer"},
+	{"inference"},
+	{"exporter"},
+	{"exporter/onnxpb", "models", "sampler"},
+	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice"},
+}
+
+// independent packages never import each other, whatever their layers, not even
+// through others.
+var independent = [][2]string{
+	{"sampler", "models"}, {"sampler", "exporter"}, {"sampler", "inference"}, {"models", "exporter"},
+}
+
+// reserved libraries may be imported by the packages given and no others.
+var reserved = map[string][]string{
+	"github.com/spf13/viper":              {"internal/config"},
+	"github.com/prometheus/client_golang": {"metrics"},
+	"github.com/yalue/onnxruntime_go":     {"inference"},
+	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
+	"C":                                   {},
+}
+
+// testOnly packages may not be imported by any other but tests.
+var testOnly = []string{"internal/onnxtest"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func TestImportsPointDownward(t *testing.T) {
+	command := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"...")
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	layer := func(name string) int {
+		return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, name) })
+	}
+	found := 0
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if slices.Contains(testOnly, name) || name == "internal/arch" {
+			continue
+		}
+		found++
+		own := layer(name)
+		if own < 0 {
+			t.Errorf("%s is in no layer: decide where it stands and add it to this test", name)
+			continue
+		}
+		for _, path := range p.Imports {
+			if imported, ok := strings.CutPrefix(path, module); ok {
+				if slices.Contains(testOnly, imported) || layer(imported) <= own {
+					t.Errorf("%s imports %s, which does not stand below it", name, imported)
+				}
+			}
+			for library, users := range reserved {
+				if (path == library || strings.HasPrefix(path, library+"/")) && !slices.Contains(users, name) {
+					t.Errorf("%s imports %s, which is reserved for %v", name, path, users)
+				}
+			}
+		}
+		for _, pair := range independent {
+			if name == pair[0] && slices.Contains(p.Deps, module+pair[1]) {
+				t.Errorf("%s depends on %s", pair[0], pair[1])
+			}
+		}
+	}
+	if listed := len(slices.Concat(layers...)); found != listed {
+		t.Errorf("%d packages found, %d in the layers", found, listed)
+	}
+}

@@ -1,0 +1,30 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+)
+
+// finish evaluates the run and writes its results.
+func (j *job) finish() (*Summary, error) {
+	// The results of an interrupted run are written all the same, but not later
+	// than a person would wait for.
+	ctx, cancel := context.WithTimeout(context.Background(), 4*exactSeconds*time.Second)
+	defer cancel()
+	r, err := j.evaluate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := j.summarise(r)
+	var table bytes.Buffer
+	if err := r.density.WriteCSV(&table); err != nil {
+		return nil, err
+	}
+	return s, errors.Join(
+		j.write(DensityFile, table.Bytes()),
+		j.writePlots(r),
+		j.writeJSON(SummaryFile, s),
+	)
+}

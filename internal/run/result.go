@@ -1,0 +1,104 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/exact"
+)
+
+// exactSeconds is how long computing the exact density of states may take for it
+// to be done at the end of every run.
+const exactSeconds = 5
+
+// result is what a run found out.
+type result struct {
+	density *dos.Density
+	// unproduced are energies that production did not visit; their ln g is from
+	// the Wang-Landau phase and has no error bar.
+	unproduced []float64
+	exact      *dos.Density    // nil where it would take too long
+	difference *dos.Difference // from exact
+	known      int             // levels that have states, as far as is known
+	missing    []float64       // energies of those that were never seen
+}
+
+// evaluate makes the density of states from what the engine counted.
+func (j *job) evaluate(ctx context.Context) (*result, error) {
+	p := j.system
+	energy := make([]float64, p.Levels())
+	for b := range energy {
+		energy[b] = float64(p.Energy(b))
+	}
+	adaptive := &dos.Density{}
+	for b, seen := range slices.Backward(j.engine.Seen()) {
+		if seen {
+			adaptive.Energy = append(adaptive.Energy, energy[b])
+			adaptive.LnG = append(adaptive.LnG, j.engine.LnG()[b])
+		}
+	}
+	r := &result{density: &dos.Density{}}
+	if s := j.engine.Samples(); s != nil && s.Passes() > 0 {
+		d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+		if err != nil {
+			return nil, err
+		}
+		r.density = d
+	}
+	r.unproduced = r.density.Fill(adaptive)
+	if r.density.Len() == 0 {
+		return nil, errors.New("the run ended before any level was visited; give it more time (run.max_time)")
+	}
+	r.density.Normalise(p.LnStates())
+
+	known := map[float64]bool{}
+	if r.exact = j.computeExact(ctx); r.exact != nil {
+		difference, err := dos.Compare(r.density, r.exact)
+		if err != nil {
+			return nil, err
+		}
+		r.difference = &difference
+		for _, e := range r.exact.Energy {
+			known[e] = true
+		}
+	} else {
+		for b := range p.Levels() {
+			if p.Possible(b) {
+				known[energy[b]] = true
+			}
+		}
+	}
+	r.known = len(known)
+	for e := range known {
+		if !slices.Contains(r.density.Energy, e) {
+			r.missing = append(r.missing, e)
+		}
+	}
+	slices.Sort(r.missing)
+	return r, nil
+}
+
+// computeExact returns the exact density of states, nil where it would take longer
+// than exactSeconds.
+func (j *job) computeExact(ctx context.Context) *dos.Density {
+	size := j.c.System.Size
+	plan, err := exact.Plan(j.c.System.Q, size[0], size[1])
+	if err != nil || plan.Seconds > exactSeconds {
+		return nil
+	}
+	counts, err := exact.Compute(ctx, j.c.System.Q, size[0], size[1], exact.Options{})
+	if err != nil {
+		slog.Warn("no comparison with the exact density of states", "reason", err)
+		return nil
+	}
+	d := &dos.Density{}
+	lnG := counts.LnG()
+	for i, e := range slices.Backward(counts.Energies) {
+		d.Energy = append(d.Energy, float64(e))
+		d.LnG = append(d.LnG, lnG[i])
+	}
+	return d
+}

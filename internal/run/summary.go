@@ -1,0 +1,136 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+)
+
+// Summary is the record of a run, written to summary.json.
+type Summary struct {
+	Version string  `json:"version"` // of nwl
+	System  string  `json:"system"`
+	Seed    uint64  `json:"seed"`
+	Walkers int     `json:"walkers"`
+	Seconds float64 `json:"seconds"` // wall-clock time
+
+	Phases  []PhaseSummary  `json:"phases"`
+	Network *NetworkSummary `json:"network,omitempty"`
+	Levels  LevelSummary    `json:"levels"`
+	// GroundState compares ln g(E_min) with the known degeneracy, ln q.
+	GroundState *GroundState `json:"ground_state,omitempty"`
+	// Exact is the difference from the exact density of states, where that can be
+	// computed in seconds.
+	Exact   *dos.Difference `json:"exact,omitempty"`
+	Verdict Verdict         `json:"verdict"`
+
+	Folder string `json:"-"`
+}
+
+// LevelSummary counts energy levels.
+type LevelSummary struct {
+	Known   int       `json:"known"` // levels that have states, as far as is known
+	Seen    int       `json:"seen"`
+	Missing []float64 `json:"missing"` // energies never visited
+	// Unproduced are energies that only the Wang-Landau phase visited: their ln g
+	// has no error bar.
+	Unproduced []float64 `json:"unproduced"`
+}
+
+// NetworkSummary tells which network proposed.
+type NetworkSummary struct {
+	Architecture string            `json:"architecture"`
+	Provider     string            `json:"provider"`
+	Bundle       string            `json:"bundle"` // folder of the latest version
+	Training     exporter.Training `json:"training"`
+}
+
+// GroundState is the estimate of the ground state's degeneracy.
+type GroundState struct {
+	LnG   float64  `json:"ln_g"`
+	Error *float64 `json:"ln_g_error"`
+	Known float64  `json:"known"`
+}
+
+// Verdict says whether the result may be trusted.
+type Verdict struct {
+	Converged bool    `json:"converged"`
+	Checks    []Check `json:"checks"`
+}
+
+// Check is one piece of evidence.
+type Check struct {
+	Name   string `json:"name"`
+	Passed bool   `json:"passed"`
+	Detail string `json:"detail"`
+}
+
+// minRoundTrips is how many round trips production must have made: their number
+// scatters by its square root, and the errors of ln g are as good as it.
+const minRoundTrips = 30
+
+// judge collects the evidence for convergence.
+func (j *job) judge(r *result, ground *GroundState) Verdict {
+	var v Verdict
+	check := func(name string, passed bool, format string, a ...any) {
+		v.Checks = append(v.Checks, Check{name, passed, fmt.Sprintf(format, a...)})
+	}
+	if j.interrupted != nil {
+		check("completed", false, "%v", j.interrupted)
+	}
+	check("ln f", j.engine.LnF() <= j.c.WangLandau.FinalLnF, "%.3g, wanted %.3g", j.engine.LnF(), j.c.WangLandau.FinalLnF)
+	check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
+	check("production", len(r.unproduced) == 0, "%d levels without a visit", len(r.unproduced))
+	trips := 0.0
+	for _, phase := range j.phases {
+		if phase.Name == sampler.Production {
+			trips = phase.RoundTrips
+		}
+	}
+	check("round trips", trips >= minRoundTrips, "%.0f in production, at least %d are needed", trips, minRoundTrips)
+	switch {
+	case ground == nil:
+		check("ground state", false, "never visited")
+	case ground.Error == nil:
+		check("ground state", false, "ln g = %.4f without an error bar, known %.4f", ground.LnG, ground.Known)
+	default:
+		z := (ground.LnG - ground.Known) / *ground.Error
+		check("ground state", math.Abs(z) <= 3, "ln g = %.4f(%.4f), known %.4f: %.1f standard errors", ground.LnG, *ground.Error, ground.Known, z)
+	}
+	v.Converged = true
+	for _, c := range v.Checks {
+		v.Converged = v.Converged && c.Passed
+	}
+	return v
+}
+
+// summarise puts the record of the run together.
+func (j *job) summarise(r *result) *Summary {
+	s := &Summary{
+		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
+		Seconds: time.Since(j.began).Seconds(),
+		Phases:  j.phases, Exact: r.difference, Folder: j.folder,
+		Levels: LevelSummary{
+			Known: r.known, Seen: r.density.Len(),
+			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
+		},
+	}
+	if n := j.network; n != nil {
+		s.Network = &NetworkSummary{
+			Architecture: n.bundle.Card.Architecture, Provider: string(n.provider),
+			Bundle: n.folder, Training: n.bundle.Card.Training,
+		}
+	}
+	if r.density.Energy[0] == float64(j.system.Energy(j.system.GroundLevel())) {
+		s.GroundState = &GroundState{LnG: r.density.LnG[0], Known: j.system.LnGroundStates()}
+		if e := r.density.Error[0]; !math.IsNaN(e) {
+			s.GroundState.Error = &e
+		}
+	}
+	s.Verdict = j.judge(r, s.GroundState)
+	return s
+}
