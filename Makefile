@@ -1,0 +1,36 @@
+# make run    fetches what is needed, builds and runs the default example
+# make test   fetches what is needed and runs all tests
+
+GO ?= go
+
+.PHONY: deps deps-test build run test bench lint proto clean
+
+deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
+	@scripts/fetch-onnxruntime.sh
+
+deps-test: deps ## the Python package onnx, for one test, where pip answers
+	@scripts/fetch-onnx-checker.sh
+
+build: deps
+	$(GO) build -o bin/nwl ./cmd/nwl
+
+run: build
+	bin/nwl run
+
+test: deps-test
+	$(GO) vet ./...
+	$(GO) test -timeout 10m ./...
+
+bench: deps ## BENCH selects, as in make bench BENCH=Local; compare two outputs with `go tool benchstat`
+	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+proto: ## regenerates exporter/onnxpb from onnx.proto
+	exporter/onnxpb/generate.sh
+
+clean:
+	rm -rf bin .deps
