@@ -34,7 +34,7 @@ type network struct {
 
 // openNetwork loads the configured bundle, or builds, exports and loads a new
 // network.
-func (j *job) openNetwork(workers int) (n *network, err error) {
+func (j *job) openNetwork(workers int) (_ *network, err error) {
 	c := j.c
 	path, err := inference.Open(c.Inference.Library)
 	if err != nil {
@@ -46,7 +46,7 @@ func (j *job) openNetwork(workers int) (n *network, err error) {
 	}
 	slog.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
 
-	n = &network{j: j, provider: provider}
+	n := &network{j: j, provider: provider}
 	if n.bundle, err = j.loadBundle(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"neuralwl/sampler/dos"
+)
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "nwl-test-")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(folder, "nwl")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build: %v\n%s", err, out))
+	}
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// nwl runs the program and returns what it printed and its exit code.
+func nwl(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := exec.Command(binary, args...)
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	if exit := (&exec.ExitError{}); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), code
+}
+
+// tiny are settings for a run of a second.
+func tiny(more ...string) []string {
+	args := []string{"run"}
+	for _, s := range append([]string{
+		"system.q=3", "system.size=3x3", "run.walkers=32", "wang_landau.final_ln_f=1e-3", "production.passes=200",
+		"model.encoder=8", "model.latent=2", "model.decoder=8", "trainer.batch=16", "metrics.listen=127.0.0.1:0",
+	}, more...) {
+		args = append(args, "--set", s)
+	}
+	return args
+}
+
+func TestDosExactAndDiff(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a.csv")
+	if _, stderr, code := nwl(t, "dos", "exact", "--q", "3", "--size", "4x4", "--out", path); code != 0 {
+		t.Fatal(stderr)
+	}
+	reference := "../../sampler/exact/testdata/potts_q3_4x4.csv"
+	body := func(path string) string {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(data), "\n") // the first line names the method
+		return body
+	}
+	if body(path) != body(reference) {
+		t.Error("the exact density of states differs from the reference file")
+	}
+	stdout, stderr, code := nwl(t, "dos", "diff", path, reference, "--json")
+	var d dos.Difference
+	if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != 0 {
+		t.Fatalf("%v %s", err, stderr)
+	}
+	if d.RMS > 1e-12 || d.Levels != 29 {
+		t.Errorf("difference %+v", d)
+	}
+	if stdout, _, _ := nwl(t, "dos", "diff", path, "../../sampler/exact/testdata/potts_q2_4x4.csv"); !strings.Contains(stdout, "missing in B") || strings.Contains(stdout, "missing in B      none") {
+		t.Errorf("levels that q=2 lacks are not listed: %s", stdout)
+	}
+}
+
+// TestBadInput checks the exit code and that the message names what is wrong.
+func TestBadInput(t *testing.T) {
+	folder := t.TempDir()
+	broken := filepath.Join(folder, "broken.csv")
+	if err := os.WriteFile(broken, []byte("energy,ln_g\n-1,x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"run", "--set", "system.size=2x8", "--set", "system.q=1", "--set", "sytem.q=3"}, exitUsage, []string{"system.size", "system.q", "did you mean system.q?"}},
+		{[]string{"run", "--config", filepath.Join(folder, "none.yaml")}, exitUsage, []string{"none.yaml"}},
+		{[]string{"run", "--sett", "a=b"}, exitUsage, []string{"--help"}},
+		{[]string{"run", "extra"}, exitUsage, []string{"extra"}},
+		{[]string{"dos", "exact", "--q", "3", "--size", "4"}, exitUsage, []string{"--size", "8x8"}},
+		{[]string{"dos", "exact", "--q", "10", "--size", "30x30"}, exitFailure, []string{"30x30"}},
+		{[]string{"dos", "diff", broken, broken}, exitFailure, []string{"broken.csv", "line 2", "ln_g"}},
+		{[]string{"dos", "diff", "a.csv"}, exitUsage, []string{"usage"}},
+		{tiny("metrics.listen=256.0.0.1:1"), exitFailure, []string{"metrics.listen"}},
+		{tiny("inference.library=/does/not/exist.so"), exitFailure, []string{"/does/not/exist.so", "make deps"}},
+	} {
+		c.args = append(c.args, []string{}...)
+		if c.args[0] == "run" {
+			c.args = append(c.args, "--out", filepath.Join(t.TempDir(), "run"))
+		}
+		_, stderr, code := nwl(t, c.args...)
+		if code != c.code {
+			t.Errorf("%v: exit code %d, want %d: %s", c.args, code, c.code, stderr)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%v: no %q in: %s", c.args, want, stderr)
+			}
+		}
+		if strings.Contains(stderr, "goroutine") {
+			t.Errorf("%v: panic: %s", c.args, stderr)
+		}
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	stdout, stderr, code := nwl(t, "doctor")
+	if code != 0 || !strings.Contains(stdout, "provider cpu") || !strings.Contains(stdout, "works") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	stdout, stderr, code = nwl(t, "doctor", "--set", "inference.library=/does/not/exist.so")
+	if code != exitFailure || !strings.Contains(stderr, "make deps") {
+		t.Errorf("without a library: exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestRunCommand runs a whole run, scrapes its metrics while it goes on and reads
+// its table.
+func TestRunCommand(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := exec.Command(binary, append(tiny("run.moves=[local, neural]", "production.passes=1500"), "--out", out)...)
+	var stdout bytes.Buffer
+	c.Stdout = &stdout
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	var log strings.Builder
+	url := regexp.MustCompile(`url=(http://\S+)`)
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(&log, lines.Text())
+		if strings.Contains(lines.Text(), "phase begins") && !found {
+			found = true
+			match := url.FindStringSubmatch(log.String())
+			if match == nil {
+				t.Fatalf("no address of the metrics in the log: %s", log.String())
+			}
+			time.Sleep(300 * time.Millisecond)
+			response, err := http.Get(match[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"nwl_ln_f ", `nwl_trials_total{move="neural",phase="wang-landau"}`, "nwl_training_loss_nats ", `nwl_run_info{architecture="autoencoder"`} {
+				if !strings.Contains(string(body), name) {
+					t.Errorf("no %s in the metrics", name)
+				}
+			}
+		}
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	for _, want := range []string{"levels", "14 of 14 seen", "round trips", "accepted", "propose", "rms difference", "verdict"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in the table:\n%s", want, stdout.String())
+		}
+	}
+}
+
+// TestSignal interrupts a run that would last for ever: it ends in order.
+func TestSignal(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := exec.Command(binary, append(tiny("wang_landau.final_ln_f=1e-12"), "--out", out)...)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	if !strings.Contains(stdout.String(), "NOT converged") || !strings.Contains(stdout.String(), "terminated") {
+		t.Errorf("table:\n%s", stdout.String())
+	}
+	if _, err := dos.ReadFile(filepath.Join(out, "dos.csv")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoSpace lets no file grow beyond 8 kB, as a full disk would: the run says so
+// and leaves nothing half-written.
+func TestNoSpace(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: needs ulimit")
+	}
+	out := filepath.Join(t.TempDir(), "run")
+	args := append(tiny(), "--out", out)
+	c := exec.Command("bash", append([]string{"-c", `ulimit -f 8; exec "$@"`, "bash", binary}, args...)...)
+	message, err := c.CombinedOutput()
+	if err == nil || !strings.Contains(string(message), "too large") {
+		t.Fatalf("%v: %s", err, message)
+	}
+	left, err := filepath.Glob(filepath.Join(out, "models", "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}

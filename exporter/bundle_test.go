@@ -1,0 +1,312 @@
+package exporter_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/models"
+)
+
+func newBundle(t testing.TB) *exporter.Bundle {
+	t.Helper()
+	s := models.System{Q: 3, Lx: 4, Ly: 3}
+	h := models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5}
+	m, err := models.New("autoencoder", s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := exporter.NewBundle("tiny", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func save(t testing.TB, b *exporter.Bundle, repository string) string {
+	t.Helper()
+	folder, err := b.Save(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// rewrite changes one file of a bundle and, if digests is set, its digest in the
+// card, so that only the contract stands in the way.
+func rewrite(t testing.TB, folder, file string, digests bool, change func([]byte) []byte) {
+	t.Helper()
+	path := filepath.Join(folder, file)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = change(data)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if !digests {
+		return
+	}
+	var card map[string]any
+	cardPath := filepath.Join(folder, exporter.CardFile)
+	old, err := os.ReadFile(cardPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(old, &card); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	card["sha256"].(map[string]any)[file] = hex.EncodeToString(sum[:])
+	edited, err := json.Marshal(card)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cardPath, edited, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBundleRoundTrip saves two versions and loads the later one by the name and
+// the earlier one by its folder.
+func TestBundleRoundTrip(t *testing.T) {
+	repository := t.TempDir()
+	b := newBundle(t)
+	first := save(t, b, repository)
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights["decoder.bias"].Float32s()[3] = 42
+	if err := b.SetWeights(weights); err != nil {
+		t.Fatal(err)
+	}
+	b.Card.Training = exporter.Training{Seed: 7, Steps: 11, Loss: 1.5}
+	second := save(t, b, repository)
+	if filepath.Base(first) != "1" || filepath.Base(second) != "2" {
+		t.Errorf("versions %s and %s, want 1 and 2", first, second)
+	}
+	for path, want := range map[string]float32{first: 0, second: 42, filepath.Join(repository, "tiny"): 42} {
+		loaded, err := exporter.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := loaded.Weights()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w["decoder.bias"].Float32s()[3]; got != want {
+			t.Errorf("%s: weight %v, want %v", path, got, want)
+		}
+		if want == 42 && loaded.Card.Training.Steps != 11 {
+			t.Errorf("%s: training record %+v is not the one saved", path, loaded.Card.Training)
+		}
+	}
+	// Ten versions later the highest number wins, not the last name.
+	for range 9 {
+		save(t, b, repository)
+	}
+	loaded, err := exporter.Load(filepath.Join(repository, "tiny"))
+	if err != nil || loaded.Card.Version != 11 {
+		t.Errorf("version %d (%v), want 11", loaded.Card.Version, err)
+	}
+}
+
+// TestDamagedBundle damages every file in turn: nothing may load, and the error
+// names the file.
+func TestDamagedBundle(t *testing.T) {
+	for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile, exporter.CardFile} {
+		for name, change := range map[string]func([]byte) []byte{
+			"a flipped bit": func(d []byte) []byte { d = bytes.Clone(d); d[len(d)/2] ^= 4; return d },
+			"truncated":     func(d []byte) []byte { return d[:len(d)/2] },
+			"empty":         func([]byte) []byte { return nil },
+		} {
+			folder := save(t, newBundle(t), t.TempDir())
+			rewrite(t, folder, file, false, change)
+			_, err := exporter.Load(folder)
+			if err == nil && file == exporter.CardFile && name == "a flipped bit" {
+				continue // a card is readable text, and a bit of it may mean nothing
+			}
+			if err == nil || !strings.Contains(err.Error(), file) {
+				t.Errorf("%s of %s: %v", name, file, err)
+			}
+		}
+		folder := save(t, newBundle(t), t.TempDir())
+		if err := os.Remove(filepath.Join(folder, file)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := exporter.Load(folder); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s missing: %v", file, err)
+		}
+	}
+	if _, err := exporter.Load(filepath.Join(t.TempDir(), "nowhere")); err == nil {
+		t.Error("a folder that does not exist was loaded")
+	}
+	if _, err := exporter.Load(t.TempDir()); err == nil {
+		t.Error("an empty folder was loaded")
+	}
+}
+
+// TestForeignBundle changes what a file declares, with correct digests: the
+// contract must refuse it and say why.
+func TestForeignBundle(t *testing.T) {
+	for _, c := range []struct{ file, old, new, want string }{
+		{exporter.ProposeFile, "uniform", "uniforn", `no input "uniform"`},
+		{exporter.ProposeFile, "proposal", "proposaI", `no output "proposal"`},
+		{exporter.LogProbFile, "condition", "c0ndition", `no input "condition"`},
+		{exporter.LogProbFile, "log_q", "log_Q", `no output "log_q"`},
+		{exporter.GradientFile, "gradient.latent.bias", "gradient.latent.bIas", `no output "gradient.latent.bias"`},
+	} {
+		folder := save(t, newBundle(t), t.TempDir())
+		rewrite(t, folder, c.file, true, func(d []byte) []byte { return bytes.ReplaceAll(d, []byte(c.old), []byte(c.new)) })
+		_, err := exporter.Load(folder)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.file) {
+			t.Errorf("%s without %s: %v", c.file, c.old, err)
+		}
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"contract": 1`, `"contract": 2`, "contract version 2"},
+		{`"q": 3`, `"q": 4`, ""}, // shapes of the configurations still agree
+		{`4,`, `5,`, "shape"},
+		{`"potts"`, `"xy"`, "system.model"},
+		{`"state"`, `"energy"`, "condition"},
+	} {
+		folder := save(t, newBundle(t), t.TempDir())
+		rewrite(t, folder, exporter.CardFile, false, func(d []byte) []byte { return bytes.Replace(d, []byte(c.old), []byte(c.new), 1) })
+		_, err := exporter.Load(folder)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("card with %s: %v", c.new, err)
+		}
+	}
+}
+
+func TestCheckSystem(t *testing.T) {
+	b := newBundle(t)
+	if err := b.Card.CheckSystem(models.System{Q: 3, Lx: 4, Ly: 3}); err != nil {
+		t.Error(err)
+	}
+	for _, s := range []models.System{{Q: 4, Lx: 4, Ly: 3}, {Q: 3, Lx: 3, Ly: 4}} {
+		if err := b.Card.CheckSystem(s); err == nil || !strings.Contains(err.Error(), "system.q and system.size") {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}
+
+// TestWeightsMustBeFinite finds that a NaN neither gets into a bundle nor out of
+// one.
+func TestWeightsMustBeFinite(t *testing.T) {
+	b := newBundle(t)
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights["decoder.bias"].Float32s()[0] = float32(math.NaN())
+	if err := b.SetWeights(weights); err == nil || !strings.Contains(err.Error(), "decoder.bias") {
+		t.Errorf("NaN was taken: %v", err)
+	}
+	folder := save(t, b, t.TempDir())
+	rewrite(t, folder, exporter.ProposeFile, true, func(d []byte) []byte {
+		model, err := exporter.Unmarshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range model.Graph.Initializer {
+			if w.GetName() == "decoder.bias" {
+				copy(w.RawData, []byte{0, 0, 0xc0, 0x7f})
+			}
+		}
+		d, err = exporter.Marshal(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
+	if _, err := exporter.Load(folder); err == nil || !strings.Contains(err.Error(), "decoder.bias") {
+		t.Errorf("bundle with a NaN was loaded: %v", err)
+	}
+}
+
+// TestSaveLeavesNothingBehind makes saving fail: the repository must stay without a
+// trace of the version.
+func TestSaveLeavesNothingBehind(t *testing.T) {
+	repository := t.TempDir()
+	parent := filepath.Join(repository, "tiny")
+	// A plain file in place of the folder of the versions.
+	if err := os.WriteFile(parent, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newBundle(t).Save(repository); err == nil {
+		t.Fatal("saved into a file")
+	}
+	if err := os.Remove(parent); err != nil {
+		t.Fatal(err)
+	}
+	b := newBundle(t)
+	save(t, b, repository)
+	entries, err := os.ReadDir(parent)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "1" {
+		t.Errorf("the folder of versions holds %v (%v), want only 1", entries, err)
+	}
+}
+
+// TestIndependentReader has every exported file checked by the Python package onnx.
+func TestIndependentReader(t *testing.T) {
+	python, err := filepath.Abs("../.deps/python/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(python); err != nil {
+		t.Skip("SKIPPED: exported files are not checked by an independent reader: the Python package onnx is not there; run `make deps-test`, which needs python3 with pip")
+	}
+	repository := t.TempDir()
+	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
+	for _, s := range []models.System{{Q: 2, Lx: 3, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
+		for _, architecture := range models.Architectures() {
+			h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1}
+			m, err := models.New(architecture, s, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := exporter.NewBundle(architecture, m, s, h, m.Initial(rand.New(rand.NewPCG(3, 4))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			folder := save(t, b, repository)
+			for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile} {
+				files = append(files, filepath.Join(folder, file))
+			}
+		}
+	}
+	out, err := exec.Command(python, files...).CombinedOutput()
+	if err != nil || strings.Count(string(out), " ok") != len(files)-2 {
+		t.Errorf("onnx.checker: %v\n%s", err, out)
+	}
+}
+
+// TestBundleBytes finds that the same model gives the same files.
+func TestBundleBytes(t *testing.T) {
+	a, b := save(t, newBundle(t), t.TempDir()), save(t, newBundle(t), t.TempDir())
+	for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile, exporter.CardFile} {
+		x, err := os.ReadFile(filepath.Join(a, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := os.ReadFile(filepath.Join(b, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(x, y) {
+			t.Errorf("%s differs from one save to the next", file)
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/internal/config"
+	"neuralwl/internal/run"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+	"neuralwl/trainer"
+)
+
+// quick are settings for runs of a second or less.
+var quick = []string{
+	"system.q=3", "system.size=4x4", "run.walkers=64", "run.workers=2", "local.sweeps=2",
+	"wang_landau.final_ln_f=1e-4", "production.passes=600", "metrics.listen=", "inference.provider=cpu",
+	"model.encoder=16", "model.latent=4", "model.decoder=16", "trainer.batch=32", "trainer.every=2",
+}
+
+func load(t *testing.T, settings ...string) *config.Config {
+	t.Helper()
+	c, err := config.Load("", append(slices.Clone(quick), settings...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func perform(t *testing.T, folder string, settings ...string) *run.Summary {
+	t.Helper()
+	s, err := run.Run(context.Background(), run.Options{Config: load(t, settings...), Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func read(t *testing.T, path ...string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestRun performs runs with every choice of moves and looks at all that they
+// leave: the result against the exact one, and every file.
+func TestRun(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"local":            {"run.moves=local"},
+		"metropolis":       {"run.moves=local", "local.move=metropolis"},
+		"local and neural": {"run.moves=[local, neural]"},
+		"neural":           {"run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), "run")
+			s := perform(t, folder, settings...)
+			if s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA) > 0 {
+				t.Errorf("difference from the exact density of states: %+v", s.Exact)
+			}
+			if !s.Verdict.Converged {
+				t.Errorf("not converged: %+v", s.Verdict)
+			}
+			d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if total := dos.LogSumExp(d.LnG); math.Abs(total-16*math.Log(3)) > 1e-9 {
+				t.Errorf("ln of the sum of g is %v, must be N ln q = %v", total, 16*math.Log(3))
+			}
+			// Errors of the right size: the mean square deviation from exact in
+			// units of them is of the order of 1.
+			if z := meanSquare(t, d); z < 0.1 || z > 6 {
+				t.Errorf("mean square deviation is %.2f error bars squared", z)
+			}
+			var onDisk run.Summary
+			if err := json.Unmarshal(read(t, folder, run.SummaryFile), &onDisk); err != nil {
+				t.Fatal(err)
+			}
+			if onDisk.Exact.RMS != s.Exact.RMS {
+				t.Errorf("summary.json has rms %v, the run returned %v", onDisk.Exact.RMS, s.Exact.RMS)
+			}
+			for _, plot := range []string{"ln_g", "energy"} {
+				if _, err := png.Decode(bytes.NewReader(read(t, folder, plot+".png"))); err != nil {
+					t.Errorf("%s.png: %v", plot, err)
+				}
+				if !bytes.Contains(read(t, folder, plot+".svg"), []byte("</svg>")) {
+					t.Errorf("%s.svg is not complete", plot)
+				}
+			}
+			if slices.Contains(settings, "run.moves=local") || slices.Contains(settings, "local.move=metropolis") {
+				if s.Network != nil {
+					t.Errorf("a network in a run without neural moves: %+v", s.Network)
+				}
+				return
+			}
+			if s.Network.Training.Steps == 0 || s.Phases[0].Moves["neural"].Trials == 0 {
+				t.Errorf("network %+v, moves %+v", s.Network, s.Phases[0].Moves)
+			}
+			b, err := exporter.Load(s.Network.Bundle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Card.Training.Steps != s.Network.Training.Steps {
+				t.Errorf("the exported bundle has %d steps, the run made %d", b.Card.Training.Steps, s.Network.Training.Steps)
+			}
+		})
+	}
+}
+
+// meanSquare is the mean of ((ln g - exact)/error)^2 over the levels.
+func meanSquare(t *testing.T, d *dos.Density) float64 {
+	t.Helper()
+	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q3_4x4.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for i := range d.Energy {
+		z := (d.LnG[i] - exact.LnG[i]) / d.Error[i]
+		sum += z * z / float64(d.Len())
+	}
+	return sum
+}
+
+// TestSameSeed finds the same density of states, to the last bit, for any number
+// of workers and from the configuration that a run wrote.
+func TestSameSeed(t *testing.T) {
+	folder := t.TempDir()
+	settings := []string{"run.moves=[local, neural]", "production.passes=100", "inference.batch=10"}
+	perform(t, filepath.Join(folder, "1"), append(settings, "run.workers=1")...)
+	perform(t, filepath.Join(folder, "2"), append(settings, "run.workers=2")...)
+	perform(t, filepath.Join(folder, "5"), append(settings, "run.workers=5")...)
+	want := read(t, folder, "1", run.DensityFile)
+	for _, other := range []string{"2", "5"} {
+		if !bytes.Equal(want, read(t, folder, other, run.DensityFile)) {
+			t.Errorf("dos.csv differs between 1 and %s workers", other)
+		}
+	}
+	c, err := config.Load(filepath.Join(folder, "1", run.ConfigFile), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Run(context.Background(), run.Options{Config: c, Folder: filepath.Join(folder, "again")}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, read(t, folder, "again", run.DensityFile)) {
+		t.Error("dos.csv differs when the run is repeated from its config.yaml")
+	}
+	perform(t, filepath.Join(folder, "seed"), append(settings, "run.seed=2")...)
+	if bytes.Equal(want, read(t, folder, "seed", run.DensityFile)) {
+		t.Error("another seed gives the same density of states")
+	}
+}
+
+// stopper cancels the run after a number of passes.
+type stopper struct {
+	after  int
+	cancel context.CancelCauseFunc
+}
+
+func (s *stopper) Pass(sampler.Progress, float64) {
+	if s.after--; s.after == 0 {
+		s.cancel(errors.New("stopped by the test"))
+	}
+}
+func (s *stopper) Step(trainer.StepInfo) {}
+func (s *stopper) Close()                {}
+
+// TestInterrupted stops runs in both phases: they end in order with what they have
+// and say so.
+func TestInterrupted(t *testing.T) {
+	for _, after := range []int{5, 40} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		folder := filepath.Join(t.TempDir(), "run")
+		s, err := run.Run(ctx, run.Options{
+			Config: load(t, "wang_landau.final_ln_f=0.02", "run.moves=[local, neural]"), Folder: folder,
+			Observe: &stopper{after, cancel},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Verdict.Converged || s.Verdict.Checks[0].Detail != "stopped by the test" {
+			t.Errorf("after %d passes: verdict %+v", after, s.Verdict)
+		}
+		if _, err := dos.ReadFile(filepath.Join(folder, run.DensityFile)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestMaxTime finds that a run ends in time, with a production phase.
+func TestMaxTime(t *testing.T) {
+	began := time.Now()
+	s := perform(t, filepath.Join(t.TempDir(), "run"), "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "run.moves=local", "production.passes=0")
+	if elapsed := time.Since(began); elapsed > 6*time.Second {
+		t.Errorf("run.max_time is 1s, the run took %v", elapsed)
+	}
+	if len(s.Phases) != 2 || s.Phases[1].Passes == 0 {
+		t.Errorf("phases %+v, want a production phase too", s.Phases)
+	}
+	if s.Verdict.Converged {
+		t.Error("converged although ln f did not get where it should")
+	}
+}
+
+// TestBundle starts a run from the network of another one, and refuses a network
+// for another system or a damaged one before anything is written but the folder.
+func TestBundle(t *testing.T) {
+	folder := t.TempDir()
+	first := perform(t, filepath.Join(folder, "first"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2")
+	second := perform(t, filepath.Join(folder, "second"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2",
+		"model.bundle="+filepath.Dir(first.Network.Bundle), "trainer.every=0")
+	if second.Network.Training.Steps != first.Network.Training.Steps {
+		t.Errorf("training record %+v, want that of the bundle %+v", second.Network.Training, first.Network.Training)
+	}
+	_, err := run.Run(context.Background(), run.Options{
+		Config: load(t, "system.q=4", "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "third"),
+	})
+	if err == nil || !strings.Contains(err.Error(), "model.bundle") || !strings.Contains(err.Error(), "q=3") {
+		t.Errorf("bundle for another system: %v", err)
+	}
+	path := filepath.Join(first.Network.Bundle, exporter.LogProbFile)
+	data := read(t, path)
+	data[len(data)/3] ^= 1
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = run.Run(context.Background(), run.Options{
+		Config: load(t, "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "fourth"),
+	})
+	if err == nil || !strings.Contains(err.Error(), exporter.LogProbFile) {
+		t.Errorf("damaged bundle: %v", err)
+	}
+}
+
+// TestFolder refuses a folder that holds a run, and does not touch it.
+func TestFolder(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	perform(t, folder, "run.moves=local", "production.passes=10")
+	before := read(t, folder, run.DensityFile)
+	_, err := run.Run(context.Background(), run.Options{Config: load(t, "run.moves=local", "run.seed=9"), Folder: folder})
+	if err == nil || !strings.Contains(err.Error(), "--out") {
+		t.Errorf("a folder with a run in it: %v", err)
+	}
+	if !bytes.Equal(before, read(t, folder, run.DensityFile)) {
+		t.Error("the run in the folder was touched")
+	}
+}
+
+// TestTrainingBlowsUp trains with an absurd learning rate: steps are dropped, the
+// run goes on and its result is as good as ever.
+func TestTrainingBlowsUp(t *testing.T) {
+	s := perform(t, filepath.Join(t.TempDir(), "run"), "trainer.learning_rate=1e38", "run.moves=[local, neural]")
+	if s.Network.Training.Dropped == 0 {
+		t.Error("no step was dropped: the test shows nothing")
+	}
+	if s.Exact.RMS > 0.1 {
+		t.Errorf("rms difference from exact %v", s.Exact.RMS)
+	}
+}
