@@ -45,7 +45,7 @@ func openLibrary(t testing.TB) {
 	}
 }
 
-var benchHyper = models.Hyperparameters{Encoder: 128, Latent: 16, Decoder: 128, Floor: 1e-3, Noise: 0.3}
+var benchHyper = models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
 
 // BenchmarkProposals reports the time per walker of one proposal and of one
 // evaluation of ln q, on one core, by lattice size and batch.

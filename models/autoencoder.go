@@ -66,7 +66,7 @@ func (a *autoencoder) LogProb() (*graph.Graph, error) {
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	context := a.context(g, a.latent(g, condition))
 	d := newDecoder(g, a.s, a.h)
-	g.Output(LogQ, d.fromStart(g, d.logProb(context, state), start))
+	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, context, state), start))
 	return g, g.Err()
 }
 
