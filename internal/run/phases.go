@@ -120,7 +120,7 @@ func (j *job) pass(ctx context.Context) (stop bool, err error) {
 func (j *job) endPhase(began time.Time, train time.Duration) {
 	p := j.engine.Progress()
 	s := PhaseSummary{
-		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Levels: p.Levels, RoundTrips: p.RoundTrips,
+		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Flatness: p.Flatness, Levels: p.Levels, RoundTrips: p.RoundTrips,
 		Moves: map[string]MoveSummary{},
 		Seconds: map[string]float64{
 			"local": p.Times.Local.Seconds(), "propose": p.Times.Propose.Seconds(), "log_prob": p.Times.LogProb.Seconds(),

@@ -160,6 +160,7 @@ type PhaseSummary struct {
 	Name       sampler.Phase          `json:"phase"`
 	Passes     int64                  `json:"passes"`
 	LnF        float64                `json:"ln_f"`
+	Flatness   float64                `json:"flatness"`
 	Levels     int                    `json:"levels_seen"`
 	RoundTrips float64                `json:"round_trips"`
 	Moves      map[string]MoveSummary `json:"moves"`

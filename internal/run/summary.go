@@ -73,6 +73,11 @@ type Check struct {
 // scatters by its square root, and the errors of ln g are as good as it.
 const minRoundTrips = 30
 
+// minFlatness is the least share of the mean that any level's histogram must have
+// in production. Less means that ln f was still too large when the weights were
+// frozen, and that the rare levels make up most of the error.
+const minFlatness = 0.2
+
 // judge collects the evidence for convergence.
 func (j *job) judge(r *result, ground *GroundState) Verdict {
 	var v Verdict
@@ -82,15 +87,15 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 	if j.interrupted != nil {
 		check("completed", false, "%v", j.interrupted)
 	}
-	check("ln f", j.engine.LnF() <= j.c.WangLandau.FinalLnF, "%.3g, wanted %.3g", j.engine.LnF(), j.c.WangLandau.FinalLnF)
 	check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
 	check("production", len(r.unproduced) == 0, "%d levels without a visit", len(r.unproduced))
-	trips := 0.0
+	var trips, flatness float64
 	for _, phase := range j.phases {
 		if phase.Name == sampler.Production {
-			trips = phase.RoundTrips
+			trips, flatness = phase.RoundTrips, phase.Flatness
 		}
 	}
+	check("flatness", flatness >= minFlatness, "%.2f in production, at least %g is needed", flatness, minFlatness)
 	check("round trips", trips >= minRoundTrips, "%.0f in production, at least %d are needed", trips, minRoundTrips)
 	switch {
 	case ground == nil:
