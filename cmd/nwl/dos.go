@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,7 @@ refused unless --force is given.`,
 				return usageError{err}
 			}
 			counts, err := exact.Compute(c.Context(), q, lx, ly, exact.Options{
-				Method: exact.Method(method), Force: force, Progress: progress(c.ErrOrStderr()),
+				Method: exact.Method(method), Workers: runtime.GOMAXPROCS(0), Force: force, Progress: progress(c.ErrOrStderr()),
 			})
 			if err != nil {
 				return err

@@ -3,18 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
-
-// version of the program, from the build.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
-}
 
 // usageError marks a wrong command line, as opposed to a command that failed.
 type usageError struct{ error }
