@@ -81,15 +81,15 @@ func (o *logObserver) Close() {}
 type barObserver struct {
 	state
 	bars  *mpb.Progress
-	bar   *mpb.Bar
-	phase sampler.Phase
+	bar   *mpb.Bar                 // of the present phase
+	lines map[sampler.Phase]string // shown last below the bars
 }
 
 // barScale is the resolution of a bar.
 const barScale = 1000
 
 func newBarObserver(w io.Writer) *barObserver {
-	return &barObserver{bars: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
+	return &barObserver{lines: map[sampler.Phase]string{}, bars: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
 }
 
 // Write prints a log line without disturbing the bars.
@@ -98,29 +98,31 @@ func (o *barObserver) Write(line []byte) (int, error) {
 }
 
 func (o *barObserver) Pass(p sampler.Progress, done float64) {
-	o.pass(p)
-	if p.Phase != o.phase {
+	if o.bar == nil || p.Phase != o.progress.Phase {
 		o.finishBar()
-		o.phase = p.Phase
 		o.bar = o.bars.AddBar(barScale,
 			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-11s ", p.Phase))),
 			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7})),
 			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
-				_, err := fmt.Fprintln(w, o.line())
+				_, err := fmt.Fprintln(w, o.line(p.Phase))
 				return err
 			}), false),
 		)
 	}
+	o.pass(p)
 	o.bar.SetCurrent(min(int64(done*barScale), barScale-1))
 }
 
-// line is the state in words.
-func (o *barObserver) line() string {
+// line is the state of a phase in words, for a phase that is over the last one.
+func (o *barObserver) line(phase sampler.Phase) string {
 	o.Lock()
 	defer o.Unlock()
 	p := o.progress
+	if p.Phase != phase {
+		return o.lines[phase]
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "            ")
+	b.WriteString("            ")
 	if p.Phase == sampler.WangLandau {
 		fmt.Fprintf(&b, "ln f %.2g  ", p.LnF)
 	}
@@ -136,7 +138,8 @@ func (o *barObserver) line() string {
 	if o.dropped > 0 {
 		fmt.Fprintf(&b, "  dropped %d", o.dropped)
 	}
-	return b.String()
+	o.lines[phase] = b.String()
+	return o.lines[phase]
 }
 
 func (o *barObserver) finishBar() {

@@ -31,6 +31,7 @@ func (j *job) wangLandau(ctx context.Context) error {
 		if limit > 0 && time.Since(began) > limit {
 			slog.Warn("run.max_time: the Wang-Landau phase ends before ln f is at wang_landau.final_ln_f",
 				"ln_f", j.engine.LnF(), "final_ln_f", j.c.WangLandau.FinalLnF)
+			j.cut = true
 			break
 		}
 		if stop, err := j.pass(ctx); stop || err != nil {
@@ -64,15 +65,20 @@ func (j *job) production(ctx context.Context) error {
 	if j.interrupted != nil {
 		return nil
 	}
-	passes := int64(j.c.Production.Passes)
-	if passes == 0 {
-		passes = j.engine.Progress().Passes
-	}
 	left := time.Duration(math.MaxInt64)
 	if j.c.Run.MaxTime > 0 {
 		left = j.c.Run.MaxTime - time.Since(j.began)
 	}
-	slog.Info("phase begins", "phase", sampler.Production, "passes", passes)
+	passes := int64(j.c.Production.Passes)
+	switch {
+	case passes > 0:
+	case j.cut:
+		// What is missing in the weights is made up for by longer counting.
+		passes = math.MaxInt64
+	default:
+		passes = j.engine.Progress().Passes
+	}
+	slog.Info("phase begins", "phase", sampler.Production)
 	began := time.Now()
 	j.engine.Produce()
 	for burn := int64(burnIn * float64(passes)); burn > 0 && time.Since(began) < time.Duration(burnIn*float64(left)); burn-- {
@@ -83,7 +89,9 @@ func (j *job) production(ctx context.Context) error {
 	j.engine.Produce()
 	for pass := range passes {
 		if time.Since(began) > left {
-			slog.Warn("run.max_time: production ends early", "passes", pass, "planned", passes)
+			if passes < math.MaxInt64 {
+				slog.Warn("run.max_time: production ends early", "passes", pass, "planned", passes)
+			}
 			break
 		}
 		done := float64(pass) / float64(passes)

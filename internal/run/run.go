@@ -52,6 +52,7 @@ type job struct {
 
 	began       time.Time
 	phases      []PhaseSummary
+	cut         bool  // run.max_time ended the Wang-Landau phase
 	interrupted error // why the run ended before its time
 }
 
