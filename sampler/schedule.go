@@ -16,10 +16,10 @@ const (
 // the trials of all walkers; Belardinelli, Pereyra, PRE 75, 046701 (2007)), so
 // that the error goes on falling as t^-1/2. It never grows.
 //
-// Deviation: a stage also ends, without flatness, once it has lasted patience
-// times levels/(ln f), every level seen so far was visited again in it and no
-// new one was found. A level that is merely hard to reach would otherwise keep
-// the 1/t rule out of reach for good.
+// Deviation: a stage also ends without flatness, and the 1/t rule takes over at
+// once, when the stage has lasted patience times levels/(ln f), every level seen so
+// far was visited again in it and no new one was found. A level that is merely hard
+// to reach would otherwise keep the 1/t rule out of reach for good.
 type schedule struct {
 	lnF      float64
 	flatness float64
@@ -45,7 +45,7 @@ func (s *schedule) step(trials int64, h histogramState) (reduced bool) {
 		s.lnF /= 2
 		s.stage = 0
 		reduced = true
-		s.inverse = s.lnF <= inverse
+		s.inverse = tired || s.lnF <= inverse
 	}
 	if s.inverse {
 		s.lnF = min(s.lnF, inverse)

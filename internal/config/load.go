@@ -38,10 +38,14 @@ func Load(path string, assignments []string) (*Config, error) {
 			return nil, fmt.Errorf("configuration %s: %w", path, err)
 		}
 		faults = append(faults, unknown(file.AllKeys(), known, "in "+path)...)
+		valid := viper.New()
 		for _, key := range file.AllKeys() {
-			given[key] = true
+			if slices.Contains(known, key) {
+				given[key] = true
+				valid.Set(key, file.Get(key))
+			}
 		}
-		if err := v.MergeConfigMap(file.AllSettings()); err != nil {
+		if err := v.MergeConfigMap(valid.AllSettings()); err != nil {
 			return nil, fmt.Errorf("configuration %s: %w", path, err)
 		}
 	}
@@ -87,11 +91,14 @@ func Load(path string, assignments []string) (*Config, error) {
 	err := v.UnmarshalExact(c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		stringToSize, mapstructure.StringToTimeDurationHookFunc(), scalarToList,
 	)))
-	if err != nil && len(faults) == 0 {
-		faults = append(faults, decodeFaults(err)...)
-	}
-	if err == nil {
-		faults = append(faults, c.Validate()...)
+	undecoded := decodeFaults(err, v)
+	faults = append(faults, undecoded...)
+	for _, fault := range c.Validate() {
+		// A value that could not be read is zero now, which is no second fault.
+		key, _, _ := strings.Cut(fault.Error(), ":")
+		if !slices.ContainsFunc(undecoded, func(u error) bool { return strings.Contains(u.Error(), key) }) {
+			faults = append(faults, fault)
+		}
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
@@ -192,21 +199,25 @@ func scalarToList(from, to reflect.Type, value any) (any, error) {
 	return list, nil
 }
 
-// decodeFaults takes the errors of decoding apart, one per key.
-func decodeFaults(err error) []error {
-	var faults []error
-	var walk func(error)
-	walk = func(err error) {
-		switch e := err.(type) {
-		case interface{ Unwrap() []error }:
-			for _, inner := range e.Unwrap() {
-				walk(inner)
-			}
-		default:
-			faults = append(faults, err)
-		}
+// decodeFaults takes the error of decoding, which has a line for each key, apart.
+func decodeFaults(err error, v *viper.Viper) []error {
+	if err == nil {
+		return nil
 	}
-	walk(err)
+	var faults []error
+	for line := range strings.Lines(err.Error()) {
+		quoted, reason, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "'"), "' ")
+		if !ok {
+			continue
+		}
+		if value := v.Get(quoted); value != nil {
+			reason = fmt.Sprintf("%v: %s", value, reason)
+		}
+		faults = append(faults, fmt.Errorf("%s: %s", quoted, reason))
+	}
+	if len(faults) == 0 {
+		faults = append(faults, err)
+	}
 	return faults
 }
 

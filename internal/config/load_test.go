@@ -1,0 +1,179 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/viper"
+
+	"neuralwl/internal/config"
+)
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t *testing.T, path string, assignments ...string) *config.Config {
+	t.Helper()
+	c, err := config.Load(path, assignments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestRoundTrip finds that a configuration written as YAML loads back the same.
+func TestRoundTrip(t *testing.T) {
+	c := load(t, "", "system.size=[4, 16]", "run.moves=neural", "run.max_time=90s", "run.seed=18446744073709551615")
+	data, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := load(t, file(t, string(data)))
+	if !reflect.DeepEqual(c, again) {
+		t.Errorf("wrote %+v\nread %+v", c, again)
+	}
+	if c.Run.MaxTime != 90*time.Second || c.Run.Seed != 1<<64-1 {
+		t.Errorf("max_time %v, seed %v", c.Run.MaxTime, c.Run.Seed)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	path := file(t, "system: {q: 4}\nrun: {walkers: 5, seed: 6}\n")
+	t.Setenv("NWL_RUN_WALKERS", "7")
+	t.Setenv("NWL_RUN_SEED", "8")
+	c := load(t, path, "run.seed=9")
+	if c.System.Q != 4 || c.Run.Walkers != 7 || c.Run.Seed != 9 {
+		t.Errorf("q %d from the file, walkers %d from the environment, seed %d from --set", c.System.Q, c.Run.Walkers, c.Run.Seed)
+	}
+}
+
+func TestNotations(t *testing.T) {
+	for _, size := range []string{"[5, 7]", "[5,7]", "5x7", "5X7"} {
+		if c := load(t, "", "system.size="+size); !reflect.DeepEqual(c.System.Size, []int{5, 7}) {
+			t.Errorf("size %s read as %v", size, c.System.Size)
+		}
+	}
+	for _, moves := range []string{"[neural]", "neural", "[ neural ]"} {
+		if c := load(t, "", "run.moves="+moves); !reflect.DeepEqual(c.Run.Moves, []string{"neural"}) {
+			t.Errorf("moves %s read as %v", moves, c.Run.Moves)
+		}
+	}
+	if c := load(t, "", "run.moves=local,neural"); len(c.Run.Moves) != 2 {
+		t.Errorf("moves %v", c.Run.Moves)
+	}
+	t.Setenv("NWL_SYSTEM_SIZE", "6x9")
+	t.Setenv("NWL_RUN_MOVES", "local")
+	t.Setenv("NWL_METRICS_LISTEN", "")
+	if c := load(t, ""); c.System.Size[1] != 9 || c.Run.Moves[0] != "local" || c.Metrics.Listen != "" {
+		t.Errorf("from the environment: %+v", c)
+	}
+}
+
+func TestIsing(t *testing.T) {
+	if c := load(t, "", "system.model=ising"); c.System.Q != 2 {
+		t.Errorf("ising has q = %d", c.System.Q)
+	}
+	if _, err := config.Load("", []string{"system.model=ising", "system.q=3"}); err == nil || !strings.Contains(err.Error(), "contradicts") {
+		t.Errorf("ising with q = 3: %v", err)
+	}
+}
+
+// TestFaults expects every fault, each with its key, in one error.
+func TestFaults(t *testing.T) {
+	t.Setenv("NWL_SYSTEM_QQ", "1")
+	_, err := config.Load(file(t, "system: {q: 1, sizes: [3, 3]}\nmodel: {latent: 0}\n"), []string{
+		"system.size=2x8", "run.walkers=0", "run.moves=[local, local, cluster]", "local.move=wolff", "neural.partial=1.5",
+		"wang_landau.flatness=1", "wang_landau.final_ln_f=0", "production.passes=-1", "model.floor=0", "trainer.batch=0",
+		"trainer.learning_rate=.nan", "inference.provider=tpu", "metrics.listen=nowhere", "log.level=loud", "run.max_time=-1s", "runs.seed=1", "nonsense",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"NWL_SYSTEM_QQ", "system.sizes", "did you mean system.size?", "did you mean run.seed?", "--set key=value",
+		"system.q:", "system.size:", "run.walkers:", "run.moves: \"cluster\"", "named twice", "local.move:", "neural.partial:",
+		"wang_landau.flatness:", "wang_landau.final_ln_f:", "production.passes:", "model.latent:", "model.floor:",
+		"trainer.batch:", "trainer.learning_rate:", "inference.provider:", "metrics.listen:", "log.level:", "run.max_time:",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in:\n%v", want, err)
+		}
+	}
+}
+
+// TestUnreadableValues finds values of the wrong kind reported beside faults of
+// other keys, and no second fault for the same key.
+func TestUnreadableValues(t *testing.T) {
+	_, err := config.Load("", []string{"system.q=abc", "run.max_time=soon", "run.walkers=0"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"system.q: abc:", "run.max_time: soon:", "run.walkers: 0"} {
+		if strings.Count(err.Error(), want[:strings.Index(want, ":")+1]) != 1 || !strings.Contains(err.Error(), want) {
+			t.Errorf("not exactly one %q in:\n%v", want, err)
+		}
+	}
+}
+
+// TestHostileInput gives values of the wrong kind everywhere: an error each time,
+// never a panic and never a silent default.
+func TestHostileInput(t *testing.T) {
+	v := viper.New()
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(strings.NewReader(config.Default)); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range v.AllKeys() {
+		for _, value := range []string{"{a: {b: [1]}}", "[[1], [2]]", "[", "\x00"} {
+			if _, err := config.Load("", []string{key + "=" + value}); err == nil {
+				t.Errorf("%s=%s was accepted", key, value)
+			}
+		}
+	}
+	for _, text := range []string{"system: 3", "system: [1, 2]", "- a\n- b", "run: null\nsystem: {size: 1e400}", strings.Repeat("{a: ", 5000)} {
+		if _, err := config.Load(file(t, text), nil); err == nil && !strings.HasPrefix(text, "run: null") {
+			t.Errorf("the file %.40q was accepted", text)
+		}
+	}
+}
+
+// TestKeys compares the keys of the defaults with the fields of Config.
+func TestKeys(t *testing.T) {
+	v := viper.New()
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(strings.NewReader(config.Default)); err != nil {
+		t.Fatal(err)
+	}
+	inFile := map[string]bool{}
+	for _, key := range v.AllKeys() {
+		inFile[key] = true
+	}
+	sections := reflect.TypeFor[config.Config]()
+	for i := range sections.NumField() {
+		section := sections.Field(i)
+		for k := range section.Type.NumField() {
+			field := section.Type.Field(k)
+			key := section.Tag.Get("mapstructure") + "." + field.Tag.Get("mapstructure")
+			if yaml, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); yaml != field.Tag.Get("mapstructure") {
+				t.Errorf("%s is %s in YAML", key, yaml)
+			}
+			if !inFile[key] {
+				t.Errorf("%s has no default", key)
+			}
+			delete(inFile, key)
+		}
+	}
+	for key := range inFile {
+		t.Errorf("%s has no field", key)
+	}
+}
