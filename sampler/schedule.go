@@ -16,10 +16,12 @@ const (
 // the trials of all walkers; Belardinelli, Pereyra, PRE 75, 046701 (2007)), so
 // that the error goes on falling as t^-1/2. It never grows.
 //
-// Deviation: a stage also ends without flatness, and the 1/t rule takes over at
-// once, when the stage has lasted patience times levels/(ln f), every level seen so
-// far was visited again in it and no new one was found. A level that is merely hard
-// to reach would otherwise keep the 1/t rule out of reach for good.
+// Deviation: a stage also ends without flatness once it has lasted patience times
+// levels/(ln f), every level seen so far was visited again in it and no new one was
+// found. A level that is merely hard to reach would otherwise keep ln f where it is
+// for good. As long as no histogram is flat, ln f then falls as 2 patience levels/t,
+// a 1/t rule with a larger constant; it must not jump to the smaller one, because a
+// large ln f leaves errors in ln g that a small one could not mend in time.
 type schedule struct {
 	lnF      float64
 	flatness float64
@@ -45,7 +47,7 @@ func (s *schedule) step(trials int64, h histogramState) (reduced bool) {
 		s.lnF /= 2
 		s.stage = 0
 		reduced = true
-		s.inverse = tired || s.lnF <= inverse
+		s.inverse = s.lnF <= inverse
 	}
 	if s.inverse {
 		s.lnF = min(s.lnF, inverse)

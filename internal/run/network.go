@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -30,6 +31,7 @@ type network struct {
 	proposer *inference.Proposer
 	trainer  *trainer.Trainer // nil if the network stays as it is
 	exported int64            // gradient steps at the latest export
+	dropped  int64            // gradient steps dropped in this run
 }
 
 // openNetwork loads the configured bundle, or builds, exports and loads a new
@@ -112,6 +114,17 @@ func (j *job) loadBundle() (*exporter.Bundle, error) {
 	return exporter.NewBundle(name, m, system, h, m.Initial(r))
 }
 
+// partial is the share of proposals that keep some sites, which a network that is
+// not shown the present configuration cannot do.
+func (n *network) partial() float64 {
+	partial := n.j.c.Neural.Partial
+	if partial > 0 && !slices.Contains(n.bundle.Card.Conditions, exporter.ConditionState) {
+		slog.Warn("neural.partial is taken as 0: the network does not take the present configuration", "bundle", n.bundle.Card.Name)
+		return 0
+	}
+	return partial
+}
+
 // train remembers the walkers' states after a pass and makes a gradient step when
 // one is due.
 func (n *network) train(ctx context.Context, e *sampler.Engine, pass int64) error {
@@ -135,8 +148,12 @@ func (n *network) train(ctx context.Context, e *sampler.Engine, pass int64) erro
 func (n *network) stepped(s trainer.StepInfo) {
 	n.j.metrics.Step(s)
 	if s.Dropped {
-		slog.Warn("gradient step dropped: loss or gradient is not finite; training goes back to the last good weights",
-			"loss", s.Loss, "norm", s.Norm)
+		n.dropped++
+		// Said the first, second, fourth, eighth time and so on.
+		if n.dropped&(n.dropped-1) == 0 {
+			slog.Warn("gradient step dropped: loss or gradient is not finite; training goes back to the last good weights",
+				"loss", s.Loss, "norm", s.Norm, "dropped", n.dropped)
+		}
 	}
 	if n.j.o.Observe != nil {
 		n.j.o.Observe.Step(s)

@@ -122,7 +122,7 @@ func (j *job) newEngine(workers int) (err error) {
 	}
 	if j.network != nil {
 		o.Proposer = j.network.proposer
-		o.Partial = j.c.Neural.Partial
+		o.Partial = j.network.partial()
 	}
 	j.engine, err = sampler.New(o)
 	return err
