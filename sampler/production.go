@@ -1,7 +1,5 @@
 package sampler
 
-import "neuralwl/sampler/lattice"
-
 // Samples are the histograms of a production phase: walkers under constant
 // weights, counted in blocks.
 type Samples struct {
@@ -92,18 +90,6 @@ func fillUnseen(lnG []float64, seen []bool) {
 	}
 	nearest(0, len(lnG), 1)
 	nearest(len(lnG)-1, -1, -1)
-}
-
-// KnownLevels lists the levels that the walkers must have visited for a complete
-// result: those that simple rules leave open.
-func KnownLevels(p *lattice.Potts) []int {
-	var levels []int
-	for b := range p.Levels() {
-		if p.Possible(b) {
-			levels = append(levels, b)
-		}
-	}
-	return levels
 }
 
 // Passes is how many passes were made since production began.

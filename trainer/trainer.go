@@ -230,9 +230,6 @@ func (t *Trainer) Export(b *exporter.Bundle) error {
 // Record is the record of the training so far.
 func (t *Trainer) Record() exporter.Training { return t.record }
 
-// Ready reports whether there is a state to train on.
-func (t *Trainer) Ready() bool { return len(t.buffer.occupied) > 0 }
-
 // Close frees the gradient network.
 func (t *Trainer) Close() error { return t.gradient.Close() }
 
