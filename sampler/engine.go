@@ -262,19 +262,23 @@ func (e *Engine) apply(trials int64) {
 		return
 	}
 	var found []int
-	for _, counts := range e.pending {
-		for b, n := range counts {
-			if n == 0 {
-				continue
-			}
-			if !e.seen[b] {
-				e.seen[b] = true
-				found = append(found, b)
-			}
-			e.lnG[b] += e.schedule.lnF * float64(n)
-			e.hist[b] += n
+	for b := range e.lnG {
+		// Whole numbers first: a sum of products with ln f would depend on how the
+		// trials are spread over the workers.
+		n := int64(0)
+		for _, counts := range e.pending {
+			n += counts[b]
 			counts[b] = 0
 		}
+		if n == 0 {
+			continue
+		}
+		if !e.seen[b] {
+			e.seen[b] = true
+			found = append(found, b)
+		}
+		e.lnG[b] += e.schedule.lnF * float64(n)
+		e.hist[b] += n
 	}
 	e.state.discovered = len(found) > 0
 	e.state.levels += len(found)
