@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"trainer"},
 	{"inference"},
 	{"exporter"},
+	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice"},
 }
