@@ -1,21 +1,19 @@
 package exporter
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"neuralwl/exporter/onnxpb"
+	"neuralwl/internal/disk"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 )
@@ -64,7 +62,8 @@ func (b *Bundle) parts() map[string]*onnxpb.ModelProto {
 	return parts
 }
 
-// Weights returns the weights of the network, those of all its files together.
+// Weights returns the weights of the network, those of all its files together. A
+// weight must be the same in every file that has it.
 func (b *Bundle) Weights() (map[string]graph.Tensor, error) {
 	all := map[string]graph.Tensor{}
 	for file, model := range b.parts() {
@@ -76,11 +75,15 @@ func (b *Bundle) Weights() (map[string]graph.Tensor, error) {
 			if !t.Finite() {
 				return nil, fmt.Errorf("%s: weight %q holds a NaN or an infinity; take an earlier version of the bundle", file, name)
 			}
-			if have, ok := all[name]; ok && (have.DType != t.DType || !have.Shape.Equal(t.Shape)) {
+			have, ok := all[name]
+			if ok && (have.DType != t.DType || !have.Shape.Equal(t.Shape)) {
 				return nil, fmt.Errorf("%s: weight %q is %v here and %v in another file of the bundle", file, name, t, have)
 			}
+			if ok && !reflect.DeepEqual(have, t) {
+				return nil, fmt.Errorf("%s: weight %q has other elements here than in another file of the bundle", file, name)
+			}
+			all[name] = t
 		}
-		maps.Copy(all, weights)
 	}
 	return all, nil
 }
@@ -99,14 +102,14 @@ func (b *Bundle) SetWeights(weights map[string]graph.Tensor) error {
 // repository and returns its folder, repository/name/version. The version appears
 // under that path only when it is complete and on disk; on an error nothing is
 // left of it.
-func (b *Bundle) Save(repository string) (folder string, err error) {
+func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	parent := filepath.Join(repository, b.Card.Name)
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("save bundle %s: %w; nothing was kept of it", parent, err)
 		}
 	}()
-	if err := os.MkdirAll(parent, 0o777); err != nil {
+	if err := f.MkdirAll(parent); err != nil {
 		return "", err
 	}
 	versions, err := versions(parent)
@@ -119,38 +122,24 @@ func (b *Bundle) Save(repository string) (folder string, err error) {
 		card.Version = versions[len(versions)-1] + 1
 	}
 	card.SHA256 = map[string]string{}
-
-	partial, err := os.MkdirTemp(parent, ".partial-*")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(partial)
-	for file, model := range b.parts() {
-		data, err := Marshal(model)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", file, err)
+	files := map[string][]byte{}
+	for name, model := range b.parts() {
+		if files[name], err = Marshal(model); err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
 		}
-		card.SHA256[file] = digest(data)
-		if err := writeSynced(filepath.Join(partial, file), data); err != nil {
-			return "", err
-		}
+		card.SHA256[name] = digest(files[name])
 	}
 	data, err := json.MarshalIndent(card, "", "  ")
 	if err != nil {
 		return "", err
 	}
-	if err := writeSynced(filepath.Join(partial, CardFile), append(data, '\n')); err != nil {
-		return "", err
-	}
-	if err := errors.Join(os.Chmod(partial, 0o755), syncFolder(partial)); err != nil {
-		return "", err
-	}
+	files[CardFile] = append(data, '\n')
 	folder = filepath.Join(parent, strconv.Itoa(card.Version))
-	if err := os.Rename(partial, folder); err != nil {
+	if err := disk.WriteFolder(f, folder, files); err != nil {
 		return "", err
 	}
 	b.Card = card
-	return folder, syncFolder(parent)
+	return folder, nil
 }
 
 // Load reads the bundle at path: a folder with a card, or a folder of versions, of
@@ -242,25 +231,4 @@ func versions(folder string) ([]int, error) {
 func digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = bytes.NewReader(data).WriteTo(f)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if errors.Is(err, fs.ErrInvalid) {
-		err = nil // a file system that cannot sync folders
-	}
-	return errors.Join(err, f.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"neuralwl/exporter"
+	"neuralwl/internal/disk"
 	"neuralwl/models"
 )
 
@@ -34,7 +35,7 @@ func newBundle(t testing.TB) *exporter.Bundle {
 
 func save(t testing.TB, b *exporter.Bundle, repository string) string {
 	t.Helper()
-	folder, err := b.Save(repository)
+	folder, err := b.Save(disk.OS, repository)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestSaveLeavesNothingBehind(t *testing.T) {
 	if err := os.WriteFile(parent, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newBundle(t).Save(repository); err == nil {
+	if _, err := newBundle(t).Save(disk.OS, repository); err == nil {
 		t.Fatal("saved into a file")
 	}
 	if err := os.Remove(parent); err != nil {

@@ -65,7 +65,7 @@ func index(p *lattice.Potts, state []uint8) int {
 // on resampled, from log_prob.onnx. Pairs that differ before start are -Inf.
 func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int) [][]float64 {
 	t.Helper()
-	p, err := inference.NewProposer(b, newStore(t, b), inference.CPU, len(states), 128, 1)
+	p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1}, len(states), 128)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestProposalsFollowTheirLikelihood(t *testing.T) {
 	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3})
 	states := configurations(p)
 	const walkers = 4096
-	proposer, err := inference.NewProposer(b, newStore(t, b), inference.CPU, walkers, 64, 2)
+	proposer, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestNeuralChainIsExact(t *testing.T) {
 		exact[p.Bonds(state)]++
 	}
 	const walkers = 128
-	proposer, err := inference.NewProposer(b, newStore(t, b), inference.CPU, walkers, 64, 2)
+	proposer, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +335,7 @@ func TestSampledAndEvaluated(t *testing.T) {
 			t.Fatal(err)
 		}
 		const walkers = 200
-		p, err := inference.NewProposer(b, newStore(t, b), inference.CPU, walkers, 64, 2)
+		p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -387,7 +387,7 @@ func TestGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	const samples = 50 // not a multiple of the part
-	g, err := inference.NewGradient(b, inference.CPU, samples, 2)
+	g, err := inference.NewGradient(b, inference.Runtime{Provider: inference.CPU, Workers: 2}, samples)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func BenchmarkProposals(b *testing.B) {
 		bundle := newBundle(b, s, benchHyper)
 		store := newStore(b, bundle)
 		for _, batch := range []int{1, 16, 32, 64, 128, 256} {
-			p, err := inference.NewProposer(bundle, store, inference.CPU, batch, batch, 1)
+			p, err := inference.NewProposer(bundle, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, batch, batch)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -93,7 +93,7 @@ func BenchmarkGradient(b *testing.B) {
 		bundle := newBundle(b, s, benchHyper)
 		store := newStore(b, bundle)
 		const samples = 256
-		g, err := inference.NewGradient(bundle, inference.CPU, samples, 1)
+		g, err := inference.NewGradient(bundle, inference.Runtime{Provider: inference.CPU, Workers: 1}, samples)
 		if err != nil {
 			b.Fatal(err)
 		}

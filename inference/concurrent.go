@@ -3,35 +3,26 @@ package inference
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
+
+	"neuralwl/internal/parallel"
 )
 
-// concurrently calls f for 0..n-1 from several workers and returns all errors.
+// concurrently calls f for 0..n-1 from several workers and returns all errors. No
+// further call is begun after an error or the end of ctx.
 func concurrently(ctx context.Context, workers, n int, f func(i int) error) error {
-	if workers = min(workers, n); workers <= 1 {
-		for i := range n {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := f(i); err != nil {
-				return err
-			}
+	errs := make([]error, n)
+	var failed atomic.Bool
+	parallel.Do(workers, n, 1, func(_, i int) {
+		if failed.Load() {
+			return
 		}
-		return nil
-	}
-	var next atomic.Int64
-	errs := make([]error, workers)
-	var wait sync.WaitGroup
-	for w := range workers {
-		wait.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
-				if errs[w] = ctx.Err(); errs[w] == nil {
-					errs[w] = f(i)
-				}
-			}
-		})
-	}
-	wait.Wait()
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			errs[i] = f(i)
+		}
+		if errs[i] != nil {
+			failed.Store(true)
+		}
+	})
 	return errors.Join(errs...)
 }

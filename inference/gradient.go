@@ -24,7 +24,7 @@ type Gradient struct {
 	net     *network
 	parts   []gradientPart
 	native  values
-	workers int
+	runtime Runtime
 	weights map[string]graph.Tensor // of the bundle: names and shapes
 }
 
@@ -39,13 +39,13 @@ type gradientPart struct {
 const gradientBatch = 32
 
 // NewGradient opens the gradient network of a bundle, an error if it has none.
-func NewGradient(b *exporter.Bundle, p Provider, samples, workers int) (_ *Gradient, err error) {
+func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err error) {
 	if b.Gradient == nil {
 		return nil, fmt.Errorf("bundle %s version %d has no %s: it cannot be trained; set trainer.every to 0", b.Card.Name, b.Card.Version, exporter.GradientFile)
 	}
 	n := b.Card.System.Size[0] * b.Card.System.Size[1]
 	g := &Gradient{
-		Samples: samples, Sites: n, workers: workers,
+		Samples: samples, Sites: n, runtime: r,
 		Condition: make([]int32, samples*n), State: make([]int32, samples*n), Weight: make([]float32, samples),
 	}
 	defer func() {
@@ -58,11 +58,11 @@ func NewGradient(b *exporter.Bundle, p Provider, samples, workers int) (_ *Gradi
 	}
 	width := noiseWidth(b)
 	g.Noise = make([]float32, samples*width)
-	if g.net, err = open(b.Gradient, p); err != nil {
+	if g.net, err = open(b.Gradient, r); err != nil {
 		return nil, err
 	}
 	part := gradientBatch
-	if p != CPU {
+	if r.Provider != CPU {
 		part = samples
 	}
 	for from := 0; from < samples; from += part {
@@ -112,8 +112,8 @@ func noiseWidth(b *exporter.Bundle) int {
 // Evaluate returns the loss of the batch under weights and adds the derivative by
 // each weight to the slice of that name in gradients.
 func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[string][]float32) (loss float64, err error) {
-	err = concurrently(ctx, g.workers, len(g.parts), func(i int) error {
-		return g.net.run(g.parts[i].in, w, g.parts[i].out)
+	err = concurrently(ctx, g.runtime.Workers, len(g.parts), func(i int) error {
+		return g.net.run(ctx, g.parts[i].in, w, g.parts[i].out)
 	})
 	if err != nil {
 		return 0, err

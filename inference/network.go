@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,16 +18,17 @@ import (
 // be run from several goroutines at once.
 type network struct {
 	name    string
+	runtime Runtime
 	inputs  []string // data, in the order in which run takes them
 	weights []string
 	outputs []string
 	session *ort.DynamicAdvancedSession
 }
 
-// newNetwork makes a session for the model on the provider p; strict as for
-// sessionOptions. The inputs and outputs are in the order of the file.
-func newNetwork(model *onnxpb.ModelProto, p Provider, strict bool) (*network, error) {
-	n := &network{name: model.GetGraph().GetName()}
+// newNetwork makes a session for the model; strict as for sessionOptions. The inputs
+// and outputs are in the order of the file.
+func newNetwork(model *onnxpb.ModelProto, r Runtime, strict bool) (*network, error) {
+	n := &network{name: model.GetGraph().GetName(), runtime: r}
 	initialised := map[string]bool{}
 	for _, t := range model.GetGraph().GetInitializer() {
 		initialised[t.GetName()] = true
@@ -45,7 +47,7 @@ func newNetwork(model *onnxpb.ModelProto, p Provider, strict bool) (*network, er
 	if err != nil {
 		return nil, err
 	}
-	options, err := sessionOptions(p, strict)
+	options, err := sessionOptions(r.Provider, strict)
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", n.name, err)
 	}
@@ -54,29 +56,30 @@ func newNetwork(model *onnxpb.ModelProto, p Provider, strict bool) (*network, er
 	if err != nil {
 		return nil, fmt.Errorf("network %s: ONNX Runtime does not accept it: %w", n.name, err)
 	}
+	live.sessions.Add(1)
 	return n, nil
 }
 
 // open is newNetwork that insists on the provider if that is possible and says so
 // where some nodes have to run on the CPU.
-func open(model *onnxpb.ModelProto, p Provider) (*network, error) {
-	if p == CPU {
-		return newNetwork(model, p, false)
+func open(model *onnxpb.ModelProto, r Runtime) (*network, error) {
+	if r.Provider == CPU {
+		return newNetwork(model, r, false)
 	}
-	n, err := newNetwork(model, p, true)
+	n, err := newNetwork(model, r, true)
 	if err == nil {
 		return n, nil
 	}
-	n, fallbackErr := newNetwork(model, p, false)
+	n, fallbackErr := newNetwork(model, r, false)
 	if fallbackErr != nil {
 		return nil, fallbackErr
 	}
-	slog.Warn("parts of a network run on the CPU", "network", n.name, "provider", p, "reason", err)
+	slog.Warn("parts of a network run on the CPU", "network", n.name, "provider", r.Provider, "reason", err)
 	return n, nil
 }
 
 // run evaluates the network on data, one value per input, and writes the outputs.
-func (n *network) run(data []ort.Value, w *Weights, outputs []ort.Value) error {
+func (n *network) run(ctx context.Context, data []ort.Value, w *Weights, outputs []ort.Value) error {
 	in := make([]ort.Value, 0, len(n.inputs)+len(n.weights))
 	in = append(in, data...)
 	for _, name := range n.weights {
@@ -86,15 +89,12 @@ func (n *network) run(data []ort.Value, w *Weights, outputs []ort.Value) error {
 		}
 		in = append(in, t)
 	}
-	err := n.session.Run(in, outputs)
+	err := n.runtime.evaluate(ctx, n.name, outputs, func(o *ort.RunOptions) error { return n.session.RunWithOptions(in, outputs, o) })
 	// The C side holds pointers into Go memory that the collector cannot see.
 	runtime.KeepAlive(in)
 	runtime.KeepAlive(outputs)
 	runtime.KeepAlive(w)
-	if err != nil {
-		return fmt.Errorf("network %s: %w", n.name, err)
-	}
-	return nil
+	return err
 }
 
 // Close frees the session. ONNX Runtime keeps most of its memory for the next one.
@@ -104,6 +104,7 @@ func (n *network) Close() error {
 	}
 	err := n.session.Destroy()
 	n.session = nil
+	live.sessions.Add(-1)
 	return err
 }
 
@@ -128,6 +129,7 @@ func tensor[T ort.TensorData](v *values, data []T, shape ...int) ort.Value {
 		return nil
 	}
 	v.all = append(v.all, t)
+	live.tensors.Add(1)
 	return t
 }
 
@@ -136,6 +138,7 @@ func (v *values) destroy() error {
 	for _, t := range v.all {
 		errs = append(errs, t.Destroy())
 	}
+	live.tensors.Add(-int64(len(v.all)))
 	v.all = nil
 	return errors.Join(errs...)
 }

@@ -24,7 +24,7 @@ type Proposer struct {
 	pinned  *Weights // those of the latest Propose, for its LogProb
 	parts   []proposerPart
 	native  values
-	workers int
+	runtime Runtime
 }
 
 // proposerPart are tensors over one part of the batch, in the order of the
@@ -34,16 +34,15 @@ type proposerPart struct {
 }
 
 // NewProposer opens the two networks of a bundle for a number of walkers, in parts
-// of the given size (all at once on CUDA), evaluated by workers goroutines with
-// the weights in store.
-func NewProposer(b *exporter.Bundle, store *Store, p Provider, walkers, part, workers int) (_ *Proposer, err error) {
+// of the given size (all at once on CUDA), evaluated with the weights in store.
+func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int) (_ *Proposer, err error) {
 	n := b.Card.System.Size[0] * b.Card.System.Size[1]
-	if p != CPU {
+	if r.Provider != CPU {
 		part = walkers
 	}
 	s := &Proposer{
 		store:   store,
-		workers: workers,
+		runtime: r,
 		batch: sampler.Batch{
 			Walkers: walkers, Sites: n,
 			State: make([]int32, walkers*n), Start: make([]int32, walkers), Uniform: make([]float32, walkers*n),
@@ -55,10 +54,10 @@ func NewProposer(b *exporter.Bundle, store *Store, p Provider, walkers, part, wo
 			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), s.Close())
 		}
 	}()
-	if s.propose, err = open(b.Propose, p); err != nil {
+	if s.propose, err = open(b.Propose, r); err != nil {
 		return nil, err
 	}
-	if s.logProb, err = open(b.LogProb, p); err != nil {
+	if s.logProb, err = open(b.LogProb, r); err != nil {
 		return nil, err
 	}
 	for from := 0; from < walkers; from += part {
@@ -104,8 +103,8 @@ func (s *Proposer) Batch() *sampler.Batch { return &s.batch }
 // Propose evaluates propose.onnx with the weights published last.
 func (s *Proposer) Propose(ctx context.Context) error {
 	s.pinned = s.store.current.Load()
-	return concurrently(ctx, s.workers, len(s.parts), func(i int) error {
-		return s.propose.run(s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)
+	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
+		return s.propose.run(ctx, s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)
 	})
 }
 
@@ -115,8 +114,8 @@ func (s *Proposer) LogProb(ctx context.Context) error {
 	if s.pinned == nil {
 		return errors.New("LogProb before Propose")
 	}
-	return concurrently(ctx, s.workers, len(s.parts), func(i int) error {
-		return s.logProb.run(s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)
+	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
+		return s.logProb.run(ctx, s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)
 	})
 }
 

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,7 +55,7 @@ func Probe(p Provider) error {
 	if err != nil {
 		return err
 	}
-	n, err := newNetwork(model, p, true)
+	n, err := newNetwork(model, Runtime{Provider: p}, true)
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", p, err)
 	}
@@ -74,7 +75,7 @@ func Probe(p Provider) error {
 	if err != nil {
 		return err
 	}
-	if err := n.run([]ort.Value{in}, weights, []ort.Value{out}); err != nil {
+	if err := n.run(context.Background(), []ort.Value{in}, weights, []ort.Value{out}); err != nil {
 		return fmt.Errorf("provider %s: %w", p, err)
 	}
 	if math.Abs(float64(y[0])-58) > 1e-3 {

@@ -4,11 +4,13 @@ package metrics
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"neuralwl/inference"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
@@ -32,6 +34,11 @@ type Metrics struct {
 	steps        *prometheus.CounterVec
 	stepSeconds  prometheus.Counter
 	exported     prometheus.Counter
+
+	checkpoints       *prometheus.CounterVec
+	checkpointSeconds prometheus.Counter
+	checkpointBytes   prometheus.Gauge
+	checkpointTime    prometheus.Gauge
 
 	last sampler.Progress // what the counters include of the present phase
 }
@@ -69,19 +76,33 @@ func New(info Info) *Metrics {
 			Help: "Wall-clock time of gradient steps."}),
 		exported: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "nwl", Name: "bundles_exported_total",
 			Help: "Versions of the network written to disk."}),
+
+		checkpoints: counters("checkpoints_total", "Checkpoints, by whether they were written or failed.", "result"),
+		checkpointSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "nwl", Name: "checkpoint_seconds_total",
+			Help: "Wall-clock time of writing checkpoints."}),
+		checkpointBytes: gauge("checkpoint_bytes", "Size of the latest checkpoint."),
+		checkpointTime:  gauge("checkpoint_timestamp_seconds", "Time of the latest checkpoint, in seconds since 1970."),
 	}
 	about := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "nwl", Name: "run_info",
 		Help: "Always 1; what runs is in the labels."}, []string{"version", "system", "architecture", "provider"})
 	about.WithLabelValues(info.Version, info.System, info.Architecture, info.Provider).Set(1)
+	sessions := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "nwl", Name: "onnxruntime_sessions", Help: "Open sessions of ONNX Runtime."},
+		func() float64 { n, _ := inference.Live(); return float64(n) })
+	tensors := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "nwl", Name: "onnxruntime_tensors", Help: "Tensors held in ONNX Runtime."},
+		func() float64 { _, n := inference.Live(); return float64(n) })
 	for _, phase := range []sampler.Phase{sampler.WangLandau, sampler.Production} {
 		m.phase.WithLabelValues(string(phase)).Set(0)
 	}
 	for _, result := range []string{applied, dropped} {
 		m.steps.WithLabelValues(result)
 	}
+	for _, result := range []string{written, failed} {
+		m.checkpoints.WithLabelValues(result)
+	}
 	m.registry.MustRegister(
 		about, m.phase, m.lnF, m.flatness, m.levels, m.passes, m.trials, m.accepted, m.roundTrips, m.seconds,
 		m.loss, m.gradientNorm, m.steps, m.stepSeconds, m.exported,
+		sessions, tensors, m.checkpoints, m.checkpointSeconds, m.checkpointBytes, m.checkpointTime,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -91,6 +112,8 @@ func New(info Info) *Metrics {
 const (
 	applied = "applied"
 	dropped = "dropped"
+	written = "written"
+	failed  = "failed"
 )
 
 // Progress takes over the state of the engine.
@@ -140,6 +163,18 @@ func (m *Metrics) Step(s trainer.StepInfo) {
 
 // Exported counts a bundle written.
 func (m *Metrics) Exported() { m.exported.Inc() }
+
+// Checkpoint takes over that a checkpoint of the given size was written, or not.
+func (m *Metrics) Checkpoint(took time.Duration, bytes int, err error) {
+	m.checkpointSeconds.Add(took.Seconds())
+	if err != nil {
+		m.checkpoints.WithLabelValues(failed).Inc()
+		return
+	}
+	m.checkpoints.WithLabelValues(written).Inc()
+	m.checkpointBytes.Set(float64(bytes))
+	m.checkpointTime.SetToCurrentTime()
+}
 
 // Handler serves the metrics in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {

@@ -29,6 +29,7 @@ func busy() *Metrics {
 	m.Step(trainer.StepInfo{Loss: 4, Norm: 2, Duration: time.Second})
 	m.Step(trainer.StepInfo{Dropped: true})
 	m.Exported()
+	m.Checkpoint(time.Second, 100, nil)
 	return m
 }
 

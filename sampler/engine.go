@@ -11,6 +11,7 @@ import (
 	"math"
 	"time"
 
+	"neuralwl/internal/invariants"
 	"neuralwl/sampler/lattice"
 )
 
@@ -202,6 +203,11 @@ func (e *Engine) Pass(ctx context.Context) error {
 	if e.samples != nil {
 		e.samples.passes++
 	}
+	if invariants.Enabled || e.passes%energyCheck == 0 {
+		if err := e.CheckEnergies(); err != nil {
+			return err
+		}
+	}
 	if e.o.Events.Pass != nil {
 		e.o.Events.Pass(e.Progress())
 	}
@@ -262,6 +268,7 @@ func (e *Engine) apply(trials int64) {
 		return
 	}
 	var found []int
+	counted := int64(0)
 	for b := range e.lnG {
 		// Whole numbers first: a sum of products with ln f would depend on how the
 		// trials are spread over the workers.
@@ -279,6 +286,10 @@ func (e *Engine) apply(trials int64) {
 		}
 		e.lnG[b] += e.schedule.lnF * float64(n)
 		e.hist[b] += n
+		counted += n
+	}
+	if invariants.Enabled && counted != e.waiting {
+		panic(fmt.Sprintf("sampler: %d trials were made and %d counted", e.waiting, counted))
 	}
 	e.state.discovered = len(found) > 0
 	e.state.levels += len(found)

@@ -17,16 +17,18 @@ type Samples struct {
 // relative error is 1/sqrt(2*31) = 13 %.
 const minBlocks = 32
 
+// segments is the number of blocks per walker.
+func segments(walkers int) int { return (minBlocks + walkers - 1) / walkers }
+
 // Produce ends the Wang-Landau phase: ln g is frozen, counts start anew. Levels
 // never seen take the weight of the nearest seen level, so that a walker that
 // finds one is neither repelled nor trapped.
 func (e *Engine) Produce() {
 	fillUnseen(e.lnG, e.seen)
 	e.tables.fill(e.lnG)
-	segments := (minBlocks + len(e.walkers) - 1) / len(e.walkers)
 	s := &Samples{
 		LnWeight: append([]float64(nil), e.lnG...),
-		Blocks:   make([][]int64, segments*len(e.walkers)),
+		Blocks:   make([][]int64, segments(len(e.walkers))*len(e.walkers)),
 		walkers:  len(e.walkers),
 	}
 	for i := range s.Blocks {
@@ -48,8 +50,8 @@ func (e *Engine) Samples() *Samples { return e.samples }
 // Segment tells that the production phase is at the given fraction 0..1 of its
 // course, which decides into which block a walker counts next.
 func (s *Samples) Segment(fraction float64) {
-	segments := len(s.Blocks) / s.walkers
-	s.segment = max(0, min(segments-1, int(fraction*float64(segments))))
+	n := segments(s.walkers)
+	s.segment = max(0, min(n-1, int(fraction*float64(n))))
 }
 
 func (s *Samples) row(walker int) []int64 { return s.Blocks[s.segment*s.walkers+walker] }

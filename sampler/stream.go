@@ -7,6 +7,7 @@ const (
 	walkerStream uint64 = iota
 	TrainerStream
 	WeightStream
+	VerifyStream
 )
 
 // Stream returns the generator of the given purpose and index under a run's
@@ -23,4 +24,13 @@ func Stream(seed, purpose, index uint64) *rand.PCG {
 	}
 	key := mix(mix(mix(seed)^purpose) ^ index)
 	return rand.NewPCG(key, mix(key))
+}
+
+// GeneratorState returns the state of a generator, for its UnmarshalBinary.
+func GeneratorState(rng *rand.PCG) []byte {
+	data, err := rng.MarshalBinary()
+	if err != nil {
+		panic(err) // it never fails
+	}
+	return data
 }

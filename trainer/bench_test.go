@@ -47,7 +47,7 @@ func BenchmarkStep(b *testing.B) {
 				b.Fatal(err)
 			}
 			const batch = 256
-			t, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: batch, Workers: workers}, bundle, store, inference.CPU)
+			t, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: batch}, bundle, store, inference.Runtime{Provider: inference.CPU, Workers: workers})
 			if err != nil {
 				b.Fatal(err)
 			}

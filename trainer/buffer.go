@@ -13,16 +13,18 @@ import (
 // level, so that rare levels are not forgotten over common ones. When the places
 // of a level are full, a new state takes one of them at random.
 type Buffer struct {
+	system   *lattice.Potts
 	sites    int
 	perLevel int
 	levels   [][]uint8 // states of a level one after another
 	occupied []int     // levels with a state, in the order of discovery
-	r        *rand.Rand
+	source   *rand.PCG
+	r        *rand.Rand // over source
 }
 
 // NewBuffer returns a buffer for about capacity states of p, at least one for each
-// possible level. r decides which states are replaced.
-func NewBuffer(p *lattice.Potts, capacity int, r *rand.Rand) *Buffer {
+// possible level. source decides which states are replaced.
+func NewBuffer(p *lattice.Potts, capacity int, source *rand.PCG) *Buffer {
 	possible := 0
 	for b := range p.Levels() {
 		if p.Possible(b) {
@@ -30,10 +32,12 @@ func NewBuffer(p *lattice.Potts, capacity int, r *rand.Rand) *Buffer {
 		}
 	}
 	return &Buffer{
+		system:   p,
 		sites:    p.Sites(),
 		perLevel: max(1, capacity/possible),
 		levels:   make([][]uint8, p.Levels()),
-		r:        r,
+		source:   source,
+		r:        rand.New(source),
 	}
 }
 

@@ -16,7 +16,7 @@ func TestBuffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	b := NewBuffer(p, 29*7, r) // 29 possible levels
+	b := NewBuffer(p, 29*7, rand.NewPCG(5, 6)) // 29 possible levels
 	uniform := make([]uint8, 16)
 	b.Add(uniform, p.Bonds(uniform))
 	late := 0

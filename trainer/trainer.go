@@ -25,7 +25,6 @@ type Options struct {
 	LearningRate float64 // of Adam, default 2e-3
 	Clip         float64 // largest norm of the gradient per state, default 1
 	Buffer       int     // states remembered, default 20000
-	Workers      int     // default 1; results do not depend on it
 	Events       Events
 }
 
@@ -56,9 +55,6 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Buffer == 0 {
 		o.Buffer = 20000
-	}
-	if o.Workers == 0 {
-		o.Workers = 1
 	}
 }
 
@@ -93,7 +89,8 @@ type Trainer struct {
 	gradient *inference.Gradient
 	store    *inference.Store
 	adam     *Adam
-	r        *rand.Rand
+	source   *rand.PCG
+	r        *rand.Rand // over source
 	frame    *lattice.Frame
 
 	// good are the latest weights whose loss was finite, those that are published;
@@ -105,12 +102,12 @@ type Trainer struct {
 
 // New returns a trainer for the network of a bundle, whose weights it takes over
 // and publishes to store.
-func New(o Options, b *exporter.Bundle, store *inference.Store, p inference.Provider) (*Trainer, error) {
+func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runtime) (*Trainer, error) {
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("trainer options: %w", err)
 	}
-	gradient, err := inference.NewGradient(b, p, o.Batch, o.Workers)
+	gradient, err := inference.NewGradient(b, r, o.Batch)
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +115,15 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, p inference.Prov
 	if err != nil {
 		return nil, errors.Join(err, gradient.Close())
 	}
+	source := sampler.Stream(o.Seed, sampler.TrainerStream, 0)
 	t := &Trainer{
 		o:         o,
-		buffer:    NewBuffer(o.System, o.Buffer, rand.New(sampler.Stream(o.Seed, sampler.TrainerStream, 1))),
+		buffer:    NewBuffer(o.System, o.Buffer, sampler.Stream(o.Seed, sampler.TrainerStream, 1)),
 		gradient:  gradient,
 		store:     store,
 		adam:      NewAdam(o.LearningRate),
-		r:         rand.New(sampler.Stream(o.Seed, sampler.TrainerStream, 0)),
+		source:    source,
+		r:         rand.New(source),
 		frame:     o.System.NewFrame(),
 		good:      weights,
 		next:      map[string]graph.Tensor{},

@@ -13,7 +13,7 @@ import (
 	"neuralwl/trainer"
 )
 
-func newTrainer(t *testing.T, o trainer.Options) (*trainer.Trainer, *exporter.Bundle, *inference.Store) {
+func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer, *exporter.Bundle, *inference.Store) {
 	t.Helper()
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func newTrainer(t *testing.T, o trainer.Options) (*trainer.Trainer, *exporter.Bu
 	if o.System, err = lattice.NewPotts(s.Q, s.Lx, s.Ly); err != nil {
 		t.Fatal(err)
 	}
-	trained, err := trainer.New(o, b, store, inference.CPU)
+	trained, err := trainer.New(o, b, store, inference.Runtime{Provider: inference.CPU, Workers: workers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +67,10 @@ func TestLearning(t *testing.T) {
 	var reference []float64
 	for _, workers := range []int{1, 3} {
 		var losses []float64
-		o := trainer.Options{Seed: 1, Batch: 100, Workers: workers, Events: trainer.Events{
+		o := trainer.Options{Seed: 1, Batch: 100, Events: trainer.Events{
 			Step: func(s trainer.StepInfo) { losses = append(losses, s.Loss) },
 		}}
-		tr, b, _ := newTrainer(t, o)
+		tr, b, _ := newTrainer(t, o, workers)
 		for range 300 {
 			if err := tr.Step(context.Background()); err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestDroppedStep(t *testing.T) {
 				dropped++
 			}
 		},
-	}})
+	}}, 1)
 	first := store.Current()
 	for range 6 {
 		if err := tr.Step(context.Background()); err != nil {
@@ -138,7 +138,7 @@ func TestDroppedStep(t *testing.T) {
 }
 
 func TestOptionsReportEveryFault(t *testing.T) {
-	_, err := trainer.New(trainer.Options{Batch: -1, LearningRate: math.NaN(), Clip: -1, Buffer: -1}, nil, nil, inference.CPU)
+	_, err := trainer.New(trainer.Options{Batch: -1, LearningRate: math.NaN(), Clip: -1, Buffer: -1}, nil, nil, inference.Runtime{})
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -10,10 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"neuralwl/internal/disk"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
 )
@@ -153,5 +153,5 @@ func output(w io.Writer, path string, write func(io.Writer) error) error {
 	if err := write(&buf); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, buf.Bytes(), 0o644)
+	return disk.WriteFile(disk.OS, path, buf.Bytes())
 }

@@ -18,42 +18,42 @@ import (
 )
 
 func newRun() *cobra.Command {
-	var file, out string
+	var file, out, resume string
 	var assignments []string
 	c := &cobra.Command{
-		Use:   "run [--config FILE] [--set key=value]... [--out DIR]",
+		Use:   "run [--config FILE] [--set key=value]... [--out DIR | --resume DIR]",
 		Short: "Estimate a density of states",
 		Long: `Run a neural Wang-Landau estimate of the density of states and write it with
 plots, a summary and the network to a run directory. Without a configuration it is
 the Potts model with 10 colours on the 8x8 lattice; nwl config prints every key.
 
-SIGINT or SIGTERM end the run in order, with the results it has; a second one ends
-it at once.`,
+SIGINT or SIGTERM end the run in order, with a checkpoint and the results it has; a
+second one ends it at once. --resume takes a run up where its last checkpoint left it,
+however it ended, and gives the same numbers as if it had never stopped; limits such
+as run.max_time may be changed then with --set.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file, assignments)
+			folder, path := out, file
+			if resume != "" {
+				if out != "" || file != "" {
+					return usageError{errors.New("--resume goes on in the directory and with the configuration of the run: leave out --out and --config, and change limits with --set")}
+				}
+				folder, path = resume, filepath.Join(resume, run.ConfigFile)
+			}
+			cfg, err := config.Load(path, assignments)
 			if err != nil {
 				return usageError{err}
 			}
-			if out == "" {
-				if out, err = freeFolder("runs", fmt.Sprintf("q%d-%dx%d", cfg.System.Q, cfg.System.Size[0], cfg.System.Size[1])); err != nil {
+			if folder == "" {
+				if folder, err = freeFolder("runs", fmt.Sprintf("q%d-%dx%d", cfg.System.Q, cfg.System.Size[0], cfg.System.Size[1])); err != nil {
 					return err
 				}
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			terminal := term.IsTerminal(int(os.Stderr.Fd()))
-			observer := newLogObserver()
-			var o run.Observer = observer
-			log := os.Stderr
-			handler := slog.NewTextHandler(log, &slog.HandlerOptions{Level: cfg.Log.SlogLevel()})
-			slog.SetDefault(slog.New(handler))
-			if terminal {
-				bar := newBarObserver(os.Stderr)
-				slog.SetDefault(slog.New(slog.NewTextHandler(bar, &slog.HandlerOptions{Level: cfg.Log.SlogLevel()})))
-				o = bar
-			}
-			summary, err := run.Run(ctx, run.Options{Config: cfg, Folder: out, Version: version(), Observe: o})
+			summary, err := run.Run(ctx, run.Options{
+				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Observe: observer(cfg.Log.SlogLevel()),
+			})
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,21 @@ it at once.`,
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
 	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key, as in --set system.q=3")
 	c.Flags().StringVar(&out, "out", "", "run directory (default runs/<system>-<number>)")
+	c.Flags().StringVar(&resume, "resume", "", "run directory of a run to go on with")
 	return c
+}
+
+// observer shows progress and log on standard error: bars with the log above them on
+// a terminal, plain lines elsewhere.
+func observer(level slog.Level) run.Observer {
+	options := &slog.HandlerOptions{Level: level}
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		bars := newBarObserver(os.Stderr)
+		slog.SetDefault(slog.New(slog.NewTextHandler(bars, options)))
+		return bars
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, options)))
+	return newLogObserver()
 }
 
 // freeFolder returns parent/name-N with the least N that does not exist.

@@ -55,6 +55,11 @@ func printSummary(w io.Writer, s *run.Summary) error {
 		}
 		row("  "+c.Name, "%s: %s", mark, c.Detail)
 	}
+	checkpoints := s.Checkpoints
+	row("checkpoints", "%d of %.1f MB in %.1f s, %d failed", checkpoints.Written, float64(checkpoints.Bytes)/1e6, checkpoints.Seconds, checkpoints.Failed)
 	row("results", "%s", filepath.Join(s.Folder, run.DensityFile))
+	if s.Interrupted != "" {
+		row("to go on", "nwl run --resume %s", s.Folder)
+	}
 	return t.Flush()
 }

@@ -25,7 +25,8 @@ var layers = [][]string{
 	{"exporter"},
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
-	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice"},
+	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice", "internal/checkpoint"},
+	{"internal/disk", "internal/invariants", "internal/parallel"},
 }
 
 // independent packages never import each other, whatever their layers, not even
@@ -40,11 +41,12 @@ var reserved = map[string][]string{
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
 	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
+	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"C":                                   {},
 }
 
 // testOnly packages may not be imported by any other but tests.
-var testOnly = []string{"internal/onnxtest"}
+var testOnly = []string{"internal/onnxtest", "internal/disk/faulty"}
 
 type goPackage struct {
 	ImportPath string

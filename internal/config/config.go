@@ -25,6 +25,7 @@ type Config struct {
 	Model      Model      `mapstructure:"model" yaml:"model"`
 	Trainer    Trainer    `mapstructure:"trainer" yaml:"trainer"`
 	Inference  Inference  `mapstructure:"inference" yaml:"inference"`
+	Checkpoint Checkpoint `mapstructure:"checkpoint" yaml:"checkpoint"`
 	Metrics    Metrics    `mapstructure:"metrics" yaml:"metrics"`
 	Log        Log        `mapstructure:"log" yaml:"log"`
 }
@@ -93,6 +94,14 @@ type Inference struct {
 	Provider string `mapstructure:"provider" yaml:"provider"`
 	Library  string `mapstructure:"library" yaml:"library"`
 	Batch    int    `mapstructure:"batch" yaml:"batch"`
+
+	Timeout time.Duration `mapstructure:"timeout" yaml:"timeout"`
+}
+
+// Checkpoint is when the state of the run is written.
+type Checkpoint struct {
+	Interval time.Duration `mapstructure:"interval" yaml:"interval"`
+	Margin   time.Duration `mapstructure:"margin" yaml:"margin"`
 }
 
 // Metrics is the Prometheus endpoint.

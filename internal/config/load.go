@@ -1,12 +1,16 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
@@ -31,23 +35,14 @@ func Load(path string, assignments []string) (*Config, error) {
 	given := map[string]bool{} // keys that were set explicitly
 
 	if path != "" {
-		file := viper.New()
-		file.SetConfigFile(path)
-		file.SetConfigType("yaml")
-		if err := file.ReadInConfig(); err != nil {
+		keys, bad, err := setFile(v, path, known)
+		if err != nil {
 			return nil, fmt.Errorf("configuration %s: %w", path, err)
 		}
-		faults = append(faults, unknown(file.AllKeys(), known, "in "+path)...)
-		valid := viper.New()
-		for _, key := range file.AllKeys() {
-			if slices.Contains(known, key) {
-				given[key] = true
-				valid.Set(key, file.Get(key))
-			}
+		for _, key := range keys {
+			given[key] = true
 		}
-		if err := v.MergeConfigMap(valid.AllSettings()); err != nil {
-			return nil, fmt.Errorf("configuration %s: %w", path, err)
-		}
+		faults = append(faults, bad...)
 	}
 
 	variables := map[string]string{}
@@ -88,10 +83,7 @@ func Load(path string, assignments []string) (*Config, error) {
 	}
 
 	c := &Config{}
-	err := v.UnmarshalExact(c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
-		stringToSize, mapstructure.StringToTimeDurationHookFunc(), scalarToList,
-	)))
-	undecoded := decodeFaults(err, v)
+	undecoded := decodeFaults(decode(v, c), v)
 	faults = append(faults, undecoded...)
 	for _, fault := range c.Validate() {
 		// A value that could not be read is zero now, which is no second fault.
@@ -106,17 +98,39 @@ func Load(path string, assignments []string) (*Config, error) {
 	return c, nil
 }
 
+// Parse reads a configuration that YAML wrote, perhaps with an earlier version of the
+// program: keys that it lacks have their defaults. The environment has no part in it.
+func Parse(data []byte) (*Config, error) {
+	v := viper.New()
+	v.SetConfigType("yaml")
+	c := &Config{}
+	for _, source := range []io.Reader{strings.NewReader(Default), bytes.NewReader(data)} {
+		if err := v.MergeConfig(source); err != nil {
+			return nil, fmt.Errorf("configuration: %w", err)
+		}
+	}
+	if err := decode(v, c); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if faults := c.Validate(); len(faults) > 0 {
+		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
+	}
+	return c, nil
+}
+
+func decode(v *viper.Viper, c *Config) error {
+	return v.UnmarshalExact(c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
+		stringToSize, mapstructure.StringToTimeDurationHookFunc(), scalarToList, strictNumber,
+	)))
+}
+
 // assign sets key to a value in YAML notation.
 func assign(v *viper.Viper, key, value string) []error {
 	var parsed any
-	if err := yaml.Unmarshal([]byte(value), &parsed); err != nil {
+	if err := readYAML([]byte(value), &parsed); err != nil {
 		return []error{fmt.Errorf("%s: %q is not a value in YAML notation: %w", key, value, err)}
 	}
-	if parsed == nil {
-		parsed = ""
-	}
-	v.Set(key, parsed)
-	return nil
+	return set(v, key, parsed)
 }
 
 // unknown returns a fault for each key that is not known.
@@ -197,6 +211,39 @@ func scalarToList(from, to reflect.Type, value any) (any, error) {
 		}
 	}
 	return list, nil
+}
+
+// strictNumber reads numbers and durations. Left alone, mapstructure cuts 3.7 down
+// to 3, wraps -1 round to the largest seed, and takes true for 1, nothing for 0 and
+// a duration without a unit for nanoseconds.
+func strictNumber(from, to reflect.Type, value any) (any, error) {
+	text := func() string {
+		if f, ok := value.(float64); ok {
+			return strconv.FormatFloat(f, 'f', -1, 64) // 1e6 is a whole number
+		}
+		return fmt.Sprint(value)
+	}
+	number, want, err := value, "", error(nil)
+	switch to {
+	case reflect.TypeFor[time.Duration]():
+		want = "a duration, as in 90s"
+		if from != to && text() != "0" {
+			err = strconv.ErrSyntax
+		}
+	case reflect.TypeFor[int]():
+		want = "a whole number of 64 bits"
+		number, err = strconv.Atoi(text())
+	case reflect.TypeFor[uint64]():
+		want = "a whole number of 64 bits without sign"
+		number, err = strconv.ParseUint(text(), 10, 64)
+	case reflect.TypeFor[float64]():
+		want = "a number"
+		number, err = strconv.ParseFloat(text(), 64)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is not %s", text(), want)
+	}
+	return number, nil
 }
 
 // decodeFaults takes the error of decoding, which has a line for each key, apart.

@@ -125,6 +125,47 @@ func TestUnreadableValues(t *testing.T) {
 	}
 }
 
+// TestStrictNumbers finds nothing cut down, wrapped round or taken for a number that
+// is none.
+func TestStrictNumbers(t *testing.T) {
+	for _, bad := range []string{
+		"system.q=3.9", "system.q=", "system.size=[3.5, 4]", "run.workers=true", "run.workers=1e19", "run.seed=-1", "run.seed=1e20", "run.seed=",
+		"run.max_time=90", "run.max_time=", "neural.partial=true", "neural.partial=",
+	} {
+		key, _, _ := strings.Cut(bad, "=")
+		if _, err := config.Load("", []string{bad}); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	c := load(t, "", "system.q='4'", "system.size=010x8", "run.seed=0", "run.max_time=0", "trainer.buffer=1e6", "neural.partial=1")
+	if c.System.Q != 4 || c.System.Size[0] != 10 || c.Run.Seed != 0 || c.Run.MaxTime != 0 || c.Trainer.Buffer != 1e6 || c.Neural.Partial != 1 {
+		t.Errorf("read %+v", c)
+	}
+}
+
+// TestFileFaults finds nothing in a file ignored, and what is wrong named.
+func TestFileFaults(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"system: {q: 3, Q: 4}", "system.q: given twice"},
+		{"system: {q: 3}\nSystem: {q: 4}", "system.q: given twice"},
+		{"system: {q: }", "system.q: "},
+		{"system: {q: {a: 1}}", "system.q: a mapping"},
+		{"system: 3", "system: not a list of keys"},
+		{"sistem: {q: 3}", "did you mean system?"},
+		{"system.q: 3", "system.q: no such key"},
+		{"system: {q: 3}\n---\nsystem: {q: 4}", "more than one document"},
+		{"run: {walkers: &n 5}\nsystem: {q: *n}", "line 2: aliases are not supported; write out what *n stands for"},
+		{"#" + strings.Repeat(" ", 1<<16), "larger than 65536 bytes"},
+	} {
+		if _, err := config.Load(file(t, c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.40q: %v", c.text, err)
+		}
+	}
+	if c := load(t, file(t, "metrics: {listen: }\nRUN: {SEED: 7}\nlocal:\n")); c.Metrics.Listen != "" || c.Run.Seed != 7 {
+		t.Errorf("listen %q, seed %d", c.Metrics.Listen, c.Run.Seed)
+	}
+}
+
 // TestHostileInput gives values of the wrong kind everywhere: an error each time,
 // never a panic and never a silent default.
 func TestHostileInput(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"neuralwl/models"
 	"neuralwl/sampler/lattice"
@@ -24,6 +25,12 @@ const (
 	Metropolis = "metropolis"
 )
 
+// Bounds of what memory is allocated for, far above what makes sense.
+const (
+	maxCount = 1 << 20 // walkers, or states in a batch
+	maxWidth = 1 << 14 // units of a layer
+)
+
 // Validate returns all faults, each with its key and what is allowed.
 func (c *Config) Validate() []error {
 	var faults []error
@@ -38,6 +45,11 @@ func (c *Config) Validate() []error {
 	atLeast := func(key string, value, least int) {
 		if value < least {
 			fault(key, "%d is below the least allowed value %d", value, least)
+		}
+	}
+	count := func(key string, value, most int) {
+		if value < 1 || value > most {
+			fault(key, "%d is not within 1..%d", value, most)
 		}
 	}
 	within := func(key string, value, low, high float64) {
@@ -63,15 +75,22 @@ func (c *Config) Validate() []error {
 	case c.System.Size[0] < lattice.MinSide || c.System.Size[1] < lattice.MinSide:
 		fault("system.size", "%v: each side must be at least %d, so that the neighbours of a site differ", c.System.Size, lattice.MinSide)
 	default:
-		if _, err := lattice.NewPotts(2, c.System.Size[0], c.System.Size[1]); err != nil {
+		if err := lattice.Check(2, c.System.Size[0], c.System.Size[1]); err != nil {
 			fault("system.size", "%v", err)
 		}
 	}
 
-	atLeast("run.walkers", c.Run.Walkers, 1)
+	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
-	if c.Run.MaxTime < 0 {
-		fault("run.max_time", "%v is negative; 0s stands for no limit", c.Run.MaxTime)
+	for key, d := range map[string]time.Duration{
+		"run.max_time": c.Run.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
+	} {
+		if d < 0 {
+			fault(key, "%v is negative; 0s stands for none", d)
+		}
+	}
+	if c.Checkpoint.Margin < 0 {
+		fault("checkpoint.margin", "%v is negative", c.Checkpoint.Margin)
 	}
 	if len(c.Run.Moves) == 0 {
 		fault("run.moves", "the list is empty; name at least one of %s, %s", LocalMoves, NeuralMoves)
@@ -95,25 +114,25 @@ func (c *Config) Validate() []error {
 	atLeast("production.passes", c.Production.Passes, 0)
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
-	atLeast("model.encoder", c.Model.Encoder, 1)
-	atLeast("model.latent", c.Model.Latent, 1)
-	atLeast("model.decoder", c.Model.Decoder, 1)
+	count("model.encoder", c.Model.Encoder, maxWidth)
+	count("model.latent", c.Model.Latent, maxWidth)
+	count("model.decoder", c.Model.Decoder, maxWidth)
 	if !(c.Model.Floor > 0 && c.Model.Floor < 1) {
 		fault("model.floor", "%g is not between 0 and 1", c.Model.Floor)
 	}
 
 	atLeast("trainer.every", c.Trainer.Every, 0)
-	atLeast("trainer.batch", c.Trainer.Batch, 1)
+	count("trainer.batch", c.Trainer.Batch, maxCount)
 	positive("trainer.learning_rate", c.Trainer.LearningRate)
 	positive("trainer.clip", c.Trainer.Clip)
 	if !(c.Trainer.Noise >= 0) || math.IsInf(c.Trainer.Noise, 0) {
 		fault("trainer.noise", "%g is not a number of at least 0", c.Trainer.Noise)
 	}
-	atLeast("trainer.buffer", c.Trainer.Buffer, 1)
+	count("trainer.buffer", c.Trainer.Buffer, 1<<30)
 	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
 
 	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda")
-	atLeast("inference.batch", c.Inference.Batch, 1)
+	count("inference.batch", c.Inference.Batch, maxCount)
 	if c.Metrics.Listen != "" {
 		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
 			fault("metrics.listen", "%q is not an address host:port (%v); empty turns metrics off", c.Metrics.Listen, err)

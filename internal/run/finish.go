@@ -17,12 +17,17 @@ func (j *job) finish() (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	var unexported error
+	if j.network != nil {
+		unexported = j.network.finish()
+	}
 	s := j.summarise(r)
 	var table bytes.Buffer
 	if err := r.density.WriteCSV(&table); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(
+		unexported,
 		j.write(DensityFile, table.Bytes()),
 		j.writePlots(r),
 		j.writeJSON(SummaryFile, s),

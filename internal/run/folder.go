@@ -3,11 +3,14 @@ package run
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"github.com/gofrs/flock"
+
+	"neuralwl/internal/disk"
 )
 
 // Files of a run directory.
@@ -15,28 +18,51 @@ const (
 	ConfigFile  = "config.yaml"
 	DensityFile = "dos.csv"
 	SummaryFile = "summary.json"
+
+	lockFile = ".lock"
 )
 
-// createFolder makes the run directory and writes the complete configuration to
-// it. It refuses a folder that holds a run.
-func (j *job) createFolder() error {
-	if _, err := os.Stat(filepath.Join(j.folder, ConfigFile)); err == nil {
-		return fmt.Errorf("run directory %s holds a run already; choose another with --out, or delete it", j.folder)
+// openFolder makes the run directory and writes the complete configuration to it, or
+// opens that of a run to be resumed. It refuses a folder that holds a run already, and
+// one that another process works in until unlock is called.
+func (j *job) openFolder() (unlock func(), err error) {
+	_, err = os.Stat(filepath.Join(j.folder, ConfigFile))
+	switch {
+	case j.o.Resume && err != nil:
+		return nil, fmt.Errorf("resume %s: there is no run in it: %w; begin one with nwl run --out %s", j.folder, err, j.folder)
+	case !j.o.Resume && err == nil:
+		return nil, fmt.Errorf("run directory %s holds a run already; go on with it by --resume, choose another with --out, or delete it", j.folder)
 	}
-	if err := os.MkdirAll(j.folder, 0o777); err != nil {
-		return fmt.Errorf("run directory: %w; choose another with --out", err)
+	if err := j.fs.MkdirAll(j.folder); err != nil {
+		return nil, fmt.Errorf("run directory: %w; choose another with --out", err)
 	}
-	data, err := j.c.YAML()
-	if err != nil {
-		return fmt.Errorf("run directory %s: %w", j.folder, err)
+	lock := flock.New(filepath.Join(j.folder, lockFile))
+	if free, err := lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("run directory %s: %w", j.folder, err)
+	} else if !free {
+		return nil, fmt.Errorf("another process is running in the run directory %s; wait for it, or choose another with --out", j.folder)
 	}
-	return j.write(ConfigFile, data)
+	if !j.o.Resume {
+		if err := j.write(ConfigFile, j.yaml); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+	}
+	return func() { lock.Close() }, nil
+}
+
+// tidy removes what a run that was killed left unfinished, and what it did after the
+// checkpoint that it is resumed at; config.yaml becomes the present configuration.
+func (j *job) tidy(last *saved) error {
+	if err := errors.Join(disk.Tidy(j.fs, j.folder), j.forgetModels(last), j.rewriteConfig()); err != nil {
+		return fmt.Errorf("resume %s: %w", j.folder, err)
+	}
+	return nil
 }
 
 // write puts a file into the run directory, whole or not at all.
 func (j *job) write(name string, data []byte) error {
 	path := filepath.Join(j.folder, name)
-	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+	if err := disk.WriteFile(j.fs, path, data); err != nil {
 		return fmt.Errorf("write %s: %w; make room or choose another disk with --out", path, err)
 	}
 	return nil

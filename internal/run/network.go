@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -26,17 +27,17 @@ type network struct {
 	j        *job
 	bundle   *exporter.Bundle
 	folder   string // of the bundle's latest version
-	provider inference.Provider
+	runtime  inference.Runtime
 	store    *inference.Store
 	proposer *inference.Proposer
 	trainer  *trainer.Trainer // nil if the network stays as it is
 	exported int64            // gradient steps at the latest export
-	dropped  int64            // gradient steps dropped in this run
+	dropped  int              // gradient steps dropped in this process
 }
 
-// openNetwork loads the configured bundle, or builds, exports and loads a new
-// network.
-func (j *job) openNetwork(workers int) (_ *network, err error) {
+// openNetwork loads the bundle that the last checkpoint names, or else the configured
+// one, or builds, exports and loads a new network.
+func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	c := j.c
 	path, err := inference.Open(c.Inference.Library)
 	if err != nil {
@@ -48,20 +49,32 @@ func (j *job) openNetwork(workers int) (_ *network, err error) {
 	}
 	slog.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
 
-	n := &network{j: j, provider: provider}
-	if n.bundle, err = j.loadBundle(); err != nil {
-		return nil, err
-	}
+	n := &network{j: j, runtime: inference.Runtime{
+		Provider: provider, Workers: workers, Timeout: c.Inference.Timeout, Intercept: j.o.Intercept,
+	}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	if n.folder, err = n.bundle.Save(filepath.Join(j.folder, modelsFolder)); err != nil {
-		return nil, err
+	if last != nil && last.Network != nil {
+		n.folder = filepath.Join(j.folder, modelsFolder, last.Network.Name, strconv.Itoa(last.Network.Version))
+	} else {
+		bundle, err := j.loadBundle()
+		if err != nil {
+			return nil, err
+		}
+		if n.folder, err = bundle.Save(j.fs, filepath.Join(j.folder, modelsFolder)); err != nil {
+			return nil, err
+		}
 	}
 	if n.bundle, err = exporter.Load(n.folder); err != nil {
 		return nil, err
+	}
+	if last != nil && last.Network != nil {
+		if err := last.Network.sameFiles(n.bundle.Card.SHA256); err != nil {
+			return nil, err
+		}
 	}
 	weights, err := n.bundle.Weights()
 	if err != nil {
@@ -70,7 +83,7 @@ func (j *job) openNetwork(workers int) (_ *network, err error) {
 	if n.store, err = inference.NewStore(weights); err != nil {
 		return nil, err
 	}
-	n.proposer, err = inference.NewProposer(n.bundle, n.store, provider, c.Run.Walkers, c.Inference.Batch, workers)
+	n.proposer, err = inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +93,14 @@ func (j *job) openNetwork(workers int) (_ *network, err error) {
 	n.trainer, err = trainer.New(trainer.Options{
 		System: j.system, Seed: c.Run.Seed,
 		Batch: c.Trainer.Batch, LearningRate: c.Trainer.LearningRate, Clip: c.Trainer.Clip,
-		Buffer: c.Trainer.Buffer, Workers: workers,
+		Buffer: c.Trainer.Buffer,
 		Events: trainer.Events{Step: n.stepped},
-	}, n.bundle, n.store, provider)
-	return n, err
+	}, n.bundle, n.store, n.runtime)
+	if err != nil {
+		return nil, err
+	}
+	n.exported = n.trainer.Record().Steps
+	return n, nil
 }
 
 // loadBundle returns the bundle to begin with.
@@ -139,8 +156,10 @@ func (n *network) train(ctx context.Context, e *sampler.Engine, pass int64) erro
 		return err
 	}
 	due := int64(n.j.c.Trainer.ExportEvery)
-	if steps := n.trainer.Record().Steps; due > 0 && steps-n.exported >= due {
-		return n.export()
+	if steps := n.trainer.Record().Steps; due > 0 && steps%due == 0 && steps > n.exported {
+		if err := n.export(); err != nil {
+			slog.Error("the network was not exported; the run goes on and tries again later", "reason", err)
+		}
 	}
 	return nil
 }
@@ -149,8 +168,7 @@ func (n *network) stepped(s trainer.StepInfo) {
 	n.j.metrics.Step(s)
 	if s.Dropped {
 		n.dropped++
-		// Said the first, second, fourth, eighth time and so on.
-		if n.dropped&(n.dropped-1) == 0 {
+		if often(n.dropped) {
 			slog.Warn("gradient step dropped: loss or gradient is not finite; training goes back to the last good weights",
 				"loss", s.Loss, "norm", s.Norm, "dropped", n.dropped)
 		}
@@ -161,20 +179,22 @@ func (n *network) stepped(s trainer.StepInfo) {
 }
 
 // export writes the present weights as a new version of the bundle.
-func (n *network) export() (err error) {
+func (n *network) export() error {
 	if err := n.trainer.Export(n.bundle); err != nil {
 		return err
 	}
-	if n.folder, err = n.bundle.Save(filepath.Join(n.j.folder, modelsFolder)); err != nil {
+	folder, err := n.bundle.Save(n.j.fs, filepath.Join(n.j.folder, modelsFolder))
+	if err != nil {
 		return err
 	}
+	n.folder = folder
 	n.exported = n.trainer.Record().Steps
 	n.j.metrics.Exported()
 	slog.Debug("bundle exported", "folder", n.folder)
 	return nil
 }
 
-// finish exports the weights that production used, unless they are on disk.
+// finish exports the present weights unless they are on disk.
 func (n *network) finish() error {
 	if n.trainer == nil || n.trainer.Record().Steps == n.exported {
 		return nil

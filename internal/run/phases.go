@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -18,121 +19,150 @@ const productionShare = 0.5
 // in which the walkers forget the changing weights of the Wang-Landau phase.
 const burnIn = 0.05
 
-// wangLandau moves the walkers and trains the network until ln f is small enough
-// or the time for it is up.
-func (j *job) wangLandau(ctx context.Context) error {
-	began := time.Now()
-	first := math.Log(j.engine.LnF())
-	last := math.Log(j.c.WangLandau.FinalLnF)
-	limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
-	slog.Info("phase begins", "phase", sampler.WangLandau, "system", j.system, "walkers", j.engine.Walkers())
-	train := time.Duration(0)
-	for pass := int64(1); j.engine.LnF() > j.c.WangLandau.FinalLnF; pass++ {
-		if limit > 0 && time.Since(began) > limit {
+// sample makes pass after pass until the run is complete or has to end before its
+// time, with a checkpoint every so often and one at the end. Passes are never
+// interrupted, so that a resumed run makes the same ones.
+func (j *job) sample(ctx context.Context) error {
+	passing := context.WithoutCancel(ctx)
+	for {
+		if j.interrupted = j.toEnd(ctx); j.interrupted != nil {
+			slog.Warn("the run ends early with what it has", "reason", j.interrupted)
+			break
+		}
+		more, err := j.step(passing)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		if interval := j.c.Checkpoint.Interval; interval > 0 && time.Since(j.checkpoints.last) > interval {
+			j.checkpoint()
+		}
+	}
+	j.checkpoint()
+	if j.at.Stage != burningIn {
+		j.phases = append(j.phases, j.phase())
+	}
+	return nil
+}
+
+// toEnd tells why the run has to end before it is complete, nil if it has not.
+func (j *job) toEnd(ctx context.Context) error {
+	if ctx.Err() != nil {
+		cause := context.Cause(ctx)
+		if errors.Is(cause, context.Canceled) {
+			return errors.New("the run was interrupted")
+		}
+		return cause
+	}
+	if !j.allocation.IsZero() && time.Now().After(j.allocation.Add(-j.c.Checkpoint.Margin)) {
+		return fmt.Errorf("the Slurm allocation ends at %s (%s), checkpoint.margin is %v",
+			j.allocation.Format(time.DateTime), slurmEnd, j.c.Checkpoint.Margin)
+	}
+	return nil
+}
+
+// step makes one pass or goes from one stage to the next. It reports whether there is
+// more to do.
+func (j *job) step(ctx context.Context) (more bool, err error) {
+	switch j.at.Stage {
+	case adapting:
+		limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
+		switch {
+		case j.engine.LnF() <= j.c.WangLandau.FinalLnF:
+		case limit > 0 && j.elapsed() > limit:
 			slog.Warn("run.max_time: the Wang-Landau phase ends before ln f is at wang_landau.final_ln_f",
 				"ln_f", j.engine.LnF(), "final_ln_f", j.c.WangLandau.FinalLnF)
-			j.cut = true
-			break
+			j.at.Cut = true
+		default:
+			return true, j.adapt(ctx)
 		}
-		if stop, err := j.pass(ctx); stop || err != nil {
-			if err != nil {
-				return err
-			}
-			break
+		j.beginProduction()
+		return true, nil
+	case burningIn:
+		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
+			return true, j.pass(ctx)
 		}
-		if j.network != nil {
-			started := time.Now()
-			if err := j.network.train(ctx, j.engine, pass); err != nil && ctx.Err() == nil {
-				return err
-			}
-			train += time.Since(started)
-		}
-		done := (math.Log(j.engine.LnF()) - first) / (last - first)
-		if limit > 0 {
-			done = max(done, float64(time.Since(began))/float64(limit))
-		}
-		j.observe(min(1, done))
-	}
-	j.endPhase(began, train)
-	if j.network != nil {
-		return j.network.finish()
-	}
-	return nil
-}
-
-// production freezes weights and network and counts.
-func (j *job) production(ctx context.Context) error {
-	if j.interrupted != nil {
-		return nil
-	}
-	left := time.Duration(math.MaxInt64)
-	if j.c.Run.MaxTime > 0 {
-		left = j.c.Run.MaxTime - time.Since(j.began)
-	}
-	passes := int64(j.c.Production.Passes)
-	switch {
-	case passes > 0:
-	case j.cut:
-		// What is missing in the weights is made up for by longer counting.
-		passes = math.MaxInt64
-	default:
-		passes = j.engine.Progress().Passes
-	}
-	slog.Info("phase begins", "phase", sampler.Production)
-	began := time.Now()
-	j.engine.Produce()
-	for burn := int64(burnIn * float64(passes)); burn > 0 && time.Since(began) < time.Duration(burnIn*float64(left)); burn-- {
-		if stop, err := j.pass(ctx); stop || err != nil {
-			return err
-		}
-	}
-	j.engine.Produce()
-	for pass := range passes {
-		if time.Since(began) > left {
-			if passes < math.MaxInt64 {
-				slog.Warn("run.max_time: production ends early", "passes", pass, "planned", passes)
-			}
-			break
-		}
-		done := float64(pass) / float64(passes)
-		if left < math.MaxInt64 {
-			done = max(done, float64(time.Since(began))/float64(left))
-		}
-		j.engine.Samples().Segment(done)
-		if stop, err := j.pass(ctx); err != nil {
-			return err
-		} else if stop {
-			break
-		}
-		j.observe(min(1, done))
-	}
-	j.endPhase(began, 0)
-	return nil
-}
-
-// pass makes one pass. It reports whether the run was asked to stop.
-func (j *job) pass(ctx context.Context) (stop bool, err error) {
-	err = j.engine.Pass(ctx)
-	if err != nil && ctx.Err() != nil {
-		j.interrupted = context.Cause(ctx)
-		if errors.Is(j.interrupted, context.Canceled) {
-			j.interrupted = errors.New("the run was interrupted")
-		}
-		slog.Warn("the run ends early with what it has", "reason", j.interrupted)
+		j.engine.Produce()
+		j.at.enter(producing)
 		return true, nil
 	}
-	return false, err
+	planned := j.planned()
+	if j.at.Pass >= planned {
+		return false, nil
+	}
+	if j.spent(1) {
+		if planned < endless {
+			slog.Warn("run.max_time: production ends early", "passes", j.at.Pass, "planned", planned)
+		}
+		return false, nil
+	}
+	done := float64(j.at.Pass) / float64(planned)
+	if j.c.Run.MaxTime > 0 {
+		done = max(done, float64(j.elapsed()-j.at.Began)/float64(j.left()))
+	}
+	j.engine.Samples().Segment(done)
+	if err := j.pass(ctx); err != nil {
+		return false, err
+	}
+	j.observe(min(1, done))
+	return true, nil
 }
 
-// endPhase records the phase that ends now.
-func (j *job) endPhase(began time.Time, train time.Duration) {
+// pass moves all walkers once.
+func (j *job) pass(ctx context.Context) error {
+	if err := j.engine.Pass(ctx); err != nil {
+		return err
+	}
+	j.at.Pass++
+	return nil
+}
+
+// adapt makes one pass of the Wang-Landau phase and trains the network after it.
+func (j *job) adapt(ctx context.Context) error {
+	if err := j.pass(ctx); err != nil {
+		return err
+	}
+	if j.network != nil {
+		began := time.Now()
+		if err := j.network.train(ctx, j.engine, j.at.Pass); err != nil {
+			return err
+		}
+		j.at.Train += time.Since(began)
+	}
+	first, last := math.Log(j.at.FirstLnF), math.Log(j.c.WangLandau.FinalLnF)
+	done := (math.Log(j.engine.LnF()) - first) / (last - first)
+	if j.c.Run.MaxTime > 0 {
+		done = max(done, float64(j.elapsed())/((1-productionShare)*float64(j.c.Run.MaxTime)))
+	}
+	j.observe(min(1, done))
+	return nil
+}
+
+// beginProduction ends the Wang-Landau phase: weights and network are frozen.
+func (j *job) beginProduction() {
+	if j.network != nil {
+		if err := j.network.finish(); err != nil {
+			slog.Error("the network was not exported; the run goes on and tries again at its end", "reason", err)
+		}
+	}
+	j.phases = append(j.phases, j.phase())
+	j.at.Adaptive, j.at.Began, j.at.Train = j.at.Pass, j.elapsed(), 0
+	slog.Info("phase begins", "phase", sampler.Production)
+	j.engine.Produce()
+	j.at.enter(burningIn)
+}
+
+// phase is the record of the present phase.
+func (j *job) phase() PhaseSummary {
 	p := j.engine.Progress()
 	s := PhaseSummary{
 		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Flatness: p.Flatness, Levels: p.Levels, RoundTrips: p.RoundTrips,
 		Moves: map[string]MoveSummary{},
 		Seconds: map[string]float64{
 			"local": p.Times.Local.Seconds(), "propose": p.Times.Propose.Seconds(), "log_prob": p.Times.LogProb.Seconds(),
-			"train": train.Seconds(), "all": time.Since(began).Seconds(),
+			"train": j.at.Train.Seconds(), "all": (j.elapsed() - j.at.Began).Seconds(),
 		},
 	}
 	for kind, count := range p.Moves {
@@ -140,5 +170,14 @@ func (j *job) endPhase(began time.Time, train time.Duration) {
 			s.Moves[sampler.MoveKind(kind).String()] = MoveSummary{count.Trials, count.Ratio()}
 		}
 	}
-	j.phases = append(j.phases, s)
+	return s
+}
+
+// observe reports a pass to metrics and observer.
+func (j *job) observe(done float64) {
+	p := j.engine.Progress()
+	j.metrics.Progress(p)
+	if j.o.Observe != nil {
+		j.o.Observe.Pass(p, done)
+	}
 }

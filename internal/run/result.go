@@ -41,7 +41,7 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		}
 	}
 	r := &result{density: &dos.Density{}}
-	if s := j.engine.Samples(); s != nil && s.Passes() > 0 {
+	if s := j.engine.Samples(); j.at.Stage == producing && s.Passes() > 0 {
 		d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
 		if err != nil {
 			return nil, err

@@ -8,10 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"time"
 
+	"neuralwl/inference"
+	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
+	"neuralwl/internal/disk"
+	"neuralwl/internal/parallel"
 	"neuralwl/metrics"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -21,12 +27,21 @@ import (
 // Options of a run beside its configuration.
 type Options struct {
 	Config *config.Config
-	// Folder is the run directory, which must not hold a run yet.
+	// Folder is the run directory. It must not hold a run yet, unless Resume is set.
 	Folder string
+	// Resume takes the run in Folder up where its last checkpoint left it. Config may
+	// differ in a few keys from the one that it was begun with.
+	Resume bool
 	// Version of the program, for the record.
 	Version string
 	// Observe is told of the run's progress; nil for nobody.
 	Observe Observer
+
+	// FS is where the run directory is written, by default the operating system's
+	// file system.
+	FS disk.FS
+	// Intercept is handed to inference.Runtime. Both serve to inject faults.
+	Intercept func(context.Context, inference.Evaluation) error
 }
 
 // Observer follows a run, as a progress bar or a log does. Its methods are called
@@ -43,29 +58,58 @@ type Observer interface {
 // job is a run under way.
 type job struct {
 	c       *config.Config
+	yaml    []byte // of c
 	o       Options
 	folder  string
+	fs      disk.FS
 	system  *lattice.Potts
 	engine  *sampler.Engine
 	network *network // nil without neural moves
 	metrics *metrics.Metrics
 
-	began       time.Time
-	phases      []PhaseSummary
-	cut         bool  // run.max_time ended the Wang-Landau phase
+	began       time.Time     // of this process' part of the run
+	before      time.Duration // time that the run took before it was resumed
+	allocation  time.Time     // end of the Slurm allocation, zero if there is none
+	at          place
+	phases      []PhaseSummary // that are over
+	checkpoints checkpointer
+	resumptions []Resumption
 	interrupted error // why the run ended before its time
 }
 
-// Run performs a run and returns its summary. When ctx is cancelled the run ends in
-// order, with the results it has.
+// Run performs a run, or the rest of one, and returns its summary. When ctx is
+// cancelled, or the Slurm allocation is about to end, the run ends in order, with a
+// checkpoint and the results it has.
 func Run(ctx context.Context, o Options) (_ *Summary, err error) {
-	j := &job{c: o.Config, o: o, folder: o.Folder, began: time.Now()}
-	size := j.c.System.Size
-	if j.system, err = lattice.NewPotts(j.c.System.Q, size[0], size[1]); err != nil {
+	j := &job{c: o.Config, o: o, folder: o.Folder, fs: o.FS, began: time.Now()}
+	if j.fs == nil {
+		j.fs = disk.OS
+	}
+	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, checkpointFolder)}
+	defer func() {
+		if value := recover(); value != nil {
+			err = internalError(value)
+		}
+		if paths, _ := j.checkpoints.folder.Paths(); err != nil && len(paths) > 0 {
+			err = fmt.Errorf("%w\nthe run can be taken up again at its last checkpoint: nwl run --resume %s", err, j.folder)
+		}
+	}()
+	if err := j.prepare(); err != nil {
 		return nil, err
 	}
-	if err := j.createFolder(); err != nil {
+	unlock, err := j.openFolder()
+	if err != nil {
 		return nil, err
+	}
+	defer unlock()
+	var last *saved
+	if o.Resume {
+		if last, err = j.load(); err != nil {
+			return nil, err
+		}
+		if err := j.tidy(last); err != nil {
+			return nil, err
+		}
 	}
 	workers := j.c.Run.Workers
 	if workers == 0 {
@@ -73,11 +117,11 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	}
 	info := metrics.Info{Version: o.Version, System: j.system.String(), Architecture: "none", Provider: "none"}
 	if j.c.Run.Has(config.NeuralMoves) {
-		if j.network, err = j.openNetwork(workers); err != nil {
+		if j.network, err = j.openNetwork(workers, last); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, j.network.close()) }()
-		info.Architecture, info.Provider = j.network.bundle.Card.Architecture, string(j.network.provider)
+		info.Architecture, info.Provider = j.network.bundle.Card.Architecture, string(j.network.runtime.Provider)
 	}
 	j.metrics = metrics.New(info)
 	server, err := j.serveMetrics()
@@ -90,17 +134,57 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	if err := j.newEngine(workers); err != nil {
 		return nil, err
 	}
+	if last != nil {
+		if err := j.restore(last); err != nil {
+			return nil, err
+		}
+		if j.at.Stage == producing && j.at.Pass >= j.planned() {
+			slog.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
+		}
+	} else {
+		slog.Info("phase begins", "phase", sampler.WangLandau, "system", j.system, "walkers", j.engine.Walkers())
+		j.at = place{Stage: adapting, FirstLnF: j.engine.LnF()}
+	}
+	if j.c.Checkpoint.Interval > 0 {
+		j.checkpoint()
+	}
 	if o.Observe != nil {
 		defer o.Observe.Close()
 	}
-
-	if err := j.wangLandau(ctx); err != nil {
-		return nil, err
-	}
-	if err := j.production(ctx); err != nil {
+	if err := j.sample(ctx); err != nil {
 		return nil, err
 	}
 	return j.finish()
+}
+
+// prepare makes what follows from the configuration alone.
+func (j *job) prepare() (err error) {
+	size := j.c.System.Size
+	if j.system, err = lattice.NewPotts(j.c.System.Q, size[0], size[1]); err != nil {
+		return err
+	}
+	if j.yaml, err = j.c.YAML(); err != nil {
+		return err
+	}
+	j.allocation, err = allocationEnd()
+	return err
+}
+
+// internalError makes an error of a panic and logs where it happened.
+func internalError(value any) error {
+	stack := debug.Stack()
+	if p := (*parallel.Panic)(nil); errors.As(asError(value), &p) {
+		stack = p.Stack
+	}
+	slog.Error("internal error", "panic", value, "stack", string(stack))
+	return fmt.Errorf("internal error: %v; please report it with the log", value)
+}
+
+func asError(value any) error {
+	if err, ok := value.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", value)
 }
 
 func (j *job) newEngine(workers int) (err error) {
@@ -145,15 +229,6 @@ func (j *job) serveMetrics() (*metrics.Server, error) {
 	}
 	slog.Info("metrics are served", "url", server.URL)
 	return server, nil
-}
-
-// observe reports a pass to metrics and observer.
-func (j *job) observe(done float64) {
-	p := j.engine.Progress()
-	j.metrics.Progress(p)
-	if j.o.Observe != nil {
-		j.o.Observe.Pass(p, done)
-	}
 }
 
 // PhaseSummary is the record of one phase.

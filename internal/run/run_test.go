@@ -94,6 +94,11 @@ func TestRun(t *testing.T) {
 			if onDisk.Exact.RMS != s.Exact.RMS {
 				t.Errorf("summary.json has rms %v, the run returned %v", onDisk.Exact.RMS, s.Exact.RMS)
 			}
+			for _, name := range []string{run.ConfigFile, run.DensityFile, run.SummaryFile, "ln_g.svg", "energy.svg"} {
+				if data := read(t, folder, name); bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf")) {
+					t.Errorf("%s holds a NaN or an infinity", name)
+				}
+			}
 			for _, plot := range []string{"ln_g", "energy"} {
 				if _, err := png.Decode(bytes.NewReader(read(t, folder, plot+".png"))); err != nil {
 					t.Errorf("%s.png: %v", plot, err)

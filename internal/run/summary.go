@@ -3,7 +3,6 @@ package run
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/sampler"
@@ -27,6 +26,10 @@ type Summary struct {
 	// computed in seconds.
 	Exact   *dos.Difference `json:"exact,omitempty"`
 	Verdict Verdict         `json:"verdict"`
+	// Interrupted says why the run ended before it was complete; it can be resumed.
+	Interrupted string            `json:"interrupted,omitempty"`
+	Resumptions []Resumption      `json:"resumptions,omitempty"`
+	Checkpoints CheckpointSummary `json:"checkpoints"`
 
 	Folder string `json:"-"`
 }
@@ -117,8 +120,8 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 func (j *job) summarise(r *result) *Summary {
 	s := &Summary{
 		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
-		Seconds: time.Since(j.began).Seconds(),
-		Phases:  j.phases, Exact: r.difference, Folder: j.folder,
+		Seconds: j.elapsed().Seconds(), Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
+		Phases: j.phases, Exact: r.difference, Folder: j.folder,
 		Levels: LevelSummary{
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
@@ -126,7 +129,7 @@ func (j *job) summarise(r *result) *Summary {
 	}
 	if n := j.network; n != nil {
 		s.Network = &NetworkSummary{
-			Architecture: n.bundle.Card.Architecture, Provider: string(n.provider),
+			Architecture: n.bundle.Card.Architecture, Provider: string(n.runtime.Provider),
 			Bundle: n.folder, Training: n.bundle.Card.Training,
 		}
 	}
@@ -135,6 +138,9 @@ func (j *job) summarise(r *result) *Summary {
 		if e := r.density.Error[0]; !math.IsNaN(e) {
 			s.GroundState.Error = &e
 		}
+	}
+	if j.interrupted != nil {
+		s.Interrupted = j.interrupted.Error()
 	}
 	s.Verdict = j.judge(r, s.GroundState)
 	return s

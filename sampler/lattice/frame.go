@@ -66,6 +66,9 @@ func (f *Frame) Randomise(r *rand.Rand) {
 			i++
 		}
 	}
+	for c := range f.colour {
+		f.colour[c] = int32(c) // so that the frame depends on r alone
+	}
 	for c := len(f.colour) - 1; c > 0; c-- {
 		d := r.IntN(c + 1)
 		f.colour[c], f.colour[d] = f.colour[d], f.colour[c]

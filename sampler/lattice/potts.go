@@ -36,9 +36,9 @@ type Potts struct {
 	neighbours []int32 // right, left, down, up of site i at [4*i, 4*i+4)
 }
 
-// NewPotts returns the q-state Potts model on an lx x ly torus, or an error that
-// names every argument out of its range.
-func NewPotts(q, lx, ly int) (*Potts, error) {
+// Check returns an error that names every argument with which there is no Potts
+// model.
+func Check(q, lx, ly int) error {
 	var faults []error
 	if q < MinColours || q > MaxColours {
 		faults = append(faults, fmt.Errorf("q = %d: the number of colours must be %d..%d", q, MinColours, MaxColours))
@@ -49,7 +49,16 @@ func NewPotts(q, lx, ly int) (*Potts, error) {
 		faults = append(faults, fmt.Errorf("size = %dx%d: more than %d sites", lx, ly, maxSites))
 	}
 	if len(faults) > 0 {
-		return nil, fmt.Errorf("potts model: %w", errors.Join(faults...))
+		return fmt.Errorf("potts model: %w", errors.Join(faults...))
+	}
+	return nil
+}
+
+// NewPotts returns the q-state Potts model on an lx x ly torus, or the error of
+// Check.
+func NewPotts(q, lx, ly int) (*Potts, error) {
+	if err := Check(q, lx, ly); err != nil {
+		return nil, err
 	}
 	p := &Potts{q: q, lx: lx, ly: ly, neighbours: make([]int32, Coordination*lx*ly)}
 	for y := range ly {

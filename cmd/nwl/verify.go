@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/run"
+)
+
+func newVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check what a run directory holds",
+		Long: `Check everything in a run directory that can be checked without repeating the run:
+configuration, normalisation and ground state of the density of states, checksums of
+the checkpoints and the energies of all configurations in them, digests of the
+networks, and the latest network's ln q against an evaluation in pure Go. The exit
+code is 1 if anything does not hold. Nothing is changed.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			checks, err := run.Verify(args[0])
+			if err != nil {
+				return err
+			}
+			failed := 0
+			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, check := range checks {
+				mark := "ok"
+				if !check.Passed {
+					mark = "FAILED"
+					failed++
+				}
+				fmt.Fprintf(t, "%s\t%s: %s\n", check.Name, mark, check.Detail)
+			}
+			if err := t.Flush(); err != nil {
+				return err
+			}
+			if failed > 0 {
+				return fmt.Errorf("verify %s: %d of %d checks failed", args[0], failed, len(checks))
+			}
+			return nil
+		},
+	}
+}

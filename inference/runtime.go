@@ -1,0 +1,94 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// Runtime is how networks are evaluated.
+type Runtime struct {
+	Provider Provider
+	// Workers is the number of goroutines that share a batch, at least 1. Results do
+	// not depend on it.
+	Workers int
+	// Timeout is the longest time that one evaluation may take; 0 for no limit.
+	Timeout time.Duration
+	// Intercept, if not nil, is called in place of every evaluation, which is left
+	// to it. Tests inject faults with it.
+	Intercept func(context.Context, Evaluation) error
+}
+
+// Evaluation is one evaluation of a network.
+type Evaluation struct {
+	Network string // name of the graph: propose, log_prob or gradient
+	Run     func(context.Context) error
+	Outputs [][]float32 // those that are float32, to be read after Run
+}
+
+// errTimeout is the cause of the end of an evaluation that took too long.
+var errTimeout = errors.New("no answer in time")
+
+// evaluate runs f, an evaluation of the named network, under the limits of the
+// runtime.
+func (r Runtime) evaluate(ctx context.Context, network string, outputs []ort.Value, f func(*ort.RunOptions) error) error {
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, errTimeout)
+		defer cancel()
+	}
+	run := func(ctx context.Context) error { return terminable(ctx, f) }
+	var err error
+	if r.Intercept == nil {
+		err = run(ctx)
+	} else {
+		err = r.Intercept(ctx, Evaluation{network, run, floats(outputs)})
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = fmt.Errorf("%w: more than %v (inference.timeout)", errTimeout, r.Timeout)
+	}
+	if err != nil {
+		return fmt.Errorf("network %s: %w", network, err)
+	}
+	return nil
+}
+
+// terminable runs f so that the end of ctx terminates it.
+func terminable(ctx context.Context, f func(*ort.RunOptions) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	options, err := ort.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	terminated := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
+	err = f(options)
+	if !stop() {
+		err = errors.Join(err, <-terminated)
+	}
+	return errors.Join(err, options.Destroy())
+}
+
+// floats returns the contents of the float32 tensors among values.
+func floats(values []ort.Value) [][]float32 {
+	var all [][]float32
+	for _, v := range values {
+		if t, ok := v.(*ort.Tensor[float32]); ok {
+			all = append(all, t.GetData())
+		}
+	}
+	return all
+}
+
+// live counts what is held in the memory of ONNX Runtime.
+var live struct{ sessions, tensors atomic.Int64 }
+
+// Live returns how many sessions and tensors exist. Tensors of weights that are no
+// longer in use go with the next garbage collections.
+func Live() (sessions, tensors int64) { return live.sessions.Load(), live.tensors.Load() }

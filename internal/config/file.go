@@ -1,0 +1,123 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile is the size of the largest configuration file, in bytes; all keys with
+// their comments take a twentieth. It also bounds the YAML decoder's comparison of
+// all keys of a mapping with each other.
+const maxFile = 64 << 10
+
+// setFile sets the keys that the YAML file path gives and returns them. Unknown
+// keys and impossible values are faults; an error means that nothing could be read.
+func setFile(v *viper.Viper, path string, known []string) (given []string, faults []error, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(data) > maxFile {
+		return nil, nil, fmt.Errorf("it is larger than %d bytes, which no configuration is", maxFile)
+	}
+	var document map[string]yaml.Node
+	if err := readYAML(data, &document); err != nil {
+		return nil, nil, err
+	}
+	var sections []string
+	for _, key := range known {
+		section, _, _ := strings.Cut(key, ".")
+		sections = append(sections, section)
+	}
+	slices.Sort(sections)
+	sections = slices.Compact(sections)
+	where := "in " + path
+	for _, name := range slices.Sorted(maps.Keys(document)) {
+		section := strings.ToLower(name)
+		if bad := unknown([]string{section}, sections, where); bad != nil {
+			faults = append(faults, bad...)
+			continue
+		}
+		node := document[name]
+		var values map[string]any
+		if err := node.Decode(&values); err != nil {
+			faults = append(faults, fmt.Errorf("%s: not a list of keys with their values (%s): %w", section, where, err))
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			key := section + "." + strings.ToLower(name)
+			if bad := unknown([]string{key}, known, where); bad != nil {
+				faults = append(faults, bad...)
+				continue
+			}
+			if slices.Contains(given, key) {
+				faults = append(faults, fmt.Errorf("%s: given twice (%s)", key, where))
+				continue
+			}
+			given = append(given, key)
+			faults = append(faults, set(v, key, values[name])...)
+		}
+	}
+	return given, faults, nil
+}
+
+// set sets key to a value decoded from YAML, which no key wants to be a mapping.
+func set(v *viper.Viper, key string, value any) []error {
+	if value == nil {
+		value = ""
+	}
+	if reflect.TypeOf(value).Kind() == reflect.Map {
+		return []error{fmt.Errorf("%s: a mapping where a single value or a list is expected", key)}
+	}
+	v.Set(key, value)
+	return nil
+}
+
+// readYAML reads a single YAML document without aliases. Aliases would let a short
+// text stand for more than memory holds.
+func readYAML(data []byte, out any) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+		return nil // nothing but comments
+	} else if err != nil {
+		return err
+	}
+	if err := decoder.Decode(&yaml.Node{}); err == nil {
+		return errors.New("there is more than one document in it")
+	} else if !errors.Is(err, io.EOF) {
+		return err
+	}
+	if alias := findAlias(&document); alias != nil {
+		return fmt.Errorf("line %d: aliases are not supported; write out what *%s stands for", alias.Line, alias.Value)
+	}
+	return document.Decode(out)
+}
+
+// findAlias returns an alias below node, nil if there is none.
+func findAlias(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node
+	}
+	for _, child := range node.Content {
+		if alias := findAlias(child); alias != nil {
+			return alias
+		}
+	}
+	return nil
+}

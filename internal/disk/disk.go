@@ -1,0 +1,153 @@
+// Package disk writes files and folders whole or not at all, also when the power
+// fails: under a temporary name first, forced to the disk, then renamed.
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// FS is what is asked of a file system. OS is the real one; tests inject faults
+// with another.
+type FS interface {
+	ReadFile(path string) ([]byte, error)
+	// Create opens a new file for writing; it is an error if path exists.
+	Create(path string) (File, error)
+	MkdirAll(path string) error
+	Rename(from, to string) error
+	RemoveAll(path string) error
+	// Sync forces a folder's entries to the disk.
+	Sync(folder string) error
+}
+
+// File is a file being written.
+type File interface {
+	io.WriteCloser
+	Sync() error
+}
+
+// OS is the operating system's file system.
+var OS FS = osFS{}
+
+type osFS struct{}
+
+func (osFS) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
+func (osFS) MkdirAll(path string) error           { return os.MkdirAll(path, 0o777) }
+func (osFS) Rename(from, to string) error         { return os.Rename(from, to) }
+func (osFS) RemoveAll(path string) error          { return os.RemoveAll(path) }
+
+func (osFS) Create(path string) (File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
+func (osFS) Sync(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTSUP) {
+		err = nil // a file system that cannot sync folders
+	}
+	return errors.Join(err, f.Close())
+}
+
+// partial begins the names of what is not complete yet. Whatever has such a name
+// after a crash may be deleted.
+const partial = ".partial-"
+
+// WriteFile puts data into the file path, in place of what was there. On an error
+// the old file is as it was, unless only the last step failed, forcing the new name
+// to the disk.
+func WriteFile(f FS, path string, data []byte) (err error) {
+	folder := filepath.Dir(path)
+	temporary := filepath.Join(folder, partial+filepath.Base(path))
+	defer func() {
+		if err != nil {
+			f.RemoveAll(temporary)
+		}
+	}()
+	if err := f.RemoveAll(temporary); err != nil {
+		return err
+	}
+	if err := write(f, temporary, data); err != nil {
+		return err
+	}
+	if err := f.Rename(temporary, path); err != nil {
+		return err
+	}
+	return f.Sync(folder)
+}
+
+// WriteFolder makes the folder path, which must not exist yet, with the given files
+// in it. On an error there is no such folder, unless only the last step failed.
+func WriteFolder(f FS, path string, files map[string][]byte) (err error) {
+	parent := filepath.Dir(path)
+	temporary := filepath.Join(parent, partial+filepath.Base(path))
+	defer func() {
+		if err != nil {
+			f.RemoveAll(temporary)
+		}
+	}()
+	if err := f.RemoveAll(temporary); err != nil {
+		return err
+	}
+	if err := f.MkdirAll(temporary); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := write(f, filepath.Join(temporary, name), files[name]); err != nil {
+			return err
+		}
+	}
+	if err := f.Sync(temporary); err != nil {
+		return err
+	}
+	if err := f.Rename(temporary, path); err != nil {
+		return err
+	}
+	return f.Sync(parent)
+}
+
+// write makes a new file and forces its contents to the disk.
+func write(f FS, path string, data []byte) error {
+	file, err := f.Create(path)
+	if err != nil {
+		return err
+	}
+	n, err := file.Write(data)
+	if err == nil && n < len(data) {
+		err = fmt.Errorf("write %s: %w", path, io.ErrShortWrite)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// Tidy removes what an interrupted WriteFile or WriteFolder left in folder and
+// everything below.
+func Tidy(f FS, folder string) error {
+	var errs []error
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(entry.Name(), partial) {
+			errs = append(errs, f.RemoveAll(path))
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,117 @@
+package disk_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"neuralwl/internal/disk"
+	"neuralwl/internal/disk/faulty"
+)
+
+// failAt lets the operation number k fail and reports whether it was reached.
+func failAt(k int, fault error) (f faulty.FS, reached *bool) {
+	reached = new(bool)
+	count := 0
+	return faulty.FS{Fault: func(faulty.Op, string) error {
+		if count++; count-1 == k {
+			*reached = true
+			return fault
+		}
+		return nil
+	}}, reached
+}
+
+var faults = []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort}
+
+// TestWriteFile lets every operation fail in turn: the file is either the old one or
+// the new one, and the new one if no error is returned.
+func TestWriteFile(t *testing.T) {
+	for _, fault := range faults {
+		for k := 0; ; k++ {
+			folder := t.TempDir()
+			path := filepath.Join(folder, "file")
+			before, after := []byte("the old contents"), bytes.Repeat([]byte("new "), 1000)
+			if err := disk.WriteFile(disk.OS, path, before); err != nil {
+				t.Fatal(err)
+			}
+			f, reached := failAt(k, fault)
+			err := disk.WriteFile(f, path, after)
+			got, readErr := os.ReadFile(path)
+			if readErr != nil {
+				t.Fatal(readErr)
+			}
+			if !bytes.Equal(got, after) && (err == nil || !bytes.Equal(got, before)) {
+				t.Errorf("%v at operation %d: error %v, %d bytes left", fault, k, err, len(got))
+			}
+			if *reached && err == nil {
+				t.Errorf("%v at operation %d was not reported", fault, k)
+			}
+			if err != nil && !errors.Is(fault, faulty.ErrShort) && !errors.Is(err, fault) {
+				t.Errorf("%v at operation %d: the error is %v", fault, k, err)
+			}
+			if entries, _ := os.ReadDir(folder); err != nil && len(entries) != 1 && !errors.Is(err, syscall.ENOTEMPTY) {
+				t.Errorf("%v at operation %d: left behind %v", fault, k, entries)
+			}
+			if !*reached {
+				break
+			}
+		}
+	}
+}
+
+// TestWriteFolder is TestWriteFile for folders.
+func TestWriteFolder(t *testing.T) {
+	files := map[string][]byte{"a": []byte("one"), "b": []byte("two")}
+	for _, fault := range faults {
+		for k := 0; ; k++ {
+			path := filepath.Join(t.TempDir(), "folder")
+			f, reached := failAt(k, fault)
+			err := disk.WriteFolder(f, path, files)
+			if _, statErr := os.Stat(path); statErr == nil {
+				for name, want := range files {
+					if got, err := os.ReadFile(filepath.Join(path, name)); err != nil || !bytes.Equal(got, want) {
+						t.Errorf("%v at operation %d: %s is %q, %v", fault, k, name, got, err)
+					}
+				}
+			} else if err == nil {
+				t.Errorf("%v at operation %d: no error and no folder", fault, k)
+			}
+			if *reached && err == nil {
+				t.Errorf("%v at operation %d was not reported", fault, k)
+			}
+			if !*reached {
+				break
+			}
+		}
+	}
+}
+
+// TestTidy removes what an interrupted write left and nothing else.
+func TestTidy(t *testing.T) {
+	folder := t.TempDir()
+	keep := filepath.Join(folder, "sub", "keep")
+	if err := os.MkdirAll(filepath.Join(folder, "sub", ".partial-7", "deep"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{keep, filepath.Join(folder, ".partial-file"), filepath.Join(folder, "sub", ".partial-7", "deep", "x")} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := disk.Tidy(disk.OS, folder); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+		left = append(left, path)
+		return err
+	})
+	if want := fmt.Sprint([]string{folder, filepath.Dir(keep), keep}); fmt.Sprint(left) != want {
+		t.Errorf("left %v, want %v", left, want)
+	}
+}

@@ -1,0 +1,61 @@
+// Package parallel spreads loops over goroutines in such a way that a panic in one
+// of them reaches the caller, who can deal with it.
+package parallel
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+)
+
+// Do calls f(worker, i) for every i in 0..n-1. Workers, numbered from 0, take
+// groups of successive i as they become free. f may touch what belongs to i or to
+// the worker, nothing else, and must not depend on which worker serves which i.
+//
+// If f panics, no further groups are begun, and once all workers have stopped Do
+// panics with a *Panic.
+func Do(workers, n, group int, f func(worker, i int)) {
+	if workers = min(workers, (n+group-1)/group); workers <= 1 {
+		for i := range n {
+			f(0, i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var first atomic.Pointer[Panic]
+	work := func(worker int) {
+		defer func() {
+			if value := recover(); value != nil {
+				first.CompareAndSwap(nil, &Panic{value, debug.Stack()})
+			}
+		}()
+		for first.Load() == nil {
+			from := int(next.Add(int64(group))) - group
+			if from >= n {
+				return
+			}
+			for i := from; i < min(from+group, n); i++ {
+				f(worker, i)
+			}
+		}
+	}
+	var wait sync.WaitGroup
+	for worker := 1; worker < workers; worker++ {
+		wait.Go(func() { work(worker) })
+	}
+	work(0)
+	wait.Wait()
+	if p := first.Load(); p != nil {
+		panic(p)
+	}
+}
+
+// Panic is a panic of a worker, with the stack of the goroutine in which it
+// happened.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprint(p.Value) }

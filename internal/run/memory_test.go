@@ -1,0 +1,76 @@
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"testing"
+
+	"neuralwl/internal/run"
+	"neuralwl/sampler"
+	"neuralwl/trainer"
+)
+
+// resident is the resident size of this process in MB, after memory that is not used
+// any more was given back to the system.
+func resident(t *testing.T) float64 {
+	t.Helper()
+	debug.FreeOSMemory()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("SKIPPED: no /proc/self/statm to read the resident size from")
+	}
+	pages, err := strconv.Atoi(string(bytes.Fields(data)[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(pages) * float64(os.Getpagesize()) / 1e6
+}
+
+// memoryObserver notes the resident size now and then and ends the run in the end.
+type memoryObserver struct {
+	t                  *testing.T
+	steps, every, last int
+	sizes              []float64
+	end                context.CancelFunc
+}
+
+func (o *memoryObserver) Pass(sampler.Progress, float64) {}
+func (o *memoryObserver) Close()                         {}
+func (o *memoryObserver) Step(trainer.StepInfo) {
+	if o.steps++; o.steps%o.every == 0 {
+		o.sizes = append(o.sizes, resident(o.t))
+	}
+	if o.steps == o.last {
+		o.end()
+	}
+}
+
+// TestFlatMemory publishes weights ten thousand times and exports the network a
+// hundred times in one run: after a warm-up its resident size stays within 10 %.
+func TestFlatMemory(t *testing.T) {
+	const publications, exports = 10000, 100
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o := &memoryObserver{t: t, every: publications / 10, last: publications, end: cancel}
+	s, err := run.Run(ctx, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Observe: o, Config: load(t,
+		"system.size=3x3", "run.walkers=16", "inference.batch=16", "trainer.batch=16", "trainer.every=1", "local.sweeps=1", "run.workers=1",
+		"wang_landau.final_ln_f=1e-12", fmt.Sprintf("trainer.export_every=%d", publications/exports), "run.moves=[local, neural]")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last, _ := strconv.Atoi(filepath.Base(s.Network.Bundle)); s.Network.Training.Steps != publications || last < exports {
+		t.Fatalf("%d steps, last bundle %s", s.Network.Training.Steps, s.Network.Bundle)
+	}
+	t.Logf("resident size in MB at every %d publications: %.1f", o.every, o.sizes)
+	warm := o.sizes[1]
+	for i, size := range o.sizes[2:] {
+		if size > 1.1*warm || size < 0.9*warm {
+			t.Errorf("%.1f MB after %d publications, %.1f MB after %d", size, (i+3)*o.every, warm, 2*o.every)
+		}
+	}
+}

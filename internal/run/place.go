@@ -1,0 +1,64 @@
+package run
+
+import (
+	"math"
+	"time"
+)
+
+// stage is a part of a run.
+type stage string
+
+// The stages, in their order. The last one ends with the run.
+const (
+	adapting  stage = "wang-landau"
+	burningIn stage = "burn-in" // production's beginning, thrown away
+	producing stage = "production"
+)
+
+// place is where a run stands, beside the states of its parts. Its fields are
+// exported for encoding.
+type place struct {
+	Stage    stage
+	Pass     int64         // passes made in the stage
+	Adaptive int64         // passes made in the Wang-Landau phase, once that is over
+	FirstLnF float64       // ln f at the beginning
+	Began    time.Duration // time of the run at which the phase began
+	Train    time.Duration // of the phase spent on training
+	Cut      bool          // run.max_time ended the Wang-Landau phase
+}
+
+// enter begins a stage.
+func (p *place) enter(s stage) {
+	p.Stage, p.Pass = s, 0
+}
+
+// endless is a number of passes that is never reached.
+const endless = math.MaxInt64
+
+// planned is the number of passes of production.
+func (j *job) planned() int64 {
+	switch {
+	case j.c.Production.Passes > 0:
+		return int64(j.c.Production.Passes)
+	case j.at.Cut && j.c.Run.MaxTime > 0:
+		// What is missing in the weights is made up for by longer counting.
+		return endless
+	}
+	return j.at.Adaptive
+}
+
+// elapsed is the time that the run has taken, before it was resumed too.
+func (j *job) elapsed() time.Duration { return j.before + time.Since(j.began) }
+
+// left is the time from the beginning of production to run.max_time.
+func (j *job) left() time.Duration {
+	if j.c.Run.MaxTime == 0 {
+		return math.MaxInt64
+	}
+	return j.c.Run.MaxTime - j.at.Began
+}
+
+// spent reports whether a share of the time left to production is over.
+func (j *job) spent(share float64) bool {
+	return j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
+}

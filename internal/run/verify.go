@@ -1,0 +1,277 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"neuralwl/exporter"
+	"neuralwl/exporter/reference"
+	"neuralwl/inference"
+	"neuralwl/internal/checkpoint"
+	"neuralwl/internal/config"
+	"neuralwl/internal/disk"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+	"neuralwl/trainer"
+)
+
+// Limits of Verify.
+const (
+	// verifyNormalisation is how far ln of the sum of g may be from N ln q, per site:
+	// dos.csv holds ln g in full precision.
+	verifyNormalisation = 1e-9
+	// verifySigmas is how many standard errors ln g(E_min) may be off.
+	verifySigmas = 4
+	// verifyLogQ is how far ln q may be from its evaluation in double precision, the
+	// same bound as between proposals and their evaluation.
+	verifyLogQ = 5e-4
+	// verifyStates is the number of proposals for which that is done.
+	verifyStates = 16
+)
+
+// verifier checks one run directory.
+type verifier struct {
+	folder string
+	checks []Check
+	c      *config.Config
+	system *lattice.Potts
+	states [][]uint8 // configurations found in a checkpoint
+}
+
+// Verify checks everything in a run directory that can be checked without repeating
+// the run: the configuration, the density of states, the checkpoints with the
+// energies of all their configurations, the bundles with their digests, and the
+// latest network's ln q against an evaluation in pure Go and double precision. It
+// returns one Check for each; the error is about the directory itself.
+func Verify(folder string) ([]Check, error) {
+	v := &verifier{folder: folder}
+	data, err := os.ReadFile(filepath.Join(folder, ConfigFile))
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: there is no run in it: %w", folder, err)
+	}
+	v.c, err = config.Parse(data)
+	if err == nil {
+		v.system, err = lattice.NewPotts(v.c.System.Q, v.c.System.Size[0], v.c.System.Size[1])
+	}
+	if v.check(ConfigFile, err, "%v", v.system) {
+		v.density()
+		v.checkpoints()
+		v.bundles()
+	}
+	return v.checks, nil
+}
+
+// check notes that something holds, with a detail, or the error why it does not.
+func (v *verifier) check(name string, err error, detail string, a ...any) bool {
+	if err != nil {
+		detail, a = "%v", []any{err}
+	}
+	v.checks = append(v.checks, Check{name, err == nil, fmt.Sprintf(detail, a...)})
+	return err == nil
+}
+
+// density checks dos.csv and summary.json.
+func (v *verifier) density() {
+	path := filepath.Join(v.folder, DensityFile)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		v.check(DensityFile, nil, "not there: the run has not ended yet")
+		return
+	}
+	d, err := dos.ReadFile(path)
+	if !v.check(DensityFile, err, "%d levels", lengthOf(d)) {
+		return
+	}
+	want := v.system.LnStates()
+	deviation := dos.LogSumExp(d.LnG) - want
+	if !(math.Abs(deviation) <= verifyNormalisation*float64(v.system.Sites())) {
+		err = fmt.Errorf("ln of the sum of g is %.9f, N ln q = %.9f", want+deviation, want)
+	}
+	v.check("normalisation", err, "ln of the sum of g is N ln q = %.6f", want)
+
+	ground, known := float64(v.system.Energy(v.system.GroundLevel())), v.system.LnGroundStates()
+	switch {
+	case d.Energy[0] != ground:
+		v.check("ground state", fmt.Errorf("energy %g is not in %s", ground, DensityFile), "")
+	case d.Error == nil || math.IsNaN(d.Error[0]):
+		v.check("ground state", fmt.Errorf("ln g = %.4f has no error bar, known is %.4f", d.LnG[0], known), "")
+	default:
+		z := (d.LnG[0] - known) / d.Error[0]
+		if !(math.Abs(z) <= verifySigmas) {
+			err = fmt.Errorf("ln g = %.4f(%.4f), known is %.4f: %.1f standard errors", d.LnG[0], d.Error[0], known, z)
+		}
+		v.check("ground state", err, "ln g = %.4f(%.4f), known is %.4f: %.1f standard errors", d.LnG[0], d.Error[0], known, z)
+	}
+
+	var s Summary
+	data, err := os.ReadFile(filepath.Join(v.folder, SummaryFile))
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err == nil && (s.System != v.system.String() || s.Levels.Seen != d.Len()) {
+		err = fmt.Errorf("it is about %s with %d levels, the run is %s with %d", s.System, s.Levels.Seen, v.system, d.Len())
+	}
+	v.check(SummaryFile, err, "converged: %v", s.Verdict.Converged)
+}
+
+func lengthOf(d *dos.Density) int {
+	if d == nil {
+		return 0
+	}
+	return d.Len()
+}
+
+// checkpoints checks every checkpoint and the energies of the configurations in it.
+func (v *verifier) checkpoints() {
+	paths, err := checkpoint.Folder{FS: disk.OS, Path: filepath.Join(v.folder, checkpointFolder)}.Paths()
+	if err != nil {
+		v.check(checkpointFolder, err, "")
+	}
+	for _, path := range paths {
+		s := &saved{}
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = checkpoint.Decode(data, s)
+		}
+		remembered := 0
+		if err == nil {
+			remembered, err = v.energies(s)
+		}
+		v.check(filepath.Base(path), err, "%s pass %d; energies of %d walkers and %d remembered states", s.Place.Stage, s.Place.Pass, v.c.Run.Walkers, remembered)
+	}
+}
+
+// energies checks the states in a checkpoint.
+func (v *verifier) energies(s *saved) (remembered int, err error) {
+	if err := s.check(nil); err != nil {
+		return 0, err
+	}
+	e, err := sampler.New(sampler.Options{System: v.system, Walkers: v.c.Run.Walkers, Local: sampler.HeatBath})
+	if err != nil {
+		return 0, err
+	}
+	if err := e.Restore(s.Engine); err != nil {
+		return 0, err
+	}
+	for i := range min(e.Walkers(), verifyStates) {
+		state, _ := e.State(i)
+		v.states = append(v.states, slices.Clone(state))
+	}
+	if s.Trainer == nil {
+		return 0, nil
+	}
+	b := trainer.NewBuffer(v.system, v.c.Trainer.Buffer, rand.NewPCG(0, 0))
+	err = b.Restore(&s.Trainer.Buffer)
+	return b.Len(), err
+}
+
+// bundles checks the digests of every version of the network, and ln q of the last.
+func (v *verifier) bundles() {
+	folders, err := filepath.Glob(filepath.Join(v.folder, modelsFolder, "*", "*"))
+	if err != nil || len(folders) == 0 {
+		if v.c.Run.Has(config.NeuralMoves) {
+			v.check(modelsFolder, errors.Join(err, errors.New("there is no network")), "")
+		}
+		return
+	}
+	size := v.c.System.Size
+	var latest *exporter.Bundle
+	whole := 0
+	for _, folder := range folders {
+		if _, err := strconv.Atoi(filepath.Base(folder)); err != nil {
+			continue
+		}
+		b, err := exporter.Load(folder)
+		if err == nil {
+			err = b.Card.CheckSystem(models.System{Q: v.c.System.Q, Lx: size[0], Ly: size[1]})
+		}
+		if err != nil {
+			v.check("bundle", err, "")
+			continue
+		}
+		whole++
+		if latest == nil || b.Card.Version > latest.Card.Version {
+			latest = b
+		}
+	}
+	if latest == nil {
+		return
+	}
+	v.check("bundles", nil, "digests and contract of %d versions", whole)
+	worst, err := v.logQ(latest)
+	v.check("ln q", err, "%s version %d: ONNX Runtime and pure Go differ by at most %.1e nats over %d proposals", latest.Card.Name, latest.Card.Version, worst, verifyStates)
+}
+
+// logQ makes proposals with a bundle and compares ln q, as sampled and as evaluated by
+// ONNX Runtime, with its evaluation in pure Go.
+func (v *verifier) logQ(b *exporter.Bundle) (worst float64, err error) {
+	if _, err := inference.Open(v.c.Inference.Library); err != nil {
+		return 0, err
+	}
+	weights, err := b.Weights()
+	if err != nil {
+		return 0, err
+	}
+	store, err := inference.NewStore(weights)
+	if err != nil {
+		return 0, err
+	}
+	p, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, verifyStates, verifyStates)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	batch := p.Batch()
+	n := batch.Sites
+	r := rand.New(sampler.Stream(v.c.Run.Seed, sampler.VerifyStream, 0))
+	for w := range verifyStates {
+		for i := range n {
+			batch.State[w*n+i] = int32(r.IntN(v.c.System.Q))
+			if w < len(v.states) {
+				batch.State[w*n+i] = int32(v.states[w][i])
+			}
+			batch.Uniform[w*n+i] = r.Float32()
+		}
+		batch.Start[w] = int32(w % 2 * r.IntN(n))
+	}
+	if err := p.Propose(context.Background()); err != nil {
+		return 0, err
+	}
+	compare := func(condition, state []int32, got []float32, of string) error {
+		inputs := map[string]graph.Tensor{
+			models.State: graph.Int32s(state, verifyStates, n),
+			models.Start: graph.Int32s(batch.Start, verifyStates),
+		}
+		if slices.Contains(b.Card.Conditions, exporter.ConditionState) {
+			inputs[models.Condition] = graph.Int32s(condition, verifyStates, n)
+		}
+		out, err := reference.Evaluate(b.LogProb, inputs)
+		if err != nil {
+			return err
+		}
+		for w, want := range out[models.LogQ].Float64s() {
+			d := math.Abs(float64(got[w]) - want)
+			if worst = max(worst, d); !(d <= verifyLogQ) {
+				return fmt.Errorf("ln q of %s is %v by ONNX Runtime and %v in pure Go, at most %g apart is right", of, got[w], want, verifyLogQ)
+			}
+		}
+		return nil
+	}
+	if err := compare(batch.State, batch.Proposal, batch.Forward, "a proposal"); err != nil {
+		return worst, err
+	}
+	if err := p.LogProb(context.Background()); err != nil {
+		return worst, err
+	}
+	return worst, compare(batch.Proposal, batch.State, batch.Reverse, "a reverse move")
+}

@@ -1,0 +1,113 @@
+package run_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/internal/disk"
+	"neuralwl/internal/run"
+	"neuralwl/models"
+)
+
+// failures lists the checks that do not hold, and how many do.
+func failures(t *testing.T, folder string) (failed []run.Check, passed int) {
+	t.Helper()
+	checks, err := run.Verify(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range checks {
+		if c.Passed {
+			passed++
+		} else {
+			failed = append(failed, c)
+		}
+	}
+	return failed, passed
+}
+
+// TestVerify finds nothing wrong with a run, and the damage where there is one.
+func TestVerify(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	summary := perform(t, whole, brief...)
+	if failed, passed := failures(t, whole); len(failed) > 0 || passed < 8 {
+		t.Fatalf("%d checks hold, not %+v", passed, failed)
+	}
+	relative, err := filepath.Rel(whole, summary.Network.Bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(name string, change func([]byte) []byte) func(t *testing.T, folder string) {
+		return func(t *testing.T, folder string) {
+			path := filepath.Join(folder, name)
+			if err := os.WriteFile(path, change(read(t, path)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	replace := func(old, new string) func([]byte) []byte {
+		return func(data []byte) []byte { return bytes.Replace(data, []byte(old), []byte(new), 1) }
+	}
+	flip := func(data []byte) []byte { data[2*len(data)/3] ^= 4; return data }
+	for name, c := range map[string]struct {
+		damage func(t *testing.T, folder string)
+		check  string
+		detail string
+	}{
+		"configuration":  {edit(run.ConfigFile, replace("q: 3", "q: 1")), run.ConfigFile, "system.q"},
+		"another system": {edit(run.ConfigFile, replace("q: 3", "q: 4")), "normalisation", "N ln q"},
+		"a value":        {edit(run.DensityFile, replace("\n-20,", "\n-20,1")), "normalisation", "N ln q"},
+		"no number":      {edit(run.DensityFile, replace("\n-20,", "\n-20,NaN")), run.DensityFile, "NaN"},
+		"ground state":   {edit(run.DensityFile, replace("\n-32,", "\n-32.5,")), "ground state", "-32"},
+		"checkpoint":     {edit("checkpoints/1.checkpoint", flip), "1.checkpoint", "checksum"},
+		"bundle":         {edit(filepath.Join(relative, exporter.ProposeFile), flip), "bundle", exporter.ProposeFile},
+		"summary":        {edit(run.SummaryFile, replace("{", "")), run.SummaryFile, "invalid"},
+		"networks that disagree": {func(t *testing.T, folder string) {
+			b, err := exporter.Load(filepath.Join(folder, relative))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// log_prob.onnx of a network with the same weights and another floor.
+			other := b.Card.Hyperparameters
+			other.Floor = 0.2
+			system := models.System{Q: 3, Lx: 4, Ly: 4}
+			w, err := b.Weights()
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := models.New(b.Card.Architecture, system, other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			foreign, err := exporter.NewBundle("other", m, system, other, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.LogProb = foreign.LogProb
+			if _, err := b.Save(disk.OS, filepath.Join(folder, "models")); err != nil {
+				t.Fatal(err)
+			}
+		}, "ln q", "pure Go"},
+	} {
+		folder := filepath.Join(t.TempDir(), "run")
+		if err := os.CopyFS(folder, os.DirFS(whole)); err != nil {
+			t.Fatal(err)
+		}
+		c.damage(t, folder)
+		failed, _ := failures(t, folder)
+		found := false
+		for _, f := range failed {
+			found = found || f.Name == c.check && strings.Contains(f.Detail, c.detail)
+		}
+		if !found {
+			t.Errorf("%s: found %+v, want %s: %s", name, failed, c.check, c.detail)
+		}
+	}
+	if _, err := run.Verify(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no run") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}

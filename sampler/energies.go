@@ -1,0 +1,40 @@
+package sampler
+
+import (
+	"fmt"
+	"math"
+)
+
+// energyCheck is the number of passes between two checks of the walkers' energies.
+// Counting the bonds of a configuration takes a tenth of the time of a sweep, so the
+// checks take a thousandth of a run.
+const energyCheck = 100
+
+// CheckEnergies counts the bonds of every walker anew and compares them with the
+// level that was carried along from move to move, and makes sure that ln g is
+// finite. A difference means that memory is damaged or the program wrong: nothing
+// the run counted can be trusted, and its error says where it was found.
+func (e *Engine) CheckEnergies() error {
+	p := e.o.System
+	for i := range e.walkers {
+		w := &e.walkers[i]
+		if err := p.Validate(w.state); err != nil {
+			return e.diagnosis(i, err.Error())
+		}
+		if counted := p.Bonds(w.state); counted != w.level {
+			return e.diagnosis(i, fmt.Sprintf("its level was carried along as %d, its configuration has %d bonds", w.level, counted))
+		}
+	}
+	for b, x := range e.lnG {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("%s pass %d: ln g of level %d is %v; please report this with the seed %d", e.phase, e.passes, b, x, e.o.Seed)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) diagnosis(walker int, fault string) error {
+	return fmt.Errorf("%s pass %d, walker %d: %s: the memory of this machine is damaged or the program is wrong; "+
+		"go on from the last checkpoint on another machine, and report this with the seed %d if it happens again",
+		e.phase, e.passes, walker, fault, e.o.Seed)
+}
