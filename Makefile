@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test bench lint proto clean
+.PHONY: deps deps-test build run test fuzz bench lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -20,6 +20,16 @@ run: build
 test: deps-test
 	$(GO) vet ./...
 	$(GO) test -timeout 10m ./...
+
+# Inputs that reach new code are not made smaller for long: as coverage differs a
+# little from run to run, that would take all the time.
+fuzz: deps ## every fuzz target in turn, for FUZZTIME each
+	@found=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$found"; exit 1; }; \
+	echo "$$found" | awk '/^Fuzz/ { names[++n] = $$1 } /^ok/ { for (; n; n--) print $$2, names[n] }' | \
+	{ failed=0; while read -r package name; do \
+		echo "$$package $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(or $(FUZZTIME),60s) -fuzzminimizetime 50x "$$package" || failed=1; \
+	done; exit $$failed; }
 
 bench: deps ## BENCH selects, as in make bench BENCH=Local; compare two outputs with `go tool benchstat`
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) ./...

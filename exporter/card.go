@@ -1,12 +1,14 @@
 package exporter
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"neuralwl/models"
+	"neuralwl/sampler/lattice"
 )
 
 // Files of a bundle.
@@ -58,8 +60,7 @@ const ConditionState = "state"
 // parseCard reads a card and checks what can be checked without the files.
 func parseCard(data []byte) (*Card, error) {
 	c := &Card{}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if err := decoder.Decode(c); err != nil {
+	if err := json.Unmarshal(data, c); err != nil {
 		return nil, err
 	}
 	var faults []error
@@ -67,11 +68,15 @@ func parseCard(data []byte) (*Card, error) {
 	if c.Contract != models.ContractVersion {
 		fault("contract version %d, this program knows version %d", c.Contract, models.ContractVersion)
 	}
+	// Versions of the bundle are saved in a folder of that name.
+	if !filepath.IsLocal(c.Name) || c.Name != filepath.Base(c.Name) || strings.HasPrefix(c.Name, ".") {
+		fault("name %q is not the plain name of a folder", c.Name)
+	}
 	if c.System.Model != "potts" {
 		fault("system.model %q, this program knows potts", c.System.Model)
 	}
-	if c.System.Q < 2 || c.System.Size[0] < 3 || c.System.Size[1] < 3 {
-		fault("system q=%d size %v is not a Potts model on a torus", c.System.Q, c.System.Size)
+	if err := lattice.Check(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
+		fault("system: %w", err)
 	}
 	for _, condition := range c.Conditions {
 		if condition != ConditionState {

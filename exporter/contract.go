@@ -20,6 +20,10 @@ type value struct {
 
 const anyDim = 0
 
+// maxNoise is the largest width K of the input noise: far more than a latent vector
+// has and little enough for a batch of them to be allocated.
+const maxNoise = 1 << 16
+
 // checkContract compares the inputs and outputs of every file with the proposal
 // contract, so that a network from elsewhere fails here and not in the middle of a
 // run.
@@ -46,6 +50,11 @@ func (b *Bundle) checkContract() error {
 			match("output", model.GetGraph().GetOutput(), outputs)...) {
 			faults = append(faults, fmt.Errorf("%s: %w", file, err))
 		}
+		for _, p := range weightProtos(model) {
+			if slices.ContainsFunc(inputs, func(v value) bool { return v.name == p.GetName() }) {
+				faults = append(faults, fmt.Errorf("%s: input %q has a value in the file as if it were a weight", file, p.GetName()))
+			}
+		}
 		if extra := undeclared(model, inputs); len(extra) > 0 {
 			faults = append(faults, fmt.Errorf("%s: inputs %q are neither in the contract nor weights with a value in the file", file, extra))
 		}
@@ -53,8 +62,12 @@ func (b *Bundle) checkContract() error {
 	check(ProposeFile, b.Propose, propose, []value{configuration(models.Proposal), logQ})
 	check(LogProbFile, b.LogProb, logProb, []value{logQ})
 	if b.Gradient != nil {
-		if has(b.Gradient.GetGraph().GetInput(), models.Noise) {
+		if noise := byName(b.Gradient.GetGraph().GetInput())[models.Noise]; noise != nil {
 			gradient = append(gradient, value{models.Noise, graph.Float32, []int{m, anyDim}})
+			dims := noise.GetType().GetTensorType().GetShape().GetDim()
+			if len(dims) != 2 || dims[1].GetDimValue() < 1 || dims[1].GetDimValue() > maxNoise {
+				faults = append(faults, fmt.Errorf("%s: input %q has shape %v, the contract says [M K] with a number K within 1..%d", GradientFile, models.Noise, dims, maxNoise))
+			}
 		}
 		outputs := []value{{models.Loss, graph.Float32, []int{1}}}
 		for _, p := range weightProtos(b.Gradient) {
@@ -72,14 +85,15 @@ func (b *Bundle) checkContract() error {
 
 // match finds each wanted value among those that a file declares.
 func match(kind string, have []*onnxpb.ValueInfoProto, want []value) []error {
+	named := byName(have)
 	var faults []error
 	for _, w := range want {
-		i := slices.IndexFunc(have, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == w.name })
-		if i < 0 {
+		v := named[w.name]
+		if v == nil {
 			faults = append(faults, fmt.Errorf("there is no %s %q", kind, w.name))
 			continue
 		}
-		tensor := have[i].GetType().GetTensorType()
+		tensor := v.GetType().GetTensorType()
 		if tensor.GetElemType() != int32(elementType(w.dtype)) {
 			faults = append(faults, fmt.Errorf("%s %q has element type %v, the contract says %v",
 				kind, w.name, onnxpb.TensorProto_DataType(tensor.GetElemType()), w.dtype))
@@ -111,8 +125,12 @@ func fits(have *onnxpb.TensorShapeProto, want []int) bool {
 	return true
 }
 
-func has(values []*onnxpb.ValueInfoProto, name string) bool {
-	return slices.ContainsFunc(values, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == name })
+func byName(values []*onnxpb.ValueInfoProto) map[string]*onnxpb.ValueInfoProto {
+	named := map[string]*onnxpb.ValueInfoProto{}
+	for _, v := range values {
+		named[v.GetName()] = v
+	}
+	return named
 }
 
 // undeclared lists the inputs of a file that nobody would feed.

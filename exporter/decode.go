@@ -13,7 +13,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Unmarshal reads the bytes of an ONNX file.
+// Unmarshal reads the bytes of an ONNX file. Names that have two meanings in its
+// graph are an error.
 func Unmarshal(data []byte) (*onnxpb.ModelProto, error) {
 	model := &onnxpb.ModelProto{}
 	if err := proto.Unmarshal(data, model); err != nil {
@@ -22,7 +23,24 @@ func Unmarshal(data []byte) (*onnxpb.ModelProto, error) {
 	if model.Graph == nil {
 		return nil, errors.New("unmarshal ONNX model: there is no graph in it")
 	}
+	err := errors.Join(unique("initialisers", model.Graph.Initializer),
+		unique("inputs", model.Graph.Input), unique("outputs", model.Graph.Output))
+	if err != nil {
+		return nil, fmt.Errorf("unmarshal ONNX model: %w", err)
+	}
 	return model, nil
+}
+
+// unique returns an error if two of the values have the same name.
+func unique[V interface{ GetName() string }](kind string, values []V) error {
+	seen := map[string]bool{}
+	for _, v := range values {
+		if seen[v.GetName()] {
+			return fmt.Errorf("two %s have the name %q", kind, v.GetName())
+		}
+		seen[v.GetName()] = true
+	}
+	return nil
 }
 
 // Weights returns the weights of a model by name: the initialisers that are
@@ -105,7 +123,8 @@ func checkWeight(t graph.Tensor, dtype graph.DType, shape graph.Shape) error {
 	return nil
 }
 
-// tensorType returns element type and shape of a stored tensor.
+// tensorType returns element type and shape of a stored tensor, which must have
+// elements.
 func tensorType(p *onnxpb.TensorProto) (graph.DType, graph.Shape, error) {
 	var dtype graph.DType
 	for d, code := range elementTypes {
@@ -120,7 +139,7 @@ func tensorType(p *onnxpb.TensorProto) (graph.DType, graph.Shape, error) {
 	shape := make(graph.Shape, len(p.Dims))
 	count := int64(1)
 	for i, d := range p.Dims {
-		if d < 0 || (d > 0 && count > math.MaxInt32/d) {
+		if d < 1 || count > math.MaxInt32/d {
 			return 0, nil, fmt.Errorf("the shape %v is not possible", p.Dims)
 		}
 		shape[i] = int(d)

@@ -90,6 +90,7 @@ func TestForeignWeightErrors(t *testing.T) {
 		{&onnxpb.TensorProto{DataType: dataType(onnxpb.TensorProto_FLOAT16)}, "element type FLOAT16 is not supported"},
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{-1}}, "the shape [-1] is not possible"},
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 40, 1 << 40}}, "is not possible"},
+		{&onnxpb.TensorProto{DataType: float, Dims: []int64{2, 0}}, "the shape [2 0] is not possible"},
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{3}, FloatData: []float32{1}}, "1 elements for the shape [3]"},
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{3}, RawData: []byte{1, 2}}, "2 bytes for the shape [3], which takes 12"},
 		{&onnxpb.TensorProto{DataType: float, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}, "lie in another file"},

@@ -40,7 +40,8 @@ func (d *Density) WriteCSV(w io.Writer) error {
 
 // ReadCSV reads a density of states. The first line that is not a # comment
 // names the columns, of which energy (or E) and ln_g are needed and ln_g_error
-// is used where present. Lines may come in any order of energy.
+// is used where present, an empty field of which stands for an unknown error. Lines
+// may come in any order of energy.
 func ReadCSV(r io.Reader) (*Density, error) {
 	table := csv.NewReader(r)
 	table.Comment = '#'
@@ -51,10 +52,17 @@ func ReadCSV(r io.Reader) (*Density, error) {
 		}
 		return nil, err
 	}
-	for i := range header {
-		header[i] = strings.ToLower(strings.TrimSpace(header[i]))
+	used := []string{energyColumn, lnGColumn, errorColumn}
+	for i, name := range header {
+		if name = strings.ToLower(strings.TrimSpace(name)); name == "e" {
+			name = energyColumn
+		}
+		if slices.Contains(used, name) && slices.Contains(header[:i], name) {
+			return nil, fmt.Errorf("there are two columns %s", name)
+		}
+		header[i] = name
 	}
-	energyAt := max(slices.Index(header, energyColumn), slices.Index(header, "e"))
+	energyAt := slices.Index(header, energyColumn)
 	lnGAt := slices.Index(header, lnGColumn)
 	errorAt := slices.Index(header, errorColumn)
 	if energyAt < 0 || lnGAt < 0 {
@@ -69,11 +77,16 @@ func ReadCSV(r io.Reader) (*Density, error) {
 		if err != nil {
 			return nil, err
 		}
-		value := func(column int) float64 {
-			x, parseErr := strconv.ParseFloat(strings.TrimSpace(row[column]), 64)
-			if parseErr != nil && err == nil {
+		fault := func(column int, why string) {
+			if err == nil {
 				line, _ := table.FieldPos(column)
-				err = fmt.Errorf("line %d, column %s: %q is not a number", line, header[column], row[column])
+				err = fmt.Errorf("line %d, column %s: %q %s", line, header[column], row[column], why)
+			}
+		}
+		value := func(column int) float64 {
+			x, err := strconv.ParseFloat(strings.TrimSpace(row[column]), 64)
+			if err != nil {
+				fault(column, "is not a number")
 			}
 			return x
 		}
@@ -83,6 +96,9 @@ func ReadCSV(r io.Reader) (*Density, error) {
 			deviation := math.NaN()
 			if strings.TrimSpace(row[errorAt]) != "" {
 				deviation = value(errorAt)
+			}
+			if deviation < 0 || math.IsInf(deviation, 1) {
+				fault(errorAt, "is not a standard error")
 			}
 			d.Error = append(d.Error, deviation)
 		}

@@ -145,6 +145,10 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		{"energy,ln_g\n-2,nan\n", []string{"ln g(-2)", "NaN"}},
 		{"energy,ln_g\ninf,1\n", []string{"energy", "Inf"}},
 		{"energy,ln_g\n-2,1e999\n", []string{"line 2", "column ln_g"}},
+		{"energy,ln_g,ln_g_error\n-2,1,-0.5\n", []string{"line 2", "column ln_g_error", `"-0.5"`, "standard error"}},
+		{"energy,ln_g,ln_g_error\n-2,1,inf\n", []string{"line 2", "column ln_g_error", `"inf"`, "standard error"}},
+		{"energy,ln_g,Energy\n-2,1,-2\n", []string{"two columns energy"}},
+		{"E,ln_g,energy\n-2,1,-2\n", []string{"two columns energy"}},
 	} {
 		_, err := ReadCSV(strings.NewReader(c.text))
 		if err == nil {
