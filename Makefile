@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test fuzz bench lint proto clean
+.PHONY: deps deps-test build run test race invariants kill-test fuzz bench lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -20,6 +20,15 @@ run: build
 test: deps-test
 	$(GO) vet ./...
 	$(GO) test -timeout 10m ./...
+
+race: deps ## all tests with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+invariants: deps ## the sampler's and whole runs' tests with every check of the program's own assumptions
+	$(GO) test -tags invariants -timeout 20m ./sampler/... ./trainer/... ./internal/run
+
+kill-test: deps ## kills a run a hundred times and compares what it ends with
+	$(GO) test -run TestKill -kills 100 -v ./cmd/nwl
 
 # Inputs that reach new code are not made smaller for long: as coverage differs a
 # little from run to run, that would take all the time.

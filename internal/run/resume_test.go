@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -266,15 +267,16 @@ func TestExchangedBundle(t *testing.T) {
 // TestFolderInUse begins and resumes a run in the folder of one that is under way.
 func TestFolderInUse(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
+	var once sync.Once
 	checked := false
 	_, err := run.Run(context.Background(), run.Options{Config: load(t, brief...), Folder: folder,
 		Intercept: func(ctx context.Context, e inference.Evaluation) error {
-			if !checked {
+			once.Do(func() {
 				checked = true
 				if _, err := resume(t, folder); err == nil || !strings.Contains(err.Error(), "another process") {
 					t.Errorf("resumed a run that is under way: %v", err)
 				}
-			}
+			})
 			return e.Run(ctx)
 		}})
 	if err != nil || !checked {
