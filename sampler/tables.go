@@ -7,18 +7,6 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// maxLnRatio bounds |ln g(B) - ln g(B')| per level of distance in the tables, so
-// that the sums of the heat bath stay finite. Physical values are of the order
-// of the inverse temperature; the bound acts only on the edge of what has been
-// explored.
-const maxLnRatio = 100
-
-// lnRatio is ln [g(from)/g(to)] as the local moves see it.
-func lnRatio(lnG []float64, from, to int) float64 {
-	limit := maxLnRatio * math.Abs(float64(to-from))
-	return max(-limit, min(limit, lnG[from]-lnG[to]))
-}
-
 // fixed converts a probability to the scale of a 64-bit random number: a draw
 // below the result has that probability, up to rounding by 2^-53.
 func fixed(p float64) uint64 {
@@ -38,22 +26,70 @@ type heatBathTable [][patterns][4]uint64
 // fill computes the table for q colours from ln g.
 func (t heatBathTable) fill(lnG []float64, q int) {
 	for b0 := range t {
-		weight := [5]float64{0, 0, 0, 0, 0} // of n bonds gained, relative to none
-		for n := 1; n <= 4 && b0+n < len(lnG); n++ {
-			weight[n] = math.Exp(lnRatio(lnG, b0, b0+n))
+		var lnWeight, weight [5]float64 // of n bonds gained
+		low, high := math.Inf(1), math.Inf(-1)
+		for n := range lnWeight {
+			lnWeight[n] = math.Inf(-1)
+			if b0+n < len(lnG) {
+				lnWeight[n] = -lnG[b0+n]
+				low, high = min(low, lnWeight[n]), max(high, lnWeight[n])
+			}
+		}
+		common := high-low < safeExponent
+		if common {
+			weight = exponentials(lnWeight, lnWeight[0])
 		}
 		for pattern := range patterns {
 			start := &runStart[pattern]
 			others := float64(max(q-runs[pattern], 0))
-			w0, w1, w2, w3 := weight[start[0]], weight[start[1]], weight[start[2]], weight[start[3]]
-			scale := 1 / (others + w0 + w1 + w2 + w3)
+			if !common {
+				weight = exponentials(lnWeight, largest(lnWeight, start, others > 0))
+			}
+			rest := 0.0
+			if others > 0 {
+				rest = others * weight[0]
+			}
+			w := [4]float64{}
+			for k, n := range start {
+				if n > 0 {
+					w[k] = weight[n]
+				}
+			}
+			scale := 1 / (rest + w[0] + w[1] + w[2] + w[3])
 			row := &t[b0][pattern]
-			row[0] = fixed(others * scale)
-			row[1] = fixed((others + w0) * scale)
-			row[2] = fixed((others + w0 + w1) * scale)
-			row[3] = fixed((others + w0 + w1 + w2) * scale)
+			row[0] = fixed(rest * scale)
+			row[1] = fixed((rest + w[0]) * scale)
+			row[2] = fixed((rest + w[0] + w[1]) * scale)
+			row[3] = fixed((rest + w[0] + w[1] + w[2]) * scale)
 		}
 	}
+}
+
+// safeExponent is how far the logarithms of weights may be apart for all of them to
+// be taken relative to the same one. If they are farther apart, as between levels
+// that have states and neighbours that have none, each choice is weighed by itself.
+const safeExponent = 600
+
+func exponentials(ln [5]float64, reference float64) (x [5]float64) {
+	for n := range x {
+		x[n] = math.Exp(ln[n] - reference)
+	}
+	return x
+}
+
+// largest returns the logarithm of the largest weight among those that a site can
+// choose from: n bonds for every run that starts, and none if there are other colours.
+func largest(lnWeight [5]float64, start *[4]uint8, others bool) float64 {
+	m := math.Inf(-1)
+	if others {
+		m = lnWeight[0]
+	}
+	for _, n := range start {
+		if n > 0 {
+			m = max(m, lnWeight[n])
+		}
+	}
+	return m
 }
 
 // metropolisTable holds min[1, g(B)/g(B+d)] at [B][d+4] for d = -4..4, on the
@@ -64,7 +100,7 @@ type metropolisTable [][9]uint64
 func (t metropolisTable) fill(lnG []float64) {
 	for b := range t {
 		for d := max(-4, -b); d <= 4 && b+d < len(lnG); d++ {
-			t[b][d+4] = fixed(math.Exp(lnRatio(lnG, b, b+d)))
+			t[b][d+4] = fixed(math.Exp(lnG[b] - lnG[b+d]))
 		}
 	}
 }
