@@ -2,7 +2,11 @@ package dos
 
 import (
 	"math"
+	"math/big"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -203,4 +207,62 @@ func TestIsingCriticalEnergy(t *testing.T) {
 			t.Errorf("%s: U/N = %.6f at the critical point, want %.6f up to 0.15/L^3; %.2f/L^3 are missing", c.name, got, want, deviation)
 		}
 	}
+}
+
+// TestCanonicalInRationals compares U and C at exp(beta) = 2, 3 and 4 with sums of
+// exact integers: Z = sum of g(B) exp(beta)^B over the satisfied bonds B.
+func TestCanonicalInRationals(t *testing.T) {
+	for _, name := range []string{"potts_q10_5x5", "potts_q10_4x16", "potts_q2_16x16", "potts_q3_6x6"} {
+		d := readReference(t, name)
+		counts := readCounts(t, name)
+		for _, y := range []int64{2, 3, 4} {
+			var z, first, second big.Int
+			for bonds, g := range counts {
+				b := big.NewInt(int64(bonds))
+				term := new(big.Int).Exp(big.NewInt(y), b, nil)
+				z.Add(&z, term.Mul(term, g))
+				first.Add(&first, term.Mul(term, b))
+				second.Add(&second, term.Mul(term, b))
+			}
+			mean, square := new(big.Rat).SetFrac(&first, &z), new(big.Rat).SetFrac(&second, &z)
+			u, _ := mean.Float64()
+			variance, _ := square.Sub(square, new(big.Rat).Mul(mean, mean)).Float64()
+			beta := math.Log(float64(y))
+			c := d.At(beta)
+			if !near(c.Energy, -u, 1e-12) || !near(c.SpecificHeat, beta*beta*variance, 1e-11) {
+				t.Errorf("%s, exp(beta) = %d: U = %v, C = %v, exactly %v, %v", name, y, c.Energy, c.SpecificHeat, -u, beta*beta*variance)
+			}
+			p, lnZ := d.Distribution(beta)
+			sum := 0.0
+			for i, e := range d.Energy {
+				sum += p[i]
+				if want := math.Exp(d.LnG[i] - beta*e - lnZ); !near(p[i], want, 1e-13) {
+					t.Errorf("%s: P(%v; %v) = %v, want %v", name, e, beta, p[i], want)
+				}
+			}
+			if lnZ != c.LnZ || !near(sum, 1, 1e-13) {
+				t.Errorf("%s: ln Z = %v and %v, the sum of P is %v", name, lnZ, c.LnZ, sum)
+			}
+		}
+	}
+}
+
+// readCounts reads the exact number of states by the number of satisfied bonds.
+func readCounts(t testing.TB, name string) map[int]*big.Int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "exact", "testdata", name+".csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[int]*big.Int{}
+	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n")[2:] {
+		fields := strings.Split(line, ",")
+		energy, err := strconv.Atoi(fields[0])
+		g, ok := new(big.Int).SetString(fields[1], 10)
+		if err != nil || !ok {
+			t.Fatalf("%s: %q", name, line)
+		}
+		counts[-energy] = g
+	}
+	return counts
 }

@@ -1,5 +1,6 @@
 // Package dos holds densities of states: their estimation from histograms, error
-// bars, comparison, files and the canonical averages that follow from them.
+// bars, comparison, files, and the canonical averages and phase transitions that follow
+// from them.
 // Everything is done with logarithms.
 package dos
 

@@ -1,6 +1,9 @@
 package dos
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Fill adds to d the levels that only other has, with unknown errors, and returns
 // their energies. ln g of other, which may be off by a constant, is shifted to
@@ -17,15 +20,25 @@ func (d *Density) Fill(other *Density) (filled []float64) {
 			d.Error[i] = math.NaN()
 		}
 	}
+	// The levels in common, ascending, and the shift that each asks for.
+	var common, shifts []float64
+	for i, e := range other.Energy {
+		if x, ok := own[e]; ok {
+			common = append(common, e)
+			shifts = append(shifts, x-other.LnG[i])
+		}
+	}
 	for i, e := range other.Energy {
 		if _, ok := own[e]; ok {
 			continue
 		}
-		nearest, shift := math.Inf(1), 0.0
-		for k, f := range other.Energy {
-			if x, ok := own[f]; ok && math.Abs(f-e) < nearest {
-				nearest, shift = math.Abs(f-e), x-other.LnG[k]
+		shift := 0.0
+		if above, _ := slices.BinarySearch(common, e); len(common) > 0 {
+			nearest := min(above, len(common)-1)
+			if above > 0 && e-common[above-1] <= math.Abs(common[nearest]-e) {
+				nearest = above - 1
 			}
+			shift = shifts[nearest]
 		}
 		filled = append(filled, e)
 		d.Energy = append(d.Energy, e)

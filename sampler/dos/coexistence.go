@@ -1,0 +1,208 @@
+package dos
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Coexistence describes a first-order transition in a finite system, by the two peaks
+// of P(E; beta) that belong to the ordered phase at low and the disordered one at high
+// energy.
+type Coexistence struct {
+	// EqualHeight is the inverse temperature at which the peaks are equally high.
+	EqualHeight float64
+	// EqualWeight is where both phases have the same probability, each of them taken
+	// to reach up to the minimum at EqualHeight. StateWeight is where the ordered phase
+	// has as many times the probability of the disordered one as it has pure states, q
+	// in a Potts model: its deviation from the infinite system falls exponentially with
+	// the size (Borgs, Janke, Phys. Rev. Lett. 68, 1738 (1992); Janke, Phys. Rev. B 47,
+	// 14757 (1993)).
+	EqualWeight, StateWeight float64
+	// Energies of the peaks and of the minimum between them, at EqualHeight.
+	Ordered, Minimum, Disordered float64
+	// LatentHeat is the distance of the peaks, of the whole system.
+	LatentHeat float64
+	// Barrier is ln(P_max/P_min) at EqualHeight.
+	Barrier float64
+}
+
+// Resolution of P(E; beta), which is seen through the kernel [1 - (distance/width)^2]^2,
+// at energies width/kernelSteps apart.
+const kernelSteps = 8
+
+// minSeparation is the least distance of two peaks in units of the kernel's width.
+// Bumps nearer to each other are noise, or the irregular spectrum near the ground state.
+const minSeparation = 3
+
+// coexistenceSteps limits the search, which needs about five steps where there are two
+// peaks.
+const coexistenceSteps = 50
+
+// errSinglePeak says that there is nothing to measure.
+var errSinglePeak = errors.New("the energy distribution has one peak only: no sign of a first-order transition at this size")
+
+// Coexistence finds the double peak of P(E; beta) nearest to the inverse temperature
+// start. It returns an error where there is one peak only.
+//
+// Levels are no measure of P: on small lattices many are absent near the ground state
+// and neighbouring ones differ by factors, and estimates of ln g are noisy. So P is seen
+// with a finite resolution, summed with a kernel that reaches to width on either side.
+// That of the Potts model should be above 4, the gap under the first excited level, and
+// below the peaks' standard deviation.
+//
+// Two points of ln P lie equally high at beta, and none above them, if an edge of the
+// concave hull of ln P + beta E joins them and has the slope beta; beta is iterated to
+// that, always with the edge across the mean energy. Positions and heights of peaks and
+// minimum then come from parabolas fitted to ln P within the width.
+func (d *Density) Coexistence(start, width, states float64) (Coexistence, error) {
+	beta := start
+	for range coexistenceSteps {
+		x, lnP := d.blurred(beta, width)
+		edge, ok := d.bridge(beta, x, lnP)
+		if !ok {
+			return Coexistence{}, errSinglePeak
+		}
+		if math.Abs(edge.slope) > 1e-10*max(1, math.Abs(beta)) {
+			beta += edge.slope
+			continue
+		}
+		if edge.middle < 0 || x[edge.right]-x[edge.left] < minSeparation*width {
+			return Coexistence{}, errSinglePeak
+		}
+		return d.measure(beta, width, states, x, lnP, edge), nil
+	}
+	return Coexistence{}, errSinglePeak
+}
+
+// blurred returns energies width/kernelSteps apart and ln P(E; beta) there, seen
+// through the kernel, up to a constant. Where P is zero to rounding there is none.
+func (d *Density) blurred(beta, width float64) (x, lnP []float64) {
+	p, _ := d.Distribution(beta)
+	low := 0
+	lowest, highest := d.Energy[0], d.Energy[d.Len()-1]
+	for k := 0; ; k++ {
+		e := lowest + width/kernelSteps*float64(k)
+		if e > highest {
+			return x, lnP
+		}
+		for d.Energy[low] < e-width {
+			low++
+		}
+		sum := 0.0
+		for i := low; i < d.Len() && d.Energy[i] < e+width; i++ {
+			u := (d.Energy[i] - e) / width
+			sum += p[i] * (1 - u*u) * (1 - u*u)
+		}
+		if sum > 0 {
+			x, lnP = append(x, e), append(lnP, math.Log(sum))
+		}
+	}
+}
+
+// bridge is an edge of the concave hull of ln P, by the indices of its ends, its slope,
+// and the point between them that lies deepest below it, -1 if none does.
+type bridge struct {
+	left, middle, right int
+	slope               float64
+}
+
+// bridge returns the edge across the mean energy at beta.
+func (d *Density) bridge(beta float64, x, lnP []float64) (bridge, bool) {
+	mean := d.At(beta).Energy
+	hull := concaveHull(x, lnP)
+	for k := 1; k < len(hull); k++ {
+		i, j := hull[k-1], hull[k]
+		if mean < x[i] || mean > x[j] {
+			continue
+		}
+		b := bridge{left: i, middle: -1, right: j, slope: (lnP[j] - lnP[i]) / (x[j] - x[i])}
+		depth := 0.0
+		for m := i + 1; m < j; m++ {
+			if below := lnP[i] + b.slope*(x[m]-x[i]) - lnP[m]; below > depth {
+				depth, b.middle = below, m
+			}
+		}
+		return b, true
+	}
+	return bridge{}, false
+}
+
+// measure evaluates the double peak that an edge of slope zero at beta joins.
+func (d *Density) measure(beta, width, states float64, x, lnP []float64, edge bridge) Coexistence {
+	at := func(k int, sign, reach float64) (energy, height float64) {
+		offset, height := fitParabola(x, lnP, x[k], width).extremum(sign, min(reach, width))
+		return x[k] + offset, height
+	}
+	var c Coexistence
+	var ordered, disordered, lowest float64
+	left, middle, right := x[edge.left], x[edge.middle], x[edge.right]
+	c.Ordered, ordered = at(edge.left, 1, width)
+	c.Disordered, disordered = at(edge.right, 1, width)
+	c.Minimum, lowest = at(edge.middle, -1, min(middle-left, right-middle))
+	c.LatentHeat = c.Disordered - c.Ordered
+	// The fitted heights are made equal: a change of beta changes ln P by that times -E.
+	shift := (disordered - ordered) / (c.Disordered - c.Ordered)
+	c.EqualHeight = beta + shift
+	c.Barrier = ordered - lowest + shift*(c.Minimum-c.Ordered)
+	c.EqualWeight = d.weightRatio(c.EqualHeight, c.Minimum, width, 1)
+	c.StateWeight = d.weightRatio(c.EqualHeight, c.Minimum, width, states)
+	return c
+}
+
+// weightRatio returns the inverse temperature at which the energies below cut have ratio
+// times the probability of the others. A level counts on both sides if it is within half
+// the width of the cut, in proportion; otherwise the result would jump whenever noise
+// moves the cut over a level. Both sides must have levels; then the ratio rises from zero
+// to infinity with beta.
+func (d *Density) weightRatio(start, cut, width, ratio float64) float64 {
+	below, above := make([]float64, d.Len()), make([]float64, d.Len()) // ln of the share
+	for i, e := range d.Energy {
+		share := max(0, min(1, 0.5+(cut-e)/width))
+		below[i], above[i] = math.Log(share), math.Log(1-share)
+	}
+	x, y := make([]float64, d.Len()), make([]float64, d.Len())
+	excess := func(beta float64) float64 {
+		for i, e := range d.Energy {
+			lnP := d.LnG[i] - beta*e
+			x[i], y[i] = lnP+below[i], lnP+above[i]
+		}
+		return LogSumExp(x) - LogSumExp(y) - math.Log(ratio)
+	}
+	low, high := start, start
+	for step := 1e-3; excess(low) > 0; step *= 2 {
+		low -= step
+	}
+	for step := 1e-3; excess(high) < 0; step *= 2 {
+		high += step
+	}
+	return bisect(excess, low, high)
+}
+
+// minBarrier is how many of its standard errors the barrier must be high.
+const minBarrier = 3
+
+// Coexistence estimates the double peak with one standard error of everything in it.
+// It returns an error where there is no double peak, be it in the estimate or in one
+// of its replicas, or where the minimum between the peaks may be noise.
+func (e *Ensemble) Coexistence(start, width, states float64) (value, deviation Coexistence, err error) {
+	value, err = e.Density.Coexistence(start, width, states)
+	if err != nil {
+		return value, deviation, err
+	}
+	_, errs, err := e.Estimate(func(d *Density) ([]float64, error) {
+		c, err := d.Coexistence(value.EqualHeight, width, states)
+		return []float64{c.EqualHeight, c.EqualWeight, c.StateWeight, c.Ordered, c.Minimum, c.Disordered, c.LatentHeat, c.Barrier}, err
+	})
+	if err != nil {
+		return value, deviation, err
+	}
+	deviation = Coexistence{
+		EqualHeight: errs[0], EqualWeight: errs[1], StateWeight: errs[2],
+		Ordered: errs[3], Minimum: errs[4], Disordered: errs[5], LatentHeat: errs[6], Barrier: errs[7],
+	}
+	if value.Barrier < minBarrier*deviation.Barrier {
+		return value, deviation, fmt.Errorf("the minimum between two peaks of the energy distribution is %.2g(%.1g) deep in ln P, which may be noise", value.Barrier, deviation.Barrier)
+	}
+	return value, deviation, nil
+}

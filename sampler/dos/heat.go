@@ -1,0 +1,72 @@
+package dos
+
+import "fmt"
+
+// HeatMaximum is the maximum of the specific heat over the temperature.
+type HeatMaximum struct {
+	Beta   float64 // inverse temperature of the maximum
+	Height float64 // C there, of the whole system
+}
+
+// HeatMaximum finds the largest maximum of C(beta) between the first and the last of
+// the ascending inverse temperatures, which must be near enough to each other to show
+// it; the place itself is found where dC/dbeta = 0. It returns an error where C is
+// largest at an end.
+func (d *Density) HeatMaximum(betas []float64) (HeatMaximum, error) {
+	k, err := d.hottest(betas)
+	if err != nil {
+		return HeatMaximum{}, err
+	}
+	// C falls with beta beyond the maximum.
+	beta := bisect(d.heatSlope, betas[k+1], betas[k-1])
+	return HeatMaximum{beta, d.At(beta).SpecificHeat}, nil
+}
+
+// hottest is the index of the inverse temperature with the largest specific heat.
+func (d *Density) hottest(betas []float64) (int, error) {
+	at, largest := 0, -1.0
+	for k, beta := range betas {
+		if c := d.At(beta).SpecificHeat; c > largest {
+			at, largest = k, c
+		}
+	}
+	if at == 0 || at == len(betas)-1 {
+		return 0, fmt.Errorf("the specific heat has no maximum inside beta = %.6g", betas)
+	}
+	return at, nil
+}
+
+// heatSlope is dC/dbeta = 2 beta k2 - beta^2 k3 with the second and third cumulant of
+// the energy.
+func (d *Density) heatSlope(beta float64) float64 {
+	p, _ := d.Distribution(beta)
+	mean, second, third := 0.0, 0.0, 0.0
+	for i, e := range d.Energy {
+		mean += p[i] * e
+	}
+	for i, e := range d.Energy {
+		x := e - mean
+		second += p[i] * x * x
+		third += p[i] * x * x * x
+	}
+	return beta * (2*second - beta*third)
+}
+
+// HeatMaximum estimates the maximum of the specific heat with one standard error of
+// its place and of its height.
+func (e *Ensemble) HeatMaximum(betas []float64) (value, deviation HeatMaximum, err error) {
+	if value, err = e.Density.HeatMaximum(betas); err != nil {
+		return value, deviation, err
+	}
+	k, _ := e.hottest(betas)
+	// Without one block the maximum is not far from where it is with all of them.
+	near := betas[max(0, k-2):min(len(betas), k+3)]
+	_, errs, err := e.Estimate(func(d *Density) ([]float64, error) {
+		m, err := d.HeatMaximum(near)
+		return []float64{m.Beta, m.Height}, err
+	})
+	if err != nil {
+		return value, deviation, err
+	}
+	return value, HeatMaximum{errs[0], errs[1]}, nil
+}
