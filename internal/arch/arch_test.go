@@ -19,7 +19,7 @@ const module = "neuralwl/"
 var layers = [][]string{
 	{"cmd/nwl"},
 	{"internal/run"},
-	{"internal/config", "metrics"},
+	{"internal/config", "internal/plots", "metrics"},
 	{"trainer"},
 	{"inference"},
 	{"exporter"},

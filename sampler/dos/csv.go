@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Columns of a density file. Only the first two are needed to read one.
+// Columns of a table and arrays of an archive. Only the first two are needed to read
+// one.
 const (
 	energyColumn = "energy"
 	lnGColumn    = "ln_g"
@@ -108,18 +108,4 @@ func ReadCSV(r io.Reader) (*Density, error) {
 	}
 	d.sort()
 	return d, d.Validate()
-}
-
-// ReadFile reads the density of states in the CSV file path.
-func ReadFile(path string) (*Density, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read density of states: %w", err)
-	}
-	defer f.Close()
-	d, err := ReadCSV(f)
-	if err != nil {
-		return nil, fmt.Errorf("read density of states %s: %w", path, err)
-	}
-	return d, nil
 }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/sampler/dos"
+)
+
+func newDosDiff() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "diff A B [--json]",
+		Short: "Compare two densities of states",
+		Long: `Print the difference of ln g between the files A and B, after normalising both to
+the same sum over the levels that both have, and the levels that only one has.`,
+		Example: "  nwl dos diff runs/q10-6x6-1/dos.csv exact.csv",
+		Args:    arguments(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			a, err := dos.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := dos.ReadFile(args[1])
+			if err != nil {
+				return err
+			}
+			d, err := dos.Compare(a, b)
+			if err != nil {
+				return err
+			}
+			w := c.OutOrStdout()
+			if asJSON {
+				encoder := json.NewEncoder(w)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(d)
+			}
+			fmt.Fprintf(w, "levels in common  %d\nrms difference    %.6g\nlargest           %.6g at E = %g\n", d.Levels, d.RMS, d.Max, d.MaxAt)
+			fmt.Fprintf(w, "missing in A      %s\nmissing in B      %s\n", list(d.MissingA), list(d.MissingB))
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return c
+}
+
+// list prints energies, or none.
+func list(energies []float64) string {
+	if len(energies) == 0 {
+		return "none"
+	}
+	words := make([]string, len(energies))
+	for i, e := range energies {
+		words[i] = strconv.FormatFloat(e, 'g', -1, 64)
+	}
+	return fmt.Sprintf("%d: E = %s", len(words), strings.Join(words, ", "))
+}

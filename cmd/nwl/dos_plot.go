@@ -1,0 +1,55 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/plots"
+	"neuralwl/sampler/dos"
+)
+
+func newDosPlot() *cobra.Command {
+	var out, exact string
+	c := &cobra.Command{
+		Use:   "plot FILE [FILE...] --out PLOT [--exact FILE]",
+		Short: "Plot densities of states",
+		Long: `Draw ln g(E) with one standard error and, below, the deviations from the exact density
+of states (--exact) or else from the first file, with the combined errors. All files are
+shifted to the same sum of g over the levels that they have in common with that
+reference. Below a single file without a reference is its standard error.`,
+		Example: "  nwl dos plot runs/q10-6x6-1/dos.csv runs/q10-6x6-2/dos.csv --exact exact.csv --out compare.png",
+		Args:    arguments(cobra.RangeArgs(1, plots.MostCurves)),
+		RunE: func(c *cobra.Command, paths []string) error {
+			if err := required(c, "out"); err != nil {
+				return err
+			}
+			if err := plots.CheckPath(out); err != nil {
+				return usageError{err}
+			}
+			curves := make([]plots.Curve, len(paths))
+			for i, path := range paths {
+				d, err := dos.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				curves[i] = plots.Curve{Name: path, Density: d}
+			}
+			var reference *dos.Density
+			if exact != "" {
+				var err error
+				if reference, err = dos.ReadFile(exact); err != nil {
+					return err
+				}
+			}
+			figure, err := plots.LnG(curves, reference)
+			if err != nil {
+				return err
+			}
+			return output(c.OutOrStdout(), out, func(w io.Writer) error { return figure.Encode(w, out) })
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "file to write, .png or .svg")
+	c.Flags().StringVar(&exact, "exact", "", "exact density of states to compare with")
+	return c
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/sampler/dos"
+)
+
+func newDosReweight() *cobra.Command {
+	var betas []float64
+	var least, largest float64
+	var steps int
+	var out string
+	var force bool
+	c := &cobra.Command{
+		Use:   "reweight FILE --beta B[,B...] | --beta-min B --beta-max B --steps N",
+		Short: "Compute canonical averages from a density of states",
+		Long: `Print the energy U, the specific heat C, the free energy F and the entropy S of the
+whole system at inverse temperatures beta as CSV, in units of J with k_B = 1. F and S
+are absolute if ln g is. --beta-min, --beta-max and --steps stand for N values at equal
+distances, both ends included.
+
+A beta at which states beyond the file's lowest or highest energy may matter is
+refused unless --force is given: where the level at that edge has more than 1e-4 of the
+largest probability. A file that shows by its numbers that it covers the whole range of
+a Potts model (normalised to q^N, q ground states of energy -2N or -3N) has no such
+edge.`,
+		Example: "  nwl dos reweight runs/q10-8x8-1/dos.csv --beta-min 1.3 --beta-max 1.5 --steps 41 --out canonical.csv",
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			ranged := c.Flags().Changed("beta-min") || c.Flags().Changed("beta-max") || c.Flags().Changed("steps")
+			switch {
+			case ranged && c.Flags().Changed("beta"):
+				return usageError{errors.New("--beta and --beta-min, --beta-max, --steps exclude each other")}
+			case ranged:
+				if err := required(c, "beta-min", "beta-max", "steps"); err != nil {
+					return err
+				}
+				var err error
+				if betas, err = equidistant(least, largest, steps); err != nil {
+					return usageError{err}
+				}
+			default:
+				if err := required(c, "beta"); err != nil {
+					return err
+				}
+			}
+			for _, beta := range betas {
+				if math.IsNaN(beta) || math.IsInf(beta, 0) {
+					return usageError{fmt.Errorf("beta = %v: it must be a finite number", beta)}
+				}
+			}
+			d, err := dos.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			if err := checkSupport(d, betas); err != nil && !force {
+				return fmt.Errorf("reweight %s: %w", args[0], err)
+			}
+			return output(c.OutOrStdout(), out, func(w io.Writer) error { return writeCanonical(w, d, betas) })
+		},
+	}
+	c.Flags().Float64SliceVar(&betas, "beta", nil, "inverse temperatures, separated by commas")
+	c.Flags().Float64Var(&least, "beta-min", 0, "lowest inverse temperature")
+	c.Flags().Float64Var(&largest, "beta-max", 0, "highest inverse temperature")
+	c.Flags().IntVar(&steps, "steps", 0, "number of inverse temperatures, at least 2")
+	c.Flags().StringVar(&out, "out", "", "CSV file to write (default standard output)")
+	c.Flags().BoolVar(&force, "force", false, "compute even what the data do not support")
+	return c
+}
+
+// equidistant lists n numbers at equal distances, from low to high.
+func equidistant(low, high float64, n int) ([]float64, error) {
+	if n < 2 || !(low < high) || math.IsInf(high-low, 0) {
+		return nil, fmt.Errorf("--beta-min %v --beta-max %v --steps %d: at least two steps from a lower to a higher beta are needed", low, high, n)
+	}
+	x := make([]float64, n)
+	for i := range x {
+		t := float64(i) / float64(n-1)
+		x[i] = (1-t)*low + t*high
+	}
+	return x, nil
+}
+
+// checkSupport returns an error that names the first beta which the density has no data
+// for, and the range that it has.
+func checkSupport(d *dos.Density, betas []float64) error {
+	low, high := d.Support()
+	for _, beta := range betas {
+		edge, further := "lowest", "lower"
+		switch {
+		case beta > high:
+		case beta < low:
+			edge, further = "highest", "higher"
+		default:
+			continue
+		}
+		// Rounded inwards.
+		supported := fmt.Sprintf("beta = %.4f to %.4f", math.Ceil(low*1e4)/1e4, math.Floor(high*1e4)/1e4)
+		switch {
+		case low > high:
+			supported = "no beta at all"
+		case math.IsInf(low, -1):
+			supported = fmt.Sprintf("beta up to %.4f", math.Floor(high*1e4)/1e4)
+		case math.IsInf(high, 1):
+			supported = fmt.Sprintf("beta from %.4f", math.Ceil(low*1e4)/1e4)
+		}
+		energy := d.Energy[0]
+		if edge == "highest" {
+			energy = d.Energy[d.Len()-1]
+		}
+		return fmt.Errorf("beta = %g is not supported by the data: their %s energy, %g, is not negligible there, and states of %s energy may matter; the data support %s; merge them with those of a run at %s energies, or compute it all the same with --force",
+			beta, edge, energy, further, supported, further)
+	}
+	return nil
+}
+
+// writeCanonical writes canonical averages as CSV; what is infinite at beta = 0 is an
+// empty field.
+func writeCanonical(w io.Writer, d *dos.Density, betas []float64) error {
+	buf := bufio.NewWriter(w)
+	fmt.Fprintln(buf, "beta,temperature,energy,specific_heat,free_energy,entropy")
+	for _, beta := range betas {
+		at := d.At(beta)
+		for i, x := range []float64{beta, 1 / beta, at.Energy, at.SpecificHeat, at.FreeEnergy(), at.Entropy} {
+			if i > 0 {
+				buf.WriteByte(',')
+			}
+			if !math.IsInf(x, 0) {
+				buf.WriteString(strconv.FormatFloat(x, 'g', -1, 64))
+			}
+		}
+		buf.WriteByte('\n')
+	}
+	return buf.Flush()
+}

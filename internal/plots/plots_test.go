@@ -1,0 +1,90 @@
+package plots_test
+
+import (
+	"bytes"
+	"image/png"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/plots"
+	"neuralwl/sampler/dos"
+)
+
+func reference(t *testing.T) *dos.Density {
+	t.Helper()
+	d, err := dos.ReadFile(filepath.Join("..", "..", "sampler", "exact", "testdata", "potts_q10_4x4.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// estimate is the exact density with errors, off by a constant.
+func estimate(t *testing.T) *dos.Density {
+	d := reference(t)
+	for i := range d.LnG {
+		d.LnG[i] += 7 + 0.01*math.Sin(float64(i))
+		d.Error = append(d.Error, 0.01)
+	}
+	d.Error[3] = math.NaN()
+	return d
+}
+
+func TestLnG(t *testing.T) {
+	for name, c := range map[string]struct {
+		curves []plots.Curve
+		exact  *dos.Density
+		panels int
+		want   []string // in the SVG file
+	}{
+		"one":              {[]plots.Curve{{"run A", estimate(t)}}, nil, 2, []string{"run A", "standard error of ln g"}},
+		"without errors":   {[]plots.Curve{{"run A", reference(t)}}, nil, 1, []string{"run A", "ln g(E)"}},
+		"two":              {[]plots.Curve{{"run A", estimate(t)}, {"run B", reference(t)}}, nil, 2, []string{"run A", "run B", "deviation of ln g"}},
+		"exact":            {[]plots.Curve{{"run A", estimate(t)}}, reference(t), 2, []string{"run A", "exact", "deviation of ln g"}},
+		"single level":     {[]plots.Curve{{"run A", &dos.Density{Energy: []float64{-2}, LnG: []float64{3}}}}, nil, 1, []string{"run A"}},
+		"huge":             {[]plots.Curve{{"run A", &dos.Density{Energy: []float64{-math.MaxFloat64, math.MaxFloat64}, LnG: []float64{3, 5}}}}, nil, 1, []string{"run A"}},
+		"single deviation": {[]plots.Curve{{"run A", &dos.Density{Energy: []float64{-2}, LnG: []float64{3}}}}, reference(t), 2, []string{"exact"}},
+	} {
+		figure, err := plots.LnG(c.curves, c.exact)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(figure) != c.panels {
+			t.Errorf("%s: %d panels, want %d", name, len(figure), c.panels)
+		}
+		var svg, picture bytes.Buffer
+		if err := figure.Encode(&svg, "a.svg"); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !bytes.Contains(svg.Bytes(), []byte(want)) {
+				t.Errorf("%s: no %q in the plot", name, want)
+			}
+		}
+		if bytes.Contains(svg.Bytes(), []byte("NaN")) {
+			t.Errorf("%s: NaN in the plot", name)
+		}
+		if err := figure.Encode(&picture, "a.PNG"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := png.Decode(&picture); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLnGNamesTheFault(t *testing.T) {
+	other := &dos.Density{Energy: []float64{-0.5}, LnG: []float64{0}}
+	for _, exact := range []*dos.Density{nil, reference(t)} {
+		_, err := plots.LnG([]plots.Curve{{"run A", reference(t)}, {"run B", other}}, exact)
+		if err == nil || !strings.Contains(err.Error(), "run B") || !strings.Contains(err.Error(), "same system") {
+			t.Errorf("another system: %v", err)
+		}
+	}
+	if err := (plots.Figure{}).Encode(io.Discard, "a.pdf"); err == nil || !strings.Contains(err.Error(), ".png or .svg") {
+		t.Errorf("a.pdf: %v", err)
+	}
+}
