@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test race invariants kill-test fuzz bench lint proto clean
+.PHONY: deps deps-test build run test race invariants kill-test fuzz bench bench-c lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -42,6 +42,11 @@ fuzz: deps ## every fuzz target in turn, for FUZZTIME each
 
 bench: deps ## BENCH selects, as in make bench BENCH=Local; compare two outputs with `go tool benchstat`
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) ./...
+
+bench-c: ## the local moves in C, as a yardstick for BENCH=Local
+	@mkdir -p bin
+	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/testdata/local.c -lm
+	bin/local-c
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

@@ -114,6 +114,8 @@ type Engine struct {
 	walkers []walker
 	tables  *tables
 	neural  *neuralMove
+	// transitions of the local moves, counted in production; nil without those
+	transitions *transitions
 
 	lnG      []float64
 	seen     []bool
@@ -159,6 +161,7 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Local != NoLocalMove {
 		e.interval = trialsPerLevel * int64(p.Levels())
+		e.transitions = newTransitions(p, o.Local, o.Workers)
 	}
 	if o.Proposer != nil {
 		e.neural = newNeuralMove(p, o.Proposer, o.Partial, o.Walkers)
@@ -184,11 +187,16 @@ func New(o Options) (*Engine, error) {
 // error ln g is as after the last update; the walkers are valid configurations.
 func (e *Engine) Pass(ctx context.Context) error {
 	if e.o.Local != NoLocalMove {
-		for range e.o.Sweeps {
+		// With constant weights walkers need not wait for each other between sweeps.
+		atOnce := 1
+		if e.samples != nil {
+			atOnce = e.o.Sweeps
+		}
+		for sweeps := 0; sweeps < e.o.Sweeps; sweeps += atOnce {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			e.localSweep()
+			e.localSweeps(atOnce)
 		}
 	}
 	if e.neural != nil {
@@ -200,8 +208,11 @@ func (e *Engine) Pass(ctx context.Context) error {
 		}
 	}
 	e.passes++
-	if e.samples != nil {
-		e.samples.passes++
+	if s := e.samples; s != nil {
+		s.passes++
+		if e.transitions != nil {
+			e.transitions.add(s.Transitions[s.stretch])
+		}
 	}
 	if invariants.Enabled || e.passes%energyCheck == 0 {
 		if err := e.CheckEnergies(); err != nil {
@@ -222,20 +233,33 @@ func (e *Engine) hits(worker, i int) []int64 {
 	return e.pending[worker]
 }
 
-func (e *Engine) localSweep() {
+// situations is where a worker counts transitions, nil outside of production.
+func (e *Engine) situations(worker int) []int64 {
+	if e.samples == nil {
+		return nil
+	}
+	return e.transitions.situations[worker]
+}
+
+// localSweeps moves every walker by some sweeps.
+func (e *Engine) localSweeps(sweeps int) {
 	began := time.Now()
 	accepted := make([]int64, len(e.pending))
 	groundLevel, peakLevel := e.o.System.GroundLevel(), e.o.System.PeakLevel()
 	e.each(len(e.walkers), func(worker, i int) {
 		w := &e.walkers[i]
-		accepted[worker] += int64(e.tables.sweep(w, e.hits(worker, i)))
-		w.trip.note(w.level, groundLevel, peakLevel)
+		done := 0
+		for range sweeps {
+			done += e.tables.sweep(w, e.hits(worker, i), e.situations(worker))
+			w.trip.note(w.level, groundLevel, peakLevel)
+		}
+		accepted[worker] += int64(done)
 	})
 	c := &e.moves[Local]
 	for _, a := range accepted {
 		c.Accepted += a
 	}
-	trials := int64(len(e.walkers) * e.o.System.Sites())
+	trials := int64(sweeps * len(e.walkers) * e.o.System.Sites())
 	c.Trials += trials
 	e.apply(trials)
 	e.times.Local += time.Since(began)

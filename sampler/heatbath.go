@@ -47,14 +47,16 @@ func init() {
 // with B_0 the satisfied bonds without those of the site and n_c its neighbours
 // of colour c. One site's update keeps detailed balance; the sweep, a product of
 // such updates in a fixed order, keeps the distribution. Each update is one trial,
-// counted in hits by the level it ends on. It returns the level after the sweep.
+// counted in hits by the level it ends on, and in situations, unless that is nil, by
+// the level, the neighbours and the bonds that it begins with, as transitions has
+// them. It returns the level after the sweep.
 //
 // The order is row by row, in each row first the even and then the odd sites (and
 // the last site of a row of odd length by itself): no two sites of such a group
 // are neighbours, so that their surroundings are gathered in one loop and their
 // colours drawn in a second one, in which only the level is carried from site to
 // site. That is what makes the sweep fast.
-func heatBathSweep(p *lattice.Potts, state []uint8, level int, table heatBathTable, hits []int64, rng *rand.PCG) int {
+func heatBathSweep(p *lattice.Potts, state []uint8, level int, table heatBathTable, hits, situations []int64, rng *rand.PCG) int {
 	lx, ly := p.Size()
 	even := lx - lx%2
 	var block heatBathBlock
@@ -72,12 +74,12 @@ func heatBathSweep(p *lattice.Potts, state []uint8, level int, table heatBathTab
 		for first := range 2 {
 			for x := first; x < even; x += 2 * blockSites {
 				n := block.gather(row, up, down, x, even)
-				level = block.draw(row, x, n, p.Q(), level, table, hits, rng)
+				level = block.draw(row, x, n, p.Q(), level, table, hits, situations, rng)
 			}
 		}
 		if even < lx {
 			n := block.gather(row, up, down, even, lx)
-			level = block.draw(row, even, n, p.Q(), level, table, hits, rng)
+			level = block.draw(row, even, n, p.Q(), level, table, hits, situations, rng)
 		}
 	}
 	return level
@@ -132,7 +134,7 @@ func (b *heatBathBlock) gather(row, up, down []uint8, from, to int) int {
 
 // draw gives the n gathered sites from, from+2, ... their new colours and
 // returns the level afterwards.
-func (b *heatBathBlock) draw(row []uint8, from, n, q, level int, table heatBathTable, hits []int64, rng *rand.PCG) int {
+func (b *heatBathBlock) draw(row []uint8, from, n, q, level int, table heatBathTable, hits, situations []int64, rng *rand.PCG) int {
 	n = min(n, blockSites)
 	for i := range b.draws[:n] {
 		b.draws[i] = rng.Uint64()
@@ -143,6 +145,9 @@ func (b *heatBathBlock) draw(row []uint8, from, n, q, level int, table heatBathT
 		s := &b.sites[i]
 		u := b.draws[i]
 		pattern := s.pattern % patterns
+		if situations != nil {
+			situations[(level*patterns+int(pattern))*bondCounts+int(s.present)]++
+		}
 		level -= int(s.present)
 		border := &table[level][pattern]
 		c := 0

@@ -29,21 +29,27 @@ func BenchmarkLocal(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.Run(fmt.Sprintf("%s/L=%d", move, l), func(b *testing.B) {
-				t := newTables(p, move)
-				t.fill(archLnG(p))
-				w := walker{state: make([]uint8, p.Sites()), rng: rand.NewPCG(1, 2)}
-				w.level = p.Bonds(w.state)
-				hits := make([]int64, p.Levels())
-				b.ReportAllocs()
-				b.ResetTimer()
-				for i := 0; i < b.N; i += p.Sites() {
-					t.sweep(&w, hits)
-				}
-				if w.level != p.Bonds(w.state) {
-					b.Fatalf("level %d carried along, %d counted", w.level, p.Bonds(w.state))
-				}
-			})
+			for _, collect := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/L=%d/transitions=%v", move, l, collect), func(b *testing.B) {
+					var situations []int64
+					if collect {
+						situations = newTransitions(p, move, 1).situations[0]
+					}
+					t := newTables(p, move)
+					t.fill(archLnG(p))
+					w := walker{state: make([]uint8, p.Sites()), rng: rand.NewPCG(1, 2)}
+					w.level = p.Bonds(w.state)
+					hits := make([]int64, p.Levels())
+					b.ReportAllocs()
+					b.ResetTimer()
+					for i := 0; i < b.N; i += p.Sites() {
+						t.sweep(&w, hits, situations)
+					}
+					if w.level != p.Bonds(w.state) {
+						b.Fatalf("level %d carried along, %d counted", w.level, p.Bonds(w.state))
+					}
+				})
+			}
 		}
 	}
 }

@@ -9,9 +9,10 @@ import (
 
 // metropolisSweep makes N trials at sites drawn at random: propose one of the
 // q-1 other colours, accept with min[1, g(B)/g(B')]. Each trial, accepted or
-// rejected, is counted in hits by the level it ends on. It returns the level
+// rejected, is counted in hits by the level it ends on, and in situations, unless that
+// is nil, by the level it begins with and the change proposed. It returns the level
 // after the sweep and the number of accepted trials.
-func metropolisSweep(p *lattice.Potts, state []uint8, level int, table metropolisTable, hits []int64, rng *rand.PCG) (int, int) {
+func metropolisSweep(p *lattice.Potts, state []uint8, level int, table metropolisTable, hits, situations []int64, rng *rand.PCG) (int, int) {
 	neighbours := p.Neighbours()
 	sites, q := uint64(p.Sites()), uint64(p.Q())
 	hits = hits[:len(table)]
@@ -39,7 +40,10 @@ func metropolisSweep(p *lattice.Potts, state []uint8, level int, table metropoli
 			n0, n1, n2, n3 := int(state[n[0]]), int(state[n[1]]), int(state[n[2]]), int(state[n[3]])
 			gain := equal(n0, int(c)) + equal(n1, int(c)) + equal(n2, int(c)) + equal(n3, int(c)) -
 				equal(n0, int(old)) - equal(n1, int(old)) - equal(n2, int(old)) - equal(n3, int(old))
-			if fraction < table[level][gain+4] {
+			if situations != nil {
+				situations[level*Steps+gain+maxStep]++
+			}
+			if fraction < table[level][gain+maxStep] {
 				state[site] = uint8(c)
 				level += gain
 				accepted++

@@ -8,9 +8,13 @@ type Samples struct {
 	// Blocks are histograms by level. A block is one walker, or one walker in one
 	// stretch of the phase where walkers are few.
 	Blocks [][]int64
+	// Transitions are the infinite-temperature transitions between levels that the
+	// local moves found, as dos.FromTransitions takes them with Steps steps, in
+	// stretches of the phase; nil without local moves.
+	Transitions [][]int64
 
-	walkers, segment int
-	passes           int64
+	walkers, segment, stretch int
+	passes                    int64
 }
 
 // minBlocks is how many blocks an error bar is at least made of: with 32, its own
@@ -34,6 +38,9 @@ func (e *Engine) Produce() {
 	for i := range s.Blocks {
 		s.Blocks[i] = make([]int64, len(e.lnG))
 	}
+	if e.transitions != nil {
+		s.Transitions = newTransitionBlocks(len(e.lnG))
+	}
 	e.samples = s
 	e.phase = Production
 	e.passes = 0
@@ -48,10 +55,10 @@ func (e *Engine) Produce() {
 func (e *Engine) Samples() *Samples { return e.samples }
 
 // Segment tells that the production phase is at the given fraction 0..1 of its
-// course, which decides into which block a walker counts next.
+// course, which decides into which blocks is counted next.
 func (s *Samples) Segment(fraction float64) {
-	n := segments(s.walkers)
-	s.segment = max(0, min(n-1, int(fraction*float64(n))))
+	part := func(parts int) int { return max(0, min(parts-1, int(fraction*float64(parts)))) }
+	s.segment, s.stretch = part(segments(s.walkers)), part(minBlocks)
 }
 
 func (s *Samples) row(walker int) []int64 { return s.Blocks[s.segment*s.walkers+walker] }

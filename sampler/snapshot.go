@@ -39,10 +39,12 @@ type Snapshot struct {
 
 // ProductionSnapshot is the state of a production phase, as Samples has it.
 type ProductionSnapshot struct {
-	LnWeight []float64
-	Blocks   [][]int64
-	Segment  int
-	Passes   int64
+	LnWeight    []float64
+	Blocks      [][]int64
+	Transitions [][]int64
+	Segment     int
+	Stretch     int
+	Passes      int64
 }
 
 // Snapshot returns the state of the engine between two passes. It shares memory with
@@ -62,7 +64,10 @@ func (e *Engine) Snapshot() *Snapshot {
 		}
 	}
 	if p := e.samples; p != nil {
-		s.Production = &ProductionSnapshot{LnWeight: p.LnWeight, Blocks: p.Blocks, Segment: p.segment, Passes: p.passes}
+		s.Production = &ProductionSnapshot{
+			LnWeight: p.LnWeight, Blocks: p.Blocks, Transitions: p.Transitions,
+			Segment: p.segment, Stretch: p.stretch, Passes: p.passes,
+		}
 	}
 	for i := range e.walkers {
 		w := &e.walkers[i]
@@ -101,9 +106,17 @@ func (e *Engine) Restore(s *Snapshot) error {
 	e.schedule.lnF, e.schedule.inverse, e.schedule.trials, e.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
 	e.samples = nil
 	if p := s.Production; p != nil {
-		e.samples = &Samples{LnWeight: slices.Clone(p.LnWeight), walkers: len(e.walkers), segment: p.Segment, passes: p.Passes}
+		e.samples = &Samples{
+			LnWeight: slices.Clone(p.LnWeight), walkers: len(e.walkers), segment: p.Segment, stretch: p.Stretch, passes: p.Passes,
+		}
 		for _, block := range p.Blocks {
 			e.samples.Blocks = append(e.samples.Blocks, slices.Clone(block))
+		}
+		if e.transitions != nil && p.Transitions == nil {
+			e.samples.Transitions = newTransitionBlocks(len(e.lnG)) // counts begin here
+		}
+		for _, block := range p.Transitions {
+			e.samples.Transitions = append(e.samples.Transitions, slices.Clone(block))
 		}
 	}
 	n := e.o.System.Sites()
@@ -158,8 +171,14 @@ func (e *Engine) check(s *Snapshot) error {
 		for i, block := range p.Blocks {
 			length(fmt.Sprintf("block %d", i), len(block), levels)
 		}
-		if p.Segment < 0 || p.Segment >= segments(walkers) {
-			fault("segment %d of %d", p.Segment, segments(walkers))
+		if p.Transitions != nil {
+			length("transitions", len(p.Transitions), minBlocks)
+		}
+		for i, block := range p.Transitions {
+			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps)
+		}
+		if p.Segment < 0 || p.Segment >= segments(walkers) || p.Stretch < 0 || p.Stretch >= minBlocks {
+			fault("segment %d of %d, stretch %d of %d", p.Segment, segments(walkers), p.Stretch, minBlocks)
 		}
 	}
 	length("generators", len(s.Generators), walkers)

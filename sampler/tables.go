@@ -155,13 +155,14 @@ func (t *tables) fill(lnG []float64) {
 	t.metropolis.fill(lnG)
 }
 
-// sweep makes N trials of the local move on one walker, counts them in hits and
-// returns how many were accepted (of the heat bath, which rejects nothing, all).
-func (t *tables) sweep(w *walker, hits []int64) (accepted int) {
+// sweep makes N trials of the local move on one walker, counts them in hits and, unless
+// that is nil, in situations, and returns how many were accepted (of the heat bath,
+// which rejects nothing, all).
+func (t *tables) sweep(w *walker, hits, situations []int64) (accepted int) {
 	if t.move == HeatBath {
-		w.level = heatBathSweep(t.system, w.state, w.level, t.heatBath, hits, w.rng)
+		w.level = heatBathSweep(t.system, w.state, w.level, t.heatBath, hits, situations, w.rng)
 		return len(w.state)
 	}
-	w.level, accepted = metropolisSweep(t.system, w.state, w.level, t.metropolis, hits, w.rng)
+	w.level, accepted = metropolisSweep(t.system, w.state, w.level, t.metropolis, hits, situations, w.rng)
 	return accepted
 }

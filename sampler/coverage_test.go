@@ -1,0 +1,87 @@
+package sampler
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"neuralwl/sampler/dos"
+)
+
+// TestCoverage repeats a small run with many seeds: the deviations of ln g from the
+// exact result are distributed as the error bars say, for both estimators: about 68 %
+// of them within one standard error and 95 % within two.
+func TestCoverage(t *testing.T) {
+	const repetitions = 200
+	p := mustPotts(t, 3, 4, 4)
+	exact := exactLnG(t, "potts_q3_4x4")
+	energy := make([]float64, p.Levels())
+	for b := range energy {
+		energy[b] = float64(p.Energy(b))
+	}
+	type tally struct{ one, two, all, sum, square float64 }
+	tallies := map[string]*tally{"histogram": {}, "transitions": {}}
+	for seed := range uint64(repetitions) {
+		e, err := New(Options{System: p, Seed: seed, Walkers: 64, Local: HeatBath, Sweeps: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass := func() {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for e.LnF() > 1e-4 {
+			pass()
+		}
+		e.Produce()
+		for range 100 {
+			pass()
+		}
+		e.Produce()
+		const passes = 1000
+		for i := range passes {
+			e.Samples().Segment(float64(i) / passes)
+			pass()
+		}
+		s := e.Samples()
+		histogram, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+		if err != nil {
+			t.Fatal(err)
+		}
+		transitions, err := dos.FromTransitions(energy, Steps, s.Transitions, p.LnStates())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, d := range map[string]*dos.Density{"histogram": histogram, "transitions": transitions.Density} {
+			if d.Len() != exact.Len() {
+				t.Fatalf("seed %d: %d levels of %d", seed, d.Len(), exact.Len())
+			}
+			for i := range exact.Energy {
+				z := (d.LnG[i] - exact.LnG[i]) / d.Error[i]
+				c := tallies[name]
+				c.all++
+				c.sum += z
+				c.square += z * z
+				if math.Abs(z) <= 1 {
+					c.one++
+				}
+				if math.Abs(z) <= 2 {
+					c.two++
+				}
+			}
+		}
+	}
+	for name, c := range tallies {
+		one, two, mean, square := c.one/c.all, c.two/c.all, c.sum/c.all, c.square/c.all
+		t.Logf("%s: %.1f %% within one error, %.1f %% within two, mean %.3f, mean square %.3f", name, 100*one, 100*two, mean, square)
+		// Levels of one run are correlated: some five of them are independent, which
+		// makes the fractions uncertain by 1.5 and 0.7 %.
+		if one < 0.63 || one > 0.73 || two < 0.925 || two > 0.98 {
+			t.Errorf("%s: %.1f %% within one error, %.1f %% within two", name, 100*one, 100*two)
+		}
+		if math.Abs(mean) > 0.15 || square < 0.8 || square > 1.3 {
+			t.Errorf("%s: mean %.3f, mean square %.3f", name, mean, square)
+		}
+	}
+}
