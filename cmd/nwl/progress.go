@@ -74,7 +74,7 @@ func (o *logObserver) Pass(p sampler.Progress, done float64) {
 	slog.Info("progress", args...)
 }
 
-func (o *logObserver) Close() {}
+func (o *logObserver) Close(bool) {}
 
 // barObserver draws one bar per phase on a terminal, with the state below it, and
 // prints log lines above.
@@ -149,7 +149,11 @@ func (o *barObserver) finishBar() {
 	}
 }
 
-func (o *barObserver) Close() {
-	o.finishBar()
+func (o *barObserver) Close(complete bool) {
+	if complete {
+		o.finishBar()
+	} else if o.bar != nil {
+		o.bar.Abort(false)
+	}
 	o.bars.Wait()
 }

@@ -43,6 +43,10 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	} else {
 		row("exact", "not computable in seconds for this system")
 	}
+	if s.Estimators != nil {
+		row("transitions", "%s", s.Estimators)
+	}
+	printTransition(row, s.Transition)
 	if s.Verdict.Converged {
 		row("verdict", "converged")
 	} else {
@@ -62,4 +66,24 @@ func printSummary(w io.Writer, s *run.Summary) error {
 		row("to go on", "nwl run --resume %s", s.Folder)
 	}
 	return t.Flush()
+}
+
+// printTransition prints where the transition is.
+func printTransition(row func(name, format string, a ...any), t *run.TransitionSummary) {
+	infinite := fmt.Sprintf("infinite lattice %.6f", t.Infinite)
+	if t.HeatMaximum == nil {
+		row("transition", "beta: %s", infinite)
+	} else {
+		row("transition", "beta: specific heat maximum %s, %s", t.HeatMaximum, infinite)
+	}
+	if c := t.Coexistence; c != nil {
+		row("  two phases", "beta: equal height %s, equal weight %s, weight ratio q %s", c.EqualHeight, c.EqualWeight, c.StateWeight)
+		row("", "latent heat %s, interface tension 2 sigma = %s", c.LatentHeat, c.InterfaceTension)
+	}
+	if z := t.Zero; z != nil {
+		row("  Fisher zero", "beta = %s + %s i", z.Real, z.Imaginary)
+	}
+	for _, remark := range t.Remarks {
+		row("", "%s", remark)
+	}
 }

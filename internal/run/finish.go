@@ -22,13 +22,24 @@ func (j *job) finish() (*Summary, error) {
 		unexported = j.network.finish()
 	}
 	s := j.summarise(r)
-	var table bytes.Buffer
-	if err := r.density.WriteCSV(&table); err != nil {
+	var table, archive bytes.Buffer
+	if err := errors.Join(r.density.WriteCSV(&table), r.density.WriteNPZ(&archive)); err != nil {
 		return nil, err
+	}
+	if r.transitions != nil {
+		var table bytes.Buffer
+		if err := r.transitions.WriteCSV(&table); err != nil {
+			return nil, err
+		}
+		if err := j.write(TransitionsFile, table.Bytes()); err != nil {
+			return nil, err
+		}
 	}
 	return s, errors.Join(
 		unexported,
 		j.write(DensityFile, table.Bytes()),
+		j.write(ArchiveFile, archive.Bytes()),
+		j.write(ObservablesFile, j.observablesTable(r.canonical)),
 		j.writePlots(r),
 		j.writeJSON(SummaryFile, s),
 	)

@@ -17,6 +17,7 @@ import (
 const (
 	ConfigFile  = "config.yaml"
 	DensityFile = "dos.csv"
+	ArchiveFile = "dos.npz" // the same for NumPy
 	SummaryFile = "summary.json"
 
 	lockFile = ".lock"

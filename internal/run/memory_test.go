@@ -40,7 +40,7 @@ type memoryObserver struct {
 }
 
 func (o *memoryObserver) Pass(sampler.Progress, float64) {}
-func (o *memoryObserver) Close()                         {}
+func (o *memoryObserver) Close(bool)                     {}
 func (o *memoryObserver) Step(trainer.StepInfo) {
 	if o.steps++; o.steps%o.every == 0 {
 		o.sizes = append(o.sizes, resident(o.t))

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -18,11 +19,12 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// Colours of the plots: the estimate, the exact result and auxiliary lines. Told
+// Colours of the plots: the estimate, the exact result, error bands and auxiliary lines. Told
 // apart by the colour-blind too.
 var (
 	estimateColour = color.RGBA{R: 0x00, G: 0x5a, B: 0xb5, A: 0xff}
 	exactColour    = color.RGBA{R: 0xe6, G: 0x92, B: 0x46, A: 0xff}
+	bandColour     = color.RGBA{R: 0xb4, G: 0xcd, B: 0xe6, A: 0xff}
 	gridColour     = color.RGBA{R: 0xe4, G: 0xe4, B: 0xe4, A: 0xff}
 )
 
@@ -180,38 +182,56 @@ func (j *job) plotLnG(r *result) ([]*plot.Plot, error) {
 	return []*plot.Plot{p, errors}, addPoints(errors, "", below.XYs)
 }
 
-// The temperatures of the energy plot, in units of the infinite lattice's transition
-// temperature 1/ln(1 + sqrt q).
-const (
-	coldest, hottest = 0.7, 1.4
-	temperatures     = 281
-)
-
+// plotEnergy draws the canonical energy and specific heat over the temperature, with
+// bands of one standard error.
 func (j *job) plotEnergy(r *result) ([]*plot.Plot, error) {
-	n := float64(j.system.Sites())
-	transition := 1 / math.Log(1+math.Sqrt(float64(j.system.Q())))
+	transition := 1 / j.infiniteTransition()
 	energy := newPlot("Canonical averages, "+j.title(), "", "U / N")
 	heat := newPlot("", "T", "C / N")
-	for _, curve := range []struct {
-		name    string
-		density *dos.Density
-		colour  color.Color
-		width   float64
-	}{{"exact", r.exact, exactColour, 3.5}, {"estimate", r.density, estimateColour, 1.2}} {
-		if curve.density == nil {
-			continue
+	n := float64(j.system.Sites())
+	for _, panel := range []struct {
+		p      *plot.Plot
+		named  bool // in the legend
+		values func(c dos.CanonicalEstimate) (value, deviation float64)
+	}{
+		{energy, true, func(c dos.CanonicalEstimate) (float64, float64) { return c.Energy / n, c.EnergyError / n }},
+		{heat, false, func(c dos.CanonicalEstimate) (float64, float64) { return c.SpecificHeat / n, c.SpecificHeatError / n }},
+	} {
+		var exact, estimate, above, below plotter.XYs
+		for _, c := range r.canonical {
+			t := 1 / c.Beta
+			y, deviation := panel.values(c)
+			estimate = append(estimate, plotter.XY{X: t, Y: y})
+			if !math.IsNaN(deviation) {
+				above = append(above, plotter.XY{X: t, Y: y + deviation})
+				below = append(below, plotter.XY{X: t, Y: y - deviation})
+			}
+			if r.exact != nil {
+				y, _ := panel.values(dos.CanonicalEstimate{Canonical: r.exact.At(c.Beta)})
+				exact = append(exact, plotter.XY{X: t, Y: y})
+			}
 		}
-		var u, c plotter.XYs
-		for i := range temperatures {
-			t := (coldest + (hottest-coldest)*float64(i)/(temperatures-1)) * transition
-			at := curve.density.At(1 / t)
-			u = append(u, plotter.XY{X: t, Y: at.Energy / n})
-			c = append(c, plotter.XY{X: t, Y: at.SpecificHeat / n})
+		name := func(s string) string {
+			if panel.named {
+				return s
+			}
+			return ""
 		}
-		if err := addLine(energy, curve.name, u, curve.colour, curve.width); err != nil {
-			return nil, err
+		if len(above) > 0 {
+			slices.Reverse(below)
+			band, err := plotter.NewPolygon(append(above, below...))
+			if err != nil {
+				return nil, err
+			}
+			band.Color, band.LineStyle.Width = bandColour, 0
+			panel.p.Add(band)
 		}
-		if err := addLine(heat, "", c, curve.colour, curve.width); err != nil {
+		if r.exact != nil {
+			if err := addLine(panel.p, name("exact"), exact, exactColour, 3.5); err != nil {
+				return nil, err
+			}
+		}
+		if err := addLine(panel.p, name("estimate"), estimate, estimateColour, 1.2); err != nil {
 			return nil, err
 		}
 	}

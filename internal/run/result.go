@@ -16,7 +16,14 @@ const exactSeconds = 5
 
 // result is what a run found out.
 type result struct {
-	density *dos.Density
+	density *dos.Ensemble
+	// transitions is the second estimate, nil where there is none, and estimators what
+	// a comparison of both says.
+	transitions *dos.Ensemble
+	estimators  *EstimatorSummary
+	// canonical averages follow from it, at the inverse temperatures of betaGrid.
+	canonical  []dos.CanonicalEstimate
+	transition *TransitionSummary
 	// unproduced are energies that production did not visit; their ln g is from
 	// the Wang-Landau phase and has no error bar.
 	unproduced []float64
@@ -40,23 +47,25 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 			adaptive.LnG = append(adaptive.LnG, j.engine.LnG()[b])
 		}
 	}
-	r := &result{density: &dos.Density{}}
+	r := &result{density: &dos.Ensemble{Density: &dos.Density{}}}
 	if s := j.engine.Samples(); j.at.Stage == producing && s.Passes() > 0 {
-		d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+		d, err := dos.NewEnsemble(energy, s.LnWeight, s.Blocks, p.LnStates())
 		if err != nil {
 			return nil, err
 		}
-		r.density = d
+		r.density, r.transitions = d, j.byTransitions(s, energy)
 	}
 	r.unproduced = r.density.Fill(adaptive)
 	if r.density.Len() == 0 {
 		return nil, errors.New("the run ended before any level was visited; give it more time (run.max_time)")
 	}
 	r.density.Normalise(p.LnStates())
+	r.canonical = r.density.Canonical(betaGrid(j.infiniteTransition()))
+	r.transition = j.transition(r.density)
 
 	known := map[float64]bool{}
 	if r.exact = j.computeExact(ctx); r.exact != nil {
-		difference, err := dos.Compare(r.density, r.exact)
+		difference, err := dos.Compare(r.density.Density, r.exact)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +87,9 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		}
 	}
 	slices.Sort(r.missing)
-	return r, nil
+	var err error
+	r.estimators, err = j.compareEstimators(r)
+	return r, err
 }
 
 // computeExact returns the exact density of states, nil where it would take longer

@@ -51,8 +51,8 @@ type Observer interface {
 	Pass(p sampler.Progress, done float64)
 	// Step tells of a gradient step.
 	Step(s trainer.StepInfo)
-	// Close is called at the end of the run.
-	Close()
+	// Close is called at the end of the run, which may have come before its time.
+	Close(complete bool)
 }
 
 // job is a run under way.
@@ -149,7 +149,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		j.checkpoint()
 	}
 	if o.Observe != nil {
-		defer o.Observe.Close()
+		defer func() { o.Observe.Close(err == nil && j.interrupted == nil) }()
 	}
 	if err := j.sample(ctx); err != nil {
 		return nil, err

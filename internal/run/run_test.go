@@ -69,6 +69,11 @@ func TestRun(t *testing.T) {
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
 			s := perform(t, folder, settings...)
+			if local := s.Phases[0].Moves["local"].Trials > 0; local != (s.Estimators != nil) {
+				t.Errorf("local moves: %v, estimators %+v", local, s.Estimators)
+			} else if local && (s.Estimators.Exact.RMS > 0.1 || s.Estimators.ErrorRatio > 1) {
+				t.Errorf("estimate from transitions: %v", s.Estimators)
+			}
 			if s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA) > 0 {
 				t.Errorf("difference from the exact density of states: %+v", s.Exact)
 			}
@@ -94,7 +99,7 @@ func TestRun(t *testing.T) {
 			if onDisk.Exact.RMS != s.Exact.RMS {
 				t.Errorf("summary.json has rms %v, the run returned %v", onDisk.Exact.RMS, s.Exact.RMS)
 			}
-			for _, name := range []string{run.ConfigFile, run.DensityFile, run.SummaryFile, "ln_g.svg", "energy.svg"} {
+			for _, name := range []string{run.ConfigFile, run.DensityFile, run.SummaryFile, run.ObservablesFile, "ln_g.svg", "energy.svg"} {
 				if data := read(t, folder, name); bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf")) {
 					t.Errorf("%s holds a NaN or an infinity", name)
 				}
@@ -184,7 +189,7 @@ func (s *stopper) Pass(sampler.Progress, float64) {
 	}
 }
 func (s *stopper) Step(trainer.StepInfo) {}
-func (s *stopper) Close()                {}
+func (s *stopper) Close(bool)            {}
 
 // TestInterrupted stops runs in both phases: they end in order with what they have
 // and say so.

@@ -24,8 +24,11 @@ type Summary struct {
 	GroundState *GroundState `json:"ground_state,omitempty"`
 	// Exact is the difference from the exact density of states, where that can be
 	// computed in seconds.
-	Exact   *dos.Difference `json:"exact,omitempty"`
-	Verdict Verdict         `json:"verdict"`
+	Exact *dos.Difference `json:"exact,omitempty"`
+	// Estimators compares the two estimates of ln g that production gives.
+	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
+	Transition *TransitionSummary `json:"transition"`
+	Verdict    Verdict            `json:"verdict"`
 	// Interrupted says why the run ended before it was complete; it can be resumed.
 	Interrupted string            `json:"interrupted,omitempty"`
 	Resumptions []Resumption      `json:"resumptions,omitempty"`
@@ -100,6 +103,9 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 	}
 	check("flatness", flatness >= minFlatness, "%.2f in production, at least %g is needed", flatness, minFlatness)
 	check("round trips", trips >= minRoundTrips, "%.0f in production, at least %d are needed", trips, minRoundTrips)
+	if e := r.estimators; e != nil {
+		check("estimators", e.Discrepancy <= maxDiscrepancy, "histogram and transitions differ by %.2f errors (rms), at most %d are allowed", e.Discrepancy, maxDiscrepancy)
+	}
 	switch {
 	case ground == nil:
 		check("ground state", false, "never visited")
@@ -121,7 +127,7 @@ func (j *job) summarise(r *result) *Summary {
 	s := &Summary{
 		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
 		Seconds: j.elapsed().Seconds(), Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
-		Phases: j.phases, Exact: r.difference, Folder: j.folder,
+		Phases: j.phases, Exact: r.difference, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
 		Levels: LevelSummary{
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),

@@ -1,0 +1,97 @@
+package run
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+)
+
+// TransitionsFile holds the second estimate of ln g, in the run directory: from the
+// infinite-temperature transitions between levels that the local moves found.
+const TransitionsFile = "dos_transitions.csv"
+
+// EstimatorSummary compares the estimate from transitions with that from histograms,
+// both from the same production phase.
+type EstimatorSummary struct {
+	Levels int `json:"levels"`
+	// GroundState is ln g(E_min), nil where that level is absent.
+	GroundState *Estimate `json:"ground_state_ln_g,omitempty"`
+	// Exact is the difference from the exact density of states.
+	Exact *dos.Difference `json:"exact,omitempty"`
+	// ErrorRatio is the mean of its errors in units of the histogram's.
+	ErrorRatio float64 `json:"error_ratio"`
+	// Discrepancy is the root of the mean square of the differences between both, each
+	// in units of the two errors together; about 1 or, as both come from the same
+	// walkers, less.
+	Discrepancy float64 `json:"discrepancy"`
+}
+
+// maxDiscrepancy is the largest discrepancy between the estimators that may be chance:
+// neighbouring levels deviate together.
+const maxDiscrepancy = 3
+
+// byTransitions makes the estimate from transitions, nil where there is none.
+func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble {
+	if s.Transitions == nil {
+		return nil
+	}
+	e, err := dos.FromTransitions(energy, sampler.Steps, s.Transitions, j.system.LnStates())
+	if err != nil {
+		slog.Warn("no estimate from transitions between levels", "reason", err)
+		return nil
+	}
+	return e
+}
+
+// compareEstimators sums up the estimate from transitions beside that from histograms.
+func (j *job) compareEstimators(r *result) (*EstimatorSummary, error) {
+	if r.transitions == nil {
+		return nil, nil
+	}
+	t, h := r.transitions, r.density
+	s := &EstimatorSummary{Levels: t.Len()}
+	if t.Energy[0] == float64(j.system.Energy(j.system.GroundLevel())) {
+		ground := newEstimate(t.LnG[0], t.Error[0])
+		s.GroundState = &ground
+	}
+	if r.exact != nil {
+		d, err := dos.Compare(t.Density, r.exact)
+		if err != nil {
+			return nil, err
+		}
+		s.Exact = &d
+	}
+	square, ratio, n := 0.0, 0.0, 0.0
+	place := map[float64]int{}
+	for i, e := range h.Energy {
+		place[e] = i
+	}
+	for i, e := range t.Energy {
+		k, ok := place[e]
+		if !ok || math.IsNaN(t.Error[i]) || math.IsNaN(h.Error[k]) || h.Error[k] == 0 {
+			continue
+		}
+		z := (t.LnG[i] - h.LnG[k]) / math.Hypot(t.Error[i], h.Error[k])
+		square += z * z
+		ratio += t.Error[i] / h.Error[k]
+		n++
+	}
+	if n > 0 {
+		s.Discrepancy, s.ErrorRatio = math.Sqrt(square/n), ratio/n
+	}
+	return s, nil
+}
+
+func (s *EstimatorSummary) String() string {
+	text := fmt.Sprintf("errors %.2f of the histogram's, discrepancy %.2f", s.ErrorRatio, s.Discrepancy)
+	if s.GroundState != nil {
+		text += fmt.Sprintf(", ground state ln g = %s", s.GroundState)
+	}
+	if s.Exact != nil {
+		text += fmt.Sprintf(", rms difference from exact %.4f", s.Exact.RMS)
+	}
+	return text
+}
