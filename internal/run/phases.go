@@ -47,8 +47,12 @@ func (j *job) sample(ctx context.Context) error {
 	return nil
 }
 
-// toEnd tells why the run has to end before it is complete, nil if it has not.
+// toEnd tells why the run has to end before it is complete, nil if it has not. It has
+// not before there is a result of any kind, which is a matter of the first passes.
 func (j *job) toEnd(ctx context.Context) error {
+	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.engine.Progress().Levels == 0 {
+		return nil
+	}
 	if ctx.Err() != nil {
 		cause := context.Cause(ctx)
 		if errors.Is(cause, context.Canceled) {
