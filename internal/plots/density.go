@@ -3,12 +3,6 @@ package plots
 import (
 	"fmt"
 	"image/color"
-	"math"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"neuralwl/sampler/dos"
 )
@@ -41,24 +35,16 @@ type Curve struct {
 // levels in common with that reference. The lower panel of a single curve without a
 // reference is its error; there is none where that is unknown.
 func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
-	upper, lower := newPanel("", "ln g(E)"), newPanel("E", "deviation of ln g")
+	upper, lower := NewPanel("", "", "ln g(E)"), NewPanel("", "E", "deviation of ln g")
 	reference, others := exact, curves
 	if exact != nil {
-		line, err := plotter.NewLine(points(exact))
-		if err != nil {
-			return nil, err
-		}
-		line.Color, line.Width = exactColour, vg.Points(3)
-		upper.Add(line)
-		upper.Legend.Add("exact", line)
+		upper.Line("exact", LnGOf(exact), exactColour, 3)
 	} else {
 		reference, others = curves[0].Density, curves[1:]
-		if err := addPoints(upper, curves[0].Name, reference, 0); err != nil {
-			return nil, err
-		}
+		upper.Points(curves[0].Name, LnGOf(reference), colours[0])
 	}
 	for k, curve := range others {
-		colour := k + len(curves) - len(others)
+		colour := colours[k+len(curves)-len(others)]
 		deviation, shift, err := dos.Deviation(curve.Density, reference)
 		if err != nil {
 			return nil, fmt.Errorf("plot %s: compared with %s: %w", curve.Name, nameOf(curves, exact), err)
@@ -67,31 +53,20 @@ func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 		for _, x := range curve.LnG {
 			shifted.LnG = append(shifted.LnG, x+shift)
 		}
-		if err := addPoints(upper, curve.Name, shifted, colour); err != nil {
-			return nil, err
-		}
-		if err := addPoints(lower, "", deviation, colour); err != nil {
-			return nil, err
-		}
+		upper.Points(curve.Name, LnGOf(shifted), colour)
+		lower.Points("", LnGOf(deviation), colour)
 	}
 	if len(others) == 0 {
-		errors := &dos.Density{}
-		for i, deviation := range reference.Error {
-			if !math.IsNaN(deviation) {
-				errors.Energy, errors.LnG = append(errors.Energy, reference.Energy[i]), append(errors.LnG, deviation)
-			}
-		}
-		if len(errors.Energy) == 0 {
-			upper.X.Label.Text = "E"
+		errors := LnGOf(reference).Errors()
+		if len(errors) == 0 {
+			upper.plot.X.Label.Text = "E"
 			return Figure{upper}, nil
 		}
-		lower.Y.Label.Text = "standard error of ln g"
-		lower.Y.Min = 0
-		if err := addPoints(lower, "", errors, 0); err != nil {
-			return nil, err
-		}
+		lower = NewPanel("", "E", "standard error of ln g")
+		lower.IncludeY(0)
+		lower.Points("", errors, colours[0])
 	}
-	lower.X.Min, lower.X.Max = upper.X.Min, upper.X.Max
+	lower.AlignX(upper)
 	return Figure{upper, lower}, nil
 }
 
@@ -100,45 +75,4 @@ func nameOf(curves []Curve, exact *dos.Density) string {
 		return "the exact density of states"
 	}
 	return curves[0].Name
-}
-
-func points(d *dos.Density) plotter.XYs {
-	xy := make(plotter.XYs, d.Len())
-	for i, e := range d.Energy {
-		xy[i] = plotter.XY{X: e, Y: d.LnG[i]}
-	}
-	return xy
-}
-
-// addPoints draws ln g, with bars of one standard error where that is known.
-func addPoints(p *plot.Plot, name string, d *dos.Density, colour int) error {
-	var barred struct {
-		plotter.XYs
-		plotter.YErrors
-	}
-	all := points(d)
-	for i, deviation := range d.Error {
-		if !math.IsNaN(deviation) {
-			barred.XYs = append(barred.XYs, all[i])
-			barred.YErrors = append(barred.YErrors, struct{ Low, High float64 }{deviation, deviation})
-		}
-	}
-	if len(barred.XYs) > 0 {
-		bars, err := plotter.NewYErrorBars(barred)
-		if err != nil {
-			return err
-		}
-		bars.Color, bars.CapWidth = colours[colour], 0
-		p.Add(bars)
-	}
-	scatter, err := plotter.NewScatter(all)
-	if err != nil {
-		return err
-	}
-	scatter.GlyphStyle = draw.GlyphStyle{Color: colours[colour], Radius: vg.Points(1.6), Shape: draw.CircleGlyph{}}
-	p.Add(scatter)
-	if name != "" {
-		p.Legend.Add(name, scatter)
-	}
-	return nil
 }

@@ -2,10 +2,12 @@ package plots_test
 
 import (
 	"bytes"
+	"image/color"
 	"image/png"
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,5 +88,38 @@ func TestLnGNamesTheFault(t *testing.T) {
 	}
 	if err := (plots.Figure{}).Encode(io.Discard, "a.pdf"); err == nil || !strings.Contains(err.Error(), ".png or .svg") {
 		t.Errorf("a.pdf: %v", err)
+	}
+}
+
+func TestPanelDrawsWhatIsKnown(t *testing.T) {
+	p := plots.NewPanel("title of the panel", "T", "U")
+	half := plots.Series{{1, 2, 0.5}, {2, 3, math.NaN()}, {3, 4, 0.25}}
+	p.Band(half, color.Black)
+	p.Band(half.Errors(), color.Black) // has none
+	p.Line("the line", half, color.Black, 1)
+	p.Marker("the marker", 1.5)
+	var svg bytes.Buffer
+	if err := (plots.Figure{p}).Encode(&svg, "a.svg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"title of the panel", "the line", "the marker"} {
+		if !bytes.Contains(svg.Bytes(), []byte(want)) {
+			t.Errorf("no %q in the plot", want)
+		}
+	}
+	if bytes.Contains(svg.Bytes(), []byte("NaN")) {
+		t.Error("NaN in the plot")
+	}
+	if want := (plots.Series{{1, 2, 0.5}, {3, 4, 0.25}}); !slices.Equal(half.Known(), want) {
+		t.Errorf("known are %v, want %v", half.Known(), want)
+	}
+}
+
+func TestEncodeReturnsTheFaultOfAPanel(t *testing.T) {
+	p := plots.NewPanel("", "T", "U")
+	p.Line("", plots.Series{{1, math.Inf(1), 0}}, color.Black, 1)
+	p.Points("", plots.Series{{1, 2, 0.5}}, color.Black)
+	if err := (plots.Figure{p}).Encode(io.Discard, "a.png"); err == nil || !strings.Contains(err.Error(), "a.png") {
+		t.Errorf("an infinite value: %v", err)
 	}
 }

@@ -1,0 +1,154 @@
+package plots
+
+import (
+	"image/color"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+var (
+	gridColour   = color.Gray{Y: 0xe4}
+	markerColour = color.Gray{Y: 0x77}
+)
+
+// Panel is a pair of axes and what is drawn in it, the later above the earlier. What is
+// drawn with a name stands in the legend. The first error in drawing, as of a value
+// that is not finite, is kept and returned by Figure.Encode.
+type Panel struct {
+	plot *plot.Plot
+	err  error
+}
+
+// NewPanel is an empty panel with a grid, and x and y written at its axes.
+func NewPanel(title, x, y string) *Panel {
+	p := plot.New()
+	p.Title.Text = title
+	p.Title.Padding = 2 * vg.Millimeter
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks(8), ticks(8)
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = gridColour, gridColour
+	p.Add(grid)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Padding = vg.Millimeter
+	return &Panel{plot: p}
+}
+
+// IncludeY extends the range of y to values that need not be drawn.
+func (p *Panel) IncludeY(values ...float64) {
+	for _, y := range values {
+		p.plot.Y.Min, p.plot.Y.Max = min(p.plot.Y.Min, y), max(p.plot.Y.Max, y)
+	}
+}
+
+// AlignX gives the panel the range of x that other has by now.
+func (p *Panel) AlignX(other *Panel) {
+	p.plot.X.Min, p.plot.X.Max = other.plot.X.Min, other.plot.X.Max
+}
+
+// Points draws points, with bars of one standard error where that is known.
+func (p *Panel) Points(name string, s Series, c color.Color) {
+	if known := s.Known(); len(known) > 0 {
+		bars, err := plotter.NewYErrorBars(known)
+		if p.failed(err) {
+			return
+		}
+		bars.Color, bars.CapWidth = c, 0
+		p.plot.Add(bars)
+	}
+	scatter, err := plotter.NewScatter(s)
+	if p.failed(err) {
+		return
+	}
+	scatter.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(1.6), Shape: draw.CircleGlyph{}}
+	p.add(name, scatter)
+}
+
+// Line draws a line through the points, of a width in points of 1/72 inch. It draws no
+// errors.
+func (p *Panel) Line(name string, s Series, c color.Color, width float64) {
+	line, err := plotter.NewLine(s)
+	if p.failed(err) {
+		return
+	}
+	line.Color, line.Width = c, vg.Points(width)
+	p.add(name, line)
+}
+
+// Band fills what is within one standard error of the points whose error is known. It
+// draws nothing where there are none.
+func (p *Panel) Band(s Series, c color.Color) {
+	known := s.Known()
+	if len(known) == 0 {
+		return
+	}
+	var outline plotter.XYs
+	for _, p := range known {
+		outline = append(outline, plotter.XY{X: p.X, Y: p.Y + p.Error})
+	}
+	for _, p := range slices.Backward(known) {
+		outline = append(outline, plotter.XY{X: p.X, Y: p.Y - p.Error})
+	}
+	band, err := plotter.NewPolygon(outline)
+	if p.failed(err) {
+		return
+	}
+	band.Color, band.LineStyle.Width = c, 0
+	p.plot.Add(band)
+}
+
+// Marker draws a dashed vertical line at x over the range of y that the panel has by
+// now.
+func (p *Panel) Marker(name string, x float64) {
+	line, err := plotter.NewLine(plotter.XYs{{X: x, Y: p.plot.Y.Min}, {X: x, Y: p.plot.Y.Max}})
+	if p.failed(err) {
+		return
+	}
+	line.Color, line.Dashes = markerColour, []vg.Length{vg.Points(4), vg.Points(3)}
+	p.add(name, line)
+}
+
+func (p *Panel) add(name string, drawn interface {
+	plot.Plotter
+	plot.Thumbnailer
+}) {
+	p.plot.Add(drawn)
+	if name != "" {
+		p.plot.Legend.Add(name, drawn)
+	}
+}
+
+// failed keeps the first error.
+func (p *Panel) failed(err error) bool {
+	if p.err == nil {
+		p.err = err
+	}
+	return err != nil
+}
+
+// ticks places about n labelled marks at multiples of 1, 2 or 5 times a power of
+// ten.
+func ticks(n float64) plot.TickerFunc {
+	return func(low, high float64) (marks []plot.Tick) {
+		if math.IsInf(high-low, 0) {
+			return nil // no number is that far away
+		}
+		step := math.Pow(10, math.Floor(math.Log10((high-low)/n)))
+		for _, factor := range []float64{1, 2, 5, 10} {
+			if (high-low)/(factor*step) <= n {
+				step *= factor
+				break
+			}
+		}
+		for k := math.Ceil(low/step - 1e-9); k*step <= high+1e-9*step; k++ {
+			marks = append(marks, plot.Tick{Value: k * step, Label: strconv.FormatFloat(k*step+0, 'g', 6, 64)})
+		}
+		return marks
+	}
+}
