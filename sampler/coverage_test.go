@@ -49,7 +49,7 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		transitions, err := dos.FromTransitions(energy, Steps, s.Transitions, p.LnStates())
+		transitions, err := dos.FromTransitions(energy, Steps, s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"neuralwl/internal/invariants"
+	"neuralwl/internal/parallel"
 	"neuralwl/sampler/lattice"
 )
 
@@ -114,8 +115,6 @@ type Engine struct {
 	walkers []walker
 	tables  *tables
 	neural  *neuralMove
-	// transitions of the local moves, counted in production; nil without those
-	transitions *transitions
 
 	lnG      []float64
 	seen     []bool
@@ -161,7 +160,6 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Local != NoLocalMove {
 		e.interval = trialsPerLevel * int64(p.Levels())
-		e.transitions = newTransitions(p, o.Local, o.Workers)
 	}
 	if o.Proposer != nil {
 		e.neural = newNeuralMove(p, o.Proposer, o.Partial, o.Walkers)
@@ -208,11 +206,8 @@ func (e *Engine) Pass(ctx context.Context) error {
 		}
 	}
 	e.passes++
-	if s := e.samples; s != nil {
-		s.passes++
-		if e.transitions != nil {
-			e.transitions.add(s.Transitions[s.stretch])
-		}
+	if e.samples != nil {
+		e.samples.passes++
 	}
 	if invariants.Enabled || e.passes%energyCheck == 0 {
 		if err := e.CheckEnergies(); err != nil {
@@ -233,25 +228,24 @@ func (e *Engine) hits(worker, i int) []int64 {
 	return e.pending[worker]
 }
 
-// situations is where a worker counts transitions, nil outside of production.
-func (e *Engine) situations(worker int) []int64 {
-	if e.samples == nil {
-		return nil
-	}
-	return e.transitions.situations[worker]
-}
-
 // localSweeps moves every walker by some sweeps.
 func (e *Engine) localSweeps(sweeps int) {
 	began := time.Now()
 	accepted := make([]int64, len(e.pending))
 	groundLevel, peakLevel := e.o.System.GroundLevel(), e.o.System.PeakLevel()
-	e.each(len(e.walkers), func(worker, i int) {
-		w := &e.walkers[i]
+	size := groupSize(len(e.walkers))
+	parallel.Do(e.o.Workers, groups(len(e.walkers)), 1, func(worker, group int) {
+		var situations []int64
+		if e.samples != nil {
+			situations = e.samples.situations(group)
+		}
 		done := 0
-		for range sweeps {
-			done += e.tables.sweep(w, e.hits(worker, i), e.situations(worker))
-			w.trip.note(w.level, groundLevel, peakLevel)
+		for i := group * size; i < min((group+1)*size, len(e.walkers)); i++ {
+			w := &e.walkers[i]
+			for range sweeps {
+				done += e.tables.sweep(w, e.hits(worker, i), situations)
+				w.trip.note(w.level, groundLevel, peakLevel)
+			}
 		}
 		accepted[worker] += int64(done)
 	})

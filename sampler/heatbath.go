@@ -146,7 +146,7 @@ func (b *heatBathBlock) draw(row []uint8, from, n, q, level int, table heatBathT
 		u := b.draws[i]
 		pattern := s.pattern % patterns
 		if situations != nil {
-			situations[(level*patterns+int(pattern))*bondCounts+int(s.present)]++
+			situations[level*len(situationAt)+int(situationOf[pattern][s.present])]++
 		}
 		level -= int(s.present)
 		border := &table[level][pattern]

@@ -8,20 +8,32 @@ type Samples struct {
 	// Blocks are histograms by level. A block is one walker, or one walker in one
 	// stretch of the phase where walkers are few.
 	Blocks [][]int64
-	// Transitions are the infinite-temperature transitions between levels that the
-	// local moves found, as dos.FromTransitions takes them with Steps steps, in
-	// stretches of the phase; nil without local moves.
-	Transitions [][]int64
 
-	walkers, segment, stretch int
-	passes                    int64
+	walkers, segment int
+	passes           int64
+	transitions      *transitions // nil without local moves
 }
 
 // minBlocks is how many blocks an error bar is at least made of: with 32, its own
 // relative error is 1/sqrt(2*31) = 13 %.
 const minBlocks = 32
 
-// segments is the number of blocks per walker.
+// maxGroups bounds the number of groups of walkers, and with it the memory for their
+// transitions.
+const maxGroups = 64
+
+// groupSize is the number of walkers that move together and whose transitions are
+// counted together: as many as leave minBlocks groups, but no more than a few, so that
+// workers share them evenly, unless there would be too many groups.
+func groupSize(walkers int) int {
+	return max(1, min(8, walkers/minBlocks), (walkers+maxGroups-1)/maxGroups)
+}
+
+// groups is their number.
+func groups(walkers int) int { return (walkers + groupSize(walkers) - 1) / groupSize(walkers) }
+
+// segments is the number of stretches of the phase that are needed to have minBlocks
+// blocks.
 func segments(walkers int) int { return (minBlocks + walkers - 1) / walkers }
 
 // Produce ends the Wang-Landau phase: ln g is frozen, counts start anew. Levels
@@ -38,8 +50,8 @@ func (e *Engine) Produce() {
 	for i := range s.Blocks {
 		s.Blocks[i] = make([]int64, len(e.lnG))
 	}
-	if e.transitions != nil {
-		s.Transitions = newTransitionBlocks(len(e.lnG))
+	if e.o.Local != NoLocalMove {
+		s.transitions = newTransitions(e.o.System, e.o.Local, segments(len(e.walkers))*groups(len(e.walkers)))
 	}
 	e.samples = s
 	e.phase = Production
@@ -55,10 +67,26 @@ func (e *Engine) Produce() {
 func (e *Engine) Samples() *Samples { return e.samples }
 
 // Segment tells that the production phase is at the given fraction 0..1 of its
-// course, which decides into which blocks is counted next.
+// course, which decides into which block a walker counts next.
 func (s *Samples) Segment(fraction float64) {
-	part := func(parts int) int { return max(0, min(parts-1, int(fraction*float64(parts)))) }
-	s.segment, s.stretch = part(segments(s.walkers)), part(minBlocks)
+	n := segments(s.walkers)
+	s.segment = max(0, min(n-1, int(fraction*float64(n))))
+}
+
+// Transitions are the infinite-temperature transitions between levels that the local
+// moves found, in blocks as dos.FromTransitions takes them with Steps steps; nil
+// without local moves. A block is a group of walkers, or one in one stretch of the
+// phase. Shared, valid until the next pass.
+func (s *Samples) Transitions() [][]int64 {
+	if s.transitions == nil {
+		return nil
+	}
+	return s.transitions.counts()
+}
+
+// situations is where a group of walkers counts transitions.
+func (s *Samples) situations(group int) []int64 {
+	return s.transitions.situations[s.segment*groups(s.walkers)+group]
 }
 
 func (s *Samples) row(walker int) []int64 { return s.Blocks[s.segment*s.walkers+walker] }

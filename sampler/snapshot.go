@@ -43,7 +43,6 @@ type ProductionSnapshot struct {
 	Blocks      [][]int64
 	Transitions [][]int64
 	Segment     int
-	Stretch     int
 	Passes      int64
 }
 
@@ -65,8 +64,8 @@ func (e *Engine) Snapshot() *Snapshot {
 	}
 	if p := e.samples; p != nil {
 		s.Production = &ProductionSnapshot{
-			LnWeight: p.LnWeight, Blocks: p.Blocks, Transitions: p.Transitions,
-			Segment: p.segment, Stretch: p.stretch, Passes: p.passes,
+			LnWeight: p.LnWeight, Blocks: p.Blocks, Transitions: p.Transitions(),
+			Segment: p.segment, Passes: p.passes,
 		}
 	}
 	for i := range e.walkers {
@@ -88,6 +87,19 @@ func (e *Engine) Restore(s *Snapshot) error {
 	if err := e.check(s); err != nil {
 		return fmt.Errorf("state of the sampler: %w", err)
 	}
+	e.samples = nil
+	if p := s.Production; p != nil {
+		e.Produce() // makes room for all counts; what else it does is overwritten below
+		e.samples.LnWeight, e.samples.segment, e.samples.passes = slices.Clone(p.LnWeight), p.Segment, p.Passes
+		for i, block := range p.Blocks {
+			copy(e.samples.Blocks[i], block)
+		}
+		for i, block := range p.Transitions {
+			if e.samples.transitions != nil {
+				copy(e.samples.transitions.changes[i], block)
+			}
+		}
+	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times
 	copy(e.lnG, s.LnG)
 	copy(e.seen, s.Seen)
@@ -104,21 +116,6 @@ func (e *Engine) Restore(s *Snapshot) error {
 		}
 	}
 	e.schedule.lnF, e.schedule.inverse, e.schedule.trials, e.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
-	e.samples = nil
-	if p := s.Production; p != nil {
-		e.samples = &Samples{
-			LnWeight: slices.Clone(p.LnWeight), walkers: len(e.walkers), segment: p.Segment, stretch: p.Stretch, passes: p.Passes,
-		}
-		for _, block := range p.Blocks {
-			e.samples.Blocks = append(e.samples.Blocks, slices.Clone(block))
-		}
-		if e.transitions != nil && p.Transitions == nil {
-			e.samples.Transitions = newTransitionBlocks(len(e.lnG)) // counts begin here
-		}
-		for _, block := range p.Transitions {
-			e.samples.Transitions = append(e.samples.Transitions, slices.Clone(block))
-		}
-	}
 	n := e.o.System.Sites()
 	for i := range e.walkers {
 		w := &e.walkers[i]
@@ -172,13 +169,13 @@ func (e *Engine) check(s *Snapshot) error {
 			length(fmt.Sprintf("block %d", i), len(block), levels)
 		}
 		if p.Transitions != nil {
-			length("transitions", len(p.Transitions), minBlocks)
+			length("transitions", len(p.Transitions), segments(walkers)*groups(walkers))
 		}
 		for i, block := range p.Transitions {
 			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps)
 		}
-		if p.Segment < 0 || p.Segment >= segments(walkers) || p.Stretch < 0 || p.Stretch >= minBlocks {
-			fault("segment %d of %d, stretch %d of %d", p.Segment, segments(walkers), p.Stretch, minBlocks)
+		if p.Segment < 0 || p.Segment >= segments(walkers) {
+			fault("segment %d of %d", p.Segment, segments(walkers))
 		}
 	}
 	length("generators", len(s.Generators), walkers)

@@ -14,65 +14,102 @@ const Steps = 2*maxStep + 1
 // trial; its sum over the visits to a level estimates the infinite-temperature
 // transition matrix between levels.
 //
-// A worker counts situations, one increment per trial; the situations are turned into
-// changes of the level once per pass.
+// Sweeps count situations, one increment per trial, in blocks of walkers that belong
+// together in the error analysis. What a situation means for the level is worked out
+// only when the counts are asked for.
 type transitions struct {
-	move LocalMove
-	q    int
-	// situations are counted at [worker][level*width + situation]: of the heat bath
-	// the situation is pattern*bondCounts + bonds present, of Metropolis the change of
-	// the level that was proposed, + maxStep.
+	move  LocalMove
+	q     int
+	width int // number of situations
+	// situations are counted at [block][level*width + situation]: of the heat bath a
+	// situation is what situationOf says, of Metropolis the change of the level that
+	// was proposed, + maxStep.
 	situations [][]int64
-	width      int
+	changes    [][]int64 // worked out so far, [block][level*Steps + change + maxStep]
 }
 
-// bondCounts is the number of values that the bonds of a site can take.
-const bondCounts = maxStep + 1
+// situations of a site in the heat bath: its neighbours' colours can be alike in five
+// ways, and its own colour is that of one of the runs or none of them. situationOf
+// numbers them by pattern and bonds present.
+var (
+	situationOf [patterns][maxStep + 1]uint8
+	// situationAt is a pattern and a number of bonds present for each number.
+	situationAt [][2]int
+)
 
-func newTransitions(p *lattice.Potts, move LocalMove, workers int) *transitions {
-	t := &transitions{move: move, q: p.Q(), width: Steps}
-	if move == HeatBath {
-		t.width = patterns * bondCounts
-	}
-	t.situations = make([][]int64, workers)
-	for i := range t.situations {
-		t.situations[i] = make([]int64, p.Levels()*t.width)
-	}
-	return t
-}
-
-// add moves the counts to block, [level*Steps + change + maxStep], where they are
-// colours: each trial adds the number of colours (of the heat bath all q, of Metropolis
-// one, drawn at random) that lead to that change.
-func (t *transitions) add(block []int64) {
-	for _, counts := range t.situations {
-		for i, n := range counts {
-			if n == 0 {
+func init() {
+	numbers := map[[4]uint8]int{} // first number by the runs' lengths, ascending
+	for pattern := range patterns {
+		var lengths [4]uint8
+		for i, n := range runStart[pattern] {
+			lengths[i] = n
+			for k := i; k > 0 && lengths[k] < lengths[k-1]; k-- {
+				lengths[k], lengths[k-1] = lengths[k-1], lengths[k]
+			}
+		}
+		first, known := numbers[lengths]
+		if !known {
+			first = len(situationAt)
+			numbers[lengths] = first
+		}
+		next := first
+		for present := range maxStep + 1 {
+			possible := present == 0
+			for _, n := range lengths {
+				possible = possible || int(n) == present
+			}
+			if !possible {
 				continue
 			}
-			counts[i] = 0
-			level, situation := i/t.width, i%t.width
-			row := block[level*Steps : (level+1)*Steps]
-			if t.move == Metropolis {
-				row[situation] += n
-				continue
+			if !known {
+				situationAt = append(situationAt, [2]int{pattern, present})
 			}
-			pattern, present := situation/bondCounts, situation%bondCounts
-			row[maxStep-present] += n * int64(max(t.q-runs[pattern], 0))
-			for _, bonds := range runStart[pattern] {
-				if bonds > 0 {
-					row[int(bonds)-present+maxStep] += n
-				}
-			}
+			situationOf[pattern][present] = uint8(next)
+			next++
 		}
 	}
 }
 
-// newTransitionBlocks returns empty blocks for add.
-func newTransitionBlocks(levels int) [][]int64 {
-	blocks := make([][]int64, minBlocks)
-	for i := range blocks {
-		blocks[i] = make([]int64, levels*Steps)
+// newTransitions counts in the given number of blocks.
+func newTransitions(p *lattice.Potts, move LocalMove, blocks int) *transitions {
+	t := &transitions{move: move, q: p.Q(), width: Steps, situations: make([][]int64, blocks), changes: make([][]int64, blocks)}
+	if move == HeatBath {
+		t.width = len(situationAt)
 	}
-	return blocks
+	for i := range t.situations {
+		t.situations[i] = make([]int64, p.Levels()*t.width)
+		t.changes[i] = make([]int64, p.Levels()*Steps)
+	}
+	return t
+}
+
+// counts returns the changes of the level by block, at [level*Steps + change + maxStep],
+// in colours: each trial adds the number of colours (of the heat bath all q, of
+// Metropolis one, drawn at random) that lead to that change. Shared, not to be written.
+func (t *transitions) counts() [][]int64 {
+	for block, situations := range t.situations {
+		for i, n := range situations {
+			if n != 0 {
+				situations[i] = 0
+				level := i / t.width
+				t.add(t.changes[block][level*Steps:(level+1)*Steps], i%t.width, n)
+			}
+		}
+	}
+	return t.changes
+}
+
+// add adds n times a situation to the changes of a level.
+func (t *transitions) add(row []int64, situation int, n int64) {
+	if t.move == Metropolis {
+		row[situation] += n
+		return
+	}
+	pattern, present := situationAt[situation][0], situationAt[situation][1]
+	row[maxStep-present] += n * int64(max(t.q-runs[pattern], 0))
+	for _, bonds := range runStart[pattern] {
+		if bonds > 0 {
+			row[int(bonds)-present+maxStep] += n
+		}
+	}
 }

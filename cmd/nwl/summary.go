@@ -25,6 +25,9 @@ func printSummary(w io.Writer, s *run.Summary) error {
 		row("  time", "local %.1f s, propose %.1f s, log_prob %.1f s, train %.1f s, in all %.1f s",
 			p.Seconds["local"], p.Seconds["propose"], p.Seconds["log_prob"], p.Seconds["train"], p.Seconds["all"])
 	}
+	if s.Autocorrelation != nil {
+		row("autocorrelation", "of the energy: %s passes", s.Autocorrelation)
+	}
 	if n := s.Network; n != nil {
 		row("network", "%s on %s, %d gradient steps, loss %.2f nats", n.Architecture, n.Provider, n.Training.Steps, n.Training.Loss)
 		if n.Training.Dropped > 0 {

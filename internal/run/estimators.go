@@ -35,10 +35,11 @@ const maxDiscrepancy = 3
 
 // byTransitions makes the estimate from transitions, nil where there is none.
 func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble {
-	if s.Transitions == nil {
+	counts := s.Transitions()
+	if counts == nil {
 		return nil
 	}
-	e, err := dos.FromTransitions(energy, sampler.Steps, s.Transitions, j.system.LnStates())
+	e, err := dos.FromTransitions(energy, sampler.Steps, counts, j.system.LnStates())
 	if err != nil {
 		slog.Warn("no estimate from transitions between levels", "reason", err)
 		return nil

@@ -74,7 +74,8 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	case adapting:
 		limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
 		switch {
-		case j.engine.LnF() <= j.c.WangLandau.FinalLnF:
+		case j.engine.LnF() <= j.c.WangLandau.FinalLnF && j.engine.LnF() < j.at.FirstLnF:
+			// A histogram was flat at least once, also where ln f is small from the start.
 		case limit > 0 && j.elapsed() > limit:
 			slog.Warn("run.max_time: the Wang-Landau phase ends before ln f is at wang_landau.final_ln_f",
 				"ln_f", j.engine.LnF(), "final_ln_f", j.c.WangLandau.FinalLnF)
@@ -136,7 +137,10 @@ func (j *job) adapt(ctx context.Context) error {
 		j.at.Train += time.Since(began)
 	}
 	first, last := math.Log(j.at.FirstLnF), math.Log(j.c.WangLandau.FinalLnF)
-	done := (math.Log(j.engine.LnF()) - first) / (last - first)
+	done := 0.0
+	if last < first {
+		done = (math.Log(j.engine.LnF()) - first) / (last - first)
+	}
 	if j.c.Run.MaxTime > 0 {
 		done = max(done, float64(j.elapsed())/((1-productionShare)*float64(j.c.Run.MaxTime)))
 	}

@@ -21,6 +21,9 @@ type result struct {
 	// a comparison of both says.
 	transitions *dos.Ensemble
 	estimators  *EstimatorSummary
+	// autocorrelation is the integrated autocorrelation time of the energy in production,
+	// in passes; nil where it cannot be told.
+	autocorrelation *Estimate
 	// canonical averages follow from it, at the inverse temperatures of betaGrid.
 	canonical  []dos.CanonicalEstimate
 	transition *TransitionSummary
@@ -54,6 +57,11 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 			return nil, err
 		}
 		r.density, r.transitions = d, j.byTransitions(s, energy)
+		perBlock := float64(s.Passes()) * float64(j.engine.Walkers()) / float64(len(s.Blocks))
+		if tau, deviation, err := dos.AutocorrelationTime(energy, s.Blocks, perBlock); err == nil {
+			estimate := newEstimate(tau, deviation)
+			r.autocorrelation = &estimate
+		}
 	}
 	r.unproduced = r.density.Fill(adaptive)
 	if r.density.Len() == 0 {

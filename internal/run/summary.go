@@ -25,6 +25,9 @@ type Summary struct {
 	// Exact is the difference from the exact density of states, where that can be
 	// computed in seconds.
 	Exact *dos.Difference `json:"exact,omitempty"`
+	// Autocorrelation is the integrated autocorrelation time of the energy in production,
+	// in passes.
+	Autocorrelation *Estimate `json:"autocorrelation_passes,omitempty"`
 	// Estimators compares the two estimates of ln g that production gives.
 	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
 	Transition *TransitionSummary `json:"transition"`
@@ -127,7 +130,7 @@ func (j *job) summarise(r *result) *Summary {
 	s := &Summary{
 		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
 		Seconds: j.elapsed().Seconds(), Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
-		Phases: j.phases, Exact: r.difference, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
+		Phases: j.phases, Exact: r.difference, Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
 		Levels: LevelSummary{
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
