@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test race invariants kill-test fuzz bench bench-c lint proto clean
+.PHONY: deps deps-test build run test race invariants kill-test fuzz bench bench-c scaling lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -47,6 +47,18 @@ bench-c: ## the local moves in C, as a yardstick for BENCH=Local
 	@mkdir -p bin
 	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/testdata/local.c -lm
 	bin/local-c
+
+# A run that was killed goes on at its last checkpoint. One that was interrupted has a
+# summary: the program below says so, and how to go on.
+scaling: $(foreach L,$(or $(SIZES),8 16 24 32),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, a quarter of an hour on one core, with make -j2 on two
+	$(GO) run ./internal/scaling/cmd --figure docs/scaling.png $^
+
+.PRECIOUS: runs/scaling/%/summary.json
+runs/scaling/%/summary.json: | build
+	@mkdir -p runs/scaling
+	if [ -e $(@D)/config.yaml ]; then GOMAXPROCS=1 bin/nwl run --resume $(@D); else \
+	GOMAXPROCS=1 bin/nwl run --set run.moves=local --set run.workers=1 --set system.size=$*x$* \
+		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); fi
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

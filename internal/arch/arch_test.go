@@ -17,7 +17,7 @@ const module = "neuralwl/"
 // layers lists the packages from the top down. A package may import packages of
 // lower layers only.
 var layers = [][]string{
-	{"cmd/nwl"},
+	{"cmd/nwl", "internal/scaling/cmd"},
 	{"internal/run"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"trainer"},
@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"exporter"},
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
-	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice", "internal/checkpoint"},
+	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
 	{"internal/disk", "internal/invariants", "internal/parallel"},
 }
 

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/run"
+	"neuralwl/internal/scaling"
+)
+
+// summary is that of a run whose quantities are at their limits but for the leading
+// corrections.
+func summary(l float64) *run.Summary {
+	t, heat := scaling.TransitionTemperature(colours), scaling.LatentHeat(colours)
+	beta := estimate(1/(t+scaling.Shift(colours)/(l*l)), 1e-5)
+	height := estimate(math.Pow(heat*l*beta.Value/2, 2), 1e-3)
+	return &run.Summary{
+		System:  fmt.Sprintf("potts q=%d %gx%g", colours, l, l),
+		Verdict: run.Verdict{Converged: true},
+		Phases:  []run.PhaseSummary{{Name: "production", RoundTrips: 100}},
+		Transition: &run.TransitionSummary{
+			HeatMaximum: &beta, Height: &height,
+			Coexistence: &run.CoexistenceSummary{
+				EqualHeight: beta, EqualWeight: beta,
+				StateWeight:      estimate(beta.Value+math.Log(colours)/(l*l*heat), 1e-5),
+				LatentHeat:       estimate(heat+5/(l*l), 1e-3),
+				InterfaceTension: estimate(scaling.InterfaceTension, 1e-3),
+			},
+		},
+	}
+}
+
+func save(t *testing.T, folder, name string, s *run.Summary) string {
+	t.Helper()
+	data, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, name)
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReport(t *testing.T) {
+	folder := t.TempDir()
+	var paths []string
+	for _, l := range []float64{24, 8, 16} {
+		paths = append(paths, save(t, folder, fmt.Sprint(l), summary(l)))
+	}
+	runs, err := readRuns(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quantities, err := analyse(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []int{heatMaximum, equalHeight, equalWeight, peakDistance, heatHeight, weights} {
+		q := quantities[k]
+		if value, _ := q.fits[0].Limit(); math.Abs(value-q.exact) > 1e-9 {
+			t.Errorf("%s, %s: limit %v, want %v", q.symbol, q.name, value, q.exact)
+		}
+	}
+	figure := filepath.Join(folder, "figure.svg")
+	if err := report(paths, figure); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(figure); err != nil || info.Size() == 0 {
+		t.Errorf("no figure: %v", err)
+	}
+}
+
+func TestUnusableRuns(t *testing.T) {
+	folder := t.TempDir()
+	for want, spoil := range map[string]func(*run.Summary){
+		"go on with nwl run --resume":    func(s *run.Summary) { s.Interrupted = "run.max_time" },
+		"has not converged":              func(s *run.Summary) { s.Verdict.Converged = false },
+		"not the Potts model of 10":      func(s *run.Summary) { s.System = "potts q=3 8x8" },
+		"on a square":                    func(s *run.Summary) { s.System = "potts q=10 8x16" },
+		"no transition of first order":   func(s *run.Summary) { s.Transition.Coexistence = nil },
+		"equal height, L = 8: the error": func(s *run.Summary) { s.Transition.Coexistence.EqualHeight.Error = nil },
+		"more sizes are needed":          func(*run.Summary) {},
+	} {
+		s := summary(8)
+		spoil(s)
+		err := report([]string{save(t, folder, "summary.json", s)}, filepath.Join(folder, "figure.png"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+	if err := report(nil, filepath.Join(folder, "figure.png")); err == nil {
+		t.Error("no error without runs")
+	}
+}

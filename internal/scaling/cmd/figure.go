@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+
+	"neuralwl/internal/plots"
+)
+
+// palette can be told apart by the colour-blind, too (Okabe, Ito, Color Universal
+// Design, 2008).
+var palette = []color.Color{
+	color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, // blue
+	color.RGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}, // red
+	color.RGBA{R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, // green
+	color.RGBA{R: 0xcc, G: 0x79, B: 0xa7, A: 0xff}, // purple
+}
+
+var exactColour = color.RGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}
+
+// curvePoints is the number of points of a fitted curve.
+const curvePoints = 200
+
+// figure draws temperatures, latent heat and interface tension below each other, over
+// powers of 1/L, with the fitted curves and, on the left, their limits.
+func figure(q []quantity) plots.Figure {
+	var panels plots.Figure
+	for _, p := range []struct {
+		x, y       string
+		power      float64
+		quantities []quantity
+		include    []float64 // values of y, for the legend to cover nothing
+	}{
+		{"1/L²", "transition temperature", 2, q[heatMaximum : ratioQ+1], nil},
+		{"1/L²", "latent heat", 2, q[peakDistance : weights+1], nil},
+		{"1/L", "interface tension 2σ", 1, q[tension : tension+1], []float64{0.08, 0.12}},
+	} {
+		panel := plots.NewPanel("", p.x, p.y)
+		exact, end := p.quantities[0].exact, math.Pow(p.quantities[0].points[0].L, -p.power)
+		// The line begins left of the axis, so that the limits' error bars can be seen.
+		panel.Line(fmt.Sprintf("exact, %.6f", exact), plots.Series{{X: -0.02 * end, Y: exact}, {X: end, Y: exact}}, exactColour, 2)
+		for k, quantity := range p.quantities {
+			drawQuantity(panel, quantity, p.power, end, palette[k])
+		}
+		panel.IncludeY(p.include...)
+		panels = append(panels, panel)
+	}
+	return panels
+}
+
+// drawQuantity draws the points and, up to end, the fits of two powers to all of them,
+// with their limits.
+func drawQuantity(panel *plots.Panel, q quantity, power, end float64, c color.Color) {
+	var points plots.Series
+	for _, f := range q.fits {
+		if f.first > 0 || len(f.Powers) != 2 {
+			continue
+		}
+		curve := make(plots.Series, curvePoints)
+		for i := range curve {
+			x := end * float64(i) / (curvePoints - 1)
+			curve[i] = plots.Point{X: x, Y: f.At(math.Pow(x, 1/power))}
+		}
+		panel.Line("", curve, c, 1)
+		value, deviation := f.Limit()
+		points = append(points, plots.Point{X: 0, Y: value, Error: deviation})
+	}
+	for _, p := range q.points {
+		points = append(points, plots.Point{X: math.Pow(p.L, -power), Y: p.Value, Error: p.Error})
+	}
+	panel.Points(q.name, points, c)
+}

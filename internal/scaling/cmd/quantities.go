@@ -1,0 +1,192 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+
+	"neuralwl/internal/run"
+	"neuralwl/internal/scaling"
+)
+
+// colours is q of the model, for which exact results are known.
+const colours = 10
+
+// lattice is a run on the L x L lattice.
+type lattice struct {
+	L float64
+	*run.Summary
+}
+
+// readRuns reads summaries and puts them in the order of the sizes. All faults are
+// returned together.
+func readRuns(paths []string) (runs []lattice, err error) {
+	var faults []error
+	for _, path := range paths {
+		r, err := readRun(path)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", path, err))
+		}
+		runs = append(runs, r)
+	}
+	slices.SortFunc(runs, func(a, b lattice) int { return cmp.Compare(a.L, b.L) })
+	return runs, errors.Join(faults...)
+}
+
+func readRun(path string) (lattice, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return lattice{}, err
+	}
+	s := &run.Summary{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return lattice{}, err
+	}
+	var q, lx, ly int
+	if _, err := fmt.Sscanf(s.System, "potts q=%d %dx%d", &q, &lx, &ly); err != nil || q != colours || lx != ly {
+		return lattice{}, fmt.Errorf("the system is %q, not the Potts model of %d colours on a square", s.System, colours)
+	}
+	if s.Interrupted != "" {
+		return lattice{}, fmt.Errorf("the run ended early (%s): go on with nwl run --resume", s.Interrupted)
+	}
+	if !s.Verdict.Converged {
+		return lattice{}, errors.New("the run has not converged: see verdict there")
+	}
+	if s.Transition == nil || s.Transition.HeatMaximum == nil || s.Transition.Height == nil || s.Transition.Coexistence == nil {
+		return lattice{}, errors.New("the run shows no transition of first order: see transition.remarks there")
+	}
+	return lattice{float64(lx), s}, nil
+}
+
+// quantity is something measured at all sizes and known for the infinite lattice.
+type quantity struct {
+	symbol, name string
+	exact        float64
+	points       []scaling.Point
+	// forms are the powers of 1/L to be fitted; none where no form can be expected to hold.
+	forms [][]float64
+	fits  []fit
+}
+
+// fit is one to the points from index first on.
+type fit struct {
+	first int
+	scaling.Fit
+}
+
+// Indices of quantities.
+const (
+	heatMaximum = iota
+	equalHeight
+	equalWeight
+	ratioQ
+	peakDistance
+	heatHeight
+	weights
+	tension
+)
+
+// analyse extrapolates every quantity.
+//
+// Where the weights of the phases decide there are corrections in powers of 1/L^2
+// (Borgs, Kotecky, J. Stat. Phys. 61, 79 (1990)). The distance of the peaks was taken to
+// have a correction in 1/L (Lee, Kosterlitz, Phys. Rev. B 43, 3265 (1991)), and found to
+// have one in 1/L^2 on larger lattices (Billoire, Neuhaus, Berg, Nucl. Phys. B 413, 795
+// (1994)): both are fitted.
+func analyse(runs []lattice) ([]quantity, error) {
+	t, heat := scaling.TransitionTemperature(colours), scaling.LatentHeat(colours)
+	even := [][]float64{{2, 4}, {2}}
+	q := []quantity{
+		heatMaximum:  {symbol: "T", name: "specific-heat maximum", exact: t, forms: even},
+		equalHeight:  {symbol: "T", name: "equal height", exact: t, forms: even},
+		equalWeight:  {symbol: "T", name: "equal weight", exact: t, forms: even},
+		ratioQ:       {symbol: "T", name: "weight ratio q", exact: t, forms: even},
+		peakDistance: {symbol: "latent heat", name: "distance of the peaks", exact: heat, forms: [][]float64{{2, 4}, {1, 2}, {1}}},
+		heatHeight:   {symbol: "latent heat", name: "height of the specific heat", exact: heat, forms: even},
+		weights:      {symbol: "latent heat", name: "weights of the phases", exact: heat, forms: even},
+		tension:      {symbol: "2 sigma", name: "depth between the peaks", exact: scaling.InterfaceTension},
+	}
+	for _, r := range runs {
+		transition, c := r.Transition, r.Transition.Coexistence
+		for k, e := range map[int]run.Estimate{
+			heatMaximum:  temperature(*transition.HeatMaximum),
+			equalHeight:  temperature(c.EqualHeight),
+			equalWeight:  temperature(c.EqualWeight),
+			ratioQ:       temperature(c.StateWeight),
+			peakDistance: c.LatentHeat,
+			heatHeight:   byHeight(r.L, *transition.HeatMaximum, *transition.Height),
+			weights:      byWeights(r.L, c.EqualWeight, c.StateWeight),
+			tension:      c.InterfaceTension,
+		} {
+			if e.Error == nil {
+				return nil, fmt.Errorf("%s, L = %g: the error is unknown", q[k].name, r.L)
+			}
+			q[k].points = append(q[k].points, scaling.Point{L: r.L, Value: e.Value, Error: *e.Error})
+		}
+	}
+	for k := range q {
+		if err := q[k].extrapolate(); err != nil {
+			return nil, fmt.Errorf("%s: %w", q[k].name, err)
+		}
+	}
+	return q, nil
+}
+
+// extrapolate fits each form to all sizes and, where there are enough, without the
+// smallest.
+func (q *quantity) extrapolate() error {
+	for _, powers := range q.forms {
+		for first := range 2 {
+			if first > 0 && len(q.points) < first+1+len(powers) {
+				continue
+			}
+			f, err := scaling.Extrapolate(q.points[first:], powers...)
+			if err != nil {
+				return err
+			}
+			q.fits = append(q.fits, fit{first, f})
+		}
+	}
+	return nil
+}
+
+// estimate is a value with one standard error, NaN for unknown.
+func estimate(value, deviation float64) run.Estimate {
+	if math.IsNaN(deviation) {
+		return run.Estimate{Value: value}
+	}
+	return run.Estimate{Value: value, Error: &deviation}
+}
+
+func deviation(e run.Estimate) float64 {
+	if e.Error == nil {
+		return math.NaN()
+	}
+	return *e.Error
+}
+
+func temperature(beta run.Estimate) run.Estimate {
+	return estimate(1/beta.Value, deviation(beta)/(beta.Value*beta.Value))
+}
+
+// byHeight is the latent heat from the maximum of the specific heat C per site, which is
+// (beta latent heat/2)^2 L^2 to leading order. The errors of both are added, since their
+// correlation is not known.
+func byHeight(l float64, beta, height run.Estimate) run.Estimate {
+	heat := 2 * math.Sqrt(height.Value) / (l * beta.Value)
+	return estimate(heat, heat*(deviation(height)/(2*height.Value)+deviation(beta)/beta.Value))
+}
+
+// byWeights is the latent heat from how the ratio of the phases' weights changes with
+// beta, d ln ratio/d beta = L^2 (difference of their mean energies): it grows from 1 to q
+// between the inverse temperatures given. The error is that of independent ones; in truth
+// they deviate together and it is smaller.
+func byWeights(l float64, equal, ratio run.Estimate) run.Estimate {
+	gap := ratio.Value - equal.Value
+	heat := math.Log(colours) / (l * l * gap)
+	return estimate(heat, heat*math.Hypot(deviation(equal), deviation(ratio))/gap)
+}
