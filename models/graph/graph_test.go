@@ -187,3 +187,12 @@ func TestNames(t *testing.T) {
 		seen[x.Name()] = true
 	}
 }
+
+// TestSqueezeNothing finds that no axes are no axes, not all of dimension 1.
+func TestSqueezeNothing(t *testing.T) {
+	g := graph.New("g")
+	x := g.Input("x", graph.Float32, 1, graph.Dynamic)
+	if y := x.Squeeze(); y != x {
+		t.Errorf("squeezed %v to %v", x, y)
+	}
+}

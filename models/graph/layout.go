@@ -123,8 +123,12 @@ func (n *Node) Unsqueeze(axes ...int) *Node {
 	}, n, n.graph.int64s(axes...))
 }
 
-// Squeeze removes the given axes, whose dimension must be 1.
+// Squeeze removes the given axes, whose dimension must be 1. It is n itself when none
+// is given: an empty list would mean all such axes to a runtime.
 func (n *Node) Squeeze(axes ...int) *Node {
+	if len(axes) == 0 {
+		return n
+	}
 	return apply(operator{
 		name: "Squeeze",
 		infer: func(in []*Node) (DType, Shape, error) {
