@@ -86,19 +86,19 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		j.fs = disk.OS
 	}
 	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, checkpointFolder)}
+	var unlock func() // once the run directory is ours
 	defer func() {
 		if value := recover(); value != nil {
 			err = internalError(value)
 		}
-		if paths, _ := j.checkpoints.folder.Paths(); err != nil && len(paths) > 0 {
+		if paths, _ := j.checkpoints.folder.Paths(); err != nil && unlock != nil && len(paths) > 0 {
 			err = fmt.Errorf("%w\nthe run can be taken up again at its last checkpoint: nwl run --resume %s", err, j.folder)
 		}
 	}()
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}
-	unlock, err := j.openFolder()
-	if err != nil {
+	if unlock, err = j.openFolder(); err != nil {
 		return nil, err
 	}
 	defer unlock()
