@@ -28,7 +28,7 @@ invariants: deps ## the sampler's and whole runs' tests with every check of the 
 	$(GO) test -tags invariants -timeout 20m ./sampler/... ./trainer/... ./internal/run
 
 kill-test: deps ## kills a run a hundred times and compares what it ends with
-	$(GO) test -run TestKill -kills 100 -v ./cmd/nwl
+	$(GO) test ./cmd/nwl -run TestKill -v -kills 100
 
 # Inputs that reach new code are not made smaller for long: as coverage differs a
 # little from run to run, that would take all the time.
