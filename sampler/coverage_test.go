@@ -53,7 +53,7 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, d := range map[string]*dos.Density{"histogram": histogram, "transitions": transitions.Density} {
+		for name, d := range map[string]*dos.Density{"histogram": histogram.Density, "transitions": transitions.Density} {
 			if d.Len() != exact.Len() {
 				t.Fatalf("seed %d: %d levels of %d", seed, d.Len(), exact.Len())
 			}

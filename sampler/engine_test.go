@@ -171,7 +171,7 @@ func density(t testing.TB, p *lattice.Potts, s *Samples) *dos.Density {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return d.Density
 }
 
 // TestWangLandau runs both phases from nothing and compares with the exact result.

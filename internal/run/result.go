@@ -52,7 +52,7 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 	}
 	r := &result{density: &dos.Ensemble{Density: &dos.Density{}}}
 	if s := j.engine.Samples(); j.at.Stage == producing && s.Passes() > 0 {
-		d, err := dos.NewEnsemble(energy, s.LnWeight, s.Blocks, p.LnStates())
+		d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
 		if err != nil {
 			return nil, err
 		}

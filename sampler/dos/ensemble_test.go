@@ -13,7 +13,7 @@ import (
 
 // TestEstimate works out the jackknife of a ratio of visits and of ln g by hand.
 func TestEstimate(t *testing.T) {
-	e, err := NewEnsemble([]float64{0, -1}, []float64{0, 0}, [][]int64{{20, 10}, {17, 12}, {30, 7}}, 0)
+	e, err := FromHistograms([]float64{0, -1}, []float64{0, 0}, [][]int64{{20, 10}, {17, 12}, {30, 7}}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestEstimate(t *testing.T) {
 // TestReplicasWithoutLevel: a level that one block alone visited is absent from its
 // replica, averages there are those of the other levels, and stay finite.
 func TestReplicasWithoutLevel(t *testing.T) {
-	e, err := NewEnsemble([]float64{-2, -1, 0}, make([]float64, 3), [][]int64{{3, 9, 8}, {0, 8, 9}, {0, 9, 7}}, 5)
+	e, err := FromHistograms([]float64{-2, -1, 0}, make([]float64, 3), [][]int64{{3, 9, 8}, {0, 8, 9}, {0, 9, 7}}, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestReplicasWithoutLevel(t *testing.T) {
 
 func TestEnsembleWithoutErrors(t *testing.T) {
 	for _, blocks := range [][][]int64{{{1, 2}}, {{1, 2}, {0, 0}}} {
-		e, err := NewEnsemble([]float64{-1, 0}, make([]float64, 2), blocks, 0)
+		e, err := FromHistograms([]float64{-1, 0}, make([]float64, 2), blocks, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func synthetic(t testing.TB, r *rand.Rand, exact *Density, blocks, visits int) *
 		hist[k] = make([]int64, exact.Len())
 		multinomial(r, hist[k], cumulative, visits)
 	}
-	e, err := NewEnsemble(exact.Energy, exact.LnG, hist, LogSumExp(exact.LnG))
+	e, err := FromHistograms(exact.Energy, exact.LnG, hist, LogSumExp(exact.LnG))
 	if err != nil {
 		t.Fatal(err)
 	}

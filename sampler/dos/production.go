@@ -18,18 +18,9 @@ import (
 //
 // energy, lnWeight and every block are indexed by level. Levels without a visit
 // are left out. An error is NaN where there are fewer than two blocks or where
-// one block holds all visits of a level.
-func FromHistograms(energy, lnWeight []float64, blocks [][]int64, lnTotal float64) (*Density, error) {
-	e, err := NewEnsemble(energy, lnWeight, blocks, lnTotal)
-	if err != nil {
-		return nil, err
-	}
-	return e.Density, nil
-}
-
-// NewEnsemble makes the estimate of FromHistograms and keeps its replicas, for the
-// errors of what follows from ln g.
-func NewEnsemble(energy, lnWeight []float64, blocks [][]int64, lnTotal float64) (*Ensemble, error) {
+// one block holds all visits of a level. The replicas are kept for the errors of what
+// follows from ln g.
+func FromHistograms(energy, lnWeight []float64, blocks [][]int64, lnTotal float64) (*Ensemble, error) {
 	total := make([]int64, len(energy))
 	for _, block := range blocks {
 		for b, n := range block {

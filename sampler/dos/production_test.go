@@ -170,7 +170,7 @@ func TestFromHistogramsUnknownErrors(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		if !slices.Equal(d.Energy, c.energy) || !slices.Equal(known(d), c.known) {
+		if !slices.Equal(d.Energy, c.energy) || !slices.Equal(known(d.Density), c.known) {
 			t.Errorf("%s: errors %v at %v", c.name, d.Error, d.Energy)
 		}
 		if err := d.Validate(); err != nil {
