@@ -81,7 +81,7 @@ func printTransition(row func(name, format string, a ...any), t *run.TransitionS
 	}
 	if c := t.Coexistence; c != nil {
 		row("  two phases", "beta: equal height %s, equal weight %s, weight ratio q %s", c.EqualHeight, c.EqualWeight, c.StateWeight)
-		row("", "latent heat %s, interface tension 2 sigma = %s", c.LatentHeat, c.InterfaceTension)
+		row("", "latent heat %s by the peaks, %s by the weights, interface tension 2 sigma = %s", c.LatentHeat, c.LatentHeatByWeights, c.InterfaceTension)
 	}
 	if z := t.Zero; z != nil {
 		row("  Fisher zero", "beta = %s + %s i", z.Real, z.Imaginary)

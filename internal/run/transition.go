@@ -31,6 +31,10 @@ type CoexistenceSummary struct {
 	StateWeight Estimate `json:"beta_weight_ratio_q"`
 	// LatentHeat is the distance of the peaks per site, in units of J.
 	LatentHeat Estimate `json:"latent_heat"`
+	// LatentHeatByWeights follows from the weights of the phases: ln q over L^2 times the
+	// difference of StateWeight and EqualWeight. It is much nearer to the infinite
+	// lattice's.
+	LatentHeatByWeights Estimate `json:"latent_heat_by_weights"`
 	// InterfaceTension is 2 sigma = ln(P_max/P_min)/L with the shorter side L.
 	InterfaceTension Estimate `json:"interface_tension_2sigma"`
 	// Resolution is the half width, in units of J, of the kernel through which the
@@ -98,12 +102,13 @@ func (j *job) transition(d *dos.Ensemble) *TransitionSummary {
 		lx, ly := j.system.Size()
 		side := float64(min(lx, ly))
 		s.Coexistence = &CoexistenceSummary{
-			EqualHeight:      newEstimate(c.EqualHeight, e.EqualHeight),
-			EqualWeight:      newEstimate(c.EqualWeight, e.EqualWeight),
-			StateWeight:      newEstimate(c.StateWeight, e.StateWeight),
-			LatentHeat:       newEstimate(c.LatentHeat/n, e.LatentHeat/n),
-			InterfaceTension: newEstimate(c.Barrier/side, e.Barrier/side),
-			Resolution:       resolution,
+			EqualHeight:         newEstimate(c.EqualHeight, e.EqualHeight),
+			EqualWeight:         newEstimate(c.EqualWeight, e.EqualWeight),
+			StateWeight:         newEstimate(c.StateWeight, e.StateWeight),
+			LatentHeat:          newEstimate(c.LatentHeat/n, e.LatentHeat/n),
+			LatentHeatByWeights: newEstimate(c.LatentHeatByWeights/n, e.LatentHeatByWeights/n),
+			InterfaceTension:    newEstimate(c.Barrier/side, e.Barrier/side),
+			Resolution:          resolution,
 		}
 	}
 	if j.system.Sites() > maxZeroSites {

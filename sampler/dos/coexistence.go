@@ -21,8 +21,10 @@ type Coexistence struct {
 	EqualWeight, StateWeight float64
 	// Energies of the peaks and of the minimum between them, at EqualHeight.
 	Ordered, Minimum, Disordered float64
-	// LatentHeat is the distance of the peaks, of the whole system.
-	LatentHeat float64
+	// LatentHeat is the distance of the peaks, of the whole system. LatentHeatByWeights
+	// is ln(states)/(StateWeight - EqualWeight): the logarithm of the ratio of the phases'
+	// weights changes with beta by the difference of their mean energies.
+	LatentHeat, LatentHeatByWeights float64
 	// Barrier is ln(P_max/P_min) at EqualHeight.
 	Barrier float64
 }
@@ -147,6 +149,7 @@ func (d *Density) measure(beta, width, states float64, x, lnP []float64, edge br
 	c.Barrier = ordered - lowest + shift*(c.Minimum-c.Ordered)
 	c.EqualWeight = d.weightRatio(c.EqualHeight, c.Minimum, width, 1)
 	c.StateWeight = d.weightRatio(c.EqualHeight, c.Minimum, width, states)
+	c.LatentHeatByWeights = math.Log(states) / (c.StateWeight - c.EqualWeight)
 	return c
 }
 
@@ -192,14 +195,14 @@ func (e *Ensemble) Coexistence(start, width, states float64) (value, deviation C
 	}
 	_, errs, err := e.Estimate(func(d *Density) ([]float64, error) {
 		c, err := d.Coexistence(value.EqualHeight, width, states)
-		return []float64{c.EqualHeight, c.EqualWeight, c.StateWeight, c.Ordered, c.Minimum, c.Disordered, c.LatentHeat, c.Barrier}, err
+		return []float64{c.EqualHeight, c.EqualWeight, c.StateWeight, c.Ordered, c.Minimum, c.Disordered, c.LatentHeat, c.LatentHeatByWeights, c.Barrier}, err
 	})
 	if err != nil {
 		return value, deviation, err
 	}
 	deviation = Coexistence{
 		EqualHeight: errs[0], EqualWeight: errs[1], StateWeight: errs[2],
-		Ordered: errs[3], Minimum: errs[4], Disordered: errs[5], LatentHeat: errs[6], Barrier: errs[7],
+		Ordered: errs[3], Minimum: errs[4], Disordered: errs[5], LatentHeat: errs[6], LatentHeatByWeights: errs[7], Barrier: errs[8],
 	}
 	if value.Barrier < minBarrier*deviation.Barrier {
 		return value, deviation, fmt.Errorf("the minimum between two peaks of the energy distribution is %.2g(%.1g) deep in ln P, which may be noise", value.Barrier, deviation.Barrier)

@@ -27,9 +27,10 @@ func summary(l float64) *run.Summary {
 			HeatMaximum: &beta, Height: &height,
 			Coexistence: &run.CoexistenceSummary{
 				EqualHeight: beta, EqualWeight: beta,
-				StateWeight:      estimate(beta.Value+math.Log(colours)/(l*l*heat), 1e-5),
-				LatentHeat:       estimate(heat+5/(l*l), 1e-3),
-				InterfaceTension: estimate(scaling.InterfaceTension, 1e-3),
+				StateWeight:         estimate(beta.Value+math.Log(colours)/(l*l*heat), 1e-5),
+				LatentHeat:          estimate(heat+5/(l*l), 1e-3),
+				LatentHeatByWeights: estimate(heat, 1e-3),
+				InterfaceTension:    estimate(scaling.InterfaceTension, 1e-3),
 			},
 		},
 	}

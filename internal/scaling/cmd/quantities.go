@@ -119,7 +119,7 @@ func analyse(runs []lattice) ([]quantity, error) {
 			ratioQ:       temperature(c.StateWeight),
 			peakDistance: c.LatentHeat,
 			heatHeight:   byHeight(r.L, *transition.HeatMaximum, *transition.Height),
-			weights:      byWeights(r.L, c.EqualWeight, c.StateWeight),
+			weights:      c.LatentHeatByWeights,
 			tension:      c.InterfaceTension,
 		} {
 			if e.Error == nil {
@@ -179,14 +179,4 @@ func temperature(beta run.Estimate) run.Estimate {
 func byHeight(l float64, beta, height run.Estimate) run.Estimate {
 	heat := 2 * math.Sqrt(height.Value) / (l * beta.Value)
 	return estimate(heat, heat*(deviation(height)/(2*height.Value)+deviation(beta)/beta.Value))
-}
-
-// byWeights is the latent heat from how the ratio of the phases' weights changes with
-// beta, d ln ratio/d beta = L^2 (difference of their mean energies): it grows from 1 to q
-// between the inverse temperatures given. The error is that of independent ones; in truth
-// they deviate together and it is smaller.
-func byWeights(l float64, equal, ratio run.Estimate) run.Estimate {
-	gap := ratio.Value - equal.Value
-	heat := math.Log(colours) / (l * l * gap)
-	return estimate(heat, heat*math.Hypot(deviation(equal), deviation(ratio))/gap)
 }
