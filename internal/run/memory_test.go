@@ -51,7 +51,7 @@ func (o *memoryObserver) Step(trainer.StepInfo) {
 }
 
 // TestFlatMemory publishes weights ten thousand times and exports the network a
-// hundred times in one run: after a warm-up its resident size stays within 10 %.
+// hundred times in one run: after a warm-up its resident size does not grow by 10 %.
 func TestFlatMemory(t *testing.T) {
 	const publications, exports = 10000, 100
 	ctx, cancel := context.WithCancel(context.Background())
@@ -67,10 +67,13 @@ func TestFlatMemory(t *testing.T) {
 		t.Fatalf("%d steps, last bundle %s", s.Network.Training.Steps, s.Network.Bundle)
 	}
 	t.Logf("resident size in MB at every %d publications: %.1f", o.every, o.sizes)
-	warm := o.sizes[1]
+	// What earlier tests left may still be given back, which is no leak: each size is
+	// compared with the least one before it.
+	least := o.sizes[1]
 	for i, size := range o.sizes[2:] {
-		if size > 1.1*warm || size < 0.9*warm {
-			t.Errorf("%.1f MB after %d publications, %.1f MB after %d", size, (i+3)*o.every, warm, 2*o.every)
+		if size > 1.1*least {
+			t.Errorf("%.1f MB after %d publications, %.1f MB before", size, (i+3)*o.every, least)
 		}
+		least = min(least, size)
 	}
 }
