@@ -111,7 +111,6 @@ func (o *Options) Validate() error {
 // each trial, with the sum of a few thousand of them taken at once.
 type Engine struct {
 	o       Options
-	each    forEach
 	walkers []walker
 	tables  *tables
 	neural  *neuralMove
@@ -146,7 +145,6 @@ func New(o Options) (*Engine, error) {
 	p := o.System
 	e := &Engine{
 		o:       o,
-		each:    inParallel(o.Workers),
 		walkers: newWalkers(p, o.Seed, o.Walkers),
 		tables:  newTables(p, o.Local),
 		lnG:     make([]float64, p.Levels()),
@@ -260,7 +258,7 @@ func (e *Engine) localSweeps(sweeps int) {
 }
 
 func (e *Engine) neuralTrial(ctx context.Context) error {
-	accepted, times, err := e.neural.run(ctx, e.walkers, e.lnG, e.each, e.hits)
+	accepted, times, err := e.neural.run(ctx, e.walkers, e.lnG, e.o.Workers, e.hits)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"neuralwl/internal/parallel"
 	"neuralwl/sampler/lattice"
 )
 
@@ -52,18 +53,21 @@ func resampled(u float64, n int) int {
 	return min(n, int(math.Exp(u*math.Log(float64(n+1)))))
 }
 
+// walkersAtOnce is how many walkers a worker takes at a time.
+const walkersAtOnce = 8
+
 // neuralTimes is the wall-clock time spent in the two network evaluations.
 type neuralTimes struct{ propose, logProb time.Duration }
 
 // run makes one trial for every walker and counts it in hits(i) of walker i by
 // the level it ends on. It returns the number of accepted trials.
-func (m *neuralMove) run(ctx context.Context, walkers []walker, lnG []float64, each forEach, hits func(worker, i int) []int64) (int, neuralTimes, error) {
+func (m *neuralMove) run(ctx context.Context, walkers []walker, lnG []float64, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
 	b := m.proposer.Batch()
 	n := b.Sites
 	var times neuralTimes
 
 	began := time.Now()
-	each(len(walkers), func(_, i int) {
+	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
 		w := &walkers[i]
 		r := rand.New(w.rng)
 		m.frames[i].Randomise(r)
@@ -96,7 +100,7 @@ func (m *neuralMove) run(ctx context.Context, walkers []walker, lnG []float64, e
 	times.logProb = time.Since(began)
 
 	var accepted atomic.Int64
-	each(len(walkers), func(worker, i int) {
+	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
 		w := &walkers[i]
 		x := LnAcceptance(lnG[w.level], lnG[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
 		if x >= 0 || m.decide[i] < math.Exp(x) {

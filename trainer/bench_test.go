@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"testing"
 
-	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/models"
 	"neuralwl/sampler/lattice"
@@ -25,27 +24,13 @@ func BenchmarkStep(b *testing.B) {
 	for _, l := range []int{8, 16} {
 		s := models.System{Q: 10, Lx: l, Ly: l}
 		h := models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
-		m, err := models.New("autoencoder", s, h)
-		if err != nil {
-			b.Fatal(err)
-		}
-		bundle, err := exporter.NewBundle("bench", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
-		if err != nil {
-			b.Fatal(err)
-		}
-		w, err := bundle.Weights()
-		if err != nil {
-			b.Fatal(err)
-		}
+		bundle := newBundle(b, s, h)
 		p, err := lattice.NewPotts(s.Q, l, l)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
-			store, err := inference.NewStore(w)
-			if err != nil {
-				b.Fatal(err)
-			}
+			store := newStore(b, bundle)
 			const batch = 256
 			t, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: batch}, bundle, store, inference.Runtime{Provider: inference.CPU, Workers: workers})
 			if err != nil {

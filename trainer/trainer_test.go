@@ -13,13 +13,9 @@ import (
 	"neuralwl/trainer"
 )
 
-func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer, *exporter.Bundle, *inference.Store) {
+// newBundle makes a bundle with random weights.
+func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
-	s := models.System{Q: 3, Lx: 4, Ly: 4}
-	h := models.Hyperparameters{Encoder: 32, Latent: 8, Decoder: 32, Floor: 1e-3, Noise: 0.3}
 	m, err := models.New("autoencoder", s, h)
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +24,11 @@ func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer,
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+func newStore(t testing.TB, b *exporter.Bundle) *inference.Store {
+	t.Helper()
 	w, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +37,18 @@ func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer,
 	if err != nil {
 		t.Fatal(err)
 	}
+	return store
+}
+
+func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer, *exporter.Bundle, *inference.Store) {
+	t.Helper()
+	if _, err := inference.Open(""); err != nil {
+		t.Fatal(err)
+	}
+	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	b := newBundle(t, s, models.Hyperparameters{Encoder: 32, Latent: 8, Decoder: 32, Floor: 1e-3, Noise: 0.3})
+	store := newStore(t, b)
+	var err error
 	if o.System, err = lattice.NewPotts(s.Q, s.Lx, s.Ly); err != nil {
 		t.Fatal(err)
 	}

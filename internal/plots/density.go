@@ -7,9 +7,9 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// colours of the curves, told apart by the colour-blind, too (Okabe, Ito, Color
-// Universal Design, 2008), and without the orange of the exact result.
-var colours = []color.Color{
+// Colours of curves, told apart by the colour-blind, too (Okabe, Ito, Color Universal
+// Design, 2008), and without the orange of exact results, ExactColour.
+var Colours = []color.Color{
 	color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, // blue
 	color.RGBA{R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, // green
 	color.RGBA{R: 0xcc, G: 0x79, B: 0xa7, A: 0xff}, // purple
@@ -18,10 +18,11 @@ var colours = []color.Color{
 	color.RGBA{A: 0xff},                            // black
 }
 
-var exactColour = color.RGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}
+// ExactColour is for what is known exactly.
+var ExactColour = color.RGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}
 
 // MostCurves is the number of curves that can be told apart in one figure.
-var MostCurves = len(colours)
+var MostCurves = len(Colours)
 
 // Curve is a density of states and its name in the legend.
 type Curve struct {
@@ -38,13 +39,13 @@ func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 	upper, lower := NewPanel("", "", "ln g(E)"), NewPanel("", "E", "deviation of ln g")
 	reference, others := exact, curves
 	if exact != nil {
-		upper.Line("exact", LnGOf(exact), exactColour, 3)
+		upper.Line("exact", LnGOf(exact), ExactColour, 3)
 	} else {
 		reference, others = curves[0].Density, curves[1:]
-		upper.Points(curves[0].Name, LnGOf(reference), colours[0])
+		upper.Points(curves[0].Name, LnGOf(reference), Colours[0])
 	}
 	for k, curve := range others {
-		colour := colours[k+len(curves)-len(others)]
+		colour := Colours[k+len(curves)-len(others)]
 		deviation, shift, err := dos.Deviation(curve.Density, reference)
 		if err != nil {
 			return nil, fmt.Errorf("plot %s: compared with %s: %w", curve.Name, nameOf(curves, exact), err)
@@ -64,7 +65,7 @@ func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 		}
 		lower = NewPanel("", "E", "standard error of ln g")
 		lower.IncludeY(0)
-		lower.Points("", errors, colours[0])
+		lower.Points("", errors, Colours[0])
 	}
 	lower.AlignX(upper)
 	return Figure{upper, lower}, nil

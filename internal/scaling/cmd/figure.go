@@ -8,17 +8,6 @@ import (
 	"neuralwl/internal/plots"
 )
 
-// palette can be told apart by the colour-blind, too (Okabe, Ito, Color Universal
-// Design, 2008).
-var palette = []color.Color{
-	color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, // blue
-	color.RGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}, // red
-	color.RGBA{R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, // green
-	color.RGBA{R: 0xcc, G: 0x79, B: 0xa7, A: 0xff}, // purple
-}
-
-var exactColour = color.RGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}
-
 // curvePoints is the number of points of a fitted curve.
 const curvePoints = 200
 
@@ -39,9 +28,9 @@ func figure(q []quantity) plots.Figure {
 		panel := plots.NewPanel("", p.x, p.y)
 		exact, end := p.quantities[0].exact, math.Pow(p.quantities[0].points[0].L, -p.power)
 		// The line begins left of the axis, so that the limits' error bars can be seen.
-		panel.Line(fmt.Sprintf("exact, %.6f", exact), plots.Series{{X: -0.02 * end, Y: exact}, {X: end, Y: exact}}, exactColour, 2)
+		panel.Line(fmt.Sprintf("exact, %.6f", exact), plots.Series{{X: -0.02 * end, Y: exact}, {X: end, Y: exact}}, plots.ExactColour, 2)
 		for k, quantity := range p.quantities {
-			drawQuantity(panel, quantity, p.power, end, palette[k])
+			drawQuantity(panel, quantity, p.power, end, plots.Colours[k])
 		}
 		panel.IncludeY(p.include...)
 		panels = append(panels, panel)
