@@ -297,7 +297,7 @@ func TestNeuralChainIsExact(t *testing.T) {
 			levels++
 		}
 	}
-	blocks := e.Samples().Blocks
+	blocks := e.Samples().Windows[0].Blocks
 	for level, g := range exact {
 		mean, square := 0.0, 0.0
 		for _, block := range blocks {

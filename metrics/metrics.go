@@ -60,7 +60,7 @@ func New(info Info) *Metrics {
 		registry: prometheus.NewRegistry(),
 		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "nwl", Name: "phase",
 			Help: "1 for the phase that the run is in, 0 for the others."}, []string{"phase"}),
-		lnF:        gauge("ln_f", "Modification factor ln f, 0 in production."),
+		lnF:        gauge("ln_f", "Modification factor ln f, 0 but in Wang-Landau sampling."),
 		flatness:   gauge("flatness_ratio", "Visits to the least visited level over the mean of all, since ln f was last halved."),
 		levels:     gauge("levels_seen", "Energy levels visited since the start of the run."),
 		passes:     counters("passes_total", "Passes, each of local sweeps and a neural trial of every walker.", "phase"),
@@ -90,7 +90,7 @@ func New(info Info) *Metrics {
 		func() float64 { n, _ := inference.Live(); return float64(n) })
 	tensors := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "nwl", Name: "onnxruntime_tensors", Help: "Tensors held in ONNX Runtime."},
 		func() float64 { _, n := inference.Live(); return float64(n) })
-	for _, phase := range []sampler.Phase{sampler.WangLandau, sampler.Production} {
+	for _, phase := range []sampler.Phase{sampler.WangLandau, sampler.Multicanonical, sampler.Canonical, sampler.Production} {
 		m.phase.WithLabelValues(string(phase)).Set(0)
 	}
 	for _, result := range []string{applied, dropped} {

@@ -59,6 +59,9 @@ func siteProbabilities(p *lattice.Potts, state []uint8, level, x, y int, table h
 	probability := make([]float64, p.Q())
 	others := p.Q() - runs[s.pattern]
 	for i := range others {
+		if border[0] == 0 {
+			break // colours that no neighbour has lead out of the window
+		}
 		u := uint64((float64(i) + 0.5) / float64(others) * float64(border[0]))
 		probability[otherColour(s, u, border[0], p.Q())] += unit(border[0]) / float64(others)
 	}
@@ -69,17 +72,28 @@ func siteProbabilities(p *lattice.Potts, state []uint8, level, x, y int, table h
 	return probability
 }
 
+// balanceCases are the systems, on the 3x3 lattice, and windows of the tests below.
+var balanceCases = []struct {
+	q      int
+	window Window
+}{{2, Window{0, 18}}, {3, Window{0, 18}}, {2, Window{6, 14}}, {3, Window{3, 12}}, {3, Window{5, 18}}}
+
 // TestHeatBathDetailedBalance builds the transition matrix of the heat bath at
 // every site of the 3x3 lattice by enumeration and compares the flow s -> s' with
-// s' -> s under the weights 1/g. It also finds every colour's probability positive
-// and their sum 1.
+// s' -> s under the weights 1/g, over the whole range and within a window. It also
+// finds every colour's probability positive where it leads to a level of the window,
+// and else zero, and their sum 1.
 func TestHeatBathDetailedBalance(t *testing.T) {
-	for _, q := range []int{2, 3} {
+	for _, c := range balanceCases {
+		q, window := c.q, c.window
 		p := mustPotts(t, q, 3, 3)
 		lnG := randomLnG(p)
 		table := make(heatBathTable, p.Levels())
-		table.fill(lnG, q)
+		table.fill(lnG, q, window)
 		configurations(p, func(state []uint8, level int) {
+			if !window.Contains(level) {
+				return
+			}
 			for i := range state {
 				x, y := i%3, i/3
 				old := state[i]
@@ -89,6 +103,12 @@ func TestHeatBathDetailedBalance(t *testing.T) {
 					sum += pForward
 					state[i] = uint8(c)
 					to := p.Bonds(state)
+					if !window.Contains(to) {
+						if pForward > 1e-15 {
+							t.Fatalf("q=%d %v: level %d outside of %v has probability %g", q, state, to, window, pForward)
+						}
+						continue
+					}
 					backward := siteProbabilities(p, state, to, x, y, table)
 					left := math.Exp(-lnG[level]) * pForward
 					right := math.Exp(-lnG[to]) * backward[old]
@@ -108,17 +128,27 @@ func TestHeatBathDetailedBalance(t *testing.T) {
 // TestMetropolisDetailedBalance does the same for the acceptance table of the
 // Metropolis move; the proposal, a uniform site and other colour, is symmetric.
 func TestMetropolisDetailedBalance(t *testing.T) {
-	for _, q := range []int{2, 3} {
+	for _, c := range balanceCases {
+		q, window := c.q, c.window
 		p := mustPotts(t, q, 3, 3)
 		lnG := randomLnG(p)
 		table := make(metropolisTable, p.Levels())
-		table.fill(lnG)
+		table.fill(lnG, window)
 		accept := func(from, to int) float64 { return float64(table[from][to-from+4]>>11) * 0x1p-53 }
 		configurations(p, func(state []uint8, level int) {
+			if !window.Contains(level) {
+				return
+			}
 			for i, old := range state {
 				for c := range q {
 					state[i] = uint8(c)
 					to := p.Bonds(state)
+					if !window.Contains(to) {
+						if accept(level, to) > 0 {
+							t.Fatalf("q=%d %v: level %d outside of %v is accepted", q, state, to, window)
+						}
+						continue
+					}
 					left := math.Exp(-lnG[level]) * accept(level, to)
 					right := math.Exp(-lnG[to]) * accept(to, level)
 					if math.Abs(left-right) > 1e-9*(left+right) {

@@ -45,7 +45,7 @@ func TestCoverage(t *testing.T) {
 			pass()
 		}
 		s := e.Samples()
-		histogram, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+		histogram, err := dos.FromHistograms(energy, s.Windows[0].LnWeight, s.Windows[0].Blocks, p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

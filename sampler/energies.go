@@ -24,10 +24,15 @@ func (e *Engine) CheckEnergies() error {
 		if counted := p.Bonds(w.state); counted != w.level {
 			return e.diagnosis(i, fmt.Sprintf("its level was carried along as %d, its configuration has %d bonds", w.level, counted))
 		}
+		if window := e.window(i); window.isOpen && !window.Contains(w.level) {
+			return e.diagnosis(i, fmt.Sprintf("it is on level %d, its window has the %v", w.level, window.Window))
+		}
 	}
-	for b, x := range e.lnG {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return fmt.Errorf("%s pass %d: ln g of level %d is %v; please report this with the seed %d", e.phase, e.passes, b, x, e.o.Seed)
+	for _, w := range e.windows {
+		for b, x := range w.lnG {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return fmt.Errorf("%s pass %d: ln g of level %d is %v; please report this with the seed %d", e.phase, e.passes, b, x, e.o.Seed)
+			}
 		}
 	}
 	return nil

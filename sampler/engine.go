@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"neuralwl/internal/invariants"
@@ -41,6 +42,17 @@ type Options struct {
 	// nothing is known; nil for nothing at all.
 	LnG []float64
 
+	// Adaptation is how the weights are found, WangLandau by default or Multicanonical;
+	// Canonical stands for the weights exp(-Beta E), which are known.
+	Adaptation Phase
+	// Beta is the inverse temperature of canonical weights, in units of 1/J.
+	Beta float64
+
+	// Windows divide the levels; together they must hold all of them, and each must
+	// share levels with the next. Walkers is a multiple of their number. None stands for
+	// one window over all levels.
+	Windows []Window
+
 	// Flatness ends a stage of the Wang-Landau schedule, default DefaultFlatness.
 	Flatness float64
 
@@ -60,6 +72,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Flatness == 0 {
 		o.Flatness = DefaultFlatness
+	}
+	if o.Adaptation == "" {
+		o.Adaptation = WangLandau
 	}
 }
 
@@ -91,6 +106,16 @@ func (o *Options) Validate() error {
 	if o.System != nil && o.LnG != nil && len(o.LnG) != o.System.Levels() {
 		fault("ln g to begin with has %d levels, the system %d", len(o.LnG), o.System.Levels())
 	}
+	if o.Adaptation != WangLandau && o.Adaptation != Multicanonical && o.Adaptation != Canonical {
+		fault("adaptation %q, there are %s, %s and %s", o.Adaptation, WangLandau, Multicanonical, Canonical)
+	}
+	if math.IsNaN(o.Beta) || math.IsInf(o.Beta, 0) {
+		fault("beta = %g, must be a number", o.Beta)
+	}
+	if o.Adaptation == Canonical && len(o.Windows) > 1 {
+		fault("%d windows, canonical sampling has none", len(o.Windows))
+	}
+	faults = append(faults, o.checkWindows()...)
 	if o.System != nil && o.Proposer != nil {
 		b := o.Proposer.Batch()
 		if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
@@ -110,19 +135,11 @@ func (o *Options) Validate() error {
 // number of workers, and is the same stochastic approximation as an update after
 // each trial, with the sum of a few thousand of them taken at once.
 type Engine struct {
-	o       Options
-	walkers []walker
-	tables  *tables
-	neural  *neuralMove
-
-	lnG      []float64
-	seen     []bool
-	schedule schedule
-	hist     []int64   // visits since the last reduction of ln f
-	pending  [][]int64 // by worker: visits not yet applied to ln g
-	waiting  int64     // number of those
-	interval int64     // trials between two applications
-	state    histogramState
+	o         Options
+	walkers   []walker
+	windows   []*weights
+	exchanges *rand.PCG // decides on exchanges between windows
+	neural    *neuralMove
 
 	phase   Phase
 	passes  int64
@@ -130,11 +147,6 @@ type Engine struct {
 	times   Times
 	samples *Samples // of production
 }
-
-// trialsPerLevel is how many trials are at least made between two updates of the
-// tables of the local moves, per level: refilling a level's table takes as long as
-// six trials, which is then 5 % of the time.
-const trialsPerLevel = 128
 
 // New returns an engine with walkers in random configurations.
 func New(o Options) (*Engine, error) {
@@ -144,38 +156,22 @@ func New(o Options) (*Engine, error) {
 	}
 	p := o.System
 	e := &Engine{
-		o:       o,
-		walkers: newWalkers(p, o.Seed, o.Walkers),
-		tables:  newTables(p, o.Local),
-		lnG:     make([]float64, p.Levels()),
-		seen:    make([]bool, p.Levels()),
-		hist:    make([]int64, p.Levels()),
-		pending: make([][]int64, o.Workers),
-		phase:   WangLandau,
+		o:         o,
+		walkers:   newWalkers(p, o.Seed, o.Walkers),
+		exchanges: Stream(o.Seed, exchangeStream, 0),
+		phase:     o.Adaptation,
 	}
-	for i := range e.pending {
-		e.pending[i] = make([]int64, p.Levels())
+	windows := o.Windows
+	if len(windows) == 0 {
+		windows = []Window{{0, p.Levels() - 1}}
 	}
-	if o.Local != NoLocalMove {
-		e.interval = trialsPerLevel * int64(p.Levels())
+	for _, w := range windows {
+		e.windows = append(e.windows, newWeights(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
 		e.neural = newNeuralMove(p, o.Proposer, o.Partial, o.Walkers)
 	}
-	// Between two updates of ln g the walkers make at least this many trials; a
-	// level gains ln f for each, on average less than 1 in all.
-	atOnce := max(e.interval, int64(o.Walkers))
-	if o.Local != NoLocalMove {
-		atOnce = max(atOnce, int64(o.Walkers*p.Sites()))
-	}
-	e.schedule = schedule{lnF: min(1, float64(p.Levels())/float64(atOnce)), flatness: o.Flatness}
-	for b, x := range o.LnG {
-		if !math.IsNaN(x) {
-			e.lnG[b], e.seen[b] = x, true
-			e.state.levels++
-		}
-	}
-	e.tables.fill(e.lnG)
+	e.open()
 	return e, nil
 }
 
@@ -203,6 +199,8 @@ func (e *Engine) Pass(ctx context.Context) error {
 			return err
 		}
 	}
+	e.exchange()
+	e.open()
 	e.passes++
 	if e.samples != nil {
 		e.samples.passes++
@@ -218,30 +216,38 @@ func (e *Engine) Pass(ctx context.Context) error {
 	return nil
 }
 
+// window is where walker i belongs. Neighbouring walkers are in neighbouring windows,
+// and as many of them as there are windows make a column; see Window.
+func (e *Engine) window(i int) *weights { return e.windows[i%len(e.windows)] }
+
 // hits is where the trials of walker i are counted.
 func (e *Engine) hits(worker, i int) []int64 {
 	if e.samples != nil {
 		return e.samples.row(i)
 	}
-	return e.pending[worker]
+	return e.window(i).pending[worker]
 }
 
 // localSweeps moves every walker by some sweeps.
 func (e *Engine) localSweeps(sweeps int) {
 	began := time.Now()
-	accepted := make([]int64, len(e.pending))
+	accepted := make([]int64, e.o.Workers)
 	groundLevel, peakLevel := e.o.System.GroundLevel(), e.o.System.PeakLevel()
-	size := groupSize(len(e.walkers))
-	parallel.Do(e.o.Workers, groups(len(e.walkers)), 1, func(worker, group int) {
+	columns := len(e.walkers) / len(e.windows)
+	size := groupSize(columns) * len(e.windows)
+	parallel.Do(e.o.Workers, groups(columns), 1, func(worker, group int) {
 		var situations []int64
 		if e.samples != nil {
 			situations = e.samples.situations(group)
 		}
 		done := 0
 		for i := group * size; i < min((group+1)*size, len(e.walkers)); i++ {
-			w := &e.walkers[i]
+			w, window := &e.walkers[i], e.window(i)
+			if !window.isOpen {
+				continue
+			}
 			for range sweeps {
-				done += e.tables.sweep(w, e.hits(worker, i), situations)
+				done += window.tables.sweep(w, e.hits(worker, i), situations)
 				w.trip.note(w.level, groundLevel, peakLevel)
 			}
 		}
@@ -251,14 +257,12 @@ func (e *Engine) localSweeps(sweeps int) {
 	for _, a := range accepted {
 		c.Accepted += a
 	}
-	trials := int64(sweeps * len(e.walkers) * e.o.System.Sites())
-	c.Trials += trials
-	e.apply(trials)
+	c.Trials += e.apply(int64(sweeps * e.o.System.Sites()))
 	e.times.Local += time.Since(began)
 }
 
 func (e *Engine) neuralTrial(ctx context.Context) error {
-	accepted, times, err := e.neural.run(ctx, e.walkers, e.lnG, e.o.Workers, e.hits)
+	accepted, times, err := e.neural.run(ctx, e.walkers, e.window, e.o.Workers, e.hits)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {
@@ -269,103 +273,65 @@ func (e *Engine) neuralTrial(ctx context.Context) error {
 		w.trip.note(w.level, e.o.System.GroundLevel(), e.o.System.PeakLevel())
 	}
 	c := &e.moves[Neural]
-	c.Trials += int64(len(e.walkers))
 	c.Accepted += int64(accepted)
-	e.apply(int64(len(e.walkers)))
+	c.Trials += e.apply(1)
 	return nil
 }
 
-// apply raises ln g by the trials counted so far once enough are waiting.
-func (e *Engine) apply(trials int64) {
-	if e.samples != nil {
-		return
-	}
-	if e.waiting += trials; e.waiting < e.interval {
-		return
-	}
+// apply tells every window of as many trials of each of its walkers and returns how
+// many these were in all.
+func (e *Engine) apply(each int64) (trials int64) {
+	anyEnded := false
 	var found []int
-	counted := int64(0)
-	for b := range e.lnG {
-		// Whole numbers first: a sum of products with ln f would depend on how the
-		// trials are spread over the workers.
-		n := int64(0)
-		for _, counts := range e.pending {
-			n += counts[b]
-			counts[b] = 0
-		}
-		if n == 0 {
+	for _, w := range e.windows {
+		if !w.isOpen {
 			continue
 		}
-		if !e.seen[b] {
-			e.seen[b] = true
-			found = append(found, b)
+		n := each * int64(len(e.walkers)/len(e.windows))
+		trials += n
+		if e.samples == nil {
+			levels, ended := w.apply(n)
+			found, anyEnded = append(found, levels...), anyEnded || ended
 		}
-		e.lnG[b] += e.schedule.lnF * float64(n)
-		e.hist[b] += n
-		counted += n
 	}
-	if invariants.Enabled && counted != e.waiting {
-		panic(fmt.Sprintf("sampler: %d trials were made and %d counted", e.waiting, counted))
-	}
-	e.state.discovered = len(found) > 0
-	e.state.levels += len(found)
-	e.rescale()
-	reduced := e.schedule.step(e.waiting, e.state)
-	e.waiting = 0
-	e.tables.fill(e.lnG)
-	if e.state.discovered && e.o.Events.LevelsFound != nil {
+	if len(found) > 0 && e.o.Events.LevelsFound != nil {
 		e.o.Events.LevelsFound(found)
 	}
-	if reduced {
-		if e.o.Events.LnFReduced != nil {
-			e.o.Events.LnFReduced(e.Progress())
-		}
-		clear(e.hist)
-		e.state.lowest, e.state.total = 0, 0
+	if anyEnded && e.o.Events.StageEnded != nil {
+		e.o.Events.StageEnded(e.Progress())
 	}
-}
-
-// rescale sums up the histogram and shifts ln g so that its least value over the
-// levels seen is 0, which is also its value at all others: a level that is found
-// late starts from the least known one, not from far below.
-func (e *Engine) rescale() {
-	h := &e.state
-	h.lowest, h.total = -1, 0
-	least := 0.0
-	first := true
-	for b, seen := range e.seen {
-		if !seen {
-			continue
-		}
-		if first || e.lnG[b] < least {
-			least = e.lnG[b]
-		}
-		if first || e.hist[b] < h.lowest {
-			h.lowest = e.hist[b]
-		}
-		h.total += e.hist[b]
-		first = false
-	}
-	for b, seen := range e.seen {
-		if seen {
-			e.lnG[b] -= least
-		}
-	}
+	return trials
 }
 
 // Progress sums up the present phase.
 func (e *Engine) Progress() Progress {
 	p := Progress{
 		Phase: e.phase, Passes: e.passes,
-		LnF: e.schedule.lnF, Inverse: e.schedule.inverse,
-		Flatness: e.state.flatness(),
-		Levels:   e.state.levels,
-		Moves:    e.moves,
-		Times:    e.times,
+		LnF: e.LnF(), Inverse: true, Flatness: math.Inf(1),
+		Moves: e.moves,
+		Times: e.times,
 	}
-	if e.samples != nil {
+	for k, w := range e.windows {
+		if !w.isOpen {
+			continue
+		}
+		flatness := w.state.flatness()
+		if w.recursion != nil {
+			flatness = w.recursion.flatness
+		}
+		if e.samples != nil {
+			flatness = e.samples.flatness(k, w.seen)
+		}
+		p.Flatness = min(p.Flatness, flatness)
+		p.Inverse = p.Inverse && w.schedule.inverse
+	}
+	for _, seen := range e.Seen() {
+		if seen {
+			p.Levels++
+		}
+	}
+	if e.phase != WangLandau {
 		p.LnF = 0
-		p.Flatness = e.samples.flatness(e.seen)
 	}
 	for i := range e.walkers {
 		p.RoundTrips += float64(e.walkers[i].trip.turns) / 2
@@ -373,16 +339,64 @@ func (e *Engine) Progress() Progress {
 	return p
 }
 
-// LnF is the present modification factor.
-func (e *Engine) LnF() float64 { return e.schedule.lnF }
+// Adapted reports whether the weights of all windows that have walkers are good enough
+// for production: ln f is at or below the final one, or the histogram of the last
+// multicanonical iteration is flat. Canonical weights always are.
+func (e *Engine) Adapted(finalLnF float64) bool {
+	for _, w := range e.windows {
+		if e.o.Adaptation != Canonical && w.isOpen && !w.adapted(finalLnF) {
+			return false
+		}
+	}
+	return true
+}
+
+// AdaptationProgress guesses how much of the way to Adapted is done, 0..1.
+func (e *Engine) AdaptationProgress(finalLnF float64) float64 {
+	done := 1.0
+	for _, w := range e.windows {
+		if w.isOpen {
+			done = min(done, w.progress(finalLnF))
+		}
+	}
+	return done
+}
+
+// LnF is the present modification factor, the largest of all windows that are not
+// waiting for walkers.
+func (e *Engine) LnF() float64 {
+	lnF := 0.0
+	for _, w := range e.windows {
+		if w.isOpen {
+			lnF = max(lnF, w.schedule.lnF)
+		}
+	}
+	return lnF
+}
 
 // Seen reports for every level whether a trial ever ended on it. Shared, not to
 // be written.
-func (e *Engine) Seen() []bool { return e.seen }
+func (e *Engine) Seen() []bool {
+	if len(e.windows) == 1 {
+		return e.windows[0].seen
+	}
+	seen := make([]bool, e.o.System.Levels())
+	for _, w := range e.windows {
+		for b, s := range w.seen {
+			seen[b] = seen[b] || s
+		}
+	}
+	return seen
+}
 
-// LnG is the present ln g by level up to a constant, 0 at levels never seen.
-// Shared, not to be written.
-func (e *Engine) LnG() []float64 { return e.lnG }
+// LnG is the present ln g by level up to a constant, 0 at levels never seen; that of
+// several windows as join puts it together. Shared, not to be written.
+func (e *Engine) LnG() []float64 {
+	if len(e.windows) == 1 {
+		return e.windows[0].lnG
+	}
+	return join(e.windows)
+}
 
 // State returns the configuration of walker i and its level. Shared, valid until
 // the next pass, not to be written.

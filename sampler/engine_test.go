@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -163,39 +164,48 @@ func checkAgainst(t *testing.T, p *lattice.Potts, s *Samples, exact *dos.Density
 
 func density(t testing.TB, p *lattice.Potts, s *Samples) *dos.Density {
 	t.Helper()
+	return ensemble(t, p, s).Density
+}
+
+func ensemble(t testing.TB, p *lattice.Potts, s *Samples) *dos.Ensemble {
+	t.Helper()
 	energy := make([]float64, p.Levels())
 	for b := range energy {
 		energy[b] = float64(p.Energy(b))
 	}
-	d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+	d, err := dos.FromHistograms(energy, s.Windows[0].LnWeight, s.Windows[0].Blocks, p.LnStates())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.Density
+	return d
 }
 
-// TestWangLandau runs both phases from nothing and compares with the exact result.
-func TestWangLandau(t *testing.T) {
+// TestAdaptation runs both phases from nothing and compares with the exact result.
+func TestAdaptation(t *testing.T) {
 	for _, c := range []struct {
 		q, lx, ly int
 		name      string
 		local     LocalMove
 		walkers   int
+		method    Phase
 	}{
-		{2, 4, 4, "potts_q2_4x4", HeatBath, 16},
-		{3, 4, 4, "potts_q3_4x4", Metropolis, 1},
-		{10, 4, 4, "potts_q10_4x4", HeatBath, 64},
-		{10, 5, 5, "potts_q10_5x5", HeatBath, 40},
+		{2, 4, 4, "potts_q2_4x4", HeatBath, 16, WangLandau},
+		{3, 4, 4, "potts_q3_4x4", Metropolis, 1, WangLandau},
+		{10, 4, 4, "potts_q10_4x4", HeatBath, 64, WangLandau},
+		{10, 5, 5, "potts_q10_5x5", HeatBath, 40, WangLandau},
+		{2, 8, 8, "potts_q2_8x8", HeatBath, 32, Multicanonical},
+		{3, 4, 4, "potts_q3_4x4", Metropolis, 1, Multicanonical},
+		{10, 5, 5, "potts_q10_5x5", HeatBath, 40, Multicanonical},
 	} {
-		t.Run(c.name+" "+c.local.String(), func(t *testing.T) {
+		t.Run(fmt.Sprint(c.method, " ", c.name, " ", c.local), func(t *testing.T) {
 			t.Parallel()
 			p := mustPotts(t, c.q, c.lx, c.ly)
-			e, err := New(Options{System: p, Seed: 1, Walkers: c.walkers, Local: c.local})
+			e, err := New(Options{System: p, Seed: 1, Walkers: c.walkers, Local: c.local, Adaptation: c.method})
 			if err != nil {
 				t.Fatal(err)
 			}
 			last := math.Inf(1)
-			for e.LnF() > 1e-5 {
+			for !e.Adapted(1e-5) {
 				if err := e.Pass(context.Background()); err != nil {
 					t.Fatal(err)
 				}
@@ -218,11 +228,44 @@ func TestWangLandau(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("rms %.4f, max %.4f, %.0f round trips", diff.RMS, diff.Max, e.Progress().RoundTrips)
+			t.Logf("flatness %.2f, rms %.4f, max %.4f, %.0f round trips", e.Progress().Flatness, diff.RMS, diff.Max, e.Progress().RoundTrips)
 			if diff.RMS > 0.05 || len(diff.MissingA)+len(diff.MissingB) > 0 {
 				t.Errorf("difference from the exact density of states: %+v", diff)
 			}
 		})
+	}
+}
+
+// TestCanonical compares energy and specific heat at an inverse temperature with the
+// exact ones.
+func TestCanonical(t *testing.T) {
+	p := mustPotts(t, 10, 5, 5)
+	for _, local := range []LocalMove{HeatBath, Metropolis} {
+		const beta = 1.2
+		e, err := New(Options{System: p, Seed: 3, Walkers: 64, Local: local, Adaptation: Canonical, Beta: beta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !e.Adapted(0) {
+			t.Error("canonical weights want adaptation")
+		}
+		for _, passes := range []int{500, 10000} {
+			e.Produce()
+			for range passes {
+				if err := e.Pass(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		d := ensemble(t, p, e.Samples())
+		got, want := d.Canonical([]float64{beta})[0], exactLnG(t, "potts_q10_5x5").At(beta)
+		t.Logf("%v: U = %.4f(%.4f), exact %.4f, C = %.3f(%.3f), exact %.3f", local, got.Energy, got.EnergyError, want.Energy, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
+		if z := (got.Energy - want.Energy) / got.EnergyError; !(math.Abs(z) < 3.5) || got.EnergyError > 0.2 {
+			t.Errorf("%v: U = %.4f(%.4f), exact %.4f", local, got.Energy, got.EnergyError, want.Energy)
+		}
+		if z := (got.SpecificHeat - want.SpecificHeat) / got.SpecificHeatError; !(math.Abs(z) < 3.5) {
+			t.Errorf("%v: C = %.3f(%.3f), exact %.3f", local, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
+		}
 	}
 }
 
@@ -281,7 +324,7 @@ func TestEveryTrialCounts(t *testing.T) {
 		}
 	}
 	total := int64(0)
-	for _, block := range e.Samples().Blocks {
+	for _, block := range e.Samples().Windows[0].Blocks {
 		for _, n := range block {
 			total += n
 		}

@@ -9,8 +9,10 @@ type Phase string
 // The phases. Only in Production are the weights and the network constant, so
 // that the walkers are Markov chains and error bars mean what they say.
 const (
-	WangLandau Phase = "wang-landau"
-	Production Phase = "production"
+	WangLandau     Phase = "wang-landau"
+	Multicanonical Phase = "multicanonical"
+	Canonical      Phase = "canonical" // weights that need no adaptation
+	Production     Phase = "production"
 )
 
 // MoveKind is a kind of move in counts and times.
@@ -20,10 +22,11 @@ type MoveKind int
 const (
 	Local MoveKind = iota
 	Neural
+	Exchange // of configurations between windows
 	moveKinds
 )
 
-func (k MoveKind) String() string { return [moveKinds]string{"local", "neural"}[k] }
+func (k MoveKind) String() string { return [moveKinds]string{"local", "neural", "exchange"}[k] }
 
 // Moves are counts by kind of move.
 type Moves [moveKinds]Count
@@ -45,9 +48,9 @@ func (c Count) Ratio() float64 {
 type Progress struct {
 	Phase      Phase
 	Passes     int64
-	LnF        float64 // modification factor, 0 in production
+	LnF        float64 // modification factor, 0 but in Wang-Landau sampling
 	Inverse    bool    // ln f follows the 1/t rule
-	Flatness   float64 // least visited level's share of the mean since ln f last fell (in production: since its start)
+	Flatness   float64 // least visited level's share of the mean since ln f last fell (in production: since its start; of iterations: in the last one)
 	Levels     int     // levels seen since the start of the run
 	Moves      Moves
 	RoundTrips float64 // of all walkers, in halves
@@ -62,9 +65,9 @@ type Times struct{ Local, Propose, LogProb time.Duration }
 type Events struct {
 	// Pass is called after every pass.
 	Pass func(Progress)
-	// LnFReduced is called when a histogram was flat (or patience ran out) and
-	// ln f was halved.
-	LnFReduced func(Progress)
+	// StageEnded is called when a histogram was flat (or patience ran out) and ln f was
+	// halved, and at the end of every multicanonical iteration.
+	StageEnded func(Progress)
 	// LevelsFound is called when levels were visited for the first time.
 	LevelsFound func(levels []int)
 }

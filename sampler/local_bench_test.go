@@ -35,7 +35,7 @@ func BenchmarkLocal(b *testing.B) {
 					if collect {
 						situations = newTransitions(p, move, 1).situations[0]
 					}
-					t := newTables(p, move)
+					t := newTables(p, move, Window{0, p.Levels() - 1})
 					t.fill(archLnG(p))
 					w := walker{state: make([]uint8, p.Sites()), rng: rand.NewPCG(1, 2)}
 					w.level = p.Bonds(w.state)
@@ -63,7 +63,7 @@ func BenchmarkTables(b *testing.B) {
 	}
 	for _, move := range []LocalMove{Metropolis, HeatBath} {
 		b.Run(move.String(), func(b *testing.B) {
-			t := newTables(p, move)
+			t := newTables(p, move, Window{0, p.Levels() - 1})
 			lnG := archLnG(p)
 			for i := 0; i < b.N; i += p.Levels() {
 				t.fill(lnG)

@@ -60,8 +60,9 @@ const walkersAtOnce = 8
 type neuralTimes struct{ propose, logProb time.Duration }
 
 // run makes one trial for every walker and counts it in hits(i) of walker i by
-// the level it ends on. It returns the number of accepted trials.
-func (m *neuralMove) run(ctx context.Context, walkers []walker, lnG []float64, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
+// the level it ends on. Proposals outside of a walker's window are rejected; walkers of
+// windows that wait for walkers take no part. It returns the number of accepted trials.
+func (m *neuralMove) run(ctx context.Context, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
 	b := m.proposer.Batch()
 	n := b.Sites
 	var times neuralTimes
@@ -101,9 +102,12 @@ func (m *neuralMove) run(ctx context.Context, walkers []walker, lnG []float64, w
 
 	var accepted atomic.Int64
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
-		w := &walkers[i]
-		x := LnAcceptance(lnG[w.level], lnG[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
-		if x >= 0 || m.decide[i] < math.Exp(x) {
+		w, window := &walkers[i], window(i)
+		if !window.isOpen {
+			return
+		}
+		x := LnAcceptance(window.lnG[w.level], window.lnG[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
+		if window.Contains(m.to[i]) && (x >= 0 || m.decide[i] < math.Exp(x)) {
 			m.frames[i].Undo(w.state, b.Proposal[i*n:i*n+n])
 			w.level = m.to[i]
 			accepted.Add(1)

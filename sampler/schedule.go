@@ -24,10 +24,15 @@ const (
 // large ln f leaves errors in ln g that a small one could not mend in time.
 type schedule struct {
 	lnF      float64
+	first    float64 // ln f at the beginning
 	flatness float64
 	inverse  bool  // the 1/t rule has taken over
 	trials   int64 // since the start
 	stage    int64 // trials since the last reduction or the last new level
+}
+
+func newSchedule(lnF, flatness float64) schedule {
+	return schedule{lnF: lnF, first: lnF, flatness: flatness}
 }
 
 // step accounts for trials more trials and lowers ln f where that is due. It

@@ -83,7 +83,7 @@ func TestPatience(t *testing.T) {
 func TestFillUnseen(t *testing.T) {
 	lnG := []float64{0, 0, 3, 0, 0, 0, 7, 0}
 	seen := []bool{2: true, 6: true, 7: false}
-	fillUnseen(lnG, seen)
+	(&weights{Window: Window{0, 7}, lnG: lnG, seen: seen}).fillUnseen()
 	want := []float64{3, 3, 3, 3, math.NaN(), 7, 7, 7} // the middle is as near to both
 	for b, x := range want {
 		if b == 4 && (lnG[b] == 3 || lnG[b] == 7) {
@@ -104,8 +104,8 @@ func TestSegments(t *testing.T) {
 	}
 	e.Produce()
 	s := e.Samples()
-	if len(s.Blocks) < minBlocks || len(s.Blocks)%5 != 0 {
-		t.Errorf("%d blocks for 5 walkers, at least %d are wanted", len(s.Blocks), minBlocks)
+	if len(s.Windows[0].Blocks) < minBlocks || len(s.Windows[0].Blocks)%5 != 0 {
+		t.Errorf("%d blocks for 5 walkers, at least %d are wanted", len(s.Windows[0].Blocks), minBlocks)
 	}
 	for _, fraction := range []float64{-1, 0, 0.3, 0.999, 1, 2} {
 		s.Segment(fraction)
@@ -113,7 +113,7 @@ func TestSegments(t *testing.T) {
 			s.row(w)[0]++
 		}
 	}
-	if s.Blocks[0][0] != 2 || s.Blocks[len(s.Blocks)-1][0] != 3 {
-		t.Errorf("first block %d, last block %d visits, want 2 and 3", s.Blocks[0][0], s.Blocks[len(s.Blocks)-1][0])
+	if s.Windows[0].Blocks[0][0] != 2 || s.Windows[0].Blocks[len(s.Windows[0].Blocks)-1][0] != 3 {
+		t.Errorf("first block %d, last block %d visits, want 2 and 3", s.Windows[0].Blocks[0][0], s.Windows[0].Blocks[len(s.Windows[0].Blocks)-1][0])
 	}
 }

@@ -16,6 +16,21 @@ type Snapshot struct {
 	Moves  Moves
 	Times  Times
 
+	Windows   []WindowSnapshot
+	Exchanges []byte // generator of the exchanges between windows, as GeneratorState gives it
+
+	Production *ProductionSnapshot // nil before that phase
+
+	States     []byte   // [M,N] the walkers' configurations one after another
+	Levels     []int    // [M]
+	Generators [][]byte // [M] as GeneratorState gives them
+	LastEnds   []int    // [M] end of the energy range visited last
+	Turns      []int64  // [M] changes of it
+}
+
+// WindowSnapshot is the state of the weights of one window.
+type WindowSnapshot struct {
+	Open       bool      // it has walkers
 	LnG        []float64 // by level, as the next three
 	Seen       []bool
 	Hist       []int64
@@ -28,19 +43,22 @@ type Snapshot struct {
 	Trials      int64 // since the start
 	StageTrials int64 // since the last reduction of ln f or the last new level
 
-	Production *ProductionSnapshot // nil before that phase
+	Iteration *IterationSnapshot // of multicanonical sampling, else nil
+}
 
-	States     []byte   // [M,N] the walkers' configurations one after another
-	Levels     []int    // [M]
-	Generators [][]byte // [M] as GeneratorState gives them
-	LastEnds   []int    // [M] end of the energy range visited last
-	Turns      []int64  // [M] changes of it
+// IterationSnapshot is the state of the multicanonical iteration.
+type IterationSnapshot struct {
+	Length, Trials int64
+	Found, Flat    bool
+	Flatness       float64
+	Precision      []float64 // by level, as the next
+	Upper          []int
 }
 
 // ProductionSnapshot is the state of a production phase, as Samples has it.
 type ProductionSnapshot struct {
-	LnWeight    []float64
-	Blocks      [][]int64
+	LnWeight    [][]float64 // by window
+	Blocks      [][][]int64 // by window
 	Transitions [][]int64
 	Segment     int
 	Passes      int64
@@ -51,21 +69,16 @@ type ProductionSnapshot struct {
 func (e *Engine) Snapshot() *Snapshot {
 	s := &Snapshot{
 		Phase: e.phase, Passes: e.passes, Moves: e.moves, Times: e.times,
-		LnG: e.lnG, Seen: e.seen, Hist: e.hist,
-		Pending: make([]int64, len(e.lnG)), Waiting: e.waiting,
-		LastVisits: [2]int64{e.state.lowest, e.state.total},
-		LnF:        e.schedule.lnF, Inverse: e.schedule.inverse,
-		Trials: e.schedule.trials, StageTrials: e.schedule.stage,
+		Exchanges: GeneratorState(e.exchanges),
 	}
-	for _, counts := range e.pending {
-		for b, n := range counts {
-			s.Pending[b] += n
-		}
+	for _, w := range e.windows {
+		s.Windows = append(s.Windows, w.snapshot())
 	}
 	if p := e.samples; p != nil {
-		s.Production = &ProductionSnapshot{
-			LnWeight: p.LnWeight, Blocks: p.Blocks, Transitions: p.Transitions(),
-			Segment: p.segment, Passes: p.passes,
+		s.Production = &ProductionSnapshot{Transitions: p.Transitions(), Segment: p.segment, Passes: p.passes}
+		for _, w := range p.Windows {
+			s.Production.LnWeight = append(s.Production.LnWeight, w.LnWeight)
+			s.Production.Blocks = append(s.Production.Blocks, w.Blocks)
 		}
 	}
 	for i := range e.walkers {
@@ -79,6 +92,49 @@ func (e *Engine) Snapshot() *Snapshot {
 	return s
 }
 
+func (w *weights) snapshot() WindowSnapshot {
+	s := WindowSnapshot{
+		Open: w.isOpen,
+		LnG:  w.lnG, Seen: w.seen, Hist: w.hist,
+		Pending: make([]int64, len(w.lnG)), Waiting: w.waiting,
+		LastVisits: [2]int64{w.state.lowest, w.state.total},
+		LnF:        w.schedule.lnF, Inverse: w.schedule.inverse,
+		Trials: w.schedule.trials, StageTrials: w.schedule.stage,
+	}
+	for _, counts := range w.pending {
+		for b, n := range counts {
+			s.Pending[b] += n
+		}
+	}
+	if r := w.recursion; r != nil {
+		s.Iteration = &IterationSnapshot{r.length, r.trials, r.found, r.flat, r.flatness, r.precision, r.upper}
+	}
+	return s
+}
+
+func (w *weights) restore(s *WindowSnapshot) {
+	w.isOpen = s.Open
+	copy(w.lnG, s.LnG)
+	copy(w.seen, s.Seen)
+	copy(w.hist, s.Hist)
+	for _, counts := range w.pending {
+		clear(counts)
+	}
+	copy(w.pending[0], s.Pending)
+	w.waiting = s.Waiting
+	w.state = histogramState{lowest: s.LastVisits[0], total: s.LastVisits[1]}
+	for _, seen := range s.Seen {
+		if seen {
+			w.state.levels++
+		}
+	}
+	w.schedule.lnF, w.schedule.inverse, w.schedule.trials, w.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
+	if it := s.Iteration; it != nil {
+		w.recursion = &recursion{it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
+	}
+	w.tables.fill(w.lnG)
+}
+
 // Restore puts the engine into the state of a snapshot that was taken from an engine
 // with the same options but for Workers. A snapshot that does not fit, or whose
 // parts contradict each other, is an error that lists every fault, and the engine is
@@ -90,9 +146,12 @@ func (e *Engine) Restore(s *Snapshot) error {
 	e.samples = nil
 	if p := s.Production; p != nil {
 		e.Produce() // makes room for all counts; what else it does is overwritten below
-		e.samples.LnWeight, e.samples.segment, e.samples.passes = slices.Clone(p.LnWeight), p.Segment, p.Passes
-		for i, block := range p.Blocks {
-			copy(e.samples.Blocks[i], block)
+		e.samples.segment, e.samples.passes = p.Segment, p.Passes
+		for k := range e.windows {
+			copy(e.samples.Windows[k].LnWeight, p.LnWeight[k])
+			for i, block := range p.Blocks[k] {
+				copy(e.samples.Windows[k].Blocks[i], block)
+			}
 		}
 		for i, block := range p.Transitions {
 			if e.samples.transitions != nil {
@@ -101,21 +160,12 @@ func (e *Engine) Restore(s *Snapshot) error {
 		}
 	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times
-	copy(e.lnG, s.LnG)
-	copy(e.seen, s.Seen)
-	copy(e.hist, s.Hist)
-	for _, counts := range e.pending {
-		clear(counts)
+	for k := range s.Windows {
+		e.windows[k].restore(&s.Windows[k])
 	}
-	copy(e.pending[0], s.Pending)
-	e.waiting = s.Waiting
-	e.state = histogramState{lowest: s.LastVisits[0], total: s.LastVisits[1]}
-	for _, seen := range s.Seen {
-		if seen {
-			e.state.levels++
-		}
+	if err := e.exchanges.UnmarshalBinary(s.Exchanges); err != nil {
+		return fmt.Errorf("state of the sampler: generator of the exchanges: %w", err)
 	}
-	e.schedule.lnF, e.schedule.inverse, e.schedule.trials, e.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
 	n := e.o.System.Sites()
 	for i := range e.walkers {
 		w := &e.walkers[i]
@@ -126,7 +176,6 @@ func (e *Engine) Restore(s *Snapshot) error {
 			return fmt.Errorf("state of the sampler: generator of walker %d: %w", i, err)
 		}
 	}
-	e.tables.fill(e.lnG)
 	return nil
 }
 
@@ -149,33 +198,51 @@ func (e *Engine) check(s *Snapshot) error {
 		}
 	}
 	levels, walkers, n := e.o.System.Levels(), len(e.walkers), e.o.System.Sites()
-	if s.Phase != WangLandau && s.Phase != Production {
+	if s.Phase != e.o.Adaptation && s.Phase != Production {
 		fault("there is no phase %q", s.Phase)
 	}
-	if !(s.LnF > 0) || s.LnF > 1 {
-		fault("ln f is %g", s.LnF)
-	}
-	byLevel("ln g", s.LnG)
-	length("seen", len(s.Seen), levels)
-	length("histogram", len(s.Hist), levels)
-	length("pending", len(s.Pending), levels)
 	if (s.Phase == Production) != (s.Production != nil) {
 		fault("the phase is %s, and there are samples of production: %v", s.Phase, s.Production != nil)
 	}
+	if length("windows", len(s.Windows), len(e.windows)) {
+		for _, w := range s.Windows {
+			if !(w.LnF > 0) || w.LnF > 1 {
+				fault("ln f is %g", w.LnF)
+			}
+			byLevel("ln g", w.LnG)
+			length("seen", len(w.Seen), levels)
+			length("histogram", len(w.Hist), levels)
+			length("pending", len(w.Pending), levels)
+			if it := w.Iteration; (it != nil) != (e.o.Adaptation == Multicanonical) {
+				fault("the method is %s, and there is a multicanonical iteration: %v", e.o.Adaptation, it != nil)
+			} else if it != nil {
+				byLevel("precision", it.Precision)
+				length("upper levels", len(it.Upper), levels)
+				if it.Length < 1 || it.Trials < 0 || math.IsNaN(it.Flatness) {
+					fault("an iteration of %d trials, %d made, flatness %g", it.Length, it.Trials, it.Flatness)
+				}
+			}
+		}
+	}
+	columns := walkers / len(e.windows)
 	if p := s.Production; p != nil {
-		byLevel("weight", p.LnWeight)
-		length("blocks", len(p.Blocks), segments(walkers)*walkers)
-		for i, block := range p.Blocks {
-			length(fmt.Sprintf("block %d", i), len(block), levels)
+		if length("weights", len(p.LnWeight), len(e.windows)) && length("histograms", len(p.Blocks), len(e.windows)) {
+			for k, blocks := range p.Blocks {
+				byLevel("weight", p.LnWeight[k])
+				length("blocks", len(blocks), segments(columns)*columns)
+				for i, block := range blocks {
+					length(fmt.Sprintf("block %d", i), len(block), levels)
+				}
+			}
 		}
 		if p.Transitions != nil {
-			length("transitions", len(p.Transitions), segments(walkers)*groups(walkers))
+			length("transitions", len(p.Transitions), segments(columns)*groups(columns))
 		}
 		for i, block := range p.Transitions {
 			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps)
 		}
-		if p.Segment < 0 || p.Segment >= segments(walkers) {
-			fault("segment %d of %d", p.Segment, segments(walkers))
+		if p.Segment < 0 || p.Segment >= segments(columns) {
+			fault("segment %d of %d", p.Segment, segments(columns))
 		}
 	}
 	length("generators", len(s.Generators), walkers)
@@ -193,6 +260,8 @@ func (e *Engine) check(s *Snapshot) error {
 				fault("walker %d: %w", i, err)
 			} else if counted := e.o.System.Bonds(state); counted != level {
 				fault("walker %d: the level is %d and its configuration has %d bonds", i, level, counted)
+			} else if k := i % len(e.windows); k < len(s.Windows) && s.Windows[k].Open && !e.windows[k].Contains(level) {
+				fault("walker %d is on level %d, its window has the %v", i, level, e.windows[k].Window)
 			}
 		}
 	}

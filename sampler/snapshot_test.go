@@ -1,18 +1,24 @@
 package sampler
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
+	"errors"
 	"math"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 )
 
-func snapshotEngine(t *testing.T, workers int, local LocalMove) *Engine {
+func snapshotEngine(t *testing.T, workers, windows int, local LocalMove, method Phase) *Engine {
 	t.Helper()
 	p := mustPotts(t, 3, 4, 3)
 	const walkers = 20 // fewer than minBlocks, so that production has segments
-	e, err := New(Options{System: p, Seed: 5, Walkers: walkers, Workers: workers, Local: local, Proposer: newSiteProposer(p, walkers), Partial: 0.5})
+	e, err := New(Options{
+		System: p, Seed: 5, Walkers: walkers, Workers: workers, Windows: UniformWindows(p.Levels(), windows, 0.5),
+		Local: local, Proposer: newSiteProposer(p, walkers), Partial: 0.5, Adaptation: method,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,30 +26,29 @@ func snapshotEngine(t *testing.T, workers int, local LocalMove) *Engine {
 }
 
 // clone is a deep copy of a snapshot, as writing and reading it would give.
-func clone(s *Snapshot) *Snapshot {
-	c := *s
-	c.LnG, c.Seen, c.Hist, c.Pending = slices.Clone(s.LnG), slices.Clone(s.Seen), slices.Clone(s.Hist), slices.Clone(s.Pending)
-	c.States, c.Levels, c.LastEnds, c.Turns = slices.Clone(s.States), slices.Clone(s.Levels), slices.Clone(s.LastEnds), slices.Clone(s.Turns)
-	c.Generators = nil
-	for _, g := range s.Generators {
-		c.Generators = append(c.Generators, slices.Clone(g))
+func clone(t *testing.T, s *Snapshot) *Snapshot {
+	t.Helper()
+	var buf bytes.Buffer
+	c := &Snapshot{}
+	if err := errors.Join(gob.NewEncoder(&buf).Encode(s), gob.NewDecoder(&buf).Decode(c)); err != nil {
+		t.Fatal(err)
 	}
-	if s.Production != nil {
-		p := *s.Production
-		p.LnWeight, p.Blocks = slices.Clone(p.LnWeight), nil
-		for _, b := range s.Production.Blocks {
-			p.Blocks = append(p.Blocks, slices.Clone(b))
-		}
-		c.Production = &p
-	}
-	return &c
+	return c
 }
 
 // TestRestore moves the state of an engine to a fresh one in every phase: both go on
 // alike.
 func TestRestore(t *testing.T) {
-	for _, local := range []LocalMove{HeatBath, Metropolis, NoLocalMove} {
-		e := snapshotEngine(t, 1, local)
+	for _, c := range []struct {
+		local   LocalMove
+		windows int
+		method  Phase
+	}{
+		{HeatBath, 1, WangLandau}, {Metropolis, 1, WangLandau}, {NoLocalMove, 1, WangLandau}, {HeatBath, 2, WangLandau},
+		{Metropolis, 2, WangLandau}, {HeatBath, 1, Multicanonical}, {Metropolis, 2, Multicanonical},
+	} {
+		local := c.local
+		e := snapshotEngine(t, 1, c.windows, local, c.method)
 		advance := func(e *Engine, passes int) {
 			for range passes {
 				if err := e.Pass(context.Background()); err != nil {
@@ -59,9 +64,9 @@ func TestRestore(t *testing.T) {
 			if e.Samples() != nil {
 				e.Samples().Segment(float64(part) / 6)
 			}
-			other := snapshotEngine(t, 1+part%3, local)
+			other := snapshotEngine(t, 1+part%3, c.windows, local, c.method)
 			advance(other, part) // whatever it did before is forgotten
-			if err := other.Restore(clone(e.Snapshot())); err != nil {
+			if err := other.Restore(clone(t, e.Snapshot())); err != nil {
 				t.Fatal(err)
 			}
 			advance(e, 20)
@@ -69,12 +74,10 @@ func TestRestore(t *testing.T) {
 			if a, b := e.Progress(), other.Progress(); a.Moves != b.Moves || a.RoundTrips != b.RoundTrips || a.LnF != b.LnF || a.Flatness != b.Flatness || a.Passes != b.Passes {
 				t.Errorf("%v part %d: %+v and restored %+v", local, part, a, b)
 			}
-			x, y := e.Snapshot(), other.Snapshot()
-			if !slices.Equal(x.LnG, y.LnG) || !slices.Equal(x.States, y.States) || !slices.Equal(x.Hist, y.Hist) || !slices.Equal(x.Pending, y.Pending) {
-				t.Errorf("%v part %d: the restored engine goes another way", local, part)
-			}
-			if x.Production != nil && !slices.EqualFunc(x.Production.Blocks, y.Production.Blocks, slices.Equal) {
-				t.Errorf("%v part %d: the restored engine counts otherwise", local, part)
+			x, y := clone(t, e.Snapshot()), clone(t, other.Snapshot())
+			x.Times, y.Times = Times{}, Times{}
+			if !reflect.DeepEqual(x, y) {
+				t.Errorf("%v, part %d: the restored engine goes another way", c, part)
 			}
 		}
 	}
@@ -82,18 +85,22 @@ func TestRestore(t *testing.T) {
 
 // TestRestoreRefuses finds every way in which a snapshot may not fit.
 func TestRestoreRefuses(t *testing.T) {
-	e := snapshotEngine(t, 1, HeatBath)
+	e := snapshotEngine(t, 1, 1, HeatBath, WangLandau)
+	iterating := snapshotEngine(t, 1, 1, HeatBath, Multicanonical).Snapshot()
 	e.Produce()
 	for name, spoil := range map[string]func(*Snapshot){
-		"ln g: 3 elements":           func(s *Snapshot) { s.LnG = s.LnG[:3] },
-		"ln g of level 2 is NaN":     func(s *Snapshot) { s.LnG[2] = math.NaN() },
-		"weight of level 1 is +Inf":  func(s *Snapshot) { s.Production.LnWeight[1] = math.Inf(1) },
+		"ln g: 3 elements":           func(s *Snapshot) { s.Windows[0].LnG = s.Windows[0].LnG[:3] },
+		"ln g of level 2 is NaN":     func(s *Snapshot) { s.Windows[0].LnG[2] = math.NaN() },
+		"weight of level 1 is +Inf":  func(s *Snapshot) { s.Production.LnWeight[0][1] = math.Inf(1) },
 		"no phase":                   func(s *Snapshot) { s.Phase = "lunch" },
 		"samples of production":      func(s *Snapshot) { s.Production = nil },
-		"blocks: 1 elements":         func(s *Snapshot) { s.Production.Blocks = s.Production.Blocks[:1] },
-		"block 2: 0 elements":        func(s *Snapshot) { s.Production.Blocks[2] = nil },
+		"blocks: 1 elements":         func(s *Snapshot) { s.Production.Blocks[0] = s.Production.Blocks[0][:1] },
+		"block 2: 0 elements":        func(s *Snapshot) { s.Production.Blocks[0][2] = nil },
 		"segment 9 of 2":             func(s *Snapshot) { s.Production.Segment = 9 },
-		"ln f is 0":                  func(s *Snapshot) { s.LnF = 0 },
+		"multicanonical iteration":   func(s *Snapshot) { s.Windows[0].Iteration = iterating.Windows[0].Iteration },
+		"windows: 0 elements":        func(s *Snapshot) { s.Windows = nil },
+		"generator of the exchanges": func(s *Snapshot) { s.Exchanges = nil },
+		"ln f is 0":                  func(s *Snapshot) { s.Windows[0].LnF = 0 },
 		"configurations: 5 elements": func(s *Snapshot) { s.States = s.States[:5] },
 		"colour 3":                   func(s *Snapshot) { s.States[7] = 3 },
 		"walker 1: the level is 24":  func(s *Snapshot) { s.Levels[1] = 24 },
@@ -101,9 +108,9 @@ func TestRestoreRefuses(t *testing.T) {
 		"levels: 0 elements":         func(s *Snapshot) { s.Levels = nil },
 		"end 3":                      func(s *Snapshot) { s.LastEnds[0] = 3 },
 	} {
-		s := clone(e.Snapshot())
+		s := clone(t, e.Snapshot())
 		spoil(s)
-		err := snapshotEngine(t, 1, HeatBath).Restore(s)
+		err := snapshotEngine(t, 1, 1, HeatBath, WangLandau).Restore(s)
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -116,10 +123,10 @@ func TestEnergyCheck(t *testing.T) {
 	for name, spoil := range map[string]func(e *Engine){
 		"walker 3: ":        func(e *Engine) { e.walkers[3].state[5] = (e.walkers[3].state[5] + 1) % 3; e.walkers[3].level++ },
 		"colour 200":        func(e *Engine) { e.walkers[3].state[5] = 200 },
-		"ln g of level 4":   func(e *Engine) { e.lnG[4] = math.NaN() },
+		"ln g of level 4":   func(e *Engine) { e.windows[0].lnG[4] = math.NaN() },
 		"carried along as ": func(e *Engine) { e.walkers[0].level ^= 1 },
 	} {
-		e := snapshotEngine(t, 1, NoLocalMove)
+		e := snapshotEngine(t, 1, 1, NoLocalMove, WangLandau)
 		spoil(e)
 		err := e.CheckEnergies()
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "seed 5") {
@@ -127,7 +134,7 @@ func TestEnergyCheck(t *testing.T) {
 		}
 	}
 	// The hundredth pass looks.
-	e := snapshotEngine(t, 1, HeatBath)
+	e := snapshotEngine(t, 1, 1, HeatBath, WangLandau)
 	for pass := 1; pass <= energyCheck; pass++ {
 		if pass == energyCheck {
 			e.walkers[7].level++

@@ -8,6 +8,7 @@ const (
 	TrainerStream
 	WeightStream
 	VerifyStream
+	exchangeStream
 )
 
 // Stream returns the generator of the given purpose and index under a run's

@@ -8,12 +8,17 @@ import (
 )
 
 // fixed converts a probability to the scale of a 64-bit random number: a draw
-// below the result has that probability, up to rounding by 2^-53.
+// below the result has that probability, up to rounding by 2^-53. What is 1 up to
+// rounding becomes the largest number, so that choices without weight beyond it are
+// not made.
 func fixed(p float64) uint64 {
-	if p >= 1 {
+	switch {
+	case p > 1-0x1p-51:
 		return math.MaxUint64
+	case p > 0:
+		return uint64(p*(1<<53)) << 11
 	}
-	return uint64(p*(1<<53)) << 11
+	return 0 // also where there is nothing to choose from
 }
 
 // heatBathTable holds, for every level B_0 that a site leaves behind and every
@@ -23,21 +28,22 @@ func fixed(p float64) uint64 {
 // place). They are integers on the scale of a 64-bit random number.
 type heatBathTable [][patterns][4]uint64
 
-// fill computes the table for q colours from ln g.
-func (t heatBathTable) fill(lnG []float64, q int) {
-	for b0 := range t {
-		var lnWeight, weight [5]float64 // of n bonds gained
+// fill computes the table for q colours from ln g, for walkers that stay in a window:
+// levels outside have no weight.
+func (t heatBathTable) fill(lnG []float64, q int, window Window) {
+	for b0 := max(0, window.Low-maxStep); b0 <= window.High; b0++ {
+		var lnWeight, weight [maxStep + 1]float64 // of n bonds gained
 		low, high := math.Inf(1), math.Inf(-1)
 		for n := range lnWeight {
 			lnWeight[n] = math.Inf(-1)
-			if b0+n < len(lnG) {
+			if window.Contains(b0 + n) {
 				lnWeight[n] = -lnG[b0+n]
 				low, high = min(low, lnWeight[n]), max(high, lnWeight[n])
 			}
 		}
 		common := high-low < safeExponent
 		if common {
-			weight = exponentials(lnWeight, lnWeight[0])
+			weight = exponentials(lnWeight, high)
 		}
 		for pattern := range patterns {
 			start := &runStart[pattern]
@@ -70,7 +76,7 @@ func (t heatBathTable) fill(lnG []float64, q int) {
 // that have states and neighbours that have none, each choice is weighed by itself.
 const safeExponent = 600
 
-func exponentials(ln [5]float64, reference float64) (x [5]float64) {
+func exponentials(ln [maxStep + 1]float64, reference float64) (x [maxStep + 1]float64) {
 	for n := range x {
 		x[n] = math.Exp(ln[n] - reference)
 	}
@@ -79,7 +85,7 @@ func exponentials(ln [5]float64, reference float64) (x [5]float64) {
 
 // largest returns the logarithm of the largest weight among those that a site can
 // choose from: n bonds for every run that starts, and none if there are other colours.
-func largest(lnWeight [5]float64, start *[4]uint8, others bool) float64 {
+func largest(lnWeight [maxStep + 1]float64, start *[4]uint8, others bool) float64 {
 	m := math.Inf(-1)
 	if others {
 		m = lnWeight[0]
@@ -94,13 +100,13 @@ func largest(lnWeight [5]float64, start *[4]uint8, others bool) float64 {
 
 // metropolisTable holds min[1, g(B)/g(B+d)] at [B][d+4] for d = -4..4, on the
 // scale of a 64-bit random number.
-type metropolisTable [][9]uint64
+type metropolisTable [][Steps]uint64
 
-// fill computes the table from ln g.
-func (t metropolisTable) fill(lnG []float64) {
-	for b := range t {
-		for d := max(-4, -b); d <= 4 && b+d < len(lnG); d++ {
-			t[b][d+4] = fixed(math.Exp(lnG[b] - lnG[b+d]))
+// fill computes the table from ln g for walkers that stay in a window.
+func (t metropolisTable) fill(lnG []float64, window Window) {
+	for b := window.Low; b <= window.High; b++ {
+		for d := max(-maxStep, window.Low-b); d <= maxStep && b+d <= window.High; d++ {
+			t[b][d+maxStep] = fixed(math.Exp(lnG[b] - lnG[b+d]))
 		}
 	}
 }
@@ -130,16 +136,17 @@ func (m LocalMove) String() string {
 }
 
 // tables are the weights 1/g in the form that the chosen local move reads. They
-// are constant between two updates of ln g and shared by all walkers.
+// are constant between two updates of ln g and shared by all walkers of a window.
 type tables struct {
 	system     *lattice.Potts
 	move       LocalMove
+	window     Window
 	heatBath   heatBathTable
 	metropolis metropolisTable
 }
 
-func newTables(p *lattice.Potts, move LocalMove) *tables {
-	t := &tables{system: p, move: move}
+func newTables(p *lattice.Potts, move LocalMove, window Window) *tables {
+	t := &tables{system: p, move: move, window: window}
 	switch move {
 	case HeatBath:
 		t.heatBath = make(heatBathTable, p.Levels())
@@ -151,8 +158,12 @@ func newTables(p *lattice.Potts, move LocalMove) *tables {
 
 // fill computes the tables from ln g.
 func (t *tables) fill(lnG []float64) {
-	t.heatBath.fill(lnG, t.system.Q())
-	t.metropolis.fill(lnG)
+	switch t.move {
+	case HeatBath:
+		t.heatBath.fill(lnG, t.system.Q(), t.window)
+	case Metropolis:
+		t.metropolis.fill(lnG, t.window)
+	}
 }
 
 // sweep makes N trials of the local move on one walker, counts them in hits and, unless

@@ -22,7 +22,7 @@ func TestHeatBathTable(t *testing.T) {
 					}
 				}
 				table := make(heatBathTable, len(lnG))
-				table.fill(lnG, q)
+				table.fill(lnG, q, Window{0, len(lnG) - 1})
 				for b0 := range len(lnG) - 4 {
 					for pattern := range patterns {
 						if runs[pattern] > q {

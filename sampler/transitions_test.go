@@ -47,7 +47,7 @@ func TestTransitions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		histogram, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+		histogram, err := dos.FromHistograms(energy, s.Windows[0].LnWeight, s.Windows[0].Blocks, p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -168,7 +168,7 @@ func TestRunCommand(t *testing.T) {
 	url := regexp.MustCompile(`url=(http://\S+)`)
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		fmt.Fprintln(&log, lines.Text())
-		if strings.Contains(lines.Text(), "phase begins") && !found {
+		if strings.Contains(lines.Text(), "run begins") && !found {
 			found = true
 			match := url.FindStringSubmatch(log.String())
 			if match == nil {

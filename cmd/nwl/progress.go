@@ -101,7 +101,7 @@ func (o *barObserver) Pass(p sampler.Progress, done float64) {
 	if o.bar == nil || p.Phase != o.progress.Phase {
 		o.finishBar()
 		o.bar = o.bars.AddBar(barScale,
-			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-11s ", p.Phase))),
+			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-14s ", p.Phase))),
 			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7})),
 			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
 				_, err := fmt.Fprintln(w, o.line(p.Phase))
@@ -122,7 +122,7 @@ func (o *barObserver) line(phase sampler.Phase) string {
 		return o.lines[phase]
 	}
 	var b strings.Builder
-	b.WriteString("            ")
+	b.WriteString("               ")
 	if p.Phase == sampler.WangLandau {
 		fmt.Fprintf(&b, "ln f %.2g  ", p.LnF)
 	}

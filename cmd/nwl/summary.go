@@ -14,10 +14,18 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	row("system", "%s, seed %d, %d walkers, %.1f s", s.System, s.Seed, s.Walkers, s.Seconds)
-	row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
+	if s.Canonical == nil {
+		row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
+	} else {
+		row("levels", "%d seen", s.Levels.Seen)
+	}
 	for _, p := range s.Phases {
-		row(string(p.Name), "%d passes, %.0f round trips, ln f %.3g", p.Passes, p.RoundTrips, p.LnF)
-		for _, kind := range []string{"local", "neural"} {
+		lnF := ""
+		if p.LnF > 0 {
+			lnF = fmt.Sprintf(", ln f %.3g", p.LnF)
+		}
+		row(string(p.Name), "%d passes, %.0f round trips%s", p.Passes, p.RoundTrips, lnF)
+		for _, kind := range []string{"local", "neural", "exchange"} {
 			if m, ok := p.Moves[kind]; ok {
 				row("  "+kind, "%.3g trials, %.1f %% accepted", float64(m.Trials), 100*m.Acceptance)
 			}
@@ -41,7 +49,9 @@ func printSummary(w io.Writer, s *run.Summary) error {
 			row("ground state", "ln g = %.4f without error bar, known %.4f", g.LnG, g.Known)
 		}
 	}
-	if d := s.Exact; d != nil {
+	if c := s.Canonical; c != nil {
+		row("canonical", "beta %g: energy %s, specific heat %s per site", c.Beta, c.Energy, c.SpecificHeat)
+	} else if d := s.Exact; d != nil {
 		row("exact", "rms difference of ln g %.4f, largest %.4f at E = %g", d.RMS, d.Max, d.MaxAt)
 	} else {
 		row("exact", "not computable in seconds for this system")
@@ -49,7 +59,9 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	if s.Estimators != nil {
 		row("transitions", "%s", s.Estimators)
 	}
-	printTransition(row, s.Transition)
+	if s.Transition != nil {
+		printTransition(row, s.Transition)
+	}
 	if s.Verdict.Converged {
 		row("verdict", "converged")
 	} else {

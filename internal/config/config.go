@@ -21,6 +21,7 @@ type Config struct {
 	Local      Local      `mapstructure:"local" yaml:"local"`
 	Neural     Neural     `mapstructure:"neural" yaml:"neural"`
 	WangLandau WangLandau `mapstructure:"wang_landau" yaml:"wang_landau"`
+	Windows    Windows    `mapstructure:"windows" yaml:"windows"`
 	Production Production `mapstructure:"production" yaml:"production"`
 	Model      Model      `mapstructure:"model" yaml:"model"`
 	Trainer    Trainer    `mapstructure:"trainer" yaml:"trainer"`
@@ -39,6 +40,8 @@ type System struct {
 
 // Run is what concerns the run as a whole.
 type Run struct {
+	Method  string        `mapstructure:"method" yaml:"method"`
+	Beta    float64       `mapstructure:"beta" yaml:"beta"`
 	Seed    uint64        `mapstructure:"seed" yaml:"seed"`
 	Walkers int           `mapstructure:"walkers" yaml:"walkers"`
 	Workers int           `mapstructure:"workers" yaml:"workers"`
@@ -61,6 +64,12 @@ type Neural struct {
 type WangLandau struct {
 	Flatness float64 `mapstructure:"flatness" yaml:"flatness"`
 	FinalLnF float64 `mapstructure:"final_ln_f" yaml:"final_ln_f"`
+}
+
+// Windows divide the energy range.
+type Windows struct {
+	Count   int     `mapstructure:"count" yaml:"count"`
+	Overlap float64 `mapstructure:"overlap" yaml:"overlap"`
 }
 
 // Production is the phase with frozen weights.

@@ -85,6 +85,13 @@ func Load(path string, assignments []string) (*Config, error) {
 	c := &Config{}
 	undecoded := decodeFaults(decode(v, c), v)
 	faults = append(faults, undecoded...)
+	// What is said of the moves or of the method decides on the other.
+	switch {
+	case !given["run.moves"] && c.Run.Method != NeuralWangLandauMethod:
+		c.Run.Moves = []string{LocalMoves}
+	case !given["run.method"] && !c.Run.Has(NeuralMoves):
+		c.Run.Method = WangLandauMethod
+	}
 	for _, fault := range c.Validate() {
 		// A value that could not be read is zero now, which is no second fault.
 		key, _, _ := strings.Cut(fault.Error(), ":")

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -89,6 +90,44 @@ func TestIsing(t *testing.T) {
 }
 
 // TestFaults expects every fault, each with its key, in one error.
+// TestMethods: the method and the moves follow from each other, and contradictions are
+// faults.
+func TestMethods(t *testing.T) {
+	for _, c := range []struct {
+		settings, method, moves string
+	}{
+		{"", "neural-wang-landau", "[local neural]"},
+		{"run.moves=local", "wang-landau", "[local]"},
+		{"run.moves=neural", "neural-wang-landau", "[neural]"},
+		{"run.method=wang-landau", "wang-landau", "[local]"},
+		{"run.method=multicanonical", "multicanonical", "[local]"},
+		{"run.method=multicanonical run.moves=[neural,local]", "multicanonical", "[neural local]"},
+		{"run.method=canonical production.passes=3 run.beta=0.5", "canonical", "[local]"},
+		{"run.method=wang-landau run.moves=local windows.count=4", "wang-landau", "[local]"},
+	} {
+		got := load(t, "", strings.Fields(c.settings)...)
+		if moves := fmt.Sprint(got.Run.Moves); got.Run.Method != c.method || moves != c.moves {
+			t.Errorf("%s: method %s and moves %s, want %s and %s", c.settings, got.Run.Method, moves, c.method, c.moves)
+		}
+	}
+	for settings, want := range map[string]string{
+		"run.method=wang-landau run.moves=[local,neural]":       "run.method: wang-landau has no neural moves; take neural-wang-landau",
+		"run.method=neural-wang-landau run.moves=local":         "run.method: neural-wang-landau needs neural among run.moves",
+		"run.method=canonical run.moves=neural run.max_time=1s": "run.moves: a network is not trained",
+		"run.method=canonical":                                  "production.passes: canonical sampling needs",
+		"run.method=canonical windows.count=2 run.max_time=1s":  "windows.count: 2",
+		"run.method=metropolis":                                 "run.method: \"metropolis\" is not one of",
+		"run.beta=1.2":                                          "run.beta: 1.2, only run.method canonical",
+		"windows.count=3":                                       "run.walkers: 256 are not a multiple of windows.count 3, so that each window has as many; take 258",
+		"windows.overlap=0.95":                                  "windows.overlap: 0.95",
+		"run.method=canonical run.max_time=1s run.beta=.inf":    "run.beta: +Inf",
+	} {
+		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", settings, err, want)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	t.Setenv("NWL_SYSTEM_QQ", "1")
 	_, err := config.Load(file(t, "system: {q: 1, sizes: [3, 3]}\nmodel: {latent: 0}\n"), []string{

@@ -18,6 +18,11 @@ const (
 	Potts = "potts"
 	Ising = "ising"
 
+	WangLandauMethod       = "wang-landau"
+	NeuralWangLandauMethod = "neural-wang-landau"
+	MulticanonicalMethod   = "multicanonical"
+	CanonicalMethod        = "canonical"
+
 	LocalMoves  = "local"
 	NeuralMoves = "neural"
 
@@ -102,6 +107,29 @@ func (c *Config) Validate() []error {
 		}
 	}
 
+	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, MulticanonicalMethod, CanonicalMethod)
+	switch neural := c.Run.Has(NeuralMoves); {
+	case c.Run.Method == NeuralWangLandauMethod && !neural:
+		fault("run.method", "%s needs %s among run.moves; or take %s", NeuralWangLandauMethod, NeuralMoves, WangLandauMethod)
+	case c.Run.Method == WangLandauMethod && neural:
+		fault("run.method", "%s has no %s moves; take %s", WangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
+	case c.Run.Method == CanonicalMethod && neural:
+		fault("run.moves", "a network is not trained in canonical sampling; take %s alone, or another run.method", LocalMoves)
+	}
+	if math.IsNaN(c.Run.Beta) || math.IsInf(c.Run.Beta, 0) {
+		fault("run.beta", "%g is not a finite number", c.Run.Beta)
+	}
+	if c.Run.Method == CanonicalMethod {
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 {
+			fault("production.passes", "canonical sampling needs a number of passes, or run.max_time")
+		}
+		if c.Windows.Count > 1 {
+			fault("windows.count", "%d, canonical sampling has no windows", c.Windows.Count)
+		}
+	} else if c.Run.Beta != 0 {
+		fault("run.beta", "%g, only run.method %s has a temperature", c.Run.Beta, CanonicalMethod)
+	}
+
 	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	within("neural.partial", c.Neural.Partial, 0, 1)
@@ -111,6 +139,11 @@ func (c *Config) Validate() []error {
 	if !(c.WangLandau.FinalLnF > 0 && c.WangLandau.FinalLnF < 1) {
 		fault("wang_landau.final_ln_f", "%g is not between 0 and 1", c.WangLandau.FinalLnF)
 	}
+	if count("windows.count", c.Windows.Count, maxCount); c.Windows.Count > 1 && c.Run.Walkers%c.Windows.Count != 0 {
+		fault("run.walkers", "%d are not a multiple of windows.count %d, so that each window has as many; take %d",
+			c.Run.Walkers, c.Windows.Count, c.Windows.Count*(1+c.Run.Walkers/c.Windows.Count))
+	}
+	within("windows.overlap", c.Windows.Overlap, 0.1, 0.9)
 	atLeast("production.passes", c.Production.Passes, 0)
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)

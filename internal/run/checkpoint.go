@@ -237,11 +237,11 @@ func (s *saved) check(n *network) error {
 	}
 	if !slices.Contains([]stage{adapting, burningIn, producing}, s.Place.Stage) {
 		fault("there is no stage %q", s.Place.Stage)
-	} else if s.Engine != nil && (s.Place.Stage == adapting) != (s.Engine.Phase == sampler.WangLandau) {
+	} else if s.Engine != nil && (s.Place.Stage == adapting) != (s.Engine.Phase != sampler.Production) {
 		fault("the stage is %s and the sampler is in the phase %s", s.Place.Stage, s.Engine.Phase)
 	}
-	if s.Place.Pass < 0 || s.Elapsed < 0 || !(s.Place.FirstLnF > 0) {
-		fault("pass %d, time %v or first ln f %g is impossible", s.Place.Pass, s.Elapsed, s.Place.FirstLnF)
+	if s.Place.Pass < 0 || s.Elapsed < 0 {
+		fault("pass %d or time %v is impossible", s.Place.Pass, s.Elapsed)
 	}
 	return errors.Join(faults...)
 }

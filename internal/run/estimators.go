@@ -47,6 +47,21 @@ func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble 
 	return e
 }
 
+// autocorrelation is the integrated autocorrelation time of the energy in production,
+// in passes, the longest of all windows; nil where it cannot be told.
+func (j *job) autocorrelation(s *sampler.Samples, energy []float64) *Estimate {
+	var longest *Estimate
+	for _, w := range s.Windows {
+		perBlock := float64(s.Passes()) * float64(j.engine.Walkers()) / float64(len(s.Windows)*len(w.Blocks))
+		tau, deviation, err := dos.AutocorrelationTime(energy, w.Blocks, perBlock)
+		if err == nil && (longest == nil || tau > longest.Value) {
+			estimate := newEstimate(tau, deviation)
+			longest = &estimate
+		}
+	}
+	return longest
+}
+
 // compareEstimators sums up the estimate from transitions beside that from histograms.
 func (j *job) compareEstimators(r *result) (*EstimatorSummary, error) {
 	if r.transitions == nil {

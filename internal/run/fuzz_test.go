@@ -43,7 +43,7 @@ func FuzzCheckpoint(f *testing.F) {
 			pass(f, e)
 		}
 		payload, err := cbor.Marshal(&saved{
-			Place:   place{Stage: stage, Pass: 5, FirstLnF: 1},
+			Place:   place{Stage: stage, Pass: 5},
 			Engine:  e.Snapshot(),
 			Trainer: &trainer.Snapshot{Buffer: trainer.BufferSnapshot{Occupied: []int{18}, States: [][]byte{make([]byte, 9)}, Generator: sampler.GeneratorState(rand.NewPCG(1, 2))}},
 		})

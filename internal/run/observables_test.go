@@ -158,3 +158,45 @@ func TestEstimateString(t *testing.T) {
 		}
 	}
 }
+
+// TestCanonicalRun compares a run at one temperature with the exact averages, there and
+// at its neighbours, and finds that it does not pretend to know free energies.
+func TestCanonicalRun(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	s := perform(t, folder, "run.method=canonical", "run.beta=1.1", "system.q=10", "system.size=4x16", "production.passes=2000")
+	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q10_4x16.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 64
+	if !s.Verdict.Converged || len(s.Phases) != 1 || s.GroundState != nil || s.Transition != nil {
+		t.Errorf("summary %+v", s)
+	}
+	want := exact.At(1.1)
+	for name, x := range map[string]struct {
+		got  run.Estimate
+		want float64
+	}{"energy": {s.Canonical.Energy, want.Energy / n}, "specific heat": {s.Canonical.SpecificHeat, want.SpecificHeat / n}} {
+		if z := (x.got.Value - x.want) / *x.got.Error; !(math.Abs(z) < 4) || *x.got.Error > 0.02*math.Abs(x.want) {
+			t.Errorf("%s %v, exact %v", name, x.got, x.want)
+		}
+	}
+	columns := observables(t, folder)
+	if len(columns["beta"]) != 41 || columns["beta"][20] != 1.1 {
+		t.Errorf("beta %v", columns["beta"])
+	}
+	for i, beta := range columns["beta"] {
+		if z := (columns["energy"][i] - exact.At(beta).Energy/n) / columns["energy_error"][i]; !(math.Abs(z) < 4.5) {
+			t.Errorf("beta %v: energy %v(%v), exact %v", beta, columns["energy"][i], columns["energy_error"][i], exact.At(beta).Energy/n)
+		}
+		for _, name := range []string{"free_energy", "free_energy_error", "entropy", "entropy_error"} {
+			if !math.IsNaN(columns[name][i]) {
+				t.Errorf("beta %v: %s is %v", beta, name, columns[name][i])
+			}
+		}
+	}
+	d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+	if err != nil || math.Abs(dos.LogSumExp(d.LnG)) > 1e-9 {
+		t.Errorf("ln of the sum of g is %v (%v)", dos.LogSumExp(d.LnG), err)
+	}
+}

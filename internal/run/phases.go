@@ -12,11 +12,11 @@ import (
 )
 
 // productionShare of run.max_time is kept for production, however far the
-// Wang-Landau phase came: only production gives error bars.
+// phase of adaptation came: only production gives error bars.
 const productionShare = 0.5
 
 // burnIn is the share of the production passes, made beforehand and thrown away,
-// in which the walkers forget the changing weights of the Wang-Landau phase.
+// in which the walkers forget the changing weights of the phase before.
 const burnIn = 0.05
 
 // sample makes pass after pass until the run is complete or has to end before its
@@ -74,11 +74,11 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	case adapting:
 		limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
 		switch {
-		case j.engine.LnF() <= j.c.WangLandau.FinalLnF && j.engine.LnF() < j.at.FirstLnF:
-			// A histogram was flat at least once, also where ln f is small from the start.
+		case j.engine.Adapted(j.c.WangLandau.FinalLnF):
 		case limit > 0 && j.elapsed() > limit:
-			slog.Warn("run.max_time: the Wang-Landau phase ends before ln f is at wang_landau.final_ln_f",
-				"ln_f", j.engine.LnF(), "final_ln_f", j.c.WangLandau.FinalLnF)
+			p := j.engine.Progress()
+			slog.Warn("run.max_time: the adaptation of the weights ends before its time",
+				"ln_f", p.LnF, "final_ln_f", j.c.WangLandau.FinalLnF, "flatness", p.Flatness)
 			j.at.Cut = true
 		default:
 			return true, j.adapt(ctx)
@@ -124,7 +124,7 @@ func (j *job) pass(ctx context.Context) error {
 	return nil
 }
 
-// adapt makes one pass of the Wang-Landau phase and trains the network after it.
+// adapt makes one pass of the phase of adaptation and trains the network after it.
 func (j *job) adapt(ctx context.Context) error {
 	if err := j.pass(ctx); err != nil {
 		return err
@@ -136,11 +136,7 @@ func (j *job) adapt(ctx context.Context) error {
 		}
 		j.at.Train += time.Since(began)
 	}
-	first, last := math.Log(j.at.FirstLnF), math.Log(j.c.WangLandau.FinalLnF)
-	done := 0.0
-	if last < first {
-		done = (math.Log(j.engine.LnF()) - first) / (last - first)
-	}
+	done := j.engine.AdaptationProgress(j.c.WangLandau.FinalLnF)
 	if j.c.Run.MaxTime > 0 {
 		done = max(done, float64(j.elapsed())/((1-productionShare)*float64(j.c.Run.MaxTime)))
 	}
@@ -148,14 +144,17 @@ func (j *job) adapt(ctx context.Context) error {
 	return nil
 }
 
-// beginProduction ends the Wang-Landau phase: weights and network are frozen.
+// beginProduction ends the phase of adaptation: weights and network are frozen.
 func (j *job) beginProduction() {
+	j.warnOfWaiting()
 	if j.network != nil {
 		if err := j.network.finish(); err != nil {
 			slog.Error("the network was not exported; the run goes on and tries again at its end", "reason", err)
 		}
 	}
-	j.phases = append(j.phases, j.phase())
+	if j.at.Pass > 0 {
+		j.phases = append(j.phases, j.phase())
+	}
 	j.at.Adaptive, j.at.Began, j.at.Train = j.at.Pass, j.elapsed(), 0
 	slog.Info("phase begins", "phase", sampler.Production)
 	j.engine.Produce()

@@ -3,6 +3,8 @@ package run
 import (
 	"math"
 	"time"
+
+	"neuralwl/internal/config"
 )
 
 // stage is a part of a run.
@@ -10,7 +12,7 @@ type stage string
 
 // The stages, in their order. The last one ends with the run.
 const (
-	adapting  stage = "wang-landau"
+	adapting  stage = "adaptation"
 	burningIn stage = "burn-in" // production's beginning, thrown away
 	producing stage = "production"
 )
@@ -20,11 +22,10 @@ const (
 type place struct {
 	Stage    stage
 	Pass     int64         // passes made in the stage
-	Adaptive int64         // passes made in the Wang-Landau phase, once that is over
-	FirstLnF float64       // ln f at the beginning
+	Adaptive int64         // passes made in the phase of adaptation, once that is over
 	Began    time.Duration // time of the run at which the phase began
 	Train    time.Duration // of the phase spent on training
-	Cut      bool          // run.max_time ended the Wang-Landau phase
+	Cut      bool          // run.max_time ended the phase of adaptation
 }
 
 // enter begins a stage.
@@ -40,7 +41,7 @@ func (j *job) planned() int64 {
 	switch {
 	case j.c.Production.Passes > 0:
 		return int64(j.c.Production.Passes)
-	case j.at.Cut && j.c.Run.MaxTime > 0:
+	case (j.at.Cut || j.c.Run.Method == config.CanonicalMethod) && j.c.Run.MaxTime > 0:
 		// What is missing in the weights is made up for by longer counting.
 		return endless
 	}

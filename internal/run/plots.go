@@ -109,7 +109,9 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 			panel.Line(panel.names[0], exact, exactColour, 3.5)
 		}
 		panel.Line(panel.names[1], estimate, estimateColour, 1.2)
-		panel.Marker(panel.names[2], 1/j.infiniteTransition())
+		if !j.isCanonical() {
+			panel.Marker(panel.names[2], 1/j.infiniteTransition())
+		}
 	}
 	return plots.Figure{energy, heat}
 }

@@ -21,8 +21,9 @@ type result struct {
 	// a comparison of both says.
 	transitions *dos.Ensemble
 	estimators  *EstimatorSummary
+	windows     []WindowSummary
 	// autocorrelation is the integrated autocorrelation time of the energy in production,
-	// in passes; nil where it cannot be told.
+	// in passes, the longest of all windows; nil where it cannot be told.
 	autocorrelation *Estimate
 	// canonical averages follow from it, at the inverse temperatures of betaGrid.
 	canonical  []dos.CanonicalEstimate
@@ -38,11 +39,10 @@ type result struct {
 
 // evaluate makes the density of states from what the engine counted.
 func (j *job) evaluate(ctx context.Context) (*result, error) {
-	p := j.system
-	energy := make([]float64, p.Levels())
-	for b := range energy {
-		energy[b] = float64(p.Energy(b))
+	if j.isCanonical() {
+		return j.evaluateCanonical()
 	}
+	p, energy := j.system, j.energies()
 	adaptive := &dos.Density{}
 	for b, seen := range slices.Backward(j.engine.Seen()) {
 		if seen {
@@ -52,16 +52,12 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 	}
 	r := &result{density: &dos.Ensemble{Density: &dos.Density{}}}
 	if s := j.engine.Samples(); j.at.Stage == producing && s.Passes() > 0 {
-		d, err := dos.FromHistograms(energy, s.LnWeight, s.Blocks, p.LnStates())
+		d, windows, err := j.stitch(s, energy)
 		if err != nil {
 			return nil, err
 		}
-		r.density, r.transitions = d, j.byTransitions(s, energy)
-		perBlock := float64(s.Passes()) * float64(j.engine.Walkers()) / float64(len(s.Blocks))
-		if tau, deviation, err := dos.AutocorrelationTime(energy, s.Blocks, perBlock); err == nil {
-			estimate := newEstimate(tau, deviation)
-			r.autocorrelation = &estimate
-		}
+		r.density, r.windows, r.transitions = d, windows, j.byTransitions(s, energy)
+		r.autocorrelation = j.autocorrelation(s, energy)
 	}
 	r.unproduced = r.density.Fill(adaptive)
 	if r.density.Len() == 0 {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"neuralwl/inference"
+	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/run"
 )
@@ -54,6 +55,19 @@ func captureLog(t *testing.T, level slog.Level) *bytes.Buffer {
 // then agree within errors, which TestRun asks of every run.
 func TestMetamorphic(t *testing.T) {
 	captureLog(t, slog.LevelDebug)
+	for name, c := range map[string]struct {
+		trials   int
+		settings []string
+	}{
+		"wang-landau":    {6, nil},
+		"windows":        {2, []string{"windows.count=2"}},
+		"multicanonical": {2, []string{"run.method=multicanonical"}},
+	} {
+		t.Run(name, func(t *testing.T) { metamorphic(t, c.trials, append(brief[:len(brief):len(brief)], c.settings...)) })
+	}
+}
+
+func metamorphic(t *testing.T, trials int, brief []string) {
 	folder := t.TempDir()
 	reference := perform(t, filepath.Join(folder, "reference"), brief...)
 	want := read(t, folder, "reference", run.DensityFile)
@@ -65,7 +79,7 @@ func TestMetamorphic(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(21, 22))
 	stages := map[string]int{}
-	for trial := range 8 {
+	for trial := range trials {
 		path := filepath.Join(folder, fmt.Sprint(trial))
 		settings := append(brief[:len(brief):len(brief)], fmt.Sprintf("run.workers=%d", 1+r.IntN(4)))
 		if r.IntN(2) == 0 {
@@ -107,7 +121,7 @@ func TestMetamorphic(t *testing.T) {
 		}
 	}
 	t.Log("resumed in the stages", stages)
-	for _, stage := range []string{"wang-landau", "production"} {
+	for _, stage := range []string{"adaptation", "production"} {
 		if stages[stage] == 0 {
 			t.Errorf("no run was resumed in the stage %s: the test shows less than it should", stage)
 		}
@@ -162,7 +176,7 @@ func TestResumeChanges(t *testing.T) {
 	if s.Phases[0].LnF > 1e-3 || s.Phases[1].Passes != 70 {
 		t.Errorf("the new limits were not kept: %+v", s.Phases)
 	}
-	if len(s.Resumptions) != 1 || len(s.Resumptions[0].Changes) != 3 || s.Resumptions[0].Stage != "wang-landau" {
+	if len(s.Resumptions) != 1 || len(s.Resumptions[0].Changes) != 3 || s.Resumptions[0].Stage != "adaptation" {
 		t.Errorf("resumptions %+v, want one in the Wang-Landau phase with three changes", s.Resumptions)
 	}
 	if config := read(t, folder, run.ConfigFile); !bytes.Contains(config, []byte("final_ln_f: 0.001")) {
@@ -214,7 +228,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 		"empty":   func([]byte) []byte { return nil },
 		"longer":  func(data []byte) []byte { return append(data, 0) },
 		"newer": func(data []byte) []byte {
-			return bytes.Replace(data, []byte(`"schema":1`), []byte(`"schema":2`), 1)
+			return bytes.Replace(data, fmt.Appendf(nil, `"schema":%d`, checkpoint.Schema), []byte(`"schema":1000`), 1)
 		},
 	} {
 		path := filepath.Join(folder, name)
@@ -237,7 +251,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), newest) {
 			t.Errorf("%s: the damage was not said:\n%s", name, log)
 		}
-		if name == "newer" && !strings.Contains(log.String(), "schema 2") {
+		if name == "newer" && !strings.Contains(log.String(), "schema 1000") {
 			t.Errorf("the reason is not the schema:\n%s", log)
 		}
 		if !bytes.Equal(want, read(t, path, run.DensityFile)) {

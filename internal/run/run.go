@@ -142,8 +142,8 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 			slog.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
 		}
 	} else {
-		slog.Info("phase begins", "phase", sampler.WangLandau, "system", j.system, "walkers", j.engine.Walkers())
-		j.at = place{Stage: adapting, FirstLnF: j.engine.LnF()}
+		slog.Info("run begins", "method", j.c.Run.Method, "system", j.system, "walkers", j.engine.Walkers())
+		j.at = place{Stage: adapting}
 	}
 	if j.c.Checkpoint.Interval > 0 {
 		j.checkpoint()
@@ -190,10 +190,11 @@ func asError(value any) error {
 func (j *job) newEngine(workers int) (err error) {
 	o := sampler.Options{
 		System: j.system, Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Workers: workers,
-		Sweeps: j.c.Local.Sweeps, Flatness: j.c.WangLandau.Flatness,
+		Adaptation: j.adaptation(), Beta: j.c.Run.Beta,
+		Sweeps: j.c.Local.Sweeps, Flatness: j.c.WangLandau.Flatness, Windows: windows(j.c, j.system),
 		Events: sampler.Events{
-			LnFReduced: func(p sampler.Progress) {
-				slog.Debug("histogram flat", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
+			StageEnded: func(p sampler.Progress) {
+				slog.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
 			},
 			LevelsFound: func(levels []int) { slog.Debug("levels found", "bonds", levels) },
 		},
@@ -210,6 +211,19 @@ func (j *job) newEngine(workers int) (err error) {
 	}
 	j.engine, err = sampler.New(o)
 	return err
+}
+
+// adaptation is the phase before production.
+func (j *job) adaptation() sampler.Phase { return adaptation(j.c) }
+
+func adaptation(c *config.Config) sampler.Phase {
+	switch c.Run.Method {
+	case config.MulticanonicalMethod:
+		return sampler.Multicanonical
+	case config.CanonicalMethod:
+		return sampler.Canonical
+	}
+	return sampler.WangLandau
 }
 
 // serveMetrics starts the endpoint. Where only the default address is taken, by

@@ -64,6 +64,9 @@ func TestRun(t *testing.T) {
 		"metropolis":       {"run.moves=local", "local.move=metropolis"},
 		"local and neural": {"run.moves=[local, neural]"},
 		"neural":           {"run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
+		"multicanonical":   {"run.method=multicanonical", "production.passes=1000"},
+		"windows":          {"run.method=wang-landau", "windows.count=2", "production.passes=1000"},
+		"all in windows":   {"run.method=multicanonical", "run.moves=[local, neural]", "windows.count=2", "windows.overlap=0.7", "production.passes=1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +115,10 @@ func TestRun(t *testing.T) {
 					t.Errorf("%s.svg is not complete", plot)
 				}
 			}
-			if slices.Contains(settings, "run.moves=local") || slices.Contains(settings, "local.move=metropolis") {
+			if windowed := strings.Contains(name, "windows"); windowed != (len(s.Windows) == 1) || windowed != (s.Phases[1].Moves["exchange"].Acceptance > 0.1) {
+				t.Errorf("windows %+v, moves %+v", s.Windows, s.Phases[1].Moves)
+			}
+			if s.Phases[0].Moves["neural"].Trials == 0 {
 				if s.Network != nil {
 					t.Errorf("a network in a run without neural moves: %+v", s.Network)
 				}

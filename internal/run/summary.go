@@ -25,13 +25,17 @@ type Summary struct {
 	// Exact is the difference from the exact density of states, where that can be
 	// computed in seconds.
 	Exact *dos.Difference `json:"exact,omitempty"`
+	// Windows tells how well neighbouring energy windows agree; none for one window.
+	Windows []WindowSummary `json:"windows,omitempty"`
 	// Autocorrelation is the integrated autocorrelation time of the energy in production,
-	// in passes.
+	// in passes, the longest of all windows.
 	Autocorrelation *Estimate `json:"autocorrelation_passes,omitempty"`
 	// Estimators compares the two estimates of ln g that production gives.
 	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
-	Transition *TransitionSummary `json:"transition"`
-	Verdict    Verdict            `json:"verdict"`
+	Transition *TransitionSummary `json:"transition,omitempty"`
+	// Canonical are the averages of a run at one temperature.
+	Canonical *CanonicalSummary `json:"canonical,omitempty"`
+	Verdict   Verdict           `json:"verdict"`
 	// Interrupted says why the run ended before it was complete; it can be resumed.
 	Interrupted string            `json:"interrupted,omitempty"`
 	Resumptions []Resumption      `json:"resumptions,omitempty"`
@@ -109,6 +113,12 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 	if e := r.estimators; e != nil {
 		check("estimators", e.Discrepancy <= maxDiscrepancy, "histogram and transitions differ by %.2f errors (rms), at most %d are allowed", e.Discrepancy, maxDiscrepancy)
 	}
+	if waiting := j.waiting(); waiting != "" {
+		check("windows", false, "no walker has come into %s", waiting)
+	} else if r.windows != nil {
+		worst := worstMismatch(r.windows)
+		check("windows", worst <= maxDiscrepancy, "%d windows differ by at most %.2f errors (rms) where they overlap, at most %d are allowed", len(r.windows)+1, worst, maxDiscrepancy)
+	}
 	switch {
 	case ground == nil:
 		check("ground state", false, "never visited")
@@ -118,11 +128,15 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 		z := (ground.LnG - ground.Known) / *ground.Error
 		check("ground state", math.Abs(z) <= 3, "ln g = %.4f(%.4f), known %.4f: %.1f standard errors", ground.LnG, *ground.Error, ground.Known, z)
 	}
+	v.conclude()
+	return v
+}
+
+func (v *Verdict) conclude() {
 	v.Converged = true
 	for _, c := range v.Checks {
 		v.Converged = v.Converged && c.Passed
 	}
-	return v
 }
 
 // summarise puts the record of the run together.
@@ -130,7 +144,7 @@ func (j *job) summarise(r *result) *Summary {
 	s := &Summary{
 		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
 		Seconds: j.elapsed().Seconds(), Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
-		Phases: j.phases, Exact: r.difference, Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
+		Phases: j.phases, Exact: r.difference, Windows: r.windows, Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
 		Levels: LevelSummary{
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
@@ -142,14 +156,19 @@ func (j *job) summarise(r *result) *Summary {
 			Bundle: n.folder, Training: n.bundle.Card.Training,
 		}
 	}
+	if j.interrupted != nil {
+		s.Interrupted = j.interrupted.Error()
+	}
+	if j.isCanonical() {
+		s.Levels = LevelSummary{Seen: r.density.Len(), Missing: []float64{}, Unproduced: []float64{}}
+		s.Canonical, s.Verdict = j.summariseCanonical(r), j.judgeCanonical(r)
+		return s
+	}
 	if r.density.Energy[0] == float64(j.system.Energy(j.system.GroundLevel())) {
 		s.GroundState = &GroundState{LnG: r.density.LnG[0], Known: j.system.LnGroundStates()}
 		if e := r.density.Error[0]; !math.IsNaN(e) {
 			s.GroundState.Error = &e
 		}
-	}
-	if j.interrupted != nil {
-		s.Interrupted = j.interrupted.Error()
 	}
 	s.Verdict = j.judge(r, s.GroundState)
 	return s

@@ -156,7 +156,7 @@ func (v *verifier) energies(s *saved) (remembered int, err error) {
 	if err := s.check(nil); err != nil {
 		return 0, err
 	}
-	e, err := sampler.New(sampler.Options{System: v.system, Walkers: v.c.Run.Walkers, Local: sampler.HeatBath})
+	e, err := sampler.New(sampler.Options{System: v.system, Walkers: v.c.Run.Walkers, Local: sampler.HeatBath, Adaptation: adaptation(v.c), Windows: windows(v.c, v.system)})
 	if err != nil {
 		return 0, err
 	}

@@ -35,6 +35,9 @@ func (s *windowed) sum() error {
 		if len(window.LnWeight) != len(s.energy) {
 			fault("%s has weights of %d levels, want all %d", s.name(w), len(window.LnWeight), len(s.energy))
 		}
+		if first := len(s.windows[0].Blocks); len(window.Blocks) != first {
+			fault("%s has %d blocks, the first one %d", s.name(w), len(window.Blocks), first)
+		}
 		for k, block := range window.Blocks {
 			if len(block) != len(visits) {
 				fault("%s: block %d has %d levels, want all %d", s.name(w), k+1, len(block), len(visits))

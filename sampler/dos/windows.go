@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/floats"
 )
 
 // Window is a range of levels and the histograms of the walkers restricted to it.
@@ -15,7 +13,8 @@ type Window struct {
 	// level, of all levels. What it is outside, or up to a constant, is of no account.
 	LnWeight []float64
 	// Blocks are histograms by level, of all levels, zero outside the window. They
-	// must be as independent as those of FromHistograms.
+	// must be as independent as those of FromHistograms; but the k-th blocks of all windows
+	// may depend on each other, as those of walkers that exchange configurations.
 	Blocks [][]int64
 }
 
@@ -40,17 +39,10 @@ type Window struct {
 // exp(o_w+1 - o_w) is the ratio of their visits there. Correlations add to the variance
 // but make no bias.
 //
-// Errors come from a jackknife over the blocks of all windows, each of which is left
-// out in turn and everything redone, offsets too; what is left of its window is scaled
-// to as many visits as before, so that the window keeps its part in the overlaps.
-// Blocks of different windows are not exchangeable: the variance is the sum over the
-// windows, of n_w blocks, of the squared deviations of their replicas times
-// (n_w-1)/n_w, whereas Ensemble multiplies all by (n-1)/n with n the number of all
-// blocks. With several windows the ln g of a replica is therefore drawn towards the
-// estimate, by the root of the ratio, so that Ensemble's formula gives the right sum.
-// Replicas are in the order of the windows and their blocks, nil if some window has
-// fewer than two blocks, or a single block holds all of a window or all that connects it
-// to a neighbour.
+// Errors come from a jackknife over the blocks, of which the k-th of every window is left
+// out together and everything redone, offsets too. Every window has as many blocks.
+// There are no replicas if that is one, or if a single block holds all of a window or
+// all that connects it to a neighbour.
 //
 // The overlaps, nil for a single window, tell how well each window agrees with the one
 // before; see windowed.overlaps. However large a difference is, it is no error.
@@ -76,78 +68,41 @@ func fromWindows(s *windowed, lnTotal float64) (*Ensemble, []Overlap, error) {
 	joints := s.joints(counts, offsets)
 	deviations := slices.Repeat([]float64{math.NaN()}, len(joints))
 	if replicas, jointReplicas := s.jackknife(); replicas != nil {
-		e.Replicas = slices.Concat(replicas...)
+		e.Replicas = replicas
 		for _, d := range e.Replicas {
 			d.Normalise(lnTotal)
 		}
-		if len(s.windows) > 1 {
-			e.stratify(replicas, lnTotal)
-		}
-		clear(deviations)
-		for _, window := range jointReplicas {
-			for i, deviation := range spread(len(joints), window) {
-				deviations[i] = math.Hypot(deviations[i], deviation)
-			}
-		}
+		deviations = spread(len(joints), jointReplicas)
 	}
 	e.estimateErrors()
 	return e, s.overlaps(joints, deviations), nil
 }
 
-// drawn is how far a replica without one of own blocks of a window, which has n blocks
-// together with the others, is from the estimate when it has been drawn towards it; see
-// FromWindows.
-func drawn(own, n int) float64 {
-	return math.Sqrt(float64(own-1) * float64(n) / (float64(own) * float64(n-1)))
-}
-
-// stratify draws the replicas, listed by window, towards the estimate.
-func (e *Ensemble) stratify(replicas [][]*Density, lnTotal float64) {
-	for _, window := range replicas {
-		scale := drawn(len(window), len(e.Replicas))
-		for _, d := range window {
-			for _, level := range common(e.Energy, d.Energy) {
-				center := e.LnG[level.a]
-				d.LnG[level.b] = center + scale*(d.LnG[level.b]-center)
-			}
-			d.Normalise(lnTotal)
-		}
+// jackknife makes the estimate without each block in turn, ln g up to a constant; nil
+// where that fails for one of them.
+func (s *windowed) jackknife() (replicas []*Density, joints [][]float64) {
+	blocks := len(s.windows[0].Blocks)
+	if blocks < 2 {
+		return nil, nil
 	}
-}
-
-// jackknife makes the estimate without each block in turn, listed by window and block,
-// ln g up to a constant; nil where that fails for one of them.
-func (s *windowed) jackknife() (replicas [][]*Density, joints [][][]float64) {
-	counts := s.counts()
-	rest := make([]float64, len(s.energy))
-	for w, window := range s.windows {
-		if len(window.Blocks) < 2 {
-			return nil, nil
-		}
-		replicas, joints = append(replicas, nil), append(joints, nil)
-		whole := counts[w]
-		counts[w] = rest
-		for _, block := range window.Blocks {
-			all, left := int64(0), int64(0)
+	rest := s.counts()
+	for k := range blocks {
+		for w, window := range s.windows {
+			left := int64(0)
 			for b, n := range s.visits[w] {
-				all += n
-				left += n - block[b]
-				rest[b] = float64(n - block[b])
+				left += n - window.Blocks[k][b]
+				rest[w][b] = float64(n - window.Blocks[k][b])
 			}
 			if left == 0 {
 				return nil, nil
 			}
-			if len(s.windows) > 1 {
-				floats.Scale(float64(all)/float64(left), rest)
-			}
-			offsets, err := s.offsets(counts)
-			if err != nil {
-				return nil, nil
-			}
-			replicas[w] = append(replicas[w], s.density(counts, offsets))
-			joints[w] = append(joints[w], s.joints(counts, offsets))
 		}
-		counts[w] = whole
+		offsets, err := s.offsets(rest)
+		if err != nil {
+			return nil, nil
+		}
+		replicas = append(replicas, s.density(rest, offsets))
+		joints = append(joints, s.joints(rest, offsets))
 	}
 	return replicas, joints
 }

@@ -33,13 +33,25 @@ func outside(windows []Window) {
 }
 
 // draw gives each window blocks of independent visits, on average those of walkers
-// restricted to it.
-func draw(r *rand.Rand, windows []Window, blocks, visits []int, lnG []float64) []Window {
+// restricted to it. With a tilt, the k-th blocks of all windows prefer higher or lower
+// levels together, by normal numbers of that deviation for ln g per level.
+func draw(r *rand.Rand, windows []Window, blocks, visits []int, lnG []float64, tilt float64) []Window {
 	drawn := slices.Clone(windows)
+	slopes := make([]float64, slices.Max(blocks))
+	for i := range slopes {
+		slopes[i] = tilt * r.NormFloat64()
+	}
 	for k, w := range drawn {
 		cumulative := visited(lnG[w.Low:w.High+1], w.LnWeight[w.Low:w.High+1])
 		drawn[k].Blocks = make([][]int64, blocks[k])
 		for i := range drawn[k].Blocks {
+			if tilt != 0 {
+				tilted := slices.Clone(lnG[w.Low : w.High+1])
+				for b := range tilted {
+					tilted[b] += slopes[i] * float64(b)
+				}
+				cumulative = visited(tilted, w.LnWeight[w.Low:w.High+1])
+			}
 			block := make([]int64, len(lnG))
 			multinomial(r, block[w.Low:w.High+1], cumulative, visits[k])
 			drawn[k].Blocks[i] = block
@@ -95,7 +107,7 @@ func TestWindowsWithoutNoise(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(e.Energy, exact.Energy) || len(e.Replicas) != 3*c.windows || len(overlaps) != c.windows-1 || c.windows == 1 && overlaps != nil {
+			if !slices.Equal(e.Energy, exact.Energy) || len(e.Replicas) != 3 || len(overlaps) != c.windows-1 || c.windows == 1 && overlaps != nil {
 				t.Fatalf("%v: levels %v, %d replicas, %d overlaps", c, e.Energy, len(e.Replicas), len(overlaps))
 			}
 			for _, d := range append(slices.Clone(e.Replicas), e.Density) {
@@ -119,7 +131,7 @@ func TestWindowsWithoutNoise(t *testing.T) {
 func TestWindowsSelfConsistent(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	for _, fold := range []int{2, 3} {
-		windows := draw(rand.New(rand.NewPCG(7, 8)), cover(exact.LnG, 5, fold), []int{3, 3, 3, 3, 3}, []int{200, 1000, 50, 3000, 300}, exact.LnG)
+		windows := draw(rand.New(rand.NewPCG(7, 8)), cover(exact.LnG, 5, fold), []int{3, 3, 3, 3, 3}, []int{200, 1000, 50, 3000, 300}, exact.LnG, 0)
 		e, overlaps, err := FromWindows(exact.Energy, windows, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -202,7 +214,7 @@ func TestWindowOffset(t *testing.T) {
 	sum, squares, quoted, chain := 0.0, 0.0, 0.0, 0.0
 	r := rand.New(rand.NewPCG(31, 32))
 	for range repetitions {
-		drawn := draw(r, windows, blocks, visits, lnG)
+		drawn := draw(r, windows, blocks, visits, lnG, 0)
 		_, overlaps, err := FromWindows(energy, drawn, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +253,7 @@ func TestWindowAlone(t *testing.T) {
 	lnWeight := uneven(exact.LnG, 0)
 	for _, low := range []int{0, 7} {
 		window := []Window{{Low: low, High: exact.Len() - 1, LnWeight: lnWeight}}
-		window = draw(rand.New(rand.NewPCG(1, 2)), window, []int{8}, []int{4000}, exact.LnG)
+		window = draw(rand.New(rand.NewPCG(1, 2)), window, []int{8}, []int{4000}, exact.LnG, 0)
 		blocks := window[0].Blocks
 		e, _, err := FromWindows(exact.Energy, window, 3)
 		if err != nil {
@@ -283,9 +295,9 @@ func TestWindowAlone(t *testing.T) {
 
 // TestWindowCoverage repeats the estimate of a known density of states from four
 // windows. Deviations in units of the quoted errors must be distributed between
-// Student's t, of the blocks of a single window, and a normal: a level depends on few
-// windows or on all. The mean square of the errors must be that of the deviations even
-// where windows have few blocks and unlike numbers of them.
+// Student's t, with as many degrees of freedom as there are blocks less one, and a normal.
+// The mean square of the errors must be that of the deviations even where windows have
+// few blocks, unlike numbers of visits, or blocks that depend on those of the others.
 func TestWindowCoverage(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	lnTotal := 25 * math.Log(10)
@@ -294,12 +306,14 @@ func TestWindowCoverage(t *testing.T) {
 		blocks, visits []int
 		repetitions    int
 		fold           int
-		tails          bool // compare the distribution, too
+		tails          bool    // compare the distribution, too
+		tilt           float64 // of the visits of a block in all windows, standard deviation
 	}{
-		{"even", []int{16, 16, 16, 16}, []int{3000, 3000, 3000, 3000}, 200, 2, true},
-		{"threefold", []int{16, 16, 16, 16}, []int{3000, 3000, 3000, 3000}, 200, 3, true},
-		{"two", []int{2, 2, 2, 2}, []int{8000, 8000, 8000, 8000}, 500, 2, false},
-		{"uneven", []int{2, 5, 3, 12}, []int{8000, 2000, 5000, 2000}, 500, 2, false},
+		{"even", []int{16, 16, 16, 16}, []int{3000, 3000, 3000, 3000}, 200, 2, true, 0},
+		{"threefold", []int{16, 16, 16, 16}, []int{3000, 3000, 3000, 3000}, 200, 3, true, 0},
+		{"two", []int{2, 2, 2, 2}, []int{8000, 8000, 8000, 8000}, 500, 2, false, 0},
+		{"uneven", []int{6, 6, 6, 6}, []int{8000, 2000, 5000, 2000}, 500, 2, false, 0},
+		{"dependent", []int{16, 16, 16, 16}, []int{10000, 10000, 10000, 10000}, 200, 2, false, 0.003},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			windows := cover(exact.LnG, 4, c.fold)
@@ -311,7 +325,7 @@ func TestWindowCoverage(t *testing.T) {
 			rms, chi2 := 0.0, 0.0
 			part := 1 / float64(c.repetitions)
 			for range c.repetitions {
-				drawn := draw(r, windows, c.blocks, c.visits, exact.LnG)
+				drawn := draw(r, windows, c.blocks, c.visits, exact.LnG, c.tilt)
 				e, overlaps, err := FromWindows(exact.Energy, drawn, lnTotal)
 				if err != nil {
 					t.Fatal(err)
@@ -402,7 +416,7 @@ func diff(lnG []float64, w Window) []float64 {
 // TestWindowMismatch: a window that is not of the weights shows in its overlap.
 func TestWindowMismatch(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
-	windows := draw(rand.New(rand.NewPCG(3, 4)), cover(exact.LnG, 3, 2), []int{8, 8, 8}, []int{9000, 9000, 9000}, exact.LnG)
+	windows := draw(rand.New(rand.NewPCG(3, 4)), cover(exact.LnG, 3, 2), []int{8, 8, 8}, []int{9000, 9000, 9000}, exact.LnG, 0)
 	for _, block := range windows[2].Blocks {
 		for b := range block {
 			block[b] *= int64(b)
@@ -426,7 +440,7 @@ func TestWindowMismatch(t *testing.T) {
 func TestWindowUnknownErrors(t *testing.T) {
 	even := make([]float64, 3)
 	for name, windows := range map[string][]Window{
-		"one block":                      {{0, 1, even, [][]int64{{5, 6, 0}, {7, 8, 0}}}, {1, 2, even, [][]int64{{0, 6, 6}}}},
+		"one block":                      {{0, 1, even, [][]int64{{12, 14, 0}}}, {1, 2, even, [][]int64{{0, 6, 6}}}},
 		"one block connects the windows": {{0, 1, even, [][]int64{{5, 14, 0}, {7, 0, 0}}}, {1, 2, even, [][]int64{{0, 3, 3}, {0, 3, 3}}}},
 	} {
 		e, overlaps, err := FromWindows([]float64{-2, -1, 0}, windows, math.Log(40))
@@ -483,8 +497,8 @@ func TestWindowErrors(t *testing.T) {
 		{[]Window{first, {1, 2, even, [][]int64{{0, 5, 0, 0, 0}}}, last}, []string{"windows 2 and 3 (E = -2..-1 and -4..-2) have no visited level in common"}},
 		{[]Window{{0, 1, even, [][]int64{{1, 2, 0, 0, 0}}}, last}, []string{"windows 1 and 2 (E = -1..0 and -4..-2) have no visited level in common"}},
 		{[]Window{first, {3, 4, even, last.Blocks}}, []string{"window 2 (E = -4..-3)", "block 1 has 5 visits outside, at level 2 (E = -2)"}},
-		{[]Window{first, {2, 5, even, last.Blocks}, {3, 2, even, nil}, {-1, 2, even, nil}, {2, 4, even, [][]int64{{1, 2}}}, {2, 4, even[:4], last.Blocks}},
-			[]string{"window 2 is of the levels 2..5", "window 3 is of the levels 3..2", "window 4 is of the levels -1..2", "0..4", "window 5 (E = -4..-2): block 1 has 2 levels, want all 5", "window 6 (E = -4..-2) has weights of 4 levels, want all 5"}},
+		{[]Window{first, {2, 5, even, last.Blocks}, {3, 2, even, nil}, {-1, 2, even, nil}, {2, 4, even, slices.Repeat(last.Blocks, 2)}, {2, 4, even, [][]int64{{1, 2}}}, {2, 4, even[:4], last.Blocks}},
+			[]string{"window 2 is of the levels 2..5", "window 3 is of the levels 3..2", "window 4 is of the levels -1..2", "0..4", "window 5 (E = -4..-2) has 2 blocks, the first one 1", "window 6 (E = -4..-2): block 1 has 2 levels, want all 5", "window 7 (E = -4..-2) has weights of 4 levels, want all 5"}},
 		{[]Window{first, {2, 4, bad, last.Blocks}}, []string{"window 2 (E = -4..-2) has ln weight NaN at level 2 (E = -2)"}},
 	} {
 		_, _, err := FromWindows(energy, c.windows, 0)
@@ -507,7 +521,7 @@ func BenchmarkFromWindows(b *testing.B) {
 	for i := range energy {
 		energy[i], lnG[i] = float64(i), float64(i)
 	}
-	windows := draw(rand.New(rand.NewPCG(5, 6)), cover(lnG, 8, 2), slices.Repeat([]int{32}, 8), slices.Repeat([]int{40000}, 8), lnG)
+	windows := draw(rand.New(rand.NewPCG(5, 6)), cover(lnG, 8, 2), slices.Repeat([]int{32}, 8), slices.Repeat([]int{40000}, 8), lnG, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := FromWindows(energy, windows, 0); err != nil {
