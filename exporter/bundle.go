@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -35,8 +37,8 @@ func NewBundle(name string, m models.Model, s models.System, h models.Hyperparam
 		Architecture:    m.Architecture(),
 		Hyperparameters: h,
 		System:          CardSystem{Model: "potts", Q: s.Q, Size: [2]int{s.Lx, s.Ly}},
-		Conditions:      []string{ConditionState},
-		Symmetries:      []string{},
+		Conditions:      m.Conditions(),
+		Symmetries:      m.Symmetries(),
 	}}
 	for _, part := range []struct {
 		build func() (*graph.Graph, error)
@@ -96,6 +98,40 @@ func (b *Bundle) SetWeights(weights map[string]graph.Tensor) error {
 		}
 	}
 	return nil
+}
+
+// Transfer replaces the weights in all files of the bundle by those of a network made
+// for another system, as far as its architecture has weights that do not depend on
+// the system. The error names every weight that does not fit; the bundle then stays
+// as it was.
+func (b *Bundle) Transfer(weights map[string]graph.Tensor) error {
+	own, err := b.Weights()
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		if t, ok := weights[name]; !ok {
+			faults = append(faults, fmt.Errorf("weight %q is missing", name))
+		} else if err := checkWeight(t, own[name].DType, own[name].Shape); err != nil {
+			faults = append(faults, fmt.Errorf("weight %q: %w", name, err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		if _, ok := own[name]; !ok {
+			faults = append(faults, fmt.Errorf("weight %q is unknown here", name))
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("weights do not fit bundle %s (%s, q=%d, size %dx%d): %w; begin with a network of the same architecture and hyper-parameters",
+			b.Card.Name, b.Card.Architecture, b.Card.System.Q, b.Card.System.Size[0], b.Card.System.Size[1], errors.Join(faults...))
+	}
+	return b.SetWeights(weights)
+}
+
+// KeepsSites reports whether proposals can keep the sites before start.
+func (b *Bundle) KeepsSites() bool {
+	return byName(b.Propose.GetGraph().GetInput())[models.State] != nil
 }
 
 // Save writes the bundle as the next version of its name below the folder

@@ -10,19 +10,34 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"neuralwl/exporter"
+	"neuralwl/exporter/onnxpb"
 	"neuralwl/internal/disk"
 	"neuralwl/models"
+	"neuralwl/models/graph"
 )
 
 func newBundle(t testing.TB) *exporter.Bundle {
 	t.Helper()
-	s := models.System{Q: 3, Lx: 4, Ly: 3}
-	h := models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5}
-	m, err := models.New("autoencoder", s, h)
+	return makeBundle(t, "autoencoder", models.System{Q: 3, Lx: 4, Ly: 3}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
+}
+
+// newTargeted makes a bundle conditioned on an energy.
+func newTargeted(t testing.TB, s models.System) *exporter.Bundle {
+	t.Helper()
+	return makeBundle(t, "microcanonical", s, models.Hyperparameters{Width: 3, Floor: 1e-3, Window: 2})
+}
+
+func makeBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
+	t.Helper()
+	m, err := models.New(architecture, s, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +195,8 @@ func TestForeignBundle(t *testing.T) {
 		{`"q": 3`, `"q": 4`, ""}, // shapes of the configurations still agree
 		{`4,`, `5,`, "shape"},
 		{`"potts"`, `"xy"`, "system.model"},
-		{`"state"`, `"energy"`, "condition"},
+		{`"state"`, `"phase"`, `condition "phase"`},
+		{`"state"`, `"energy"`, `no input "energy"`},
 	} {
 		folder := save(t, newBundle(t), t.TempDir())
 		rewrite(t, folder, exporter.CardFile, false, func(d []byte) []byte { return bytes.Replace(d, []byte(c.old), []byte(c.new), 1) })
@@ -188,6 +204,117 @@ func TestForeignBundle(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("card with %s: %v", c.new, err)
 		}
+	}
+}
+
+// TestTargetedBundle saves and loads a network conditioned on an energy, and then one
+// that draws all sites anew. Files that do not take the energy as the contract says
+// are refused.
+func TestTargetedBundle(t *testing.T) {
+	s := models.System{Q: 3, Lx: 4, Ly: 3}
+	b := newTargeted(t, s)
+	folder := save(t, b, t.TempDir())
+	loaded, err := exporter.Load(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Card
+	if !c.TakesEnergy() || c.TakesState() || !loaded.KeepsSites() || c.Hyperparameters.Window != 2 || len(c.Symmetries) != 1 || c.Symmetries[0] != models.Colours {
+		t.Errorf("card %+v", c)
+	}
+	if old := newBundle(t); old.Card.TakesEnergy() || !old.Card.TakesState() || !old.KeepsSites() {
+		t.Errorf("card of an autoencoder %+v", old.Card)
+	}
+
+	inputs := func(change func([]*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto) func([]byte) []byte {
+		return func(d []byte) []byte {
+			model, err := exporter.Unmarshal(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			model.Graph.Input = change(model.Graph.Input)
+			if d, err = exporter.Marshal(model); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+	}
+	without := func(name string) func([]*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto {
+		return func(in []*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto {
+			return slices.DeleteFunc(in, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == name })
+		}
+	}
+	retyped := func(name string, dtype onnxpb.TensorProto_DataType) func([]*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto {
+		return func(in []*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto {
+			for _, v := range in {
+				if v.GetName() == name {
+					v.GetType().GetTensorType().ElemType = proto.Int32(int32(dtype))
+				}
+			}
+			return in
+		}
+	}
+	for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile} {
+		for want, change := range map[string]func([]*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto{
+			`no input "energy"`:                without(models.Energy),
+			`"energy" has element type INT32`:  retyped(models.Energy, onnxpb.TensorProto_INT32),
+			`"state" has element type FLOAT, `: retyped(models.State, onnxpb.TensorProto_FLOAT),
+		} {
+			folder := save(t, b, t.TempDir())
+			rewrite(t, folder, file, true, inputs(change))
+			if _, err := exporter.Load(folder); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+				t.Errorf("%s: %v, want %s", file, err, want)
+			}
+		}
+	}
+	rewrite(t, folder, exporter.ProposeFile, true, inputs(without(models.State)))
+	loaded, err = exporter.Load(folder)
+	if err != nil || loaded.KeepsSites() {
+		t.Errorf("without state: %v", err)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"window": 2`, `"window": -1`, "window = -1"},
+		{`"window": 2`, `"window": 25`, "window = 25"},
+		{`"energy"`, `"state"`, `no input "condition"`},
+	} {
+		folder := save(t, b, t.TempDir())
+		rewrite(t, folder, exporter.CardFile, false, func(d []byte) []byte { return bytes.Replace(d, []byte(c.old), []byte(c.new), 1) })
+		if _, err := exporter.Load(folder); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("card with %s: %v", c.new, err)
+		}
+	}
+}
+
+// TestTransfer begins with the weights of another size and of another number of
+// colours, and refuses those of another network.
+func TestTransfer(t *testing.T) {
+	b := newTargeted(t, models.System{Q: 3, Lx: 4, Ly: 3})
+	other := newTargeted(t, models.System{Q: 2, Lx: 6, Ly: 6})
+	weights, err := other.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights["budget.bias"].Float32s()[1] = 42
+	if err := b.Transfer(weights); err != nil {
+		t.Fatal(err)
+	}
+	have, err := b.Weights()
+	if err != nil || !reflect.DeepEqual(have, weights) {
+		t.Errorf("weights %v after a transfer of %v (%v)", have, weights, err)
+	}
+
+	weights["output.weight"] = graph.Zeros(graph.Float32, 4)
+	weights["decoder.bias"] = graph.Zeros(graph.Float32, 4)
+	delete(weights, "mean.weight")
+	weights["budget.bias"].Float32s()[1] = 43
+	err = b.Transfer(weights)
+	for _, want := range []string{`"output.weight": it is float32[4]`, `"mean.weight" is missing`, `"decoder.bias" is unknown`, "4x3"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
+		}
+	}
+	if again, err := b.Weights(); err != nil || again["budget.bias"].Float32s()[1] != 42 {
+		t.Errorf("weights changed in a transfer that failed: %v (%v)", again["budget.bias"], err)
 	}
 }
 
@@ -273,7 +400,7 @@ func TestIndependentReader(t *testing.T) {
 	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
 	for _, s := range []models.System{{Q: 2, Lx: 3, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
 		for _, architecture := range models.Architectures() {
-			h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1}
+			h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1}
 			m, err := models.New(architecture, s, h)
 			if err != nil {
 				t.Fatal(err)

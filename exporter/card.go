@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"neuralwl/models"
@@ -28,9 +29,10 @@ type Card struct {
 	Architecture    string                 `json:"architecture"`
 	Hyperparameters models.Hyperparameters `json:"hyperparameters"`
 	System          CardSystem             `json:"system"`
-	// Conditions that the network takes; "state" is the present configuration.
+	// Conditions that the network takes: "state" is the present configuration,
+	// "energy" a target energy in units of J.
 	Conditions []string `json:"conditions"`
-	// Symmetries under which q is invariant by construction, none for most.
+	// Symmetries under which q is invariant by construction, "colours" or none.
 	Symmetries []string `json:"symmetries"`
 	Training   Training `json:"training"`
 	// SHA256 of every other file of the bundle, in hexadecimal digits.
@@ -53,9 +55,18 @@ type Training struct {
 	Seconds float64 `json:"seconds"` // wall-clock time spent on gradient steps
 }
 
-// ConditionState is the condition of networks whose proposal depends on the
-// present configuration.
-const ConditionState = "state"
+// Conditions of networks.
+const (
+	ConditionState  = models.State  // proposals depend on the present configuration
+	ConditionEnergy = models.Energy // proposals aim at an energy
+)
+
+// TakesState reports whether the network is conditioned on the present configuration.
+func (c *Card) TakesState() bool { return slices.Contains(c.Conditions, ConditionState) }
+
+// TakesEnergy reports whether the network is conditioned on a target energy.
+// Hyperparameters.Window then says how far from it the energy of a state may be.
+func (c *Card) TakesEnergy() bool { return slices.Contains(c.Conditions, ConditionEnergy) }
 
 // parseCard reads a card and checks what can be checked without the files.
 func parseCard(data []byte) (*Card, error) {
@@ -79,9 +90,12 @@ func parseCard(data []byte) (*Card, error) {
 		fault("system: %w", err)
 	}
 	for _, condition := range c.Conditions {
-		if condition != ConditionState {
-			fault("condition %q, this program supplies %q", condition, ConditionState)
+		if condition != ConditionState && condition != ConditionEnergy {
+			fault("condition %q, this program supplies %q and %q", condition, ConditionState, ConditionEnergy)
 		}
+	}
+	if w := c.Hyperparameters.Window; w < 0 || w > 2*c.System.Size[0]*c.System.Size[1] {
+		fault("hyperparameters.window = %d, must be between 0 and the number of bonds", w)
 	}
 	for _, file := range []string{ProposeFile, LogProbFile} {
 		if c.SHA256[file] == "" {

@@ -33,15 +33,19 @@ func (b *Bundle) checkContract() error {
 	configuration := func(name string) value { return value{name, graph.Int32, []int{m, n}} }
 	start := value{models.Start, graph.Int32, []int{m}}
 	logQ := value{models.LogQ, graph.Float32, []int{m}}
-	onState := slices.Contains(b.Card.Conditions, ConditionState)
-
 	propose := []value{start, {models.Uniform, graph.Float32, []int{m, n}}}
 	logProb := []value{configuration(models.State), start}
 	gradient := []value{configuration(models.State), {models.Weight, graph.Float32, []int{m}}}
-	if onState {
+	if b.Card.TakesState() || b.KeepsSites() {
 		propose = append(propose, configuration(models.State))
+	}
+	if b.Card.TakesState() {
 		logProb = append(logProb, configuration(models.Condition))
 		gradient = append(gradient, configuration(models.Condition))
+	}
+	if b.Card.TakesEnergy() {
+		energy := value{models.Energy, graph.Float32, []int{m}}
+		propose, logProb, gradient = append(propose, energy), append(logProb, energy), append(gradient, energy)
 	}
 	var faults []error
 	check := func(file string, model *onnxpb.ModelProto, inputs, outputs []value) {

@@ -28,6 +28,10 @@ func newAutoencoder(s System, h Hyperparameters) *autoencoder { return &autoenco
 
 func (a *autoencoder) Architecture() string { return autoencoderName }
 
+func (a *autoencoder) Conditions() []string { return []string{State} }
+
+func (a *autoencoder) Symmetries() []string { return []string{} }
+
 // latent returns z, float[M,K], of configurations, int32[M,N].
 func (a *autoencoder) latent(g *graph.Graph, state *graph.Node) *graph.Node {
 	n := a.s.Sites()

@@ -2,25 +2,30 @@
 // their weights and their beginning. It knows neither files nor how graphs are
 // executed.
 //
-// Every architecture is a proposal distribution q(s'|s) over configurations of N
+// Every architecture is a proposal distribution q(s'|s,E*) over configurations of N
 // sites with q colours, given by three graphs (contract version 1). M is the
-// number of walkers, and the condition is the configuration that a move starts
-// from.
+// number of walkers. What it is conditioned on, its Conditions, are some of the
+// configuration s that a move starts from and a target energy E*, in units of J.
 //
-//	propose   in   state    int32[M,N]    condition s
+//	propose   in   state    int32[M,N]    s; optional without the condition state,
+//	                                      and then of use only before start
 //	               start    int32[M]      first site in raster order to be resampled
+//	               energy   float32[M]    E*, with the condition energy
 //	               uniform  float32[M,N]  independent, uniform in [0,1)
 //	          out  proposal int32[M,N]    s', equal to s before start
-//	               log_q    float32[M]    ln q(s'|s) of the resampled sites
-//	log_prob  in   condition int32[M,N]   s
+//	               log_q    float32[M]    ln q(s'|s,E*) of the resampled sites
+//	log_prob  in   condition int32[M,N]   s, with the condition state
 //	               state    int32[M,N]    s'
 //	               start    int32[M]
+//	               energy   float32[M]    E*, with the condition energy
 //	          out  log_q    float32[M]
-//	gradient  in   condition, state as above
+//	gradient  in   condition, state, energy as above
 //	               noise    float32[M,K]  standard normal, optional
 //	               weight   float32[M]    of each sample in the loss
-//	          out  loss     float32[1]    -sum weight ln q(state|condition)
+//	          out  loss     float32[1]    -sum weight ln q(state|condition,energy)
 //	               gradient.NAME          derivative of loss by the weight NAME
+//
+// A network without state in propose draws all sites anew and is given start = 0.
 package models
 
 import (
@@ -42,12 +47,17 @@ const (
 	Proposal  = "proposal"
 	LogQ      = "log_q"
 	Condition = "condition"
+	Energy    = "energy"
 	Noise     = "noise"
 	Weight    = "weight"
 	Loss      = "loss"
 	// GradientOf precedes the name of a weight in the name of its gradient.
 	GradientOf = "gradient."
 )
+
+// Colours is the symmetry of networks whose q is invariant under permutations of the
+// colours.
+const Colours = "colours"
 
 // System is what a network is built for: q colours on an Lx x Ly torus.
 type System struct {
@@ -61,6 +71,10 @@ func (s System) Sites() int { return s.Lx * s.Ly }
 type Model interface {
 	// Architecture is the name under which New builds such a model.
 	Architecture() string
+	// Conditions are what q depends on, State and Energy or one of them.
+	Conditions() []string
+	// Symmetries are those under which q is invariant by construction.
+	Symmetries() []string
 	// Propose, LogProb and Gradient build the three graphs.
 	Propose() (*graph.Graph, error)
 	LogProb() (*graph.Graph, error)
@@ -69,17 +83,23 @@ type Model interface {
 	Initial(r *rand.Rand) map[string]graph.Tensor
 }
 
-// Hyperparameters of the architectures.
+// Hyperparameters of the architectures. Those that an architecture has no use for are
+// 0 and left out of files.
 type Hyperparameters struct {
-	Encoder int     `json:"encoder"` // hidden units of the encoder
-	Latent  int     `json:"latent"`  // width of the latent vector
-	Decoder int     `json:"decoder"` // hidden units of the decoder
-	Floor   float64 `json:"floor"`   // probability shared out evenly among the colours
-	Noise   float64 `json:"noise"`   // standard deviation of the latent noise in training
+	Encoder int     `json:"encoder,omitempty"` // hidden units of the encoder
+	Latent  int     `json:"latent,omitempty"`  // width of the latent vector
+	Decoder int     `json:"decoder,omitempty"` // hidden units of the decoder
+	Floor   float64 `json:"floor"`             // probability shared out evenly among the colours
+	Noise   float64 `json:"noise,omitempty"`   // standard deviation of the latent noise in training
+	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network
+	// Window w: a microcanonical network is trained on, and asked for, energies up to
+	// w units of J beside that of the state. It has no part in the graphs.
+	Window int `json:"window,omitempty"`
 }
 
-var architectures = map[string]func(System, Hyperparameters) Model{
-	autoencoderName: func(s System, h Hyperparameters) Model { return newAutoencoder(s, h) },
+var architectures = map[string]func(System, Hyperparameters) (Model, error){
+	autoencoderName:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
+	microcanonicalName: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
 }
 
 // Architectures lists the names that New knows.
@@ -98,5 +118,9 @@ func New(architecture string, s System, h Hyperparameters) (Model, error) {
 	if !ok {
 		return nil, fmt.Errorf("architecture %q is unknown, there are %v", architecture, Architectures())
 	}
-	return build(s, h), nil
+	m, err := build(s, h)
+	if err != nil {
+		return nil, fmt.Errorf("architecture %s: %w", architecture, err)
+	}
+	return m, nil
 }

@@ -35,6 +35,27 @@ func newBundle(t testing.TB) *exporter.Bundle {
 	return b
 }
 
+// newTargeted is a network conditioned on an energy, with large weights too.
+func newTargeted(t testing.TB) *exporter.Bundle {
+	t.Helper()
+	s := models.System{Q: colours, Lx: 4, Ly: 4}
+	h := models.Hyperparameters{Width: 6, Floor: 1e-2, Window: 2}
+	model, err := models.New("microcanonical", s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	weights := model.Initial(r)
+	for name, w := range weights {
+		weights[name] = random(r, graph.Float32, w.Shape...)
+	}
+	b, err := exporter.NewBundle("tiny", model, s, h, weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // bundleInputs are random inputs of the three files for some walkers, whose first
 // sites to be resampled include 0 and N.
 func bundleInputs(b *exporter.Bundle, walkers int) (propose, logProb, gradient map[string]graph.Tensor) {
@@ -74,6 +95,22 @@ func TestBundle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTargetedBundle is TestBundle for a network that takes energies.
+func TestTargetedBundle(t *testing.T) {
+	b := newTargeted(t)
+	propose, logProb, gradient := bundleInputs(newBundle(t), 20)
+	r := rand.New(rand.NewPCG(7, 8))
+	energy := graph.Float32s(draw(20, func() float32 { return float32(3 - r.IntN(2*sites+7)) }), 20)
+	for _, inputs := range []map[string]graph.Tensor{propose, logProb, gradient} {
+		inputs[models.Energy] = energy
+		delete(inputs, models.Condition)
+		delete(inputs, models.Noise)
+	}
+	compare(t, b.Propose, propose, 1e-4)
+	compare(t, b.LogProb, logProb, 1e-4)
+	compare(t, b.Gradient, gradient, 1e-4)
 }
 
 // TestBundleAgreesWithItself finds for a proposal the probability it was drawn

@@ -1,0 +1,161 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"neuralwl/models/graph"
+)
+
+const microcanonicalName = "microcanonical"
+
+// microcanonical is a network conditioned on a target energy E* = -B*. It goes
+// through the sites in raster order with a budget: b is the number of bonds still to
+// be satisfied, B* less those satisfied so far, of the R bonds not yet decided.
+//
+// From b, R and the place of the site it has features g that all colours share. Of
+// each colour c it sees phi_c: which of 28 earlier sites near by, and in the first
+// two rows, onto which the lattice closes, carry c; and the share of c among all
+// earlier sites, the last L, the last 4 L and those of the first row. With n_c
+// earlier neighbours of colour c,
+//
+//	t = silu(g W_g + b_g),  h_c = silu(phi_c W_a + g W_g + b_g),
+//	u_c = silu(h_c W_b + mean over c of h_c W_m + t W_t + b_m),
+//	logit_c = u_c w + (g w_1 + t w_2) n_c,
+//	p = (1 - floor) softmax(logit) + floor / q.
+//
+// The weights are the same for all colours and sites. Therefore q(s) is invariant
+// under permutations of the colours, and weights fit every lattice and every q.
+type microcanonical struct {
+	s System
+	h Hyperparameters
+}
+
+func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
+	var faults []error
+	if h.Width < 1 {
+		faults = append(faults, fmt.Errorf("width = %d, at least 1 hidden unit is needed", h.Width))
+	}
+	if h.Window < 0 {
+		faults = append(faults, fmt.Errorf("window = %d, must not be negative", h.Window))
+	}
+	return &microcanonical{s, h}, errors.Join(faults...)
+}
+
+func (a *microcanonical) Architecture() string { return microcanonicalName }
+
+func (a *microcanonical) Conditions() []string { return []string{Energy} }
+
+func (a *microcanonical) Symmetries() []string { return []string{Colours} }
+
+// weights declares the weights in g.
+func (a *microcanonical) weights(g *graph.Graph) []*graph.Node {
+	var nodes []*graph.Node
+	for _, w := range weightShapes(a.h.Width) {
+		nodes = append(nodes, g.Param(w.name, w.shape...))
+	}
+	return nodes
+}
+
+func (a *microcanonical) network(weights []*graph.Node) *budgetNetwork {
+	return newBudgetNetwork(a.s, a.h.Width, newBudgetWeights(weights))
+}
+
+// withFloor makes ln p of p before the floor.
+func (a *microcanonical) withFloor(p *graph.Node) *graph.Node {
+	return p.Mul(p.Scalar(1 - a.h.Floor)).Add(p.Scalar(a.h.Floor / float64(a.s.Q))).Log()
+}
+
+// fromStart sums logP, float[N,M], over the sites from start, int32[M], on.
+func (a *microcanonical) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node {
+	resampled := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(logP.DType())
+	return logP.Mul(resampled).ReduceSum(graph.DropDims, 0)
+}
+
+func (a *microcanonical) Propose() (*graph.Graph, error) {
+	g := graph.New("propose")
+	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
+	start := g.Input(Start, graph.Int32, graph.Dynamic)
+	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
+	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
+	proposal, p := a.sample(g, a.network(a.weights(g)), state, start, energy, uniform)
+	g.Output(Proposal, proposal)
+	g.Output(LogQ, a.fromStart(g, a.withFloor(p), start))
+	return g, g.Err()
+}
+
+func (a *microcanonical) LogProb() (*graph.Graph, error) {
+	g := graph.New("log_prob")
+	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
+	start := g.Input(Start, graph.Int32, graph.Dynamic)
+	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
+	n := a.network(a.weights(g))
+	k := a.known(g, 1, state, energy)
+	look := n.lookUp()
+	// Site by site, what one of them needs stays in the cache.
+	_, out := g.Scan(nil, append(k.scanned, n.placesOf(a.placeTable(g)).Unsqueeze(1).Unsqueeze(1)), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
+		logits := k.logits(n, slice, slice[len(slice)-1], look).Squeeze(0)
+		e := logits.Sub(logits.ReduceMax(graph.KeepDims, 0)).Exp()
+		chosen := slice[6].Squeeze(0).Mul(e).ReduceSum(graph.DropDims, 0)
+		return nil, []*graph.Node{chosen.Div(e.ReduceSum(graph.DropDims, 0))}
+	})
+	g.Output(LogQ, a.fromStart(g, a.withFloor(out[0]), start))
+	return g, g.Err()
+}
+
+// gradientSites is the number of sites, or a little less, that the gradient graph
+// treats at once.
+const gradientSites = 8
+
+func (a *microcanonical) Gradient() (*graph.Graph, error) {
+	g := graph.New("gradient")
+	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
+	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
+	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
+	c := gradientSites
+	for a.s.Sites()%c > 0 {
+		c--
+	}
+	params := a.weights(g)
+	k := a.known(g, c, state, energy)
+	places := a.placeTable(g).Reshape(a.s.Sites()/c, c, 1, placeFeatures)
+
+	// The loss is a sum over parts of the sites. Each step of the loop adds the loss
+	// of a part and its derivatives to what it carries; weights are carried along
+	// because derivatives are taken by values of the graph that they are used in.
+	carry := append(params[:len(params):len(params)], g.Constant(graph.Zeros(graph.Float32, 1)))
+	for _, p := range params {
+		carry = append(carry, g.Constant(graph.Zeros(graph.Float32, p.Shape()...)))
+	}
+	var failed error
+	final, _ := g.Scan(carry, append(k.scanned, places), func(body *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
+		weights, sums := carry[:len(params)], carry[len(params):]
+		n := a.network(weights)
+		p := k.logits(n, slice, n.placesOf(slice[len(slice)-1]), n.multiply(c)).Softmax(1)
+		chosen := p.Mul(slice[6]).ReduceSum(graph.DropDims, 1)
+		loss := a.withFloor(chosen).Mul(weight).ReduceSum(graph.DropDims).Neg().Unsqueeze(0)
+		derivatives, err := graph.Gradients(loss, weights)
+		if err != nil {
+			failed = err
+			return carry, nil
+		}
+		next = append(weights[:len(weights):len(weights)], sums[0].Add(loss))
+		for i, d := range derivatives {
+			next = append(next, sums[i+1].Add(d))
+		}
+		return next, nil
+	})
+	if failed != nil {
+		return g, failed
+	}
+	g.Output(Loss, final[len(params)])
+	for i, p := range params {
+		g.Output(GradientOf+p.Name(), final[len(params)+1+i])
+	}
+	return g, g.Err()
+}
+
+func (a *microcanonical) Initial(r *rand.Rand) map[string]graph.Tensor {
+	return initialBudgetWeights(r, a.h.Width)
+}

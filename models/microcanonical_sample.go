@@ -1,0 +1,232 @@
+package models
+
+import "neuralwl/models/graph"
+
+// The sampling graph goes through the rows, and in each row through the columns.
+// Earlier rows are kept as they were placed, one number per site, colour and walker,
+// for every row anew and not for every site; what changes from site to site is
+// small:
+//
+//	l1 l2 l3  the sites to the left
+//	f1 f2     the first two of the row
+//	all, last L, last 4 L, first row: running counts of each colour
+const (
+	carried     = windowBeside + shares
+	carriedLast = 4 // rows above that are kept
+)
+
+// The three kinds of rows differ in what closes the lattice.
+const (
+	firstRow = iota
+	innerRow
+	lastRow
+	rowKinds
+)
+
+// rowsAbove numbers the rows of what is kept of earlier rows: nothing, the rows
+// above from the nearest on, the first row and the second one.
+type rowsAbove struct{ lx int }
+
+func (r rowsAbove) above(row, x int) int32 { return int32(1 + (row-1)*r.lx + x) }
+func (r rowsAbove) first(row, x int) int32 { return int32(1 + (carriedLast+row)*r.lx + x) }
+func (r rowsAbove) len() int               { return 1 + (carriedLast+2)*r.lx }
+
+// inOrder holds constants of the sampling graph by column and kind of row.
+type inOrder struct {
+	window     *graph.Node // int32[Lx,23] where the window's sites of earlier rows are
+	leaving    *graph.Node // int32[Lx,2] the sites that leave the last L and 4 L
+	order      *graph.Node // int32[Lx,32] which weights belong to what is carried
+	neighbours *graph.Node // float[3,Lx,1,32] 1 at neighbours
+	step       *graph.Node // float[3,Lx,9,12] from one site to the next
+}
+
+func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
+	lx := a.s.Lx
+	at := rowsAbove{lx}
+	var window, leaving, order []int32
+	neighbours := make([]float32, rowKinds*lx*colourFeatures)
+	const wide = carried + 3 // what is carried, the new site and the two that leave
+	step := make([]float32, rowKinds*lx*carried*wide)
+	for x := range lx {
+		for _, o := range above {
+			window = append(window, at.above(o.row, a.s.wrap(x, o.column)))
+		}
+		for _, o := range firstRows {
+			window = append(window, at.first(o.row, a.s.wrap(x, o.column)))
+		}
+		leaving = append(leaving, at.above(1, x), at.above(carriedLast, x))
+
+		// f1 and f2 are seen across the right edge only.
+		const nothing = colourFeatures
+		f1, f2 := int32(nothing), int32(nothing)
+		switch x {
+		case lx - 1:
+			f1, f2 = slotRight, slotRight+1
+		case lx - 2:
+			f1 = slotRight + 1
+		}
+		for slot := range int32(colourFeatures) {
+			switch slot {
+			case slotRight:
+				order = append(order, f1)
+			case slotRight + 1:
+				order = append(order, f2)
+			default:
+				order = append(order, slot)
+			}
+		}
+		for kind := range rowKinds {
+			n := neighbours[(kind*lx+x)*colourFeatures:][:colourFeatures]
+			n[slotAbove], n[slotLeft] = 1, 1
+			n[slotRight] = indicator(x == lx-1)
+			n[slotFirstRow] = indicator(kind == lastRow)
+
+			m := step[(kind*lx+x)*carried*wide:][:carried*wide]
+			add := func(to, from int, v float32) { m[to*wide+from] += v }
+			const placed, leavesOne, leavesFour = carried, carried + 1, carried + 2
+			if x < lx-1 { // a new row begins with nothing beside
+				add(0, placed, 1)
+				add(1, 0, 1)
+				add(2, 1, 1)
+				add(3, 3, 1)
+				add(3, placed, indicator(x == 0))
+				add(4, 4, 1)
+				add(4, placed, indicator(x == 1))
+			}
+			for k := range shares {
+				add(windowBeside+k, windowBeside+k, 1)
+			}
+			for k := range shares - 1 {
+				add(windowBeside+k, placed, 1)
+			}
+			add(windowBeside+1, leavesOne, -1)
+			add(windowBeside+2, leavesFour, -1)
+			add(windowBeside+3, placed, indicator(kind == firstRow))
+		}
+	}
+	return inOrder{
+		window:     g.Constant(graph.Int32s(window, lx, windowAbove)),
+		leaving:    g.Constant(graph.Int32s(leaving, lx, 2)),
+		order:      g.Constant(graph.Int32s(order, lx, colourFeatures)),
+		neighbours: g.Constant(graph.Float32s(neighbours, rowKinds, lx, 1, colourFeatures)),
+		step:       g.Constant(graph.Float32s(step, rowKinds, lx, carried, wide)),
+	}
+}
+
+// sample draws configurations: sites before start, int32[M], keep the colour of
+// state, int32[M,N], the others follow the network by inversion of the cumulative
+// probabilities at uniform, float[M,N]. It returns the configurations and the
+// probabilities of their colours before the floor, float[N,M].
+func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, energy, uniform *graph.Node) (proposal, p *graph.Node) {
+	lx, ly, q := a.s.Lx, a.s.Ly, a.s.Q
+	byRow := func(x *graph.Node) *graph.Node { return x.Reshape(ly, lx, -1) }
+	old := state.Transpose(1, 0)
+	kept := siteNumbers(g, a.s.Sites()).Less(start)
+	// Unnormalised borders are compared below with the level times the sum.
+	level := uniform.Transpose(1, 0).Mul(uniform.Scalar(1 / (1 - a.h.Floor)))
+
+	c := a.inOrder(g)
+	t := a.siteTables(g, 1)
+	weights := n.window.Pad(0, 0, 1, 0).Gather(0, c.order) // [Lx,32,H]
+	look := n.lookUp()
+	borders := g.Constant(a.borders())
+	colours := arange32(g, q).Unsqueeze(1)
+
+	zero := g.Constant(graph.Zeros(graph.Float32, 1))
+	rows := zero.Expand(rowsAbove{lx}.len(), -q)
+	beside := zero.Expand(carried, -q)
+	budget := energy.Neg().Unsqueeze(0)
+	// x, of one number or more per site, by row and column.
+	sites := func(x *graph.Node) *graph.Node {
+		shape := x.Shape()
+		return x.Reshape(append([]int{ly, lx}, shape[1:]...)...)
+	}
+	scanned := []*graph.Node{
+		byRow(old), byRow(kept), byRow(level),
+		sites(t.undecided), sites(t.inverse), sites(n.placesOf(a.placeTable(g)).Unsqueeze(1).Unsqueeze(1)), sites(a.shareScale(g)),
+		a.rowKind(g), a.isRow(g, 0), a.isRow(g, 1),
+	}
+	_, out := g.Scan([]*graph.Node{rows, beside, budget}, scanned, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
+		rows, kind := carry[0], slice[7]
+		columns := append(slices7(slice), c.window, c.leaving, weights, c.neighbours.Gather(0, kind), c.step.Gather(0, kind))
+		final, out := rows.Graph().Scan(carry[1:], columns, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
+			beside, budget := carry[0], carry[1]
+			old, kept, level, undecided, inverse, place, scale := slice[0], slice[1], slice[2], slice[3], slice[4], slice[5], slice[6]
+			window, leaving, weights, neighbours, step := slice[7], slice[8], slice[9], slice[10], slice[11]
+
+			phi := graph.Concat(0, rows.Gather(0, window), beside)
+			like := neighbours.MatMul(phi).Reshape(1, q, -1)
+			logits := n.logits(phi.Unsqueeze(0), weights.Mul(scale), n.budgetOf(budget, undecided, inverse, place, look), like)
+			logits = logits.Squeeze(0)
+			e := logits.Sub(logits.ReduceMax(graph.KeepDims, 0)).Exp()
+			total := e.ReduceSum(graph.DropDims, 0)
+			passed := level.Mul(total).GreaterOrEqual(borders.MatMul(e)).Cast(graph.Int32)
+			colour := graph.Where(kept, old, passed.ReduceSum(graph.DropDims, 0))
+			placed := colour.Equal(colours).Cast(graph.Float32)
+			chosen := placed.Mul(e).ReduceSum(graph.DropDims, 0).Div(total)
+			satisfied := placed.Mul(like.Squeeze(0)).ReduceSum(graph.KeepDims, 0)
+			flat := placed.Reshape(-1)
+			beside = step.MatMul(graph.Concat(0, beside, flat.Unsqueeze(0), rows.Gather(0, leaving)))
+			return []*graph.Node{beside, budget.Sub(satisfied)}, []*graph.Node{flat, colour, chosen}
+		})
+		row, top := out[0], 1+carriedLast*lx
+		rows = graph.Concat(0,
+			rows.Slice(0, 0, 1), row, rows.Slice(0, 1, 1+(carriedLast-1)*lx),
+			graph.Where(slice[8], row, rows.Slice(0, top, top+lx)),
+			graph.Where(slice[9], row, rows.Slice(0, top+lx, top+2*lx)))
+		return append([]*graph.Node{rows}, final...), out[1:]
+	})
+	flat := func(x *graph.Node) *graph.Node { return x.Reshape(a.s.Sites(), -1) }
+	return flat(out[0]).Transpose(1, 0), flat(out[1])
+}
+
+// slices7 are the first seven, cut to be appended to.
+func slices7(slice []*graph.Node) []*graph.Node { return slice[:7:7] }
+
+// borders is the matrix, float[q-1,q], that makes of numbers e_c the borders
+// between the colours on the scale of sum over e_c / (1 - floor): with
+// p_c = (1 - floor) e_c / sum + floor / q, they are
+// sum over c <= k of e_c + (k+1) floor / (q (1 - floor)) sum.
+func (a *microcanonical) borders() graph.Tensor {
+	q := a.s.Q
+	m := make([]float32, (q-1)*q)
+	for k := range q - 1 {
+		for c := range q {
+			m[k*q+c] = indicator(c <= k) + float32(float64(k+1)*a.h.Floor/(float64(q)*(1-a.h.Floor)))
+		}
+	}
+	return graph.Float32s(m, q-1, q)
+}
+
+// rowKind returns the kind of each row, int32[Ly].
+func (a *microcanonical) rowKind(g *graph.Graph) *graph.Node {
+	kinds := make([]int32, a.s.Ly)
+	for y := range kinds {
+		kinds[y] = innerRow
+	}
+	kinds[0], kinds[a.s.Ly-1] = firstRow, lastRow
+	return g.Constant(graph.Int32s(kinds, a.s.Ly))
+}
+
+// isRow tells for each row whether it is row y, bool[Ly].
+func (a *microcanonical) isRow(g *graph.Graph, y int) *graph.Node {
+	is := make([]bool, a.s.Ly)
+	is[y] = true
+	return g.Constant(graph.Bools(is, a.s.Ly))
+}
+
+// shareScale returns the factors of the features of a colour, float[N,32,1]: running
+// counts become shares.
+func (a *microcanonical) shareScale(g *graph.Graph) *graph.Node {
+	var scale []float32
+	for i := range a.s.Sites() {
+		for range windowSites {
+			scale = append(scale, 1)
+		}
+		_, of := a.s.sums(i)
+		for _, v := range of {
+			scale = append(scale, float32(v))
+		}
+	}
+	return g.Constant(graph.Float32s(scale, a.s.Sites(), colourFeatures, 1))
+}

@@ -1,0 +1,143 @@
+package models
+
+import "math"
+
+// Sizes of what a microcanonical network sees of a site.
+const (
+	windowAbove    = 23 // sites of earlier rows
+	windowBeside   = 5  // sites of the same row
+	windowSites    = windowAbove + windowBeside
+	shares         = 4                    // of a colour among earlier sites
+	colourFeatures = windowSites + shares // of one colour
+	ratioFeatures  = 2                    // of budget and undecided bonds
+	levelFeatures  = 9                    // of a number of bonds: ln(1+z), z = 0..6, z < 0
+	placeFeatures  = 12                   // of the site alone
+	budgetFeatures = ratioFeatures + 2*levelFeatures + placeFeatures
+)
+
+// Places in the window at which neighbours stand.
+const (
+	slotAbove    = 3  // the site above
+	slotFirstRow = 17 // the first row's site in the same column
+	slotLeft     = windowAbove
+	slotRight    = windowAbove + 3 // across the right edge
+)
+
+// offset is a place in the window relative to a site. Rows are counted upwards from
+// that of the site, or downwards from the first one.
+type offset struct{ row, column int }
+
+// above and firstRows are the places in earlier rows: 7, 5 and 3 sites of the three
+// rows above and 5 and 3 of the first two, beside is the same row: three sites to
+// the left and two to the right, which are placed only across the edge.
+var above, firstRows, beside = func() (above, first, beside []offset) {
+	for row, reach := range []int{3, 2, 1} {
+		for c := -reach; c <= reach; c++ {
+			above = append(above, offset{row + 1, c})
+		}
+	}
+	for row, reach := range []int{2, 1} {
+		for c := -reach; c <= reach; c++ {
+			first = append(first, offset{row, c})
+		}
+	}
+	for _, c := range []int{-1, -2, -3, 1, 2} {
+		beside = append(beside, offset{0, c})
+	}
+	return
+}()
+
+// wrap is column x+dx on the torus.
+func (s System) wrap(x, dx int) int { return ((x+dx)%s.Lx + s.Lx) % s.Lx }
+
+// window returns the sites that site (x, y) sees, the number of sites where there is
+// none: earlier sites of its own row, and those of earlier rows.
+func (s System) window(x, y int) []int32 {
+	var seen []int32
+	see := func(placed bool, row, dx int) {
+		if placed {
+			seen = append(seen, int32(row*s.Lx+s.wrap(x, dx)))
+		} else {
+			seen = append(seen, int32(s.Sites()))
+		}
+	}
+	for _, o := range above {
+		see(y >= o.row, y-o.row, o.column)
+	}
+	for _, o := range firstRows {
+		see(y > o.row, o.row, o.column)
+	}
+	for _, o := range beside {
+		see(s.wrap(x, o.column) < x, y, o.column)
+	}
+	return seen
+}
+
+// decided is the number of bonds between a site and earlier ones.
+func (s System) decided(x, y int) int {
+	n := 0
+	for _, yes := range []bool{x > 0, y > 0, x == s.Lx-1, y == s.Ly-1} {
+		if yes {
+			n++
+		}
+	}
+	return n
+}
+
+// undecided returns for every site the number R of bonds that are not between two
+// earlier sites.
+func (s System) undecided() []int {
+	left, r := 2*s.Sites(), make([]int, s.Sites())
+	for i := range r {
+		r[i] = left
+		left -= s.decided(i%s.Lx, i/s.Lx)
+	}
+	return r
+}
+
+// sums returns, for site i, the four places k of running counts, count(k) being
+// those of the sites before k: all sites before i are count(i), the last L
+// count(i) - count(i-L), the last 4 L accordingly, those of the first row
+// count(min(i, L)); and one over the number of sites in each.
+func (s System) sums(i int) (places [shares]int, scale [shares]float64) {
+	places = [shares]int{i, max(i-s.Lx, 0), max(i-4*s.Lx, 0), min(i, s.Lx)}
+	for k, n := range [shares]int{i, min(i, s.Lx), min(i, 4*s.Lx), min(i, s.Lx)} {
+		scale[k] = 1 / float64(max(n, 1))
+	}
+	return places, scale
+}
+
+// place returns what is known of a site beforehand, given R: 0.3 ln R, the row and
+// the column as a share of their number, whether they are the first, second, last
+// but one and last, and whether the site is the last one.
+func (s System) place(x, y, undecided int) []float32 {
+	f := []float32{float32(logScale * math.Log(float64(undecided))), float32(y) / float32(s.Ly), float32(x) / float32(s.Lx)}
+	for _, yes := range []bool{
+		y == 0, y == 1, y == s.Ly-2, y == s.Ly-1,
+		x == 0, x == 1, x == s.Lx-2, x == s.Lx-1,
+		x == s.Lx-1 && y == s.Ly-1,
+	} {
+		f = append(f, indicator(yes))
+	}
+	return f
+}
+
+// logScale brings logarithms of numbers of bonds near 1.
+const logScale = 0.3
+
+// level returns the features of a number z of bonds: 0.3 ln(1+z), whether it is 0,
+// ..., 6, and whether it is negative.
+func level(z int) []float32 {
+	f := []float32{float32(logScale * math.Log1p(float64(max(z, 0))))}
+	for n := range levelFeatures - 2 {
+		f = append(f, indicator(z == n))
+	}
+	return append(f, indicator(z < 0))
+}
+
+func indicator(yes bool) float32 {
+	if yes {
+		return 1
+	}
+	return 0
+}

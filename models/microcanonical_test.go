@@ -1,0 +1,440 @@
+package models_test
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/exporter/onnxpb"
+	"neuralwl/exporter/reference"
+	"neuralwl/internal/onnxtest"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// loudWeights are weights of a microcanonical network, all of them drawn so large
+// that every feature matters.
+func loudWeights(t testing.TB, m models.Model) map[string]graph.Tensor {
+	t.Helper()
+	r := rand.New(rand.NewPCG(5, 6))
+	weights := m.Initial(r)
+	for _, w := range weights {
+		for i := range w.Float32s() {
+			w.Float32s()[i] = float32(0.4 * r.NormFloat64())
+		}
+	}
+	return weights
+}
+
+func newMicrocanonical(t testing.TB, s models.System, h models.Hyperparameters) models.Model {
+	t.Helper()
+	m, err := models.New("microcanonical", s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// encode builds one of a model's graphs.
+func encode(t testing.TB, build func() (*graph.Graph, error), weights map[string]graph.Tensor) *onnxpb.ModelProto {
+	t.Helper()
+	g, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := exporter.Encode(g, weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+func evaluate(t testing.TB, model *onnxpb.ModelProto, inputs map[string]graph.Tensor) map[string]graph.Tensor {
+	t.Helper()
+	out, err := reference.Evaluate(model, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// execute is evaluate by ONNX Runtime.
+func execute(t testing.TB, model *onnxpb.ModelProto, inputs map[string]graph.Tensor) map[string]graph.Tensor {
+	t.Helper()
+	data, err := exporter.Marshal(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return onnxtest.Run(t, data, inputs)
+}
+
+// walkers are random inputs of the network. Energies lie inside and outside of what
+// is possible, and starts include the first and the last site.
+func walkers(s models.System, n int) (state, start, energy, uniform graph.Tensor) {
+	r := rand.New(rand.NewPCG(7, 8))
+	states, starts := make([]int32, n*s.Sites()), make([]int32, n)
+	energies, uniforms := make([]float32, n), make([]float32, n*s.Sites())
+	for i := range states {
+		// Two sites in three are like the one before.
+		if states[i] = r.Int32N(int32(s.Q)); i > 0 && r.IntN(3) > 0 {
+			states[i] = states[i-1]
+		}
+		uniforms[i] = float32(r.IntN(1<<24)) * 0x1p-24
+	}
+	for i := range n {
+		starts[i] = []int32{0, int32(s.Sites() - 1), r.Int32N(int32(s.Sites()))}[i%3]
+		energies[i] = float32(8 - r.IntN(2*s.Sites()+17))
+	}
+	return graph.Int32s(states, n, s.Sites()), graph.Int32s(starts, n), graph.Float32s(energies, n), graph.Float32s(uniforms, n, s.Sites())
+}
+
+var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
+
+// TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
+// program that knows a network's definition and nothing of how the graphs go about
+// it.
+func TestMicrocanonicalByTheBook(t *testing.T) {
+	for _, s := range []models.System{{Q: 3, Lx: 4, Ly: 5}, {Q: 4, Lx: 3, Ly: 3}, {Q: 2, Lx: 9, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
+			m := newMicrocanonical(t, s, tinyHyper)
+			weights := loudWeights(t, m)
+			book := book{s, weights, tinyHyper.Width, tinyHyper.Floor}
+			n, count := s.Sites(), 6
+			state, start, energy, uniform := walkers(s, count)
+
+			// Sampling: the same colours, and ln q of those from start on.
+			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy, models.Uniform: uniform}
+			model := encode(t, m.Propose, weights)
+			exact, single := evaluate(t, model, inputs), execute(t, model, inputs)
+			span := 0.0
+			for k := range count {
+				placed := make([]int32, 0, n)
+				want := 0.0
+				first := int(start.Int32s()[k])
+				for i := range n {
+					p := book.conditional(placed, -float64(energy.Float32s()[k]))
+					c := state.Int32s()[k*n+i]
+					if i >= first {
+						c = 0
+						for sum := p[0]; float64(uniform.Float32s()[k*n+i]) >= sum; sum += p[c] {
+							c++
+						}
+						want += math.Log(p[c])
+					}
+					span = max(span, math.Abs(math.Log(p[0]/p[1])))
+					placed = append(placed, c)
+				}
+				for i, c := range placed {
+					for name, got := range map[string]graph.Tensor{"exact": exact[models.Proposal], "runtime": single[models.Proposal]} {
+						if got.Int32s()[k*n+i] != c {
+							t.Fatalf("%s, walker %d: site %d of the proposal has colour %d, by the book %d", name, k, i, got.Int32s()[k*n+i], c)
+						}
+					}
+				}
+				near(t, "ln q of a proposal", exact[models.LogQ].Float64s()[k], want, 1e-5)
+				near(t, "ln q of a proposal by the runtime", float64(single[models.LogQ].Float32s()[k]), want, 5e-5)
+			}
+			if span < 0.5 {
+				t.Errorf("ln of the ratio of two probabilities is at most %v, the network says nothing and the test shows little", span)
+			}
+
+			// Evaluation, with every start: the differences are single sites.
+			for k := range count {
+				states, starts, energies := []int32{}, []int32{}, []float32{}
+				for i := range n + 1 {
+					states = append(states, state.Int32s()[k*n:(k+1)*n]...)
+					starts = append(starts, int32(i))
+					energies = append(energies, energy.Float32s()[k])
+				}
+				inputs := map[string]graph.Tensor{models.State: graph.Int32s(states, n+1, n), models.Start: graph.Int32s(starts, n+1), models.Energy: graph.Float32s(energies, n+1)}
+				model := encode(t, m.LogProb, weights)
+				exact, single := evaluate(t, model, inputs)[models.LogQ].Float64s(), execute(t, model, inputs)[models.LogQ].Float32s()
+				for i := range n {
+					p := book.conditional(states[:i], -float64(energies[k]))
+					want := math.Log(p[states[i]])
+					near(t, "ln p of a site", exact[i]-exact[i+1], want, 1e-5)
+					near(t, "ln p of a site by the runtime", float64(single[i]-single[i+1]), want, 5e-5)
+				}
+			}
+
+			// The loss is the weighted sum of ln q of all sites.
+			weight := make([]float32, count)
+			want := 0.0
+			for k := range weight {
+				weight[k] = float32(k+1) / 4
+				for i := range n {
+					at := state.Int32s()[k*n : k*n+i+1]
+					want -= float64(weight[k]) * math.Log(book.conditional(at[:i], -float64(energy.Float32s()[k]))[at[i]])
+				}
+			}
+			inputs = map[string]graph.Tensor{models.State: state, models.Energy: energy, models.Weight: graph.Float32s(weight, count)}
+			got := evaluate(t, encode(t, m.Gradient, weights), inputs)[models.Loss].Float64s()[0]
+			near(t, "loss", got/want, 1, 1e-5)
+		})
+	}
+}
+
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tolerance*max(1, math.Abs(want))) {
+		t.Fatalf("%s is %v, by the book %v", what, got, want)
+	}
+}
+
+// book is a microcanonical network as it is defined, with every feature counted anew
+// for every site.
+type book struct {
+	s       models.System
+	weights map[string]graph.Tensor
+	width   int
+	floor   float64
+}
+
+// conditional returns the probabilities of the colours of the site that follows
+// those placed, given the target B*.
+func (b book) conditional(placed []int32, target float64) []float64 {
+	lx, ly, q := b.s.Lx, b.s.Ly, b.s.Q
+	i := len(placed)
+	x, y := i%lx, i/lx
+	wrap := func(v, n int) int { return (v%n + n) % n }
+	// colour of a site if it is placed, else -1.
+	colour := func(x, y int) int {
+		if y < 0 {
+			return -1
+		}
+		if j := wrap(y, ly)*lx + wrap(x, lx); j < i {
+			return int(placed[j])
+		}
+		return -1
+	}
+	// Bonds to the right and downwards.
+	satisfied, undecided := 0, 0
+	for j := range lx * ly {
+		for _, k := range []int{j/lx*lx + wrap(j%lx+1, lx), wrap(j/lx+1, ly)*lx + j%lx} {
+			switch {
+			case j >= i || k >= i:
+				undecided++
+			case placed[j] == placed[k]:
+				satisfied++
+			}
+		}
+	}
+	budget, r := target-float64(satisfied), float64(undecided)
+	clip := func(v float64) float64 { return min(max(v, -3), 3) }
+	is := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	g := []float64{clip(budget / r), clip(4*(r-budget)/r - 2)}
+	for _, z := range []float64{budget, r - budget} {
+		g = append(g, 0.3*math.Log(1+min(max(z, 0), float64(2*lx*ly))))
+		for n := range 7 {
+			g = append(g, is(z == float64(n)))
+		}
+		g = append(g, is(z < 0))
+	}
+	g = append(g, 0.3*math.Log(r), float64(y)/float64(ly), float64(x)/float64(lx),
+		is(y == 0), is(y == 1), is(y == ly-2), is(y == ly-1),
+		is(x == 0), is(x == 1), is(x == lx-2), is(x == lx-1), is(i == lx*ly-1))
+
+	shared := b.product(g, "budget.weight", "budget.bias")
+	tee := silu(shared)
+	beta := b.product(g, "attraction.budget", "")[0] + b.product(tee, "attraction.context", "")[0]
+	hidden := make([][]float64, q)
+	mean := make([]float64, b.width)
+	neighbours := make([]float64, q)
+	for c := range q {
+		at := func(x, y int) float64 { return is(colour(x, y) == c) }
+		row := func(yes bool, x, y int) float64 {
+			if yes {
+				return at(x, y)
+			}
+			return 0
+		}
+		var phi []float64
+		for _, w := range []struct{ up, reach int }{{1, 3}, {2, 2}, {3, 1}} {
+			for d := -w.reach; d <= w.reach; d++ {
+				phi = append(phi, at(x+d, y-w.up))
+			}
+		}
+		for _, w := range []struct{ row, reach int }{{0, 2}, {1, 1}} {
+			for d := -w.reach; d <= w.reach; d++ {
+				phi = append(phi, row(y > w.row, x+d, w.row))
+			}
+		}
+		for _, d := range []int{-1, -2, -3, 1, 2} {
+			phi = append(phi, at(x+d, y))
+		}
+		for _, among := range [][]int32{placed, placed[max(0, i-lx):], placed[max(0, i-4*lx):], placed[:min(i, lx)]} {
+			share := 0.0
+			for _, s := range among {
+				share += is(int(s) == c) / float64(len(among))
+			}
+			phi = append(phi, share)
+		}
+		neighbours[c] = at(x-1, y) + at(x, y-1) + is(x == lx-1)*at(x+1, y) + is(y == ly-1)*at(x, 0)
+		hidden[c] = silu(plus(b.product(phi, "window.weight", ""), shared))
+		for k, v := range hidden[c] {
+			mean[k] += v / float64(q)
+		}
+	}
+	rest := plus(b.product(mean, "mean.weight", "hidden.bias"), b.product(tee, "context.weight", ""))
+	p := make([]float64, q)
+	sum := 0.0
+	for c := range q {
+		u := silu(plus(b.product(hidden[c], "hidden.weight", ""), rest))
+		p[c] = math.Exp(b.product(u, "output.weight", "")[0] + beta*neighbours[c])
+		sum += p[c]
+	}
+	for c := range p {
+		p[c] = (1-b.floor)*p[c]/sum + b.floor/float64(q)
+	}
+	return p
+}
+
+// product is v times a matrix or a vector of weights, plus a bias unless its name is
+// empty.
+func (b book) product(v []float64, weight, bias string) []float64 {
+	w := b.weights[weight]
+	out := make([]float64, len(w.Float32s())/len(v))
+	for i, x := range v {
+		for k := range out {
+			out[k] += x * float64(w.Float32s()[i*len(out)+k])
+		}
+	}
+	if bias != "" {
+		for k, x := range b.weights[bias].Float32s() {
+			out[k] += float64(x)
+		}
+	}
+	return out
+}
+
+func plus(a, b []float64) []float64 {
+	sum := make([]float64, len(a))
+	for i := range a {
+		sum[i] = a[i] + b[i]
+	}
+	return sum
+}
+
+func silu(v []float64) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = x / (1 + math.Exp(-x))
+	}
+	return out
+}
+
+// TestMicrocanonicalGradient compares the derivative by every element of every weight
+// with a difference quotient of the loss, in double precision.
+func TestMicrocanonicalGradient(t *testing.T) {
+	s := models.System{Q: 3, Lx: 3, Ly: 4}
+	m := newMicrocanonical(t, s, models.Hyperparameters{Width: 3, Floor: 1e-2})
+	weights := loudWeights(t, m)
+	model := encode(t, m.Gradient, weights)
+	state, _, energy, _ := walkers(s, 3)
+	inputs := map[string]graph.Tensor{models.State: state, models.Energy: energy, models.Weight: graph.Float32s([]float32{1, 0.5, 2}, 3)}
+	derivatives := evaluate(t, model, inputs)
+	const step = 1e-5
+	for name, w := range weights {
+		exact := make([]float64, len(w.Float32s()))
+		for i, x := range w.Float32s() {
+			exact[i] = float64(x)
+		}
+		inputs[name] = graph.Float64s(exact, w.Shape...)
+		loss := func(i int, x float64) float64 {
+			exact[i] = x
+			return evaluate(t, model, inputs)[models.Loss].Float64s()[0]
+		}
+		for i, x := range exact {
+			difference := (loss(i, x+step) - loss(i, x-step)) / (2 * step)
+			exact[i] = x
+			got := derivatives[models.GradientOf+name].Float64s()[i]
+			if math.Abs(got-difference) > 1e-7*max(1, math.Abs(difference)) {
+				t.Errorf("derivative by element %d of %s: %v, difference quotient %v", i, name, got, difference)
+			}
+		}
+		delete(inputs, name)
+	}
+}
+
+// TestMicrocanonicalNormalised adds up q over all configurations.
+func TestMicrocanonicalNormalised(t *testing.T) {
+	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	m := newMicrocanonical(t, s, tinyHyper)
+	model := encode(t, m.LogProb, loudWeights(t, m))
+	const count = 1 << 9
+	states, energies := make([]int32, count*9), make([]float32, count)
+	for k := range count {
+		for i := range 9 {
+			states[k*9+i] = int32(k >> i & 1)
+		}
+	}
+	for _, energy := range []float32{3, 0, -7, -18, -21} {
+		for k := range energies {
+			energies[k] = energy
+		}
+		out := execute(t, model, map[string]graph.Tensor{
+			models.State: graph.Int32s(states, count, 9), models.Start: graph.Zeros(graph.Int32, count), models.Energy: graph.Float32s(energies, count),
+		})
+		sum, least, most := 0.0, 0.0, math.Inf(-1)
+		for _, x := range out[models.LogQ].Float32s() {
+			sum += math.Exp(float64(x))
+			least, most = min(least, float64(x)), max(most, float64(x))
+		}
+		if math.Abs(sum-1) > 1e-5 {
+			t.Errorf("E* = %v: the probabilities of all configurations sum to %v", energy, sum)
+		}
+		if most-least < 1 {
+			t.Errorf("E* = %v: ln q between %v and %v, the network says nothing and the test shows little", energy, least, most)
+		}
+	}
+}
+
+// TestMicrocanonicalColours permutes the colours of configurations: ln q stays what
+// it is, up to the order of sums.
+func TestMicrocanonicalColours(t *testing.T) {
+	s := models.System{Q: 5, Lx: 6, Ly: 4}
+	m := newMicrocanonical(t, s, tinyHyper)
+	model := encode(t, m.LogProb, loudWeights(t, m))
+	state, start, energy, _ := walkers(s, 40)
+	inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy}
+	before := execute(t, model, inputs)[models.LogQ].Float32s()
+	r := rand.New(rand.NewPCG(9, 10))
+	permuted := make([]int32, len(state.Int32s()))
+	for k := range 40 {
+		permutation := r.Perm(s.Q)
+		for i := range s.Sites() {
+			permuted[k*s.Sites()+i] = int32(permutation[state.Int32s()[k*s.Sites()+i]])
+		}
+	}
+	inputs = maps.Clone(inputs)
+	inputs[models.State] = graph.Int32s(permuted, 40, s.Sites())
+	for k, x := range execute(t, model, inputs)[models.LogQ].Float32s() {
+		if math.Abs(float64(x-before[k])) > 1e-4 {
+			t.Errorf("walker %d: ln q is %v, in other colours %v", k, before[k], x)
+		}
+	}
+}
+
+// TestMicrocanonicalWeightsFitEverySystem finds the same names and shapes for all
+// sizes and numbers of colours.
+func TestMicrocanonicalWeightsFitEverySystem(t *testing.T) {
+	small := newMicrocanonical(t, models.System{Q: 2, Lx: 3, Ly: 4}, tinyHyper)
+	weights := loudWeights(t, small)
+	for _, s := range []models.System{{Q: 10, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}, {Q: 2, Lx: 32, Ly: 32}} {
+		m := newMicrocanonical(t, s, tinyHyper)
+		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
+			encode(t, build, weights)
+		}
+		if have := m.Initial(rand.New(rand.NewPCG(1, 2))); len(have) != len(weights) {
+			t.Errorf("%v: %d weights, %v has %d", s, len(have), small, len(weights))
+		}
+	}
+}
