@@ -322,14 +322,29 @@ func TestNeuralChainIsExact(t *testing.T) {
 // proposals for lattices of the usual size.
 func TestSampledAndEvaluated(t *testing.T) {
 	openLibrary(t)
-	for _, s := range []models.System{{Q: 10, Lx: 8, Ly: 8}, {Q: 3, Lx: 12, Ly: 5}, {Q: 2, Lx: 16, Ly: 16}} {
-		b := newBundle(t, s, benchHyper)
+	for _, c := range []struct {
+		s models.System
+		h models.Hyperparameters
+	}{
+		{models.System{Q: 10, Lx: 8, Ly: 8}, benchHyper},
+		{models.System{Q: 3, Lx: 12, Ly: 5}, benchHyper},
+		{models.System{Q: 2, Lx: 16, Ly: 16}, benchHyper},
+		{models.System{Q: 10, Lx: 8, Ly: 8}, targetHyper},
+		{models.System{Q: 2, Lx: 8, Ly: 8}, targetHyper},
+		{models.System{Q: 10, Lx: 16, Ly: 16}, targetHyper},
+	} {
+		s := c.s
+		b := newBundle(t, s, c.h)
 		w, err := b.Weights()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range w["decoder.output"].Float32s() {
-			w["decoder.output"].Float32s()[i] *= 10
+		for _, name := range []string{"decoder.output", "output.weight"} {
+			if output, ok := w[name]; ok {
+				for i := range output.Float32s() {
+					output.Float32s()[i] *= 10
+				}
+			}
 		}
 		if err := b.SetWeights(w); err != nil {
 			t.Fatal(err)
@@ -341,13 +356,11 @@ func TestSampledAndEvaluated(t *testing.T) {
 		}
 		batch := p.Batch()
 		r := rand.New(rand.NewPCG(12, 13))
-		for i := range batch.State {
-			batch.State[i] = int32(r.IntN(s.Q))
-			batch.Uniform[i] = r.Float32()
-		}
+		fill(batch, s.Q, r)
 		for w := range batch.Start {
 			batch.Start[w] = int32(r.IntN(s.Sites()))
 		}
+		batch.Start[0], batch.Start[1] = 0, int32(s.Sites()-1)
 		if err := p.Propose(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -361,6 +374,7 @@ func TestSampledAndEvaluated(t *testing.T) {
 		for i := range batch.State {
 			batch.State[i], batch.Proposal[i] = batch.Proposal[i], batch.State[i]
 		}
+		copy(batch.Current, batch.Target)
 		if err := p.LogProb(context.Background()); err != nil {
 			t.Fatal(err)
 		}

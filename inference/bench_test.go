@@ -9,12 +9,18 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/models"
+	"neuralwl/sampler"
 )
 
-// newBundle makes a bundle with random weights.
+// newBundle makes an autoencoder with random weights, or a microcanonical network if
+// the hyper-parameters have a width.
 func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	m, err := models.New("autoencoder", s, h)
+	architecture := "autoencoder"
+	if h.Width > 0 {
+		architecture = "microcanonical"
+	}
+	m, err := models.New(architecture, s, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +52,8 @@ func openLibrary(t testing.TB) {
 }
 
 var benchHyper = models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
+
+var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 
 // BenchmarkProposals reports the time per walker of one proposal and of one
 // evaluation of ln q, on one core, by lattice size and batch.
@@ -113,5 +121,70 @@ func BenchmarkGradient(b *testing.B) {
 			b.ReportMetric(3*forward*samples*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 		})
 		g.Close()
+	}
+}
+
+// BenchmarkMicrocanonical reports the time per walker of one proposal, of one
+// evaluation of ln q and of one gradient, on one core, for 128 walkers.
+func BenchmarkMicrocanonical(b *testing.B) {
+	openLibrary(b)
+	const walkers = 128
+	runtime := inference.Runtime{Provider: inference.CPU, Workers: 1}
+	for _, q := range []int{10, 2} {
+		for _, l := range []int{8, 16, 32} {
+			s := models.System{Q: q, Lx: l, Ly: l}
+			bundle := newBundle(b, s, targetHyper)
+			store := newStore(b, bundle)
+			p, err := inference.NewProposer(bundle, store, runtime, walkers, walkers)
+			if err != nil {
+				b.Fatal(err)
+			}
+			g, err := inference.NewGradient(bundle, runtime, walkers)
+			if err != nil {
+				b.Fatal(err)
+			}
+			gradients := map[string][]float32{}
+			weights, _ := bundle.Weights()
+			for name, w := range weights {
+				gradients[name] = make([]float32, len(w.Float32s()))
+			}
+			fill(p.Batch(), q, rand.New(rand.NewPCG(3, 4)))
+			copy(g.State, p.Batch().State)
+			copy(g.Energy, p.Batch().Target)
+			for _, call := range []struct {
+				name string
+				f    func(context.Context) error
+			}{
+				{"propose", p.Propose},
+				{"log_prob", p.LogProb},
+				{"gradient", func(ctx context.Context) error {
+					_, err := g.Evaluate(ctx, store.Current(), gradients)
+					return err
+				}},
+			} {
+				b.Run(fmt.Sprintf("%s/q=%d/L=%d", call.name, q, l), func(b *testing.B) {
+					for b.Loop() {
+						if err := call.f(context.Background()); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*walkers), "µs/walker")
+				})
+			}
+			p.Close()
+			g.Close()
+		}
+	}
+}
+
+// fill draws random inputs of a proposer, with targets up to 8 out of range.
+func fill(b *sampler.Batch, q int, r *rand.Rand) {
+	for i := range b.State {
+		b.State[i] = int32(r.IntN(q))
+		b.Uniform[i] = float32(r.IntN(1<<24)) * 0x1p-24
+	}
+	for i := range b.Target {
+		b.Target[i] = float32(8 - r.IntN(2*b.Sites+17))
+		b.Current[i] = float32(8 - r.IntN(2*b.Sites+17))
 	}
 }

@@ -16,8 +16,9 @@ import (
 // samples. The caller fills in the inputs and calls Evaluate.
 type Gradient struct {
 	Samples, Sites int
-	Condition      []int32   // [Samples,Sites]
+	Condition      []int32   // [Samples,Sites], empty where the network takes none
 	State          []int32   // [Samples,Sites]
+	Energy         []float32 // [Samples] target energies, empty where the network takes none
 	Weight         []float32 // [Samples]
 	Noise          []float32 // [Samples,K], empty where the network takes none
 
@@ -46,7 +47,13 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	n := b.Card.System.Size[0] * b.Card.System.Size[1]
 	g := &Gradient{
 		Samples: samples, Sites: n, runtime: r,
-		Condition: make([]int32, samples*n), State: make([]int32, samples*n), Weight: make([]float32, samples),
+		State: make([]int32, samples*n), Weight: make([]float32, samples),
+	}
+	if b.Card.TakesState() {
+		g.Condition = make([]int32, samples*n)
+	}
+	if b.Card.TakesEnergy() {
+		g.Energy = make([]float32, samples)
 	}
 	defer func() {
 		if err != nil {
@@ -70,9 +77,14 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 		m := to - from
 		q := gradientPart{loss: make([]float32, 1), gradients: map[string][]float32{}}
 		in := map[string]ort.Value{
-			models.Condition: tensor(&g.native, g.Condition[from*n:to*n], m, n),
-			models.State:     tensor(&g.native, g.State[from*n:to*n], m, n),
-			models.Weight:    tensor(&g.native, g.Weight[from:to], m),
+			models.State:  tensor(&g.native, g.State[from*n:to*n], m, n),
+			models.Weight: tensor(&g.native, g.Weight[from:to], m),
+		}
+		if len(g.Condition) > 0 {
+			in[models.Condition] = tensor(&g.native, g.Condition[from*n:to*n], m, n)
+		}
+		if len(g.Energy) > 0 {
+			in[models.Energy] = tensor(&g.native, g.Energy[from:to], m)
 		}
 		if width > 0 {
 			in[models.Noise] = tensor(&g.native, g.Noise[from*width:to*width], m, width)
@@ -86,6 +98,9 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 			return nil, g.native.err
 		}
 		for _, name := range g.net.inputs {
+			if in[name] == nil {
+				return nil, fmt.Errorf("%s: input %q is not in the contract", exporter.GradientFile, name)
+			}
 			q.in = append(q.in, in[name])
 		}
 		for _, name := range g.net.outputs {

@@ -49,6 +49,9 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 			Proposal: make([]int32, walkers*n), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
 		},
 	}
+	if b.Card.TakesEnergy() {
+		s.batch.Target, s.batch.Current = make([]float32, walkers), make([]float32, walkers)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), s.Close())
@@ -69,24 +72,30 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 		proposal := tensor(&s.native, s.batch.Proposal[from*n:to*n], m, n)
 		forward := tensor(&s.native, s.batch.Forward[from:to], m)
 		reverse := tensor(&s.native, s.batch.Reverse[from:to], m)
+		var target, current ort.Value
+		if b.Card.TakesEnergy() {
+			target = tensor(&s.native, s.batch.Target[from:to], m)
+			current = tensor(&s.native, s.batch.Current[from:to], m)
+		}
 		if s.native.err != nil {
 			return nil, s.native.err
 		}
-		// The reverse move starts from the proposal and ends in the state.
+		// The reverse move starts from the proposal and ends in the state, at whose
+		// own target it aims.
 		var q proposerPart
 		for _, f := range []struct {
 			to    *[]ort.Value
 			names []string
 			from  map[string]ort.Value
 		}{
-			{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Uniform: uniform}},
+			{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Energy: target, models.Uniform: uniform}},
 			{&q.proposeOut, s.propose.outputs, map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward}},
-			{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start}},
+			{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Energy: current}},
 			{&q.logProbOut, s.logProb.outputs, map[string]ort.Value{models.LogQ: reverse}},
 		} {
 			for _, name := range f.names {
-				v, ok := f.from[name]
-				if !ok {
+				v := f.from[name]
+				if v == nil {
 					return nil, fmt.Errorf("value %q is not in the contract", name)
 				}
 				*f.to = append(*f.to, v)

@@ -2,16 +2,17 @@ package sampler
 
 import "context"
 
-// Proposer draws whole configurations with known probability q(s'|s). It is the
+// Proposer draws whole configurations with known probability q(s'|s), for some with
+// a target energy as a further condition. It is the
 // only thing the engine knows of a network. A call serves all M walkers at once;
 // data pass through the buffers of Batch, so that nothing is copied.
 type Proposer interface {
 	// Batch returns the buffers, always the same.
 	Batch() *Batch
-	// Propose reads State, Start and Uniform and writes Proposal and Forward.
+	// Propose reads State, Start, Target and Uniform and writes Proposal and Forward.
 	Propose(ctx context.Context) error
-	// LogProb reads Proposal as the condition, State and Start, and writes
-	// Reverse.
+	// LogProb reads Proposal as the condition, State, Start and Current, and
+	// writes Reverse.
 	LogProb(ctx context.Context) error
 }
 
@@ -26,4 +27,8 @@ type Batch struct {
 	Proposal []int32   // [M,N] the proposed configurations s'
 	Forward  []float32 // [M] ln q(s'|s)
 	Reverse  []float32 // [M] ln q(s|s')
+
+	// Target energies in units of J, nil for a network that takes none: s' is drawn
+	// from q(s'|Target), and Reverse is ln q(s|Current).
+	Target, Current []float32 // [M]
 }
