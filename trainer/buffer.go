@@ -54,12 +54,13 @@ func (b *Buffer) Add(state []uint8, level int) {
 	copy(have[b.r.IntN(b.perLevel)*b.sites:], state)
 }
 
-// Sample returns a state of a level drawn uniformly among those with any. The
-// state is shared and valid until the next Add.
-func (b *Buffer) Sample(r *rand.Rand) []uint8 {
-	level := b.levels[b.occupied[r.IntN(len(b.occupied))]]
-	i := r.IntN(len(level) / b.sites)
-	return level[i*b.sites : (i+1)*b.sites]
+// Sample returns a state of a level drawn uniformly among those with any, and the
+// level. The state is shared and valid until the next Add.
+func (b *Buffer) Sample(r *rand.Rand) (state []uint8, level int) {
+	level = b.occupied[r.IntN(len(b.occupied))]
+	states := b.levels[level]
+	i := r.IntN(len(states) / b.sites)
+	return states[i*b.sites : (i+1)*b.sites], level
 }
 
 // Len is the number of states in the buffer.

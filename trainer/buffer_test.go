@@ -31,7 +31,7 @@ func TestBuffer(t *testing.T) {
 	const samples = 20000
 	excited := 0
 	for range samples {
-		s := b.Sample(r)
+		s, _ := b.Sample(r)
 		if p.Bonds(s) == p.GroundLevel() {
 			continue
 		}

@@ -80,9 +80,11 @@ func (o *Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Trainer updates the weights of a bundle by reconstruction: it shows the network
+// Trainer updates the weights of a bundle by maximum likelihood: it shows the network
 // states from its buffer, each in a random frame of the lattice's symmetries, and
-// raises ln q(s|z(s)).
+// raises ln q of them. A network conditioned on the state is shown the same one as
+// its condition and learns to reconstruct it; one conditioned on an energy is given
+// that of the state plus a uniform integer from -w to w, w being its window.
 type Trainer struct {
 	o        Options
 	buffer   *Buffer
@@ -92,6 +94,7 @@ type Trainer struct {
 	source   *rand.PCG
 	r        *rand.Rand // over source
 	frame    *lattice.Frame
+	window   int // w of a network that takes an energy
 
 	// good are the latest weights whose loss was finite, those that are published;
 	// next are the ones after the step that followed.
@@ -125,6 +128,7 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		source:    source,
 		r:         rand.New(source),
 		frame:     o.System.NewFrame(),
+		window:    b.Card.Hyperparameters.Window,
 		good:      weights,
 		next:      map[string]graph.Tensor{},
 		gradients: map[string][]float32{},
@@ -190,8 +194,16 @@ func (t *Trainer) fillBatch() {
 	for i := range t.o.Batch {
 		t.frame.Randomise(t.r)
 		state := t.gradient.State[i*n : (i+1)*n]
-		t.frame.Apply(state, t.buffer.Sample(t.r))
-		copy(t.gradient.Condition[i*n:(i+1)*n], state)
+		remembered, level := t.buffer.Sample(t.r)
+		t.frame.Apply(state, remembered)
+		if len(t.gradient.Condition) > 0 {
+			copy(t.gradient.Condition[i*n:(i+1)*n], state)
+		}
+		if len(t.gradient.Energy) > 0 {
+			// The target lies uniformly within the window around the energy.
+			off := t.r.IntN(2*t.window+1) - t.window
+			t.gradient.Energy[i] = float32(t.o.System.Energy(level) + off)
+		}
 	}
 	for i := range t.gradient.Noise {
 		t.gradient.Noise[i] = float32(t.r.NormFloat64())

@@ -76,7 +76,7 @@ func FuzzCheckpoint(f *testing.F) {
 		if s.Trainer != nil {
 			b := trainer.NewBuffer(system, capacity, rand.NewPCG(1, 2))
 			if b.Restore(&s.Trainer.Buffer) == nil && b.Len() > 0 {
-				if state := b.Sample(rand.New(rand.NewPCG(3, 4))); system.Validate(state) != nil {
+				if state, _ := b.Sample(rand.New(rand.NewPCG(3, 4))); system.Validate(state) != nil {
 					t.Errorf("sampled %v", state)
 				}
 			}

@@ -1,0 +1,71 @@
+package trainer
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/models"
+	"neuralwl/sampler/lattice"
+)
+
+// TestTargetsLieInTheWindow fills batches for a network that takes energies: targets
+// are uniform within the window around the energies of the states shown.
+func TestTargetsLieInTheWindow(t *testing.T) {
+	if _, err := inference.Open(""); err != nil {
+		t.Fatal(err)
+	}
+	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	h := models.Hyperparameters{Width: 4, Floor: 1e-3, Window: 2}
+	m, err := models.New("microcanonical", s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	b, err := exporter.NewBundle("test", m, s, h, m.Initial(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := inference.NewStore(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const batch = 500
+	tr, err := New(Options{System: p, Batch: batch}, b, store, inference.Runtime{Provider: inference.CPU, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	state := make([]uint8, p.Sites())
+	for range 200 {
+		for i := range state {
+			state[i] = uint8(r.IntN(s.Q))
+		}
+		tr.Remember(state, p.Bonds(state))
+	}
+	tr.fillBatch()
+	var counts [5]int
+	for i := range batch {
+		level := p.BondsInt32(tr.gradient.State[i*p.Sites() : (i+1)*p.Sites()])
+		off := int(tr.gradient.Energy[i]) - p.Energy(level) + h.Window
+		if off < 0 || off >= len(counts) {
+			t.Fatalf("target %v for a state of energy %d", tr.gradient.Energy[i], p.Energy(level))
+		}
+		counts[off]++
+	}
+	for off, n := range counts {
+		// Five standard deviations.
+		if n < 100-45 || n > 100+45 {
+			t.Errorf("%d targets of %d lie at %d, expected about 100", n, batch, off-h.Window)
+		}
+	}
+}
