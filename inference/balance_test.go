@@ -252,12 +252,20 @@ func TestProposalsFollowTheirLikelihood(t *testing.T) {
 // the exact weights: the histogram must be flat, up to its own fluctuations.
 func TestNeuralChainIsExact(t *testing.T) {
 	openLibrary(t)
+	for name, h := range map[string]models.Hyperparameters{
+		"autoencoder": tinyHyper, "microcanonical": {Width: 4, Window: 2, Floor: 1e-3},
+	} {
+		t.Run(name, func(t *testing.T) { neuralChainIsExact(t, h) })
+	}
+}
+
+func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 	p, err := lattice.NewPotts(3, 3, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := models.System{Q: 3, Lx: 3, Ly: 3}
-	b := newBundle(t, s, tinyHyper)
+	b := newBundle(t, s, h)
 	exact := make([]float64, p.Levels())
 	for _, state := range configurations(p) {
 		exact[p.Bonds(state)]++

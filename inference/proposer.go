@@ -51,6 +51,7 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 	}
 	if b.Card.TakesEnergy() {
 		s.batch.Target, s.batch.Current = make([]float32, walkers), make([]float32, walkers)
+		s.batch.Tolerance = b.Card.Hyperparameters.Window
 	}
 	defer func() {
 		if err != nil {

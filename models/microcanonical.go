@@ -8,7 +8,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-const microcanonicalName = "microcanonical"
+// Microcanonical is the name of the architecture.
+const Microcanonical = "microcanonical"
 
 // microcanonical is a network conditioned on a target energy E* = -B*. It goes
 // through the sites in raster order with a budget: b is the number of bonds still to
@@ -43,7 +44,7 @@ func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
 	return &microcanonical{s, h}, errors.Join(faults...)
 }
 
-func (a *microcanonical) Architecture() string { return microcanonicalName }
+func (a *microcanonical) Architecture() string { return Microcanonical }
 
 func (a *microcanonical) Conditions() []string { return []string{Energy} }
 

@@ -98,8 +98,8 @@ type Hyperparameters struct {
 }
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
-	autoencoderName:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
-	microcanonicalName: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
+	autoencoderName: func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
+	Microcanonical:  func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
 }
 
 // Architectures lists the names that New knows.

@@ -32,8 +32,10 @@ type Options struct {
 	// trials.
 	Sweeps int
 
-	// Proposer makes one neural trial per walker and pass; nil for none.
+	// Proposer makes the neural trials; nil for none.
 	Proposer Proposer
+	// Trials is the number of neural trials per walker and pass, default 1.
+	Trials int
 	// Partial is the share of neural trials that keep a randomly drawn number of
 	// sites, 0..1.
 	Partial float64
@@ -70,6 +72,9 @@ func (o *Options) EnsureDefaults() {
 	if o.Sweeps == 0 {
 		o.Sweeps = 1
 	}
+	if o.Trials == 0 {
+		o.Trials = 1
+	}
 	if o.Flatness == 0 {
 		o.Flatness = DefaultFlatness
 	}
@@ -93,6 +98,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Sweeps < 1 {
 		fault("sweeps = %d, at least 1 is needed", o.Sweeps)
+	}
+	if o.Trials < 1 {
+		fault("trials = %d, at least 1 is needed", o.Trials)
 	}
 	if o.Local == NoLocalMove && o.Proposer == nil {
 		fault("no moves: neither local nor neural ones were asked for")
@@ -127,7 +135,7 @@ func (o *Options) Validate() error {
 
 // Engine moves walkers through the levels of a system.
 //
-// A pass is Sweeps local sweeps and one neural trial of every walker. The weights
+// A pass is Sweeps local sweeps and some neural trials of every walker. The weights
 // are constant while walkers move; every trial, rejected ones too, is counted by
 // the level it ends on, and ln g of that level is raised by ln f for each when the
 // counts are applied. That happens after a fixed number of trials, one pass or
@@ -139,7 +147,7 @@ type Engine struct {
 	walkers   []walker
 	windows   []*weights
 	exchanges *rand.PCG // decides on exchanges between windows
-	neural    *neuralMove
+	neural    proposalMove
 
 	phase   Phase
 	passes  int64
@@ -170,12 +178,15 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Proposer != nil {
 		e.neural = newNeuralMove(p, o.Proposer, o.Partial, o.Walkers)
+		if o.Proposer.Batch().Target != nil {
+			e.neural = newTargetedMove(p, o.Proposer, o.Partial, o.Walkers)
+		}
 	}
 	e.open()
 	return e, nil
 }
 
-// Pass moves every walker by Sweeps local sweeps and one neural trial. On an
+// Pass moves every walker by Sweeps local sweeps and Trials neural trials. On an
 // error ln g is as after the last update; the walkers are valid configurations.
 func (e *Engine) Pass(ctx context.Context) error {
 	if e.o.Local != NoLocalMove {
@@ -191,11 +202,17 @@ func (e *Engine) Pass(ctx context.Context) error {
 			e.localSweeps(atOnce)
 		}
 	}
-	if e.neural != nil {
+	if e.neural != nil && e.samples == nil {
+		// The network may have learned since the last pass.
+		for i := range e.walkers {
+			e.walkers[i].aim.known = false
+		}
+	}
+	for trial := range e.neuralTrials() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.neuralTrial(ctx); err != nil {
+		if err := e.neuralTrial(ctx, e.passes*int64(e.o.Trials)+int64(trial)); err != nil {
 			return err
 		}
 	}
@@ -247,6 +264,7 @@ func (e *Engine) localSweeps(sweeps int) {
 				continue
 			}
 			for range sweeps {
+				w.aim.known = false
 				done += window.tables.sweep(w, e.hits(worker, i), situations)
 				w.trip.note(w.level, groundLevel, peakLevel)
 			}
@@ -261,8 +279,17 @@ func (e *Engine) localSweeps(sweeps int) {
 	e.times.Local += time.Since(began)
 }
 
-func (e *Engine) neuralTrial(ctx context.Context) error {
-	accepted, times, err := e.neural.run(ctx, e.walkers, e.window, e.o.Workers, e.hits)
+// neuralTrials is the number of neural trials per pass.
+func (e *Engine) neuralTrials() int {
+	if e.neural == nil {
+		return 0
+	}
+	return e.o.Trials
+}
+
+// neuralTrial makes the n-th neural trial of the phase.
+func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
+	accepted, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {

@@ -59,10 +59,16 @@ const walkersAtOnce = 8
 // neuralTimes is the wall-clock time spent in the two network evaluations.
 type neuralTimes struct{ propose, logProb time.Duration }
 
+// proposalMove is a move by a network's proposals.
+type proposalMove interface {
+	// run makes the n-th trial for every walker.
+	run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error)
+}
+
 // run makes one trial for every walker and counts it in hits(i) of walker i by
 // the level it ends on. Proposals outside of a walker's window are rejected; walkers of
 // windows that wait for walkers take no part. It returns the number of accepted trials.
-func (m *neuralMove) run(ctx context.Context, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
+func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
 	b := m.proposer.Batch()
 	n := b.Sites
 	var times neuralTimes
@@ -89,7 +95,7 @@ func (m *neuralMove) run(ctx context.Context, walkers []walker, window func(i in
 	times.propose = time.Since(began)
 
 	began = time.Now()
-	if err := m.checkProposals(b); err != nil {
+	if err := checkProposals(m.system, b, m.to); err != nil {
 		return 0, times, err
 	}
 	if err := m.proposer.LogProb(ctx); err != nil {
@@ -126,11 +132,11 @@ func LnAcceptance(lnGFrom, lnGTo, forward, reverse float64) float64 {
 
 // checkProposals makes sure of what came back from the network and computes the
 // levels of the proposals.
-func (m *neuralMove) checkProposals(b *Batch) error {
+func checkProposals(p *lattice.Potts, b *Batch, levels []int) error {
 	if err := checkLogProb(b.Forward, "proposal"); err != nil {
 		return err
 	}
-	q := int32(m.system.Q())
+	q := int32(p.Q())
 	for i := range b.Walkers {
 		proposal := b.Proposal[i*b.Sites : (i+1)*b.Sites]
 		for j, c := range proposal {
@@ -138,7 +144,7 @@ func (m *neuralMove) checkProposals(b *Batch) error {
 				return fmt.Errorf("the proposal for walker %d has colour %d at site %d, allowed are 0..%d: the network does not follow the contract", i, c, j, q-1)
 			}
 		}
-		m.to[i] = m.system.BondsInt32(proposal)
+		levels[i] = p.BondsInt32(proposal)
 	}
 	return nil
 }

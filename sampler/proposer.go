@@ -2,10 +2,10 @@ package sampler
 
 import "context"
 
-// Proposer draws whole configurations with known probability q(s'|s), for some with
-// a target energy as a further condition. It is the
-// only thing the engine knows of a network. A call serves all M walkers at once;
-// data pass through the buffers of Batch, so that nothing is copied.
+// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|E*) of a
+// network that aims at an energy. It is the only thing the engine knows of a network. A
+// call serves all M walkers at once; data pass through the buffers of Batch, so that
+// nothing is copied.
 type Proposer interface {
 	// Batch returns the buffers, always the same.
 	Batch() *Batch
@@ -31,4 +31,6 @@ type Batch struct {
 	// Target energies in units of J, nil for a network that takes none: s' is drawn
 	// from q(s'|Target), and Reverse is ln q(s|Current).
 	Target, Current []float32 // [M]
+	// Tolerance is how many levels a proposal may be away from its target.
+	Tolerance int
 }

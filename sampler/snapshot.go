@@ -21,11 +21,19 @@ type Snapshot struct {
 
 	Production *ProductionSnapshot // nil before that phase
 
-	States     []byte   // [M,N] the walkers' configurations one after another
-	Levels     []int    // [M]
-	Generators [][]byte // [M] as GeneratorState gives them
-	LastEnds   []int    // [M] end of the energy range visited last
-	Turns      []int64  // [M] changes of it
+	States     []byte        // [M,N] the walkers' configurations one after another
+	Levels     []int         // [M]
+	Generators [][]byte      // [M] as GeneratorState gives them
+	LastEnds   []int         // [M] end of the energy range visited last
+	Turns      []int64       // [M] changes of it
+	Aims       []AimSnapshot // [M] of moves with a target
+}
+
+// AimSnapshot is the target level of a configuration and its log-likelihood.
+type AimSnapshot struct {
+	Target int
+	LnQ    float64
+	Known  bool
 }
 
 // WindowSnapshot is the state of the weights of one window.
@@ -88,6 +96,7 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Generators = append(s.Generators, GeneratorState(w.rng))
 		s.LastEnds = append(s.LastEnds, int(w.trip.last))
 		s.Turns = append(s.Turns, w.trip.turns)
+		s.Aims = append(s.Aims, AimSnapshot{w.aim.target, w.aim.lnQ, w.aim.known})
 	}
 	return s
 }
@@ -172,6 +181,7 @@ func (e *Engine) Restore(s *Snapshot) error {
 		copy(w.state, s.States[i*n:(i+1)*n])
 		w.level = s.Levels[i]
 		w.trip = trip{last: end(s.LastEnds[i]), turns: s.Turns[i]}
+		w.aim = aim{s.Aims[i].Target, s.Aims[i].LnQ, s.Aims[i].Known}
 		if err := w.rng.UnmarshalBinary(s.Generators[i]); err != nil {
 			return fmt.Errorf("state of the sampler: generator of walker %d: %w", i, err)
 		}
@@ -248,6 +258,12 @@ func (e *Engine) check(s *Snapshot) error {
 	length("generators", len(s.Generators), walkers)
 	length("ends", len(s.LastEnds), walkers)
 	length("turns", len(s.Turns), walkers)
+	length("aims", len(s.Aims), walkers)
+	for i, aim := range s.Aims {
+		if math.IsNaN(aim.LnQ) || math.IsInf(aim.LnQ, 0) {
+			fault("walker %d: its log-likelihood is %v", i, aim.LnQ)
+		}
+	}
 	for i, at := range s.LastEnds {
 		if at < int(neither) || at > int(peak) {
 			fault("walker %d was last at the end %d, there are %d..%d", i, at, neither, peak)

@@ -106,6 +106,8 @@ func TestRestoreRefuses(t *testing.T) {
 		"walker 1: the level is 24":  func(s *Snapshot) { s.Levels[1] = 24 },
 		"generator":                  func(s *Snapshot) { s.Generators[3] = []byte("pcg") },
 		"levels: 0 elements":         func(s *Snapshot) { s.Levels = nil },
+		"aims: 1 elements":           func(s *Snapshot) { s.Aims = s.Aims[:1] },
+		"its log-likelihood is NaN":  func(s *Snapshot) { s.Aims[4].LnQ = math.NaN() },
 		"end 3":                      func(s *Snapshot) { s.LastEnds[0] = 3 },
 	} {
 		s := clone(t, e.Snapshot())

@@ -13,6 +13,7 @@ type walker struct {
 	level int
 	rng   *rand.PCG
 	trip  trip
+	aim   aim // of moves with a target
 }
 
 // trip counts round trips: ground state -> infinite-temperature peak -> ground

@@ -91,7 +91,7 @@ func (e *Engine) open() {
 				if w := &e.walkers[i]; !window.Contains(w.level) {
 					from := &e.walkers[donors[next%len(donors)]]
 					copy(w.state, from.state)
-					w.level = from.level
+					w.level, w.aim.known = from.level, false
 					next++
 				}
 			}
@@ -140,6 +140,7 @@ func (e *Engine) exchange() {
 				x.state, y.state = y.state, x.state
 				x.level, y.level = y.level, x.level
 				x.trip, y.trip = y.trip, x.trip
+				x.aim, y.aim = y.aim, x.aim
 				c.Accepted++
 			}
 		}

@@ -57,6 +57,7 @@ type Local struct {
 
 // Neural is the use made of the network's proposals.
 type Neural struct {
+	Trials  int     `mapstructure:"trials" yaml:"trials"`
 	Partial float64 `mapstructure:"partial" yaml:"partial"`
 }
 
@@ -81,9 +82,12 @@ type Production struct {
 type Model struct {
 	Architecture string  `mapstructure:"architecture" yaml:"architecture"`
 	Bundle       string  `mapstructure:"bundle" yaml:"bundle"`
+	Init         string  `mapstructure:"init" yaml:"init"`
 	Encoder      int     `mapstructure:"encoder" yaml:"encoder"`
 	Latent       int     `mapstructure:"latent" yaml:"latent"`
 	Decoder      int     `mapstructure:"decoder" yaml:"decoder"`
+	Width        int     `mapstructure:"width" yaml:"width"`
+	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
 }
 

@@ -132,6 +132,7 @@ func (c *Config) Validate() []error {
 
 	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
+	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.partial", c.Neural.Partial, 0, 1)
 	if c.WangLandau.Flatness <= 0 || c.WangLandau.Flatness >= 1 {
 		fault("wang_landau.flatness", "%g is not between 0 and 1", c.WangLandau.Flatness)
@@ -150,6 +151,11 @@ func (c *Config) Validate() []error {
 	count("model.encoder", c.Model.Encoder, maxWidth)
 	count("model.latent", c.Model.Latent, maxWidth)
 	count("model.decoder", c.Model.Decoder, maxWidth)
+	count("model.width", c.Model.Width, maxWidth)
+	atLeast("model.window", c.Model.Window, 0)
+	if c.Model.Bundle != "" && c.Model.Init != "" {
+		fault("model.init", "%q, but model.bundle is given, too; give one of them", c.Model.Init)
+	}
 	if !(c.Model.Floor > 0 && c.Model.Floor < 1) {
 		fault("model.floor", "%g is not between 0 and 1", c.Model.Floor)
 	}

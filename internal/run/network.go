@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"neuralwl/exporter"
@@ -118,25 +117,48 @@ func (j *job) loadBundle() (*exporter.Bundle, error) {
 		}
 		return b, nil
 	}
-	h := models.Hyperparameters{
-		Encoder: c.Model.Encoder, Latent: c.Model.Latent, Decoder: c.Model.Decoder,
-		Floor: c.Model.Floor, Noise: c.Trainer.Noise,
-	}
+	h := hyperparameters(c)
 	m, err := models.New(c.Model.Architecture, system, h)
 	if err != nil {
 		return nil, fmt.Errorf("model.architecture: %w", err)
 	}
 	name := fmt.Sprintf("%s-%s-q%d-%dx%d", c.Model.Architecture, config.Potts, system.Q, system.Lx, system.Ly)
 	r := rand.New(sampler.Stream(c.Run.Seed, sampler.WeightStream, 0))
-	return exporter.NewBundle(name, m, system, h, m.Initial(r))
+	b, err := exporter.NewBundle(name, m, system, h, m.Initial(r))
+	if err != nil || c.Model.Init == "" {
+		return b, err
+	}
+	from, err := exporter.Load(c.Model.Init)
+	if err != nil {
+		return nil, fmt.Errorf("model.init: %w", err)
+	}
+	weights, err := from.Weights()
+	if err != nil {
+		return nil, fmt.Errorf("model.init: %w", err)
+	}
+	if err := b.Transfer(weights); err != nil {
+		return nil, fmt.Errorf("model.init: %w", err)
+	}
+	return b, nil
+}
+
+// hyperparameters of a new network, those that its architecture has.
+func hyperparameters(c *config.Config) models.Hyperparameters {
+	h := models.Hyperparameters{Floor: c.Model.Floor}
+	if c.Model.Architecture == models.Microcanonical {
+		h.Width, h.Window = c.Model.Width, c.Model.Window
+		return h
+	}
+	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
+	return h
 }
 
 // partial is the share of proposals that keep some sites, which a network that is
-// not shown the present configuration cannot do.
+// not shown them cannot do.
 func (n *network) partial() float64 {
 	partial := n.j.c.Neural.Partial
-	if partial > 0 && !slices.Contains(n.bundle.Card.Conditions, exporter.ConditionState) {
-		slog.Warn("neural.partial is taken as 0: the network does not take the present configuration", "bundle", n.bundle.Card.Name)
+	if partial > 0 && !n.bundle.KeepsSites() {
+		slog.Warn("neural.partial is taken as 0: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
 		return 0
 	}
 	return partial

@@ -1,0 +1,215 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"neuralwl/sampler/lattice"
+)
+
+// chainProposer is a Proposer in plain Go that aims at a level: each site has the colour
+// of the one before with a probability that grows with the target. It also notes what
+// it is asked.
+type chainProposer struct {
+	p           *lattice.Potts
+	b           *Batch
+	evaluations int
+}
+
+func newChainProposer(p *lattice.Potts, walkers, tolerance int) *chainProposer {
+	b := newSiteProposer(p, walkers).b
+	b.Target, b.Current, b.Tolerance = make([]float32, walkers), make([]float32, walkers), tolerance
+	return &chainProposer{p: p, b: b}
+}
+
+func (c *chainProposer) Batch() *Batch { return c.b }
+
+func (c *chainProposer) stay(energy float32) float64 {
+	return 0.1 + 0.8*min(1, max(0, -float64(energy)/float64(c.p.GroundLevel())))
+}
+
+// walk goes through the sites from start on, with a colour that choose returns given
+// the one before, and sums up ln q.
+func (c *chainProposer) walk(state []int32, start int, energy float32, choose func(i int, before int32, stay float64) int32) float32 {
+	stay, q := c.stay(energy), float64(c.p.Q())
+	x := 0.0
+	for i := start; i < len(state); i++ {
+		if i == 0 {
+			state[i] = choose(i, 0, 1/q)
+			x -= math.Log(q)
+			continue
+		}
+		if state[i] = choose(i, state[i-1], stay); state[i] == state[i-1] {
+			x += math.Log(stay)
+		} else {
+			x += math.Log((1 - stay) / (q - 1))
+		}
+	}
+	return float32(x)
+}
+
+func (c *chainProposer) Propose(context.Context) error {
+	n, q := c.b.Sites, c.p.Q()
+	for w := range c.b.Walkers {
+		proposal := c.b.Proposal[w*n : w*n+n]
+		copy(proposal, c.b.State[w*n:w*n+n])
+		c.b.Forward[w] = c.walk(proposal, int(c.b.Start[w]), c.b.Target[w], func(i int, before int32, stay float64) int32 {
+			u := float64(c.b.Uniform[w*n+i])
+			if u < stay {
+				return before
+			}
+			step := 1 + min(int((u-stay)/(1-stay)*float64(q-1)), q-2)
+			return (before + int32(step)) % int32(q)
+		})
+	}
+	return nil
+}
+
+func (c *chainProposer) LogProb(context.Context) error {
+	c.evaluations++
+	n := c.b.Sites
+	for w := range c.b.Walkers {
+		state := append([]int32(nil), c.b.State[w*n:w*n+n]...)
+		c.b.Reverse[w] = c.walk(state, int(c.b.Start[w]), c.b.Current[w], func(i int, _ int32, _ float64) int32 { return state[i] })
+	}
+	return nil
+}
+
+// TestTargetedMove runs moves with a target, full ones and partial refreshs, alone and
+// with others, under exact weights: every configuration of the 3x3 lattice must be visited
+// as often as its weight says. Walkers are independent, so that their shares tell
+// the error.
+func TestTargetedMove(t *testing.T) {
+	p := mustPotts(t, 2, 3, 3)
+	count := make([]float64, p.Levels())
+	configurations(p, func(_ []uint8, level int) { count[level]++ })
+	lnG := make([]float64, p.Levels())
+	for b, n := range count {
+		if lnG[b] = math.NaN(); n > 0 {
+			lnG[b] = math.Log(n)
+		}
+	}
+	const walkers, passes = 256, 4000
+	for _, c := range []struct {
+		name      string
+		tolerance int
+		o         Options
+	}{
+		{"full", 2, Options{}},
+		{"exact target", 0, Options{}},
+		{"partial", 1, Options{Partial: 1}},
+		{"both", 3, Options{Partial: 0.4, Trials: 3}},
+		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: HeatBath}},
+		{"windows", 2, Options{Partial: 0.3, Windows: []Window{{0, 11}, {4, 18}}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			proposer := newChainProposer(p, walkers, c.tolerance)
+			c.o.System, c.o.Seed, c.o.Walkers, c.o.LnG, c.o.Proposer = p, 17, walkers, lnG, proposer
+			e, err := New(c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Produce()
+			visits := map[string][]float64{} // of a configuration, by walker
+			for pass := range passes {
+				if err := e.Pass(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				for i := range walkers {
+					state, _ := e.State(i)
+					if visits[string(state)] == nil {
+						visits[string(state)] = make([]float64, walkers)
+					}
+					if pass >= passes/10 {
+						visits[string(state)][i]++
+					}
+				}
+			}
+			windows := len(e.windows)
+			square, n := 0.0, 0.0
+			configurations(p, func(state []uint8, level int) {
+				for k, w := range e.windows {
+					levels := 0.0
+					for b := w.Low; b <= w.High; b++ {
+						levels += min(1, count[b])
+					}
+					want := passes * 0.9 / (levels * count[level])
+					if !w.Contains(level) {
+						want = 0
+					}
+					// Columns are independent.
+					sum, sum2, columns := 0.0, 0.0, 0.0
+					for i := k; i < walkers; i += windows {
+						x := 0.0
+						if v := visits[string(state)]; v != nil {
+							x = v[i]
+						}
+						sum += x
+						sum2 += x * x
+						columns++
+					}
+					mean := sum / columns
+					if want == 0 {
+						if sum > 0 {
+							t.Errorf("window %d: configuration %v of level %d was visited", k, state, level)
+						}
+						continue
+					}
+					z := (mean - want) / math.Sqrt((sum2/columns-mean*mean)/(columns-1))
+					square += z * z
+					n++
+					if !(math.Abs(z) < 5) {
+						t.Errorf("window %d: configuration %v: %.2f visits, expected %.2f: %.1f errors", k, state, mean, want, z)
+					}
+				}
+			})
+			accepted := e.Progress().Moves[Neural]
+			t.Logf("mean square deviation %.3f errors squared, %.3f accepted", square/n, accepted.Ratio())
+			if square/n > 1.25 || square/n < 0.75 {
+				t.Errorf("mean square deviation %.3f errors squared", square/n)
+			}
+			if want := int64(walkers * passes * max(1, c.o.Trials)); accepted.Trials != want {
+				t.Errorf("%d trials, want %d", accepted.Trials, want)
+			}
+			// Aims of configurations that stay are not evaluated again.
+			if c.name == "full" && proposer.evaluations > passes/refreshPeriod+1 {
+				t.Errorf("%d evaluations in %d passes", proposer.evaluations, passes)
+			}
+		})
+	}
+}
+
+// TestTargetsAdapt runs Wang-Landau sampling with proposals that aim at levels and finds
+// the exact density of states, the same for any number of workers.
+func TestTargetsAdapt(t *testing.T) {
+	p := mustPotts(t, 3, 4, 4)
+	exact := exactLnG(t, "potts_q3_4x4")
+	var first string
+	for workers := 1; workers <= 2; workers++ {
+		const walkers = 64
+		e, err := New(Options{System: p, Seed: 4, Walkers: walkers, Workers: workers, Proposer: newChainProposer(p, walkers, 3), Partial: 0.5, Trials: 4, Local: HeatBath})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for !e.Adapted(1e-3) {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.Produce()
+		for range 3000 {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkAgainst(t, p, e.Samples(), exact)
+		if workers == 1 {
+			first = fmt.Sprint(e.LnG(), e.Samples().Windows[0].Blocks)
+		} else if first != fmt.Sprint(e.LnG(), e.Samples().Windows[0].Blocks) {
+			t.Error("another result with two workers")
+		}
+	}
+}
