@@ -59,8 +59,9 @@ func (a *microcanonical) weights(g *graph.Graph) []*graph.Node {
 	return nodes
 }
 
-func (a *microcanonical) network(weights []*graph.Node) *budgetNetwork {
-	return newBudgetNetwork(a.s, a.h.Width, newBudgetWeights(weights))
+// network is the network over those weights, for c sites at once.
+func (a *microcanonical) network(c int, weights []*graph.Node) *budgetNetwork {
+	return newBudgetNetwork(a.s, a.h.Width, c, newBudgetWeights(weights))
 }
 
 // withFloor makes ln p of p before the floor.
@@ -80,7 +81,7 @@ func (a *microcanonical) Propose() (*graph.Graph, error) {
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
-	proposal, p := a.sample(g, a.network(a.weights(g)), state, start, energy, uniform)
+	proposal, p := a.sample(g, a.network(1, a.weights(g)), state, start, energy, uniform)
 	g.Output(Proposal, proposal)
 	g.Output(LogQ, a.fromStart(g, a.withFloor(p), start))
 	return g, g.Err()
@@ -91,21 +92,21 @@ func (a *microcanonical) LogProb() (*graph.Graph, error) {
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
-	n := a.network(a.weights(g))
+	n := a.network(1, a.weights(g))
 	k := a.known(g, 1, state, energy)
-	look := n.lookUp()
+	of := n.lookUp()
 	// Site by site, what one of them needs stays in the cache.
-	_, out := g.Scan(nil, append(k.scanned, n.placesOf(a.placeTable(g)).Unsqueeze(1).Unsqueeze(1)), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
-		logits := k.logits(n, slice, slice[len(slice)-1], look).Squeeze(0)
+	_, out := g.Scan(nil, append(k.scanned, n.atSites(a.placeTable(g))), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
+		logits := k.logits(n, slice, slice[knownParts], of)
 		e := logits.Sub(logits.ReduceMax(graph.KeepDims, 0)).Exp()
-		chosen := slice[6].Squeeze(0).Mul(e).ReduceSum(graph.DropDims, 0)
+		chosen := slice[knownColours].Mul(e).ReduceSum(graph.DropDims, 0)
 		return nil, []*graph.Node{chosen.Div(e.ReduceSum(graph.DropDims, 0))}
 	})
 	g.Output(LogQ, a.fromStart(g, a.withFloor(out[0]), start))
 	return g, g.Err()
 }
 
-// gradientSites is the number of sites, or a little less, that the gradient graph
+// gradientSites is the number of sites, or a little more, that the gradient graph
 // treats at once.
 const gradientSites = 8
 
@@ -116,11 +117,11 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
 	c := gradientSites
 	for a.s.Sites()%c > 0 {
-		c--
+		c++
 	}
 	params := a.weights(g)
 	k := a.known(g, c, state, energy)
-	places := a.placeTable(g).Reshape(a.s.Sites()/c, c, 1, placeFeatures)
+	places := a.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
 
 	// The loss is a sum over parts of the sites. Each step of the loop adds the loss
 	// of a part and its derivatives to what it carries; weights are carried along
@@ -132,9 +133,9 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	var failed error
 	final, _ := g.Scan(carry, append(k.scanned, places), func(body *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 		weights, sums := carry[:len(params)], carry[len(params):]
-		n := a.network(weights)
-		p := k.logits(n, slice, n.placesOf(slice[len(slice)-1]), n.multiply(c)).Softmax(1)
-		chosen := p.Mul(slice[6]).ReduceSum(graph.DropDims, 1)
+		n := a.network(c, weights)
+		p := k.logits(n, slice, n.atSites(slice[knownParts]), n.multiply()).Softmax(-2)
+		chosen := p.Mul(slice[knownColours]).ReduceSum(graph.DropDims, -2)
 		loss := a.withFloor(chosen).Mul(weight).ReduceSum(graph.DropDims).Neg().Unsqueeze(0)
 		derivatives, err := graph.Gradients(loss, weights)
 		if err != nil {

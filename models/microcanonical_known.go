@@ -1,33 +1,38 @@
 package models
 
 import (
-	"slices"
-
 	"neuralwl/models/graph"
 )
 
-// siteTables holds constants of the sites, c of them at a time.
+// siteTables holds constants of the sites, c of them at a time. The axis of c is
+// missing for c = 1.
 type siteTables struct {
-	undecided *graph.Node // float[N/c,2,c,1] 0 and R
-	inverse   *graph.Node // float[N/c,2,c,1] 1/R and 4/R
+	undecided *graph.Node // float[N/c,c,1] R
+	// The ratios b/R and 4(R-b)/R - 2 and the number 1 are b slope + shift, both
+	// float[N/c,c,3,1].
+	slope, shift *graph.Node
 }
 
 func (a *microcanonical) siteTables(g *graph.Graph, c int) siteTables {
-	var undecided, inverse []float32
-	for part := range slices.Chunk(a.s.undecided(), c) {
-		for k := range 2 {
-			for _, r := range part {
-				undecided = append(undecided, float32(k*r))
-				inverse = append(inverse, float32(1+3*k)/float32(r))
-			}
+	var undecided, slope, shift []float32
+	for _, r := range a.s.undecided() {
+		undecided = append(undecided, float32(r))
+		slope = append(slope, float32(1/float64(r)), float32(-4/float64(r)), 0)
+		shift = append(shift, 0, 2, 1)
+	}
+	table := func(data []float32, dims ...int) *graph.Node {
+		if c > 1 {
+			dims = append([]int{c}, dims...)
 		}
+		return g.Constant(graph.Float32s(data, append([]int{a.s.Sites() / c}, dims...)...))
 	}
-	n := a.s.Sites()
-	return siteTables{
-		undecided: g.Constant(graph.Float32s(undecided, n/c, 2, c, 1)),
-		inverse:   g.Constant(graph.Float32s(inverse, n/c, 2, c, 1)),
-	}
+	return siteTables{table(undecided, 1), table(slope, 3, 1), table(shift, 3, 1)}
 }
+
+// scanned lists the tables, and siteTablesOf takes their slices.
+func (t siteTables) scanned() []*graph.Node { return []*graph.Node{t.undecided, t.slope, t.shift} }
+
+func siteTablesOf(slice []*graph.Node) siteTables { return siteTables{slice[0], slice[1], slice[2]} }
 
 // placeTable returns the features of the sites alone, float[N,12].
 func (a *microcanonical) placeTable(g *graph.Graph) *graph.Node {
@@ -43,11 +48,22 @@ func (a *microcanonical) placeTable(g *graph.Graph) *graph.Node {
 type known struct {
 	colours *graph.Node // float[N+1,q*M] 1 at each site's colour, nothing at the last
 	counts  *graph.Node // float[N+1,q*M] of the sites before
-	// scanned are, by part: window, places of counts, their coefficients, neighbours,
-	// undecided, inverse, the sites' own colours and budgets.
+	// scanned are, part by part: the tables of the sites, where the window's sites,
+	// neighbours and counts are, how counts become shares, the sites' own colours,
+	// float[N/c,c,q,M], and the budgets, float[N/c,c,M].
 	scanned []*graph.Node
-	q       int
 }
+
+// Where parts are in known.scanned, and how many there are.
+const (
+	knownWindow = 3 + iota
+	knownNear
+	knownPlaces
+	knownCoefficients
+	knownColours
+	knownBudget
+	knownParts
+)
 
 func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node) *known {
 	n, q := a.s.Sites(), a.s.Q
@@ -55,24 +71,20 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	placed := order.Unsqueeze(1).Equal(arange32(g, q).Unsqueeze(1)).Cast(graph.Float32).Reshape(n, -1)
 	colours := placed.Pad(0, 0, 1, 0)
 
-	var windows, places, near []int32
-	var coefficients, neighbours []float32
+	var near, places []int32
+	windows := make([]int32, n*windowSites)
+	var coefficients []float32
 	for i := range n {
 		x, y := i%a.s.Lx, i/a.s.Lx
 		window := a.s.window(x, y)
-		windows = append(windows, window...)
-		is := make([]float32, colourFeatures)
-		is[slotAbove], is[slotLeft], is[slotRight] = 1, 1, 1
-		is[slotFirstRow] = indicator(y == a.s.Ly-1)
-		neighbours = append(neighbours, is...)
-		for slot, yes := range is {
-			if yes == 1 {
-				near = append(near, window[slot])
-			}
+		for slot, site := range window { // slots before the sites of a part
+			windows[i/c*c*windowSites+slot*c+i%c] = site
 		}
-		for len(near) < 4*(i+1) {
-			near = append(near, int32(n))
+		down := int32(n)
+		if y == a.s.Ly-1 {
+			down = window[slotFirstRow]
 		}
+		near = append(near, window[slotLeft], window[slotAbove], window[slotRight], down)
 		at, scale := a.s.sums(i)
 		m := make([]float32, shares*shares)
 		for k, v := range scale {
@@ -90,29 +102,39 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	satisfied := before.Equal(order.Unsqueeze(1)).Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
 	budget := energy.Add(satisfied.CumSum(0, graph.CumSumMode{Exclusive: true})).Neg()
 
-	t := a.siteTables(g, c)
+	parts := func(x *graph.Node, dims ...int) *graph.Node {
+		if c > 1 {
+			dims = append([]int{c}, dims...)
+		}
+		return x.Reshape(append([]int{n / c}, dims...)...)
+	}
+	window := g.Constant(graph.Int32s(windows, n/c, windowSites, c))
+	if c == 1 {
+		window = window.Squeeze(-1)
+	}
+	scanned := append(a.siteTables(g, c).scanned(),
+		window,
+		parts(g.Constant(graph.Int32s(near, n, 4)), 4),
+		parts(g.Constant(graph.Int32s(places, n, shares)), shares),
+		parts(g.Constant(graph.Float32s(coefficients, n, shares, shares)), shares, shares),
+		parts(placed, q, -1), parts(budget, -1))
 	return &known{
 		colours: colours,
 		counts:  colours.CumSum(0, graph.CumSumMode{Exclusive: true}),
-		q:       q,
-		scanned: []*graph.Node{
-			g.Constant(graph.Int32s(windows, n/c, c, windowSites)),
-			g.Constant(graph.Int32s(places, n/c, c, shares)),
-			g.Constant(graph.Float32s(coefficients, n/c, c, shares, shares)),
-			g.Constant(graph.Float32s(neighbours, n/c, c, 1, colourFeatures)),
-			t.undecided, t.inverse,
-			placed.Reshape(n/c, c, q, -1), budget.Reshape(n/c, c, -1),
-		},
+		scanned: scanned,
 	}
 }
 
 // logits evaluates the network on a part of the sites, given the part's slices of
-// scanned and of the network's places.
-func (k *known) logits(n *budgetNetwork, slice []*graph.Node, place *graph.Node, look func(*graph.Node) *graph.Node) *graph.Node {
-	window, places, coefficients, neighbours, undecided, inverse, budget := slice[0], slice[1], slice[2], slice[3], slice[4], slice[5], slice[7]
-	phi := graph.Concat(1, k.colours.Gather(0, window), coefficients.MatMul(k.counts.Gather(0, places)))
-	like := neighbours.MatMul(phi).Reshape(window.Dim(0), k.q, -1)
-	return n.logits(phi, n.window, n.budgetOf(budget, undecided, inverse, place, look), like)
+// scanned and weights from atSites.
+func (k *known) logits(n *budgetNetwork, slice []*graph.Node, weights *graph.Node, of [2]func(*graph.Node) *graph.Node) *graph.Node {
+	shares := slice[knownCoefficients].MatMul(k.counts.Gather(0, slice[knownPlaces]))
+	near := k.colours.Gather(0, slice[knownNear]).ReduceSum(graph.DropDims, -2).Reshape(n.shape(n.s.Q, -1)...)
+	if n.c > 1 {
+		shares = shares.Transpose(1, 0, 2)
+	}
+	phi := graph.Concat(0, k.colours.Gather(0, slice[knownWindow]), shares).Reshape(colourFeatures, -1)
+	return n.logits(phi, n.window, n.budgetOf(slice[knownBudget], siteTablesOf(slice), weights, of), near)
 }
 
 // siteNumbers are 0, ..., n-1 as int32[n,1].

@@ -3,6 +3,7 @@ package models
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"neuralwl/models/graph"
 )
@@ -48,96 +49,118 @@ func newBudgetWeights(nodes []*graph.Node) *budgetWeights {
 	return &budgetWeights{nodes[0], nodes[1], nodes[2], nodes[3], nodes[4], nodes[5], nodes[6], nodes[7], nodes[8], nodes[9]}
 }
 
-// budgetNetwork computes logits from features. M walkers are on the innermost axis
-// of the features and colours on the one before; C sites are treated at once.
+// budgetNetwork computes logits from features, for c sites at once. Walkers are on
+// the innermost axis of features and colours on the one before. Where a shape below
+// begins with c, that axis is missing for c = 1.
 type budgetNetwork struct {
 	*budgetWeights
 	s      System
-	h      int
+	h, c   int
 	spread *graph.Node // W_g with w_1 as one more column, float[32,H+1]
-	bias   *graph.Node // b_g and 0, float[H+1]
 	share  *graph.Node // W_m / q: the mean over colours is taken as a sum
+	ones   *graph.Node // float[1,q]
 }
 
-func newBudgetNetwork(s System, h int, w *budgetWeights) *budgetNetwork {
+func newBudgetNetwork(s System, h, c int, w *budgetWeights) *budgetNetwork {
 	return &budgetNetwork{
-		budgetWeights: w, s: s, h: h,
+		budgetWeights: w, s: s, h: h, c: c,
 		spread: graph.Concat(1, w.budget, w.attraction.Unsqueeze(1)),
-		bias:   w.budgetBias.Pad(0, 0, 1, 0),
 		share:  w.mean.Mul(w.mean.Scalar(1 / float64(s.Q))),
+		ones:   w.mean.Graph().Constant(graph.Float32s(slices.Repeat([]float32{1}, s.Q), 1, s.Q)),
 	}
 }
 
-// placesOf returns the part of g [W_g w_1] + [b_g 0] that belongs to the features of
-// sites alone.
-func (n *budgetNetwork) placesOf(features *graph.Node) *graph.Node {
-	return features.MatMul(n.spread.Slice(0, budgetFeatures-placeFeatures, budgetFeatures)).Add(n.bias)
+// atSites returns the weights, float[k,3,H+1], of the two ratios of budget and bonds
+// and of a feature 1 at k sites with features places, float[k,12].
+func (n *budgetNetwork) atSites(places *graph.Node) *graph.Node {
+	const first = budgetFeatures - placeFeatures
+	one := places.MatMul(n.spread.Slice(0, first, budgetFeatures)).Add(n.budgetBias.Pad(0, 0, 1, 0))
+	ratios := n.spread.Slice(0, 0, ratioFeatures).Unsqueeze(0).Expand(places.Dim(0), ratioFeatures, n.h+1)
+	return graph.Concat(1, ratios, one.Unsqueeze(1))
 }
 
-// levels is the number of different features of a number of bonds: below 0 and from
-// 2N on they are all the same.
-func (n *budgetNetwork) levels() int { return 2*n.s.Sites() + 2 }
-
-// levelTable returns the features of -1, ..., 2N bonds, float[2N+2,9].
+// levelTable returns the features of 0, ..., 2N and, last, of -1 bonds,
+// float[2N+2,9]. Below 0 and from 2N on they are all the same.
 func (n *budgetNetwork) levelTable() *graph.Node {
-	table := make([]float32, 0, n.levels()*levelFeatures)
-	for z := range n.levels() {
-		table = append(table, level(z-1)...)
+	most := 2 * n.s.Sites()
+	var table []float32
+	for z := range most + 1 {
+		table = append(table, level(z)...)
 	}
-	return n.spread.Graph().Constant(graph.Float32s(table, n.levels(), levelFeatures))
+	table = append(table, level(-1)...)
+	return n.spread.Graph().Constant(graph.Float32s(table, most+2, levelFeatures))
 }
 
-// levelWeights returns the weights of the features of b and of R-b, float[2,9,H+1].
-func (n *budgetNetwork) levelWeights() *graph.Node {
-	return n.spread.Slice(0, ratioFeatures, ratioFeatures+2*levelFeatures).Reshape(2, levelFeatures, n.h+1)
-}
-
-// budgetOf returns g [W_g w_1] + [b_g 0], float[C,M,H+1], for budgets b, float[C,M].
-// undecided is (0, R) and inverse (1/R, 4/R), both float[2,C,1], of the sites, and
-// places those of the network. look returns the share of the features of b and R-b
-// from places int32[2,C,M] in the table of levels.
-func (n *budgetNetwork) budgetOf(b, undecided, inverse, places *graph.Node, look func(index *graph.Node) *graph.Node) *graph.Node {
-	g := b.Graph()
-	pair := func(x, y float32) *graph.Node { return g.Constant(graph.Float32s([]float32{x, y}, 2, 1, 1)) }
-	left := b.Unsqueeze(0).Mul(pair(1, -1)).Add(undecided) // b and R-b
-	ratios := left.Mul(inverse).Add(pair(0, -2)).Clip(-3, 3)
-	index := left.Clip(-1, float64(n.levels()-2)).Add(left.Scalar(1)).Cast(graph.Int32)
-	return ratios.Transpose(1, 2, 0).MatMul(n.spread.Slice(0, 0, ratioFeatures)).Add(look(index)).Add(places)
-}
-
-// lookUp returns a function for budgetOf that adds up rows of a table computed once,
+// lookUp returns two functions for budgetOf that pick rows of tables computed once,
 // the fast form.
-func (n *budgetNetwork) lookUp() func(index *graph.Node) *graph.Node {
-	table := n.levelTable().MatMul(n.levelWeights()).Reshape(2*n.levels(), n.h+1)
-	return func(index *graph.Node) *graph.Node {
-		second := index.Graph().Constant(graph.Int32s([]int32{0, int32(n.levels())}, 2, 1, 1))
-		return table.Gather(0, index.Add(second)).ReduceSum(graph.DropDims, 0)
+func (n *budgetNetwork) lookUp() (of [2]func(z *graph.Node) *graph.Node) {
+	for k := range of {
+		table := n.levelTable().MatMul(n.levelWeights(k))
+		of[k] = func(z *graph.Node) *graph.Node { return table.Gather(0, z) }
 	}
+	return of
 }
 
-// multiply returns a function for budgetOf that multiplies features by weights, the
-// form with an efficient gradient, for c sites at once.
-func (n *budgetNetwork) multiply(c int) func(index *graph.Node) *graph.Node {
-	table, weights := n.levelTable(), n.levelWeights()
-	return func(index *graph.Node) *graph.Node {
-		rows := table.Gather(0, index).Reshape(2, -1, levelFeatures)
-		return rows.MatMul(weights).ReduceSum(graph.DropDims, 0).Reshape(c, -1, n.h+1)
+// multiply returns two functions for budgetOf that multiply features by weights, the
+// form with an efficient gradient.
+func (n *budgetNetwork) multiply() (of [2]func(z *graph.Node) *graph.Node) {
+	for k := range of {
+		table, weights := n.levelTable(), n.levelWeights(k)
+		of[k] = func(z *graph.Node) *graph.Node { return table.Gather(0, z).MatMul(weights) }
 	}
+	return of
 }
 
-// logits returns the logits of the colours, float[C,q,M], given the features of the
-// colours phi, float[C,32,q*M], their weights, float[32,H], the budget's part of the
+// levelWeights returns the weights of the features of b (k = 0) or of R-b (k = 1),
+// float[9,H+1].
+func (n *budgetNetwork) levelWeights(k int) *graph.Node {
+	first := ratioFeatures + k*levelFeatures
+	return n.spread.Slice(0, first, first+levelFeatures)
+}
+
+// budgetOf returns g [W_g w_1] + [b_g 0], float[c,M,H+1], for budgets b, float[c,M].
+// of returns the shares of the features of b and of R-b.
+func (n *budgetNetwork) budgetOf(b *graph.Node, at siteTables, weights *graph.Node, of [2]func(z *graph.Node) *graph.Node) *graph.Node {
+	place := func(z *graph.Node) *graph.Node { return z.Clip(-1, float64(2*n.s.Sites())).Cast(graph.Int32) }
+	levels := of[0](place(b)).Add(of[1](place(at.undecided.Sub(b))))
+	if n.c > 1 {
+		b = b.Unsqueeze(1)
+	}
+	ratios := b.Mul(at.slope).Add(at.shift).Clip(-3, 3)
+	if n.c > 1 {
+		return ratios.Transpose(0, 2, 1).MatMul(weights).Add(levels)
+	}
+	return ratios.Transpose(1, 0).MatMul(weights).Add(levels)
+}
+
+// shape returns dimensions with c in front, if there is such an axis.
+func (n *budgetNetwork) shape(dims ...int) []int {
+	if n.c > 1 {
+		return append([]int{n.c}, dims...)
+	}
+	return dims
+}
+
+// logits returns the logits of the colours, float[c,q,M], given the features of the
+// colours phi, float[32,c*q*M], their weights, float[32,H], the budget's part of the
 // hidden layer from budgetOf, and the number of placed neighbours of each colour,
-// float[C,q,M].
+// float[c,q,M].
 func (n *budgetNetwork) logits(phi, weights, budget, neighbours *graph.Node) *graph.Node {
-	c := phi.Dim(0)
-	shared := budget.Slice(-1, 0, n.h).Unsqueeze(1) // [C,1,M,H]
+	colours := n.shape(n.s.Q, -1, n.h)
+	all := func(x *graph.Node) *graph.Node { // the same for all colours
+		if n.c > 1 {
+			return x.Unsqueeze(1)
+		}
+		return x
+	}
+	shared := budget.Slice(-1, 0, n.h) // [c,M,H]
 	t := shared.SiLU()
-	h := phi.Transpose(0, 2, 1).MatMul(weights).Reshape(c, n.s.Q, -1, n.h).Add(shared).SiLU()
-	rest := h.ReduceSum(graph.KeepDims, 1).MatMul(n.share).Add(t.MatMul(n.context)).Add(n.hiddenBias)
-	u := h.MatMul(n.hidden).Add(rest).SiLU()
-	attraction := budget.Slice(-1, n.h, n.h+1).Unsqueeze(1).Add(t.MatMul(n.attractionContext.Unsqueeze(1)))
-	return u.MatMul(n.output).Add(attraction.Squeeze(-1).Mul(neighbours))
+	h := phi.Transpose(1, 0).MatMul(weights).Reshape(colours...).Add(all(shared)).SiLU()
+	sum := n.ones.MatMul(h.Reshape(n.shape(n.s.Q, -1)...)).Reshape(n.shape(-1, n.h)...)
+	rest := sum.MatMul(n.share).Add(t.MatMul(n.context).Add(n.hiddenBias))
+	u := h.MatMul(n.hidden).Add(all(rest)).SiLU()
+	attraction := budget.Slice(-1, n.h, n.h+1).Add(t.MatMul(n.attractionContext.Unsqueeze(1)))
+	return u.MatMul(n.output).Add(attraction.Reshape(n.shape(1, -1)...).Mul(neighbours))
 }
 
 // initialBudgetWeights draws weights under which the hidden layers say little and

@@ -119,69 +119,62 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 // probabilities of their colours before the floor, float[N,M].
 func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, energy, uniform *graph.Node) (proposal, p *graph.Node) {
 	lx, ly, q := a.s.Lx, a.s.Ly, a.s.Q
-	byRow := func(x *graph.Node) *graph.Node { return x.Reshape(ly, lx, -1) }
-	old := state.Transpose(1, 0)
-	kept := siteNumbers(g, a.s.Sites()).Less(start)
-	// Unnormalised borders are compared below with the level times the sum.
+	byRow := func(x *graph.Node) *graph.Node { return x.Reshape(append([]int{ly, lx}, x.Shape()[1:]...)...) }
+	free := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(graph.Int32)
+	kept := free.Scalar(1).Sub(free).Mul(state.Transpose(1, 0))
+	// Borders are compared with the level times the sum of what they are made of.
 	level := uniform.Transpose(1, 0).Mul(uniform.Scalar(1 / (1 - a.h.Floor)))
+	walkers := func(x *graph.Node) *graph.Node { return x.Reshape(ly, lx, -1) }
 
 	c := a.inOrder(g)
 	t := a.siteTables(g, 1)
 	weights := n.window.Pad(0, 0, 1, 0).Gather(0, c.order) // [Lx,32,H]
-	look := n.lookUp()
+	of := n.lookUp()
 	borders := g.Constant(a.borders())
 	colours := arange32(g, q).Unsqueeze(1)
 
 	zero := g.Constant(graph.Zeros(graph.Float32, 1))
 	rows := zero.Expand(rowsAbove{lx}.len(), -q)
 	beside := zero.Expand(carried, -q)
-	budget := energy.Neg().Unsqueeze(0)
-	// x, of one number or more per site, by row and column.
-	sites := func(x *graph.Node) *graph.Node {
-		shape := x.Shape()
-		return x.Reshape(append([]int{ly, lx}, shape[1:]...)...)
+	sites := []*graph.Node{
+		byRow(t.undecided), byRow(t.slope), byRow(t.shift), byRow(n.atSites(a.placeTable(g))), byRow(a.shareScale(g)),
+		walkers(free), walkers(kept), walkers(level),
 	}
-	scanned := []*graph.Node{
-		byRow(old), byRow(kept), byRow(level),
-		sites(t.undecided), sites(t.inverse), sites(n.placesOf(a.placeTable(g)).Unsqueeze(1).Unsqueeze(1)), sites(a.shareScale(g)),
-		a.rowKind(g), a.isRow(g, 0), a.isRow(g, 1),
-	}
-	_, out := g.Scan([]*graph.Node{rows, beside, budget}, scanned, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
-		rows, kind := carry[0], slice[7]
-		columns := append(slices7(slice), c.window, c.leaving, weights, c.neighbours.Gather(0, kind), c.step.Gather(0, kind))
-		final, out := rows.Graph().Scan(carry[1:], columns, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
+	kinds := []*graph.Node{a.rowKind(g), a.isRow(g, 0), a.isRow(g, 1)}
+	carry := []*graph.Node{rows, beside, energy.Neg()}
+	_, out := g.Scan(carry, append(sites, kinds...), func(row *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
+		rows, sites, kinds := carry[0], slice[:len(sites):len(sites)], slice[len(sites):]
+		sites = append(sites, c.window, c.leaving, weights, c.neighbours.Gather(0, kinds[0]), c.step.Gather(0, kinds[0]))
+		final, out := row.Scan(carry[1:], sites, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 			beside, budget := carry[0], carry[1]
-			old, kept, level, undecided, inverse, place, scale := slice[0], slice[1], slice[2], slice[3], slice[4], slice[5], slice[6]
-			window, leaving, weights, neighbours, step := slice[7], slice[8], slice[9], slice[10], slice[11]
+			at, site, scale := siteTablesOf(slice), slice[3], slice[4]
+			free, kept, level := slice[5], slice[6], slice[7]
+			window, leaving, weights, neighbours, step := slice[8], slice[9], slice[10], slice[11], slice[12]
 
 			phi := graph.Concat(0, rows.Gather(0, window), beside)
-			like := neighbours.MatMul(phi).Reshape(1, q, -1)
-			logits := n.logits(phi.Unsqueeze(0), weights.Mul(scale), n.budgetOf(budget, undecided, inverse, place, look), like)
-			logits = logits.Squeeze(0)
+			like := neighbours.MatMul(phi).Reshape(q, -1)
+			logits := n.logits(phi, weights.Mul(scale), n.budgetOf(budget, at, site, of), like)
 			e := logits.Sub(logits.ReduceMax(graph.KeepDims, 0)).Exp()
 			total := e.ReduceSum(graph.DropDims, 0)
 			passed := level.Mul(total).GreaterOrEqual(borders.MatMul(e)).Cast(graph.Int32)
-			colour := graph.Where(kept, old, passed.ReduceSum(graph.DropDims, 0))
+			colour := passed.ReduceSum(graph.DropDims, 0).Mul(free).Add(kept)
 			placed := colour.Equal(colours).Cast(graph.Float32)
-			chosen := placed.Mul(e).ReduceSum(graph.DropDims, 0).Div(total)
-			satisfied := placed.Mul(like.Squeeze(0)).ReduceSum(graph.KeepDims, 0)
-			flat := placed.Reshape(-1)
-			beside = step.MatMul(graph.Concat(0, beside, flat.Unsqueeze(0), rows.Gather(0, leaving)))
-			return []*graph.Node{beside, budget.Sub(satisfied)}, []*graph.Node{flat, colour, chosen}
+			chosen := placed.Mul(e).ReduceSum(graph.DropDims, 0)
+			satisfied := placed.Mul(like).ReduceSum(graph.DropDims, 0)
+			flat := placed.Reshape(1, -1)
+			beside = step.MatMul(graph.Concat(0, beside, flat, rows.Gather(0, leaving)))
+			return []*graph.Node{beside, budget.Sub(satisfied)}, []*graph.Node{flat, colour, chosen, total}
 		})
-		row, top := out[0], 1+carriedLast*lx
+		placed, top := out[0].Reshape(lx, -1), 1+carriedLast*lx
 		rows = graph.Concat(0,
-			rows.Slice(0, 0, 1), row, rows.Slice(0, 1, 1+(carriedLast-1)*lx),
-			graph.Where(slice[8], row, rows.Slice(0, top, top+lx)),
-			graph.Where(slice[9], row, rows.Slice(0, top+lx, top+2*lx)))
+			rows.Slice(0, 0, 1), placed, rows.Slice(0, 1, 1+(carriedLast-1)*lx),
+			graph.Where(kinds[1], placed, rows.Slice(0, top, top+lx)),
+			graph.Where(kinds[2], placed, rows.Slice(0, top+lx, top+2*lx)))
 		return append([]*graph.Node{rows}, final...), out[1:]
 	})
 	flat := func(x *graph.Node) *graph.Node { return x.Reshape(a.s.Sites(), -1) }
-	return flat(out[0]).Transpose(1, 0), flat(out[1])
+	return flat(out[0]).Transpose(1, 0), flat(out[1]).Div(flat(out[2]))
 }
-
-// slices7 are the first seven, cut to be appended to.
-func slices7(slice []*graph.Node) []*graph.Node { return slice[:7:7] }
 
 // borders is the matrix, float[q-1,q], that makes of numbers e_c the borders
 // between the colours on the scale of sum over e_c / (1 - floor): with

@@ -196,3 +196,20 @@ func TestSqueezeNothing(t *testing.T) {
 		t.Errorf("squeezed %v to %v", x, y)
 	}
 }
+
+// TestTransposeUndone finds that a Transpose which undoes another leaves its operand,
+// and that one which does not is kept.
+func TestTransposeUndone(t *testing.T) {
+	g := graph.New("transpose")
+	x := g.Input("x", graph.Float32, 2, 3, 4)
+	turned := x.Transpose(1, 2, 0)
+	if back := turned.Transpose(2, 0, 1); back != x {
+		t.Errorf("undoing gives %v, not %v", back, x)
+	}
+	if twice := turned.Transpose(1, 2, 0); twice == x || !twice.Shape().Equal(graph.Shape{4, 2, 3}) {
+		t.Errorf("turning twice gives %v", twice)
+	}
+	if turned.Transpose(2, 0); g.Err() == nil {
+		t.Error("a permutation of two of three axes was taken")
+	}
+}

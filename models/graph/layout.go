@@ -73,8 +73,12 @@ func (n *Node) reshapeTo(shape Shape) *Node {
 	}, n, n.graph.shapeOf(shape))
 }
 
-// Transpose returns n with axis perm[i] of n at place i.
+// Transpose returns n with axis perm[i] of n at place i. What undoes the Transpose
+// that made n is the operand of that one.
 func (n *Node) Transpose(perm ...int) *Node {
+	if original := n.untransposed(perm); original != nil {
+		return original
+	}
 	wide := make([]int64, len(perm))
 	inverse := make([]int, len(perm))
 	for i, p := range perm {
@@ -102,6 +106,24 @@ func (n *Node) Transpose(perm ...int) *Node {
 		},
 		grad: func(_ []*Node, _, dy *Node, _ int) *Node { return dy.Transpose(inverse...) },
 	}, n)
+}
+
+// untransposed returns the operand of the Transpose that made n if perm undoes it,
+// else nil.
+func (n *Node) untransposed(perm []int) *Node {
+	if n.call == nil || n.call.op.name != "Transpose" {
+		return nil
+	}
+	made := n.call.op.attributes[0].Value.([]int64)
+	for i, p := range perm {
+		if p < 0 || p >= len(made) || made[p] != int64(i) {
+			return nil
+		}
+	}
+	if len(perm) != len(made) {
+		return nil
+	}
+	return n.call.Inputs[0]
 }
 
 // Unsqueeze inserts axes of dimension 1 at the given places of the result.

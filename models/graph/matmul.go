@@ -39,6 +39,11 @@ func (n *Node) MatMul(m *Node) *Node {
 		grad: func(in []*Node, _, dy *Node, i int) *Node {
 			a, b := in[0], in[1]
 			switch {
+			case i == 0 && b.Rank() == 2 && dy.Rank() > 2:
+				// One tall product here, too: with a transposed operand a runtime does
+				// not see by itself that the batch is one.
+				rows := dy.Reshape(-1, dy.Dim(-1))
+				return rows.MatMul(b.transposeLast()).reshapeTo(a.shape)
 			case i == 0:
 				return dy.MatMul(b.transposeLast())
 			case b.Rank() == 2 && a.Rank() > 2:
