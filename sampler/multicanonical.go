@@ -12,11 +12,15 @@ import "math"
 //	ln g(b) - ln g(a) += kappa ln[H(b)/H(a)],   kappa = p/(P + p),
 //	p = H(a) H(b) / (H(a) + H(b)),              P += p,
 //
-// with P the precision of the difference so far. Levels not yet seen have the weight of
+// with P the precision of the difference so far, which counts for no more than
+// steadyPrecision times p, as it does after many iterations of growing length: what
+// early iterations far from equilibrium said has to be forgotten. Levels not yet seen have the weight of
 // the nearest one seen, so that each iteration reaches some levels further.
 //
-// Iterations become longer by iterationGrowth as long as none finds a new level: the
-// number that a flat histogram takes is not known beforehand.
+// Iterations become longer by iterationGrowth whenever one has visited every level seen and
+// found none: the number of trials that a flat histogram takes is not known beforehand.
+// Iterations that leave levels out stay short, as the way back to those is found in many
+// small steps.
 type recursion struct {
 	length    int64 // trials of an iteration
 	trials    int64 // made in the present one
@@ -27,8 +31,14 @@ type recursion struct {
 	upper     []int     // the upper level that this P belongs to
 }
 
-// iterationGrowth is the ratio of the lengths of two iterations.
-const iterationGrowth = 1.3
+const (
+	// iterationGrowth is the ratio of the lengths of two iterations.
+	iterationGrowth = 1.3
+	// steadyPrecision is the sum of a geometric series, 1/growth + 1/growth^2 + ...
+	steadyPrecision = 1 / (iterationGrowth - 1)
+	// firstSweeps is how many sweeps of all walkers the first iteration takes.
+	firstSweeps = 8
+)
 
 func newRecursion(levels int, length int64) *recursion {
 	return &recursion{length: length, precision: make([]float64, levels), upper: make([]int, levels)}
@@ -45,7 +55,7 @@ func (r *recursion) step(w *weights, trials int64, found bool) bool {
 	r.flatness = w.state.flatness()
 	r.flat = !r.found && r.flatness >= w.schedule.flatness
 	r.correct(w)
-	if !r.found {
+	if !r.found && w.state.lowest > 0 {
 		r.length = int64(math.Ceil(float64(r.length) * iterationGrowth))
 	}
 	r.trials, r.found = 0, false
@@ -79,6 +89,6 @@ func (r *recursion) correction(a, b int, visitsA, visitsB float64) float64 {
 		return 0
 	}
 	p := visitsA * visitsB / (visitsA + visitsB)
-	r.precision[a] += p
+	r.precision[a] = min(r.precision[a], steadyPrecision*p) + p
 	return p / r.precision[a] * math.Log(visitsB/visitsA)
 }
