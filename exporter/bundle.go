@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -27,6 +28,9 @@ type Bundle struct {
 	Propose  *onnxpb.ModelProto
 	LogProb  *onnxpb.ModelProto
 	Gradient *onnxpb.ModelProto
+	// Records are further files about its training, by name, which Save writes and Load
+	// does not read.
+	Records map[string][]byte
 }
 
 // NewBundle encodes the three graphs of a model with the given weights.
@@ -148,7 +152,7 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	if err := f.MkdirAll(parent); err != nil {
 		return "", err
 	}
-	versions, err := versions(parent)
+	versions, err := versions(os.DirFS(parent))
 	if err != nil {
 		return "", err
 	}
@@ -164,6 +168,10 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
 		card.SHA256[name] = digest(files[name])
+	}
+	for name, record := range b.Records {
+		files[name] = record
+		card.SHA256[name] = digest(record)
 	}
 	data, err := json.MarshalIndent(card, "", "  ")
 	if err != nil {
@@ -181,17 +189,28 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 // Load reads the bundle at path: a folder with a card, or a folder of versions, of
 // which the highest is taken. Every file is checked against its digest and the
 // contract before anything is made of it.
-func Load(path string) (b *Bundle, err error) {
-	folder, err := locate(path)
+func Load(path string) (*Bundle, error) { return load(os.DirFS(path), path) }
+
+// LoadFS is Load from the root of another file system; name is for messages.
+func LoadFS(files fs.FS, name string) (*Bundle, error) { return load(files, name) }
+
+func load(files fs.FS, name string) (b *Bundle, err error) {
+	version, err := locate(files)
 	if err != nil {
-		return nil, fmt.Errorf("load bundle %s: %w", path, err)
+		return nil, fmt.Errorf("load bundle %s: %w", name, err)
+	}
+	if version != "" {
+		if files, err = fs.Sub(files, version); err != nil {
+			return nil, fmt.Errorf("load bundle %s: %w", name, err)
+		}
+		name = filepath.Join(name, version)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("load bundle %s: %w", folder, err)
+			err = fmt.Errorf("load bundle %s: %w", name, err)
 		}
 	}()
-	data, err := os.ReadFile(filepath.Join(folder, CardFile))
+	data, err := fs.ReadFile(files, CardFile)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +225,7 @@ func Load(path string) (b *Bundle, err error) {
 		if card.SHA256[file] == "" {
 			continue // gradient.onnx, which is optional
 		}
-		if *model, err = readModel(folder, file, card.SHA256[file]); err != nil {
+		if *model, err = readModel(files, file, card.SHA256[file]); err != nil {
 			return nil, err
 		}
 	}
@@ -218,8 +237,8 @@ func Load(path string) (b *Bundle, err error) {
 }
 
 // readModel reads one ONNX file of a bundle.
-func readModel(folder, file, want string) (*onnxpb.ModelProto, error) {
-	data, err := os.ReadFile(filepath.Join(folder, file))
+func readModel(files fs.FS, file, want string) (*onnxpb.ModelProto, error) {
+	data, err := fs.ReadFile(files, file)
 	if err != nil {
 		return nil, err
 	}
@@ -233,24 +252,24 @@ func readModel(folder, file, want string) (*onnxpb.ModelProto, error) {
 	return model, nil
 }
 
-// locate returns path itself if it holds a card, else its highest version.
-func locate(path string) (string, error) {
-	if _, err := os.Stat(filepath.Join(path, CardFile)); err == nil {
-		return path, nil
+// locate returns the folder of the highest version, empty if there is a card already.
+func locate(files fs.FS) (string, error) {
+	if _, err := fs.Stat(files, CardFile); err == nil {
+		return "", nil
 	}
-	versions, err := versions(path)
+	versions, err := versions(files)
 	if err != nil {
 		return "", err
 	}
 	if len(versions) == 0 {
 		return "", fmt.Errorf("there is neither a %s nor a numbered version in it", CardFile)
 	}
-	return filepath.Join(path, strconv.Itoa(versions[len(versions)-1])), nil
+	return strconv.Itoa(versions[len(versions)-1]), nil
 }
 
 // versions lists the numbered folders of a bundle, ascending.
-func versions(folder string) ([]int, error) {
-	entries, err := os.ReadDir(folder)
+func versions(files fs.FS) ([]int, error) {
+	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,16 @@ type Training struct {
 	Dropped int64   `json:"dropped"` // gradient steps taken back because of a NaN or an infinity
 	Loss    float64 `json:"loss"`    // mean of -ln q(s|z(s)) lately, in nats; 0 if never trained
 	Seconds float64 `json:"seconds"` // wall-clock time spent on gradient steps
+	// Data says which states it was trained on, empty for those that a run visited.
+	Data string `json:"data,omitempty"`
+	// KL is the mean of -ln q(s|E*) - ln g(E) - ln(2w+1) over states of a flat histogram that
+	// it was not trained on, in nats: the Kullback-Leibler divergence of its proposals from
+	// states of equal weight within the window around the target. Nil where it was not
+	// measured.
+	KL *float64 `json:"kl,omitempty"`
+	// Acceptance is the share of proposals with targets anywhere that is accepted from
+	// such states.
+	Acceptance *float64 `json:"acceptance,omitempty"`
 }
 
 // Conditions of networks.

@@ -171,7 +171,7 @@ func (t *Trainer) Step(ctx context.Context) error {
 	// A NaN anywhere makes the norm NaN, an overflow makes it infinite.
 	if info.Dropped = !finite(info.Loss) || !finite(info.Norm); info.Dropped {
 		copyWeights(t.next, t.good)
-		t.adam = NewAdam(t.o.LearningRate)
+		t.adam = NewAdam(t.adam.LearningRate)
 		t.record.Dropped++
 	} else {
 		copyWeights(t.good, t.next)
@@ -187,6 +187,9 @@ func (t *Trainer) Step(ctx context.Context) error {
 	}
 	return nil
 }
+
+// SetLearningRate changes the learning rate from the next step on.
+func (t *Trainer) SetLearningRate(rate float64) { t.adam.LearningRate = rate }
 
 // fillBatch shows the network states from the buffer, each in a frame of its own.
 func (t *Trainer) fillBatch() {

@@ -39,7 +39,7 @@ nothing the network does can bias the result.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; `%s --help` tells the flags", err, c.CommandPath())}
 	})
-	root.AddCommand(newRun(), newVerify(), newDos(), newDoctor(), newConfig())
+	root.AddCommand(newRun(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig())
 	return root
 }
 

@@ -18,7 +18,8 @@ const module = "neuralwl/"
 // lower layers only.
 var layers = [][]string{
 	{"cmd/nwl", "internal/scaling/cmd"},
-	{"internal/run"},
+	{"internal/run", "internal/training", "internal/bench"},
+	{"internal/networks"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"trainer"},
 	{"inference"},

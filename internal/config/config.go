@@ -25,6 +25,7 @@ type Config struct {
 	Production Production `mapstructure:"production" yaml:"production"`
 	Model      Model      `mapstructure:"model" yaml:"model"`
 	Trainer    Trainer    `mapstructure:"trainer" yaml:"trainer"`
+	Train      Train      `mapstructure:"train" yaml:"train"`
 	Inference  Inference  `mapstructure:"inference" yaml:"inference"`
 	Checkpoint Checkpoint `mapstructure:"checkpoint" yaml:"checkpoint"`
 	Metrics    Metrics    `mapstructure:"metrics" yaml:"metrics"`
@@ -100,6 +101,12 @@ type Trainer struct {
 	Noise        float64 `mapstructure:"noise" yaml:"noise"`
 	Buffer       int     `mapstructure:"buffer" yaml:"buffer"`
 	ExportEvery  int     `mapstructure:"export_every" yaml:"export_every"`
+}
+
+// Train is training without a run.
+type Train struct {
+	Steps   int           `mapstructure:"steps" yaml:"steps"`
+	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
 }
 
 // Inference is how networks are evaluated.

@@ -88,7 +88,7 @@ func (c *Config) Validate() []error {
 	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
 	for key, d := range map[string]time.Duration{
-		"run.max_time": c.Run.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
+		"run.max_time": c.Run.MaxTime, "train.max_time": c.Train.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
 	} {
 		if d < 0 {
 			fault(key, "%v is negative; 0s stands for none", d)
@@ -170,6 +170,7 @@ func (c *Config) Validate() []error {
 	count("trainer.buffer", c.Trainer.Buffer, 1<<30)
 	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
 
+	count("train.steps", c.Train.Steps, 1<<30)
 	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda")
 	count("inference.batch", c.Inference.Batch, maxCount)
 	if c.Metrics.Listen != "" {

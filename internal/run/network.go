@@ -3,16 +3,13 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"path/filepath"
 	"strconv"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
-	"neuralwl/internal/config"
-	"neuralwl/models"
+	"neuralwl/internal/networks"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
@@ -38,19 +35,12 @@ type network struct {
 // one, or builds, exports and loads a new network.
 func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	c := j.c
-	path, err := inference.Open(c.Inference.Library)
+	r, err := networks.Runtime(c, workers)
 	if err != nil {
 		return nil, err
 	}
-	provider, err := inference.Select(inference.Provider(c.Inference.Provider))
-	if err != nil {
-		return nil, err
-	}
-	slog.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
-
-	n := &network{j: j, runtime: inference.Runtime{
-		Provider: provider, Workers: workers, Timeout: c.Inference.Timeout, Intercept: j.o.Intercept,
-	}}
+	r.Intercept = j.o.Intercept
+	n := &network{j: j, runtime: r}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -59,7 +49,7 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	if last != nil && last.Network != nil {
 		n.folder = filepath.Join(j.folder, modelsFolder, last.Network.Name, strconv.Itoa(last.Network.Version))
 	} else {
-		bundle, err := j.loadBundle()
+		bundle, err := networks.Bundle(c)
 		if err != nil {
 			return nil, err
 		}
@@ -100,57 +90,6 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	}
 	n.exported = n.trainer.Record().Steps
 	return n, nil
-}
-
-// loadBundle returns the bundle to begin with.
-func (j *job) loadBundle() (*exporter.Bundle, error) {
-	c := j.c
-	size := c.System.Size
-	system := models.System{Q: c.System.Q, Lx: size[0], Ly: size[1]}
-	if c.Model.Bundle != "" {
-		b, err := exporter.Load(c.Model.Bundle)
-		if err != nil {
-			return nil, fmt.Errorf("model.bundle: %w", err)
-		}
-		if err := b.Card.CheckSystem(system); err != nil {
-			return nil, fmt.Errorf("model.bundle: %w", err)
-		}
-		return b, nil
-	}
-	h := hyperparameters(c)
-	m, err := models.New(c.Model.Architecture, system, h)
-	if err != nil {
-		return nil, fmt.Errorf("model.architecture: %w", err)
-	}
-	name := fmt.Sprintf("%s-%s-q%d-%dx%d", c.Model.Architecture, config.Potts, system.Q, system.Lx, system.Ly)
-	r := rand.New(sampler.Stream(c.Run.Seed, sampler.WeightStream, 0))
-	b, err := exporter.NewBundle(name, m, system, h, m.Initial(r))
-	if err != nil || c.Model.Init == "" {
-		return b, err
-	}
-	from, err := exporter.Load(c.Model.Init)
-	if err != nil {
-		return nil, fmt.Errorf("model.init: %w", err)
-	}
-	weights, err := from.Weights()
-	if err != nil {
-		return nil, fmt.Errorf("model.init: %w", err)
-	}
-	if err := b.Transfer(weights); err != nil {
-		return nil, fmt.Errorf("model.init: %w", err)
-	}
-	return b, nil
-}
-
-// hyperparameters of a new network, those that its architecture has.
-func hyperparameters(c *config.Config) models.Hyperparameters {
-	h := models.Hyperparameters{Floor: c.Model.Floor}
-	if c.Model.Architecture == models.Microcanonical {
-		h.Width, h.Window = c.Model.Width, c.Model.Window
-		return h
-	}
-	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
-	return h
 }
 
 // partial is the share of proposals that keep some sites, which a network that is

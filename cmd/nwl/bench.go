@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/bench"
+	"neuralwl/internal/config"
+	"neuralwl/internal/networks"
+	"neuralwl/internal/run"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+func newBench() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure speed",
+		Args:  arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usageError{errors.New("nwl bench needs a subcommand; `nwl bench --help` lists them")}
+		},
+	}
+	c.AddCommand(newBenchMoves())
+	return c
+}
+
+func newBenchMoves() *cobra.Command {
+	var q int
+	var size, bundle, density string
+	var mixes []string
+	var duration time.Duration
+	var seed uint64
+	var walkers int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "moves --q Q --size LxL --bundle BUNDLE --dos FILE",
+		Short: "Compare moves by round trips per second",
+		Long: `Measure round trips between the ground state and the infinite-temperature peak, per
+second of one core, under frozen weights: of the sequential heat bath alone, and of mixes
+with a network's proposals. The kinds of move take turns every half second, so that what
+else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per pass,
+0:TRIALS for the network alone.
+
+The weights are the inverse of a density of states, that of a run.`,
+		Example: "  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1/dos.csv",
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := required(c, "q", "size", "bundle", "dos"); err != nil {
+				return err
+			}
+			cfg, err := config.Load("", []string{
+				fmt.Sprintf("system.q=%d", q), "system.size=" + size, "model.bundle=" + bundle, fmt.Sprintf("run.seed=%d", seed),
+			})
+			if err != nil {
+				return usageError{err}
+			}
+			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Part: cfg.Inference.Batch}
+			for _, m := range mixes {
+				var mix bench.Mix
+				if n, err := fmt.Sscanf(m, "%d:%d:%g", &mix.Sweeps, &mix.Trials, &mix.Partial); n < 2 || n == 2 && strings.Count(m, ":") != 1 || mix.Trials < 1 || mix.Sweeps < 0 {
+					return usageError{fmt.Errorf("--mix %s: write SWEEPS:TRIALS, as in 8:1 (%v)", m, err)}
+				}
+				o.Mixes = append(o.Mixes, mix)
+			}
+			observer(cfg.Log.SlogLevel())
+			if o.System, err = lattice.NewPotts(q, cfg.System.Size[0], cfg.System.Size[1]); err != nil {
+				return err
+			}
+			if strings.HasSuffix(density, string(filepath.Separator)) || filepath.Ext(density) == "" {
+				density = filepath.Join(density, run.DensityFile)
+			}
+			d, err := dos.ReadFile(density)
+			if err != nil {
+				return err
+			}
+			o.LnG = make([]float64, o.System.Levels())
+			for b := range o.LnG {
+				o.LnG[b] = math.NaN()
+			}
+			for i, e := range d.Energy {
+				if b := -int(e); b >= 0 && b < len(o.LnG) {
+					o.LnG[b] = d.LnG[i]
+				}
+			}
+			if o.Runtime, err = networks.Runtime(cfg, 1); err != nil {
+				return err
+			}
+			if o.Bundle, err = networks.Bundle(cfg); err != nil {
+				return err
+			}
+			last := time.Now()
+			o.Observe = func(done float64) {
+				if time.Since(last) > logInterval {
+					last = time.Now()
+					slog.Info("progress", "done", fmt.Sprintf("%.0f%%", 100*done))
+				}
+			}
+			results, err := bench.Moves(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(results)
+			}
+			return printMoves(c.OutOrStdout(), results)
+		},
+	}
+	c.Flags().IntVar(&q, "q", 0, "number of colours")
+	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
+	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes")
+	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory")
+	c.Flags().StringSliceVar(&mixes, "mix", []string{"8:1", "0:8"}, "mixes of moves, SWEEPS:TRIALS per pass")
+	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
+	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
+	c.Flags().IntVar(&walkers, "walkers", 128, "walkers of the moves with a network")
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return c
+}
+
+// printMoves prints a comparison as a table.
+func printMoves(w io.Writer, results []bench.Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "moves\tround trips\tper second\tratio\tacceptance\ttime: local, propose, log_prob")
+	for _, r := range results {
+		fmt.Fprintf(t, "%s\t%.0f in %.1f s\t%.2f(%.2f)\t%.2f(%.2f)\t%.3f\t%.2f, %.2f, %.2f\n",
+			r.Moves, r.RoundTrips, r.Seconds, r.Rate, r.RateError, r.Ratio, r.RatioError, r.Acceptance, r.Local, r.Propose, r.LogProb)
+	}
+	return t.Flush()
+}

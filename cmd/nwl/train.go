@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/run"
+	"neuralwl/internal/training"
+	"neuralwl/sampler/dos"
+	"neuralwl/trainer"
+)
+
+func newTrain() *cobra.Command {
+	var file, from, repository, name string
+	var assignments []string
+	c := &cobra.Command{
+		Use:   "train [--config FILE] [--set key=value]... [--from RUN] [--out REPOSITORY] [--name NAME]",
+		Short: "Train a network without a run",
+		Long: `Train a network on states of all energies, drawn by local moves under the weights of
+a multicanonical iteration or, with --from, under the density of states of a run. The
+bundle becomes the next version of its name in the repository, with the loss curve
+(loss.csv), and, for networks that aim at energies, an evaluation by energy
+(evaluation.csv) on states that it was not trained on.
+
+model.init begins with the weights of another bundle, which may be of another size of the
+lattice. The first SIGINT or SIGTERM ends training in order, with what was learned.`,
+		Example: `  nwl train --set model.architecture=microcanonical --set system.size=16x16 --set train.max_time=4m
+  nwl train --set model.architecture=microcanonical --set system.size=32x32 --set model.init=models/microcanonical-potts-q10-16x16`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(file, assignments)
+			if err != nil {
+				return usageError{err}
+			}
+			o := training.Options{Config: cfg, Repository: repository, Name: name}
+			if from != "" {
+				if o.LnG, err = dos.ReadFile(filepath.Join(from, run.DensityFile)); err != nil {
+					return err
+				}
+			}
+			last := time.Now()
+			o.Observe = func(activity string, done float64, step trainer.StepInfo) {
+				if time.Since(last) < logInterval {
+					return
+				}
+				last = time.Now()
+				args := []any{"activity", activity, "done", fmt.Sprintf("%.0f%%", 100*done)}
+				if step.Loss != 0 {
+					args = append(args, "loss", fmt.Sprintf("%.2f", step.Loss), "step_ms", step.Duration.Milliseconds())
+				}
+				slog.Info("progress", args...)
+			}
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			observer(cfg.Log.SlogLevel())
+			report, err := training.Train(ctx, o)
+			if err != nil {
+				return err
+			}
+			return printTraining(c.OutOrStdout(), report)
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
+	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key, as in --set train.steps=1000")
+	c.Flags().StringVar(&from, "from", "", "run directory whose density of states weighs the states")
+	c.Flags().StringVar(&repository, "out", "models", "folder of the bundles")
+	c.Flags().StringVar(&name, "name", "", "name of the bundle (default <architecture>-<system>)")
+	return c
+}
+
+// printTraining prints what came out of a training.
+func printTraining(w io.Writer, r *training.Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
+	c := r.Card
+	row("network", "%s, potts q=%d %dx%d", c.Architecture, c.System.Q, c.System.Size[0], c.System.Size[1])
+	row("training", "%d gradient steps, loss %.2f nats", c.Training.Steps, c.Training.Loss)
+	if c.Training.Dropped > 0 {
+		row("", "%d gradient steps dropped: loss or gradient was not finite", c.Training.Dropped)
+	}
+	row("time", "weights %.1f s, training %.1f s, evaluation %.1f s", r.Seconds.Weights, r.Seconds.Training, r.Seconds.Evaluation)
+	if e := r.Evaluation; e != nil {
+		row("divergence", "%.3f(%.3f) nats", e.KL, e.KLError)
+		row("acceptance", "%.3f(%.3f) with targets anywhere, %.3f of the proposals hit theirs", e.Acceptance, e.AcceptanceError, e.HitRate)
+	}
+	row("bundle", "%s", r.Folder)
+	return t.Flush()
+}

@@ -1,0 +1,203 @@
+// Package bench compares moves by what counts in the end: round trips between the ground
+// state and the infinite-temperature peak in a second of one core, under the same frozen
+// weights.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// Options of a comparison of moves.
+type Options struct {
+	System *lattice.Potts
+	Seed   uint64
+	// LnG are the frozen weights by level, NaN at levels without.
+	LnG []float64
+	// Bundle is the network; Runtime evaluates it in parts of Part walkers.
+	Bundle  *exporter.Bundle
+	Runtime inference.Runtime
+	Part    int
+	// Walkers of the moves with a network, and LocalWalkers of those without: these need
+	// no batch, and the fewer they are the more round trips each makes.
+	Walkers, LocalWalkers int
+	// Time is how long each kind of move is measured, after a quarter as long in which it
+	// comes to equilibrium.
+	Time time.Duration
+	// Mixes are the moves to compare with local moves alone, the first of the result.
+	Mixes []Mix
+	// Observe is told how much is done, 0..1; nil for nobody.
+	Observe func(done float64)
+}
+
+// Mix is what a pass consists of.
+type Mix struct {
+	Sweeps  int // local ones per walker, 0 for none
+	Trials  int // of the network per walker, 0 for none
+	Partial float64
+}
+
+func (m Mix) String() string {
+	switch {
+	case m.Trials == 0:
+		return "local"
+	case m.Sweeps == 0:
+		return fmt.Sprintf("network, %d trials", m.Trials)
+	}
+	return fmt.Sprintf("%d sweeps, %d trials", m.Sweeps, m.Trials)
+}
+
+// Result is what one kind of move achieved.
+type Result struct {
+	Moves      string  `json:"moves"`
+	Mix        Mix     `json:"mix"`
+	Seconds    float64 `json:"seconds"`
+	RoundTrips float64 `json:"round_trips"`
+	// Rate is round trips per second of all walkers together, Ratio that in units of the
+	// rate of local moves alone, each with one standard error.
+	Rate       float64 `json:"rate"`
+	RateError  float64 `json:"rate_error"`
+	Ratio      float64 `json:"ratio"`
+	RatioError float64 `json:"ratio_error"`
+	// Acceptance of the network's proposals, 0 without any.
+	Acceptance float64 `json:"acceptance"`
+	// Local, Propose and LogProb are shares of the time.
+	Local   float64 `json:"local"`
+	Propose float64 `json:"propose"`
+	LogProb float64 `json:"log_prob"`
+}
+
+// localSweeps is the number of sweeps of a pass of local moves alone.
+const localSweeps = 4
+
+// slice is how long a kind of move is measured at a time, so that what else goes on on
+// the machine disturbs all of them alike.
+const slice = 500 * time.Millisecond
+
+// contender is one kind of move under measurement.
+type contender struct {
+	mix      Mix
+	engine   *sampler.Engine
+	proposer *inference.Proposer
+	spent    time.Duration
+	passes   int64
+
+	// At the beginning of the measurement.
+	began    time.Duration
+	turns    []int64
+	progress sampler.Progress
+}
+
+// Moves measures local moves alone and every mix.
+func Moves(ctx context.Context, o Options) (_ []Result, err error) {
+	weights, err := o.Bundle.Weights()
+	if err != nil {
+		return nil, err
+	}
+	store, err := inference.NewStore(weights)
+	if err != nil {
+		return nil, err
+	}
+	o.Runtime.Workers = 1
+	var all []*contender
+	defer func() {
+		for _, c := range all {
+			if c.proposer != nil {
+				err = errors.Join(err, c.proposer.Close())
+			}
+		}
+	}()
+	for _, mix := range append([]Mix{{Sweeps: localSweeps}}, o.Mixes...) {
+		c := &contender{mix: mix}
+		all = append(all, c)
+		options := sampler.Options{
+			System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG,
+			Sweeps: max(1, mix.Sweeps), Trials: max(1, mix.Trials), Partial: mix.Partial,
+		}
+		if mix.Sweeps > 0 {
+			options.Local = sampler.HeatBath
+		}
+		if mix.Trials > 0 {
+			if c.proposer, err = inference.NewProposer(o.Bundle, store, o.Runtime, o.Walkers, o.Part); err != nil {
+				return nil, err
+			}
+			options.Proposer = c.proposer
+		} else {
+			options.Walkers = o.LocalWalkers
+		}
+		if c.engine, err = sampler.New(options); err != nil {
+			return nil, err
+		}
+		c.engine.Produce()
+	}
+	warmUp := o.Time / 4
+	for done := time.Duration(0); done < warmUp+o.Time; done += slice {
+		if o.Observe != nil {
+			o.Observe(float64(done) / float64(warmUp+o.Time))
+		}
+		for _, c := range all {
+			if c.turns == nil && c.spent >= warmUp {
+				c.turns = append([]int64{}, c.engine.Snapshot().Turns...)
+				c.began, c.progress = c.spent, c.engine.Progress()
+			}
+			if err := c.run(ctx, slice); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var results []Result
+	for _, c := range all {
+		r := c.result()
+		base := r
+		if len(results) > 0 {
+			base = results[0]
+		}
+		r.Ratio = r.Rate / base.Rate
+		r.RatioError = r.Ratio * math.Hypot(r.RateError/r.Rate, base.RateError/base.Rate)
+		results = append(results, r)
+	}
+	results[0].RatioError = 0
+	return results, nil
+}
+
+// run goes on for some time.
+func (c *contender) run(ctx context.Context, d time.Duration) error {
+	began := time.Now()
+	for time.Since(began) < d {
+		if err := c.engine.Pass(ctx); err != nil {
+			return fmt.Errorf("%v: %w", c.mix, err)
+		}
+		c.passes++
+	}
+	c.spent += time.Since(began)
+	return nil
+}
+
+func (c *contender) result() Result {
+	seconds := (c.spent - c.began).Seconds()
+	r := Result{Moves: c.mix.String(), Mix: c.mix, Seconds: seconds}
+	sum, squares, n := 0.0, 0.0, float64(len(c.turns))
+	for i, turns := range c.engine.Snapshot().Turns {
+		trips := float64(turns-c.turns[i]) / 2
+		sum += trips
+		squares += trips * trips
+	}
+	r.RoundTrips = sum
+	r.Rate = sum / seconds
+	r.RateError = math.Sqrt(n/(n-1)*(squares-sum*sum/n)) / seconds
+	p := c.engine.Progress()
+	before, after := c.progress.Moves[sampler.Neural], p.Moves[sampler.Neural]
+	r.Acceptance = sampler.Count{Trials: after.Trials - before.Trials, Accepted: after.Accepted - before.Accepted}.Ratio()
+	r.Local = (p.Times.Local - c.progress.Times.Local).Seconds() / seconds
+	r.Propose = (p.Times.Propose - c.progress.Times.Propose).Seconds() / seconds
+	r.LogProb = (p.Times.LogProb - c.progress.Times.LogProb).Seconds() / seconds
+	return r
+}

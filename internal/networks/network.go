@@ -1,0 +1,120 @@
+// Package networks makes the network that a configuration names: it loads a bundle,
+// builds a new one, or transfers weights from one size of the lattice to another.
+package networks
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/internal/config"
+	"neuralwl/models"
+	"neuralwl/sampler"
+)
+
+// Runtime opens ONNX Runtime's library and returns how networks are evaluated with a
+// number of workers.
+func Runtime(c *config.Config, workers int) (inference.Runtime, error) {
+	path, err := inference.Open(c.Inference.Library)
+	if err != nil {
+		return inference.Runtime{}, err
+	}
+	provider, err := inference.Select(inference.Provider(c.Inference.Provider))
+	if err != nil {
+		return inference.Runtime{}, err
+	}
+	slog.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
+	return inference.Runtime{Provider: provider, Workers: workers, Timeout: c.Inference.Timeout}, nil
+}
+
+// System is the system of a configuration, as networks know it.
+func System(c *config.Config) models.System {
+	return models.System{Q: c.System.Q, Lx: c.System.Size[0], Ly: c.System.Size[1]}
+}
+
+// Bundle returns the bundle to begin with: that of model.bundle, or a new one with the
+// weights of model.init, or with random ones.
+func Bundle(c *config.Config) (*exporter.Bundle, error) {
+	if c.Model.Bundle != "" {
+		b, err := load(c)
+		if err != nil {
+			return nil, fmt.Errorf("model.bundle: %w", err)
+		}
+		return b, nil
+	}
+	h := hyperparameters(c)
+	b, err := build(c, c.Model.Architecture, h)
+	if err != nil {
+		return nil, fmt.Errorf("model.architecture: %w", err)
+	}
+	if c.Model.Init == "" {
+		return b, nil
+	}
+	from, err := exporter.Load(c.Model.Init)
+	if err != nil {
+		return nil, fmt.Errorf("model.init: %w", err)
+	}
+	if err := transfer(b, from); err != nil {
+		return nil, fmt.Errorf("model.init: %w", err)
+	}
+	return b, nil
+}
+
+// load reads model.bundle. Made for another size of the lattice, it is built anew with
+// its weights, if its architecture is one whose weights fit all sizes.
+func load(c *config.Config) (*exporter.Bundle, error) {
+	from, err := exporter.Load(c.Model.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	mismatch := from.Card.CheckSystem(System(c))
+	if mismatch == nil {
+		return from, nil
+	}
+	if from.Card.System.Q != c.System.Q {
+		return nil, mismatch
+	}
+	b, err := build(c, from.Card.Architecture, from.Card.Hyperparameters)
+	if err != nil {
+		return nil, mismatch
+	}
+	if err := transfer(b, from); err != nil {
+		return nil, mismatch
+	}
+	slog.Info("the network was trained on another size of the lattice", "bundle", from.Card.Name, "size", from.Card.System.Size)
+	return b, nil
+}
+
+// build makes a new bundle with random weights.
+func build(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
+	s := System(c)
+	m, err := models.New(architecture, s, h)
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("%s-%s-q%d-%dx%d", architecture, config.Potts, s.Q, s.Lx, s.Ly)
+	r := rand.New(sampler.Stream(c.Run.Seed, sampler.WeightStream, 0))
+	return exporter.NewBundle(name, m, s, h, m.Initial(r))
+}
+
+// transfer gives b the weights and the training record of another bundle.
+func transfer(b, from *exporter.Bundle) error {
+	weights, err := from.Weights()
+	if err != nil {
+		return err
+	}
+	return b.Transfer(weights)
+}
+
+// hyperparameters of a new network, those that its architecture has.
+func hyperparameters(c *config.Config) models.Hyperparameters {
+	h := models.Hyperparameters{Floor: c.Model.Floor}
+	if c.Model.Architecture == models.Microcanonical {
+		h.Width, h.Window = c.Model.Width, c.Model.Window
+		return h
+	}
+	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
+	return h
+}

@@ -1,0 +1,209 @@
+package training_test
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/internal/config"
+	"neuralwl/internal/training"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+	"neuralwl/trainer"
+)
+
+func load(t *testing.T, settings ...string) *config.Config {
+	t.Helper()
+	c, err := config.Load("", append([]string{
+		"system.q=3", "system.size=3x3", "run.walkers=64", "run.workers=1", "trainer.batch=32",
+		"model.architecture=microcanonical", "model.width=8", "model.window=2",
+	}, settings...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func train(t *testing.T, o training.Options) *training.Report {
+	t.Helper()
+	r, err := training.Train(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// divergence is the Kullback-Leibler divergence of a bundle of q = 3 on 3x3 by
+// enumeration: the mean of -ln q(s|E*) - ln g(E) - ln(2w+1) over levels, their states and the
+// targets around them.
+func divergence(t *testing.T, b *exporter.Bundle) float64 {
+	t.Helper()
+	p, err := lattice.NewPotts(3, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const states = 19683
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := inference.NewStore(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proposer, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, states, 243)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proposer.Close()
+	batch := proposer.Batch()
+	g := make([]float64, p.Levels())
+	levels := make([]int, states)
+	for k := range states {
+		for i, rest := 0, k; i < 9; i, rest = i+1, rest/3 {
+			batch.State[9*k+i] = int32(rest % 3)
+		}
+		levels[k] = p.BondsInt32(batch.State[9*k : 9*k+9])
+		g[levels[k]]++
+	}
+	occupied := 0.0
+	for _, n := range g {
+		occupied += min(n, 1)
+	}
+	w := batch.Tolerance
+	sum := 0.0
+	for off := -w; off <= w; off++ {
+		for k, level := range levels {
+			batch.Current[k] = float32(-level - off)
+		}
+		if off == -w {
+			if err := proposer.Propose(context.Background()); err != nil { // chooses the weights
+				t.Fatal(err)
+			}
+		}
+		if err := proposer.LogProb(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for k, level := range levels {
+			sum += (-float64(batch.Reverse[k]) - math.Log(g[level])) / (g[level] * occupied)
+		}
+	}
+	return sum/float64(2*w+1) - math.Log(float64(2*w+1))
+}
+
+// TestTrain trains a network from nothing, finds the divergence that it reports to be
+// the exact one and smaller than before, and every record in its place; then training
+// goes on from there on another lattice.
+func TestTrain(t *testing.T) {
+	repository := t.TempDir()
+	var activities []string
+	r := train(t, training.Options{
+		Config: load(t, "train.steps=300"), Repository: repository, Name: "tiny",
+		Observe: func(activity string, done float64, _ trainer.StepInfo) {
+			if len(activities) == 0 || activities[len(activities)-1] != activity {
+				activities = append(activities, activity)
+			}
+			if done < 0 || done > 1 {
+				t.Errorf("%s: %v done", activity, done)
+			}
+		},
+	})
+	if got := strings.Join(activities, " "); got != "weights training evaluation" {
+		t.Errorf("activities: %s", got)
+	}
+	if r.Folder != filepath.Join(repository, "tiny", "1") {
+		t.Errorf("folder %s", r.Folder)
+	}
+	b, err := exporter.Load(filepath.Join(repository, "tiny"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := b.Card.Training
+	if record.Steps != 300 || record.KL == nil || *record.KL != r.Evaluation.KL || record.Data == "" || *record.Acceptance != r.Evaluation.Acceptance {
+		t.Errorf("record %+v", record)
+	}
+	exact := divergence(t, b)
+	e := r.Evaluation
+	t.Logf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f(%.3f), %.3f hit", e.KL, e.KLError, exact, e.Acceptance, e.AcceptanceError, e.HitRate)
+	// ln g is an estimate, too.
+	if math.Abs(e.KL-exact) > 5*e.KLError+0.02 || exact > 0.6 || exact < 0 || e.Acceptance < 0.3 || e.HitRate < 0.8 {
+		t.Errorf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f, %.3f hit", e.KL, e.KLError, exact, e.Acceptance, e.HitRate)
+	}
+	for file, rows := range map[string]int{training.LossFile: 300, training.EvaluationFile: len(e.Levels)} {
+		f, err := os.Open(filepath.Join(r.Folder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := csv.NewReader(f).ReadAll()
+		f.Close()
+		if err != nil || len(table) != rows+1 {
+			t.Errorf("%s: %d rows, want %d (%v)", file, len(table)-1, rows, err)
+		}
+		for _, row := range table[1:] {
+			for i, x := range row {
+				if _, err := strconv.ParseFloat(x, 64); err != nil && x != "" {
+					t.Errorf("%s: %s is %q", file, table[0][i], x)
+				}
+			}
+		}
+	}
+
+	next := train(t, training.Options{
+		Config: load(t, "train.steps=1", "system.size=4x4", "model.init="+filepath.Join(repository, "tiny")), Repository: repository,
+	})
+	untrained := train(t, training.Options{Config: load(t, "train.steps=1", "system.size=4x4"), Repository: t.TempDir()})
+	t.Logf("on 4x4: %.3f nats with these weights, %.3f with random ones", next.Evaluation.KL, untrained.Evaluation.KL)
+	if next.Evaluation.KL > untrained.Evaluation.KL/2 {
+		t.Errorf("on 4x4: %.3f nats with weights trained on 3x3, %.3f with random ones", next.Evaluation.KL, untrained.Evaluation.KL)
+	}
+}
+
+// TestTrainEarlier ends training by the clock and by a signal, with a bundle both times,
+// and trains an autoencoder.
+func TestTrainEarlier(t *testing.T) {
+	for name, c := range map[string]*config.Config{
+		"time":        load(t, "train.steps=1000000", "train.max_time=300ms"),
+		"interrupted": load(t, "train.steps=1000000"),
+		"autoencoder": load(t, "train.steps=30", "model.architecture=autoencoder"),
+	} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		r, err := training.Train(ctx, training.Options{
+			Config: c, Repository: t.TempDir(),
+			Observe: func(activity string, _ float64, step trainer.StepInfo) {
+				if name == "interrupted" && step.Loss != 0 {
+					cancel(errors.New("stopped by the test"))
+				}
+			},
+		})
+		cancel(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if b, err := exporter.Load(r.Folder); err != nil || b.Card.Training.Steps == 0 || b.Card.Training.Steps > 500_000 {
+			t.Errorf("%s: %+v, %v", name, r.Card.Training, err)
+		}
+	}
+}
+
+// TestTrainErrors: the density of states of another system, and no states in time.
+func TestTrainErrors(t *testing.T) {
+	other := &dos.Density{Energy: []float64{-100, -3}, LnG: []float64{0, 1}}
+	_, err := training.Train(context.Background(), training.Options{Config: load(t), LnG: other, Repository: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "energy -100") {
+		t.Errorf("another system: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = training.Train(ctx, training.Options{Config: load(t), Repository: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "--from") {
+		t.Errorf("cancelled: %v", err)
+	}
+}
