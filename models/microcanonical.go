@@ -69,10 +69,11 @@ func (a *microcanonical) withFloor(p *graph.Node) *graph.Node {
 	return p.Mul(p.Scalar(1 - a.h.Floor)).Add(p.Scalar(a.h.Floor / float64(a.s.Q))).Log()
 }
 
-// fromStart sums logP, float[N,M], over the sites from start, int32[M], on.
+// fromStart sums logP, float[N,M], over the sites from start, int32[M], on. The sum
+// is taken in double precision: of a thousand terms float32 would lose 1e-3.
 func (a *microcanonical) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node {
 	resampled := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(logP.DType())
-	return logP.Mul(resampled).ReduceSum(graph.DropDims, 0)
+	return logP.Mul(resampled).Cast(graph.Float64).ReduceSum(graph.DropDims, 0).Cast(logP.DType())
 }
 
 func (a *microcanonical) Propose() (*graph.Graph, error) {
@@ -107,15 +108,16 @@ func (a *microcanonical) LogProb() (*graph.Graph, error) {
 }
 
 // gradientSites is the number of sites, or a little more, that the gradient graph
-// treats at once.
-const gradientSites = 8
+// treats at once, times the number of colours: the layers of 32 walkers then stay in
+// the cache.
+const gradientSites = 80
 
 func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	g := graph.New("gradient")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
 	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
-	c := gradientSites
+	c := min(max(2, gradientSites/a.s.Q), a.s.Sites())
 	for a.s.Sites()%c > 0 {
 		c++
 	}
