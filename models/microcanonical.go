@@ -38,6 +38,9 @@ func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
 	if h.Width < 1 {
 		faults = append(faults, fmt.Errorf("width = %d, at least 1 hidden unit is needed", h.Width))
 	}
+	if !(h.Floor > 0 && h.Floor < 1) {
+		faults = append(faults, fmt.Errorf("floor = %g, must be between 0 and 1", h.Floor))
+	}
 	if h.Window < 0 {
 		faults = append(faults, fmt.Errorf("window = %d, must not be negative", h.Window))
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"neuralwl/exporter"
@@ -97,7 +98,7 @@ var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
 // program that knows a network's definition and nothing of how the graphs go about
 // it.
 func TestMicrocanonicalByTheBook(t *testing.T) {
-	for _, s := range []models.System{{Q: 3, Lx: 4, Ly: 5}, {Q: 4, Lx: 3, Ly: 3}, {Q: 2, Lx: 9, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
+	for _, s := range []models.System{{Q: 3, Lx: 4, Ly: 5}, {Q: 4, Lx: 3, Ly: 3}, {Q: 2, Lx: 11, Ly: 11}, {Q: 10, Lx: 8, Ly: 8}} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			m := newMicrocanonical(t, s, tinyHyper)
 			weights := loudWeights(t, m)
@@ -419,6 +420,16 @@ func TestMicrocanonicalColours(t *testing.T) {
 	for k, x := range execute(t, model, inputs)[models.LogQ].Float32s() {
 		if math.Abs(float64(x-before[k])) > 1e-4 {
 			t.Errorf("walker %d: ln q is %v, in other colours %v", k, before[k], x)
+		}
+	}
+}
+
+// TestMicrocanonicalFaults finds every fault of hyper-parameters named.
+func TestMicrocanonicalFaults(t *testing.T) {
+	_, err := models.New("microcanonical", models.System{Q: 2, Lx: 3, Ly: 3}, models.Hyperparameters{Window: -1})
+	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
 		}
 	}
 }
