@@ -21,7 +21,7 @@ func newDos() *cobra.Command {
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newDosExact(), newDosDiff(), newDosMerge(), newDosReweight(), newDosPlot())
+	c.AddCommand(newDosExact(), newDosDiff(), newDosMerge(), newDosReweight(), newDosPlot(), newDosInverse())
 	return c
 }
 

@@ -18,7 +18,7 @@ const module = "neuralwl/"
 // lower layers only.
 var layers = [][]string{
 	{"cmd/nwl", "internal/scaling/cmd"},
-	{"internal/run", "internal/training", "internal/bench"},
+	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/networks"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"trainer"},

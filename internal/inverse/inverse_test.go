@@ -1,0 +1,113 @@
+package inverse
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/models"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+func bundle(t *testing.T, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
+	t.Helper()
+	if _, err := inference.Open(""); err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.New(architecture, s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestTargets: every level has a target within the window, and several where it is wide.
+func TestTargets(t *testing.T) {
+	for _, c := range []struct{ levels, window, least int }{{19, 0, 1}, {19, 1, 3}, {33, 3, 6}, {513, 8, 4}} {
+		all := targets(c.levels, c.window)
+		for level := range c.levels {
+			n := 0
+			for _, target := range all {
+				if target-level <= c.window && level-target <= c.window {
+					n++
+				}
+			}
+			if n < c.least {
+				t.Errorf("%+v: level %d has %d targets", c, level, n)
+			}
+		}
+	}
+}
+
+// TestEstimate compares the estimate from an untrained network, which knows nothing, with
+// the exact numbers of states, in units of its errors.
+func TestEstimate(t *testing.T) {
+	s := models.System{Q: 3, Lx: 3, Ly: 3}
+	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q3_3x3.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, window := range []int{0, 1, 4} {
+		h := models.Hyperparameters{Width: 8, Window: window, Floor: 0.05}
+		done := 0.0
+		o := Options{
+			System: p, Bundle: bundle(t, models.Microcanonical, s, h), Runtime: inference.Runtime{Provider: inference.CPU, Workers: 2},
+			Part: 128, Seed: 3, Draws: 60_000, Observe: func(d float64) { done = d },
+		}
+		a, err := Estimate(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		difference, err := dos.Compare(a.Density, exact)
+		if err != nil || len(difference.MissingA) > 0 || len(difference.MissingB) > 0 {
+			t.Fatalf("window %d: %+v, %v", window, difference, err)
+		}
+		square := 0.0
+		for i := range exact.Energy {
+			z := (a.LnG[i] - exact.LnG[i]) / a.Error[i]
+			square += z * z / float64(exact.Len())
+			if !(math.Abs(z) < 4) || window > 0 && a.Effective[i] < 10 {
+				t.Errorf("window %d: ln g(%g) = %.4f(%.4f), exact %.4f, %.0f effective draws", window, exact.Energy[i], a.LnG[i], a.Error[i], exact.LnG[i], a.Effective[i])
+			}
+		}
+		z := (a.LnTotal - p.LnStates()) / a.LnTotalError
+		t.Logf("window %d: rms difference %.4f, mean square deviation %.2f errors squared, sum off by %.1f errors", window, difference.RMS, square, z)
+		if square > 2.5 || math.Abs(z) > 4 || done != 1 {
+			t.Errorf("window %d: mean square deviation %.2f errors squared, sum off by %.1f errors, %v done", window, square, z, done)
+		}
+	}
+}
+
+func TestEstimateErrors(t *testing.T) {
+	s := models.System{Q: 3, Lx: 3, Ly: 3}
+	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{System: p, Bundle: bundle(t, "autoencoder", s, models.Hyperparameters{Encoder: 2, Latent: 2, Decoder: 2, Floor: 0.1}), Part: 64}
+	if _, err := Estimate(context.Background(), o); err == nil || !strings.Contains(err.Error(), "does not aim at energies") {
+		t.Errorf("autoencoder: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stopped := errors.New("stopped by the test")
+	cancel(stopped)
+	o.Bundle = bundle(t, models.Microcanonical, s, models.Hyperparameters{Width: 2, Window: 1, Floor: 0.1})
+	o.Runtime = inference.Runtime{Provider: inference.CPU, Workers: 1}
+	if _, err := Estimate(ctx, o); !errors.Is(err, stopped) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
