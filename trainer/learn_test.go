@@ -1,0 +1,87 @@
+package trainer_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/models"
+	"neuralwl/sampler"
+	"neuralwl/sampler/exact"
+	"neuralwl/sampler/lattice"
+	"neuralwl/trainer"
+)
+
+// TestLearningTargets trains a network that takes energies on states of a
+// flat-histogram run under the exact weights. What is left of the loss beyond
+// ln g(B) + ln(2w+1), the relative entropy of the states of a level and the targets
+// in the window to the network's proposals, must become small: it is several nats at
+// the beginning, and none for a perfect network.
+func TestLearningTargets(t *testing.T) {
+	if _, err := inference.Open(""); err != nil {
+		t.Fatal(err)
+	}
+	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := exact.Compute(context.Background(), s.Q, s.Lx, s.Ly, exact.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lnG := make([]float64, p.Levels())
+	for b := range lnG {
+		lnG[b] = math.NaN()
+	}
+	mean := 0.0
+	for k, x := range counts.LnG() {
+		lnG[-counts.Energies[k]] = x
+		mean += x / float64(len(counts.Energies))
+	}
+	h := models.Hyperparameters{Width: 16, Floor: 1e-4, Window: 2}
+	m, err := models.New("microcanonical", s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first float64
+	tr, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: 64, LearningRate: 5e-3, Events: trainer.Events{Step: func(s trainer.StepInfo) {
+		if first == 0 {
+			first = s.Loss
+		}
+	}}}, b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	e, err := sampler.New(sampler.Options{System: p, Seed: 2, Walkers: 64, Local: sampler.HeatBath, LnG: lnG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Produce()
+	for pass := range 400 {
+		if err := e.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range e.Walkers() {
+			tr.Remember(e.State(i))
+		}
+		if pass >= 100 {
+			if err := tr.Step(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	entropy := func(loss float64) float64 { return loss - mean - math.Log(float64(2*h.Window+1)) }
+	t.Logf("%.2f nats at the beginning, %.2f over the last hundred of %d steps", entropy(first), entropy(tr.Record().Loss), tr.Record().Steps)
+	if entropy(first) < 3 || entropy(tr.Record().Loss) > 0.6 || entropy(tr.Record().Loss) < 0 {
+		t.Errorf("%.2f nats at the beginning, %.2f in the end", entropy(first), entropy(tr.Record().Loss))
+	}
+}
