@@ -40,6 +40,10 @@ type Options struct {
 	// sites, 0..1.
 	Partial float64
 
+	// Across is the share of the other neural trials that aim at the other half of the
+	// levels, 0..1, of a proposer with targets.
+	Across float64
+
 	// LnG is an estimate of ln g by level to begin with, NaN at levels of which
 	// nothing is known; nil for nothing at all.
 	LnG []float64
@@ -107,6 +111,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Partial < 0 || o.Partial > 1 {
 		fault("partial = %g, must be within 0..1", o.Partial)
+	}
+	if !(o.Across >= 0 && o.Across <= 1) {
+		fault("across = %g, must be within 0..1", o.Across)
 	}
 	if o.Flatness <= 0 || o.Flatness >= 1 {
 		fault("flatness = %g, must be between 0 and 1", o.Flatness)
@@ -179,7 +186,7 @@ func New(o Options) (*Engine, error) {
 	if o.Proposer != nil {
 		e.neural = newNeuralMove(p, o.Proposer, o.Partial, o.Walkers)
 		if o.Proposer.Batch().Target != nil {
-			e.neural = newTargetedMove(p, o.Proposer, o.Partial, o.Walkers)
+			e.neural = newTargetedMove(p, o.Proposer, o.Partial, o.Across, o.Walkers)
 		}
 	}
 	e.open()

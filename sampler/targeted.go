@@ -33,7 +33,10 @@ type aim struct {
 //
 //	min[1, g(E) q(s|B*) / (g(E') q(s'|B*'))],
 //
-// each q in its own frame: an independence sampler over the whole window. In a partial
+// each q in its own frame: an independence sampler over the whole window. Or B*' is drawn
+// from the other half of these targets than that of B*, with the ratio of their sizes in
+// the acceptance: such a move across does not end where it began, and round trips need
+// fewer of them. In a partial
 // refresh the first k sites in raster order of one frame T = T' stay; then B*' is drawn
 // around B*, evenly up to as far as the other sites can reach, and q is that of the other
 // sites given the first k.
@@ -44,8 +47,10 @@ type targetedMove struct {
 	// partial is the share of trials that are partial refreshs. They are made by all
 	// walkers at a time, as the full proposals can do without most evaluations of ln q(s|B*).
 	partial float64
+	across  float64 // share of full proposals with a target in the other half
 	frames  []*lattice.Frame
 	decide  []float64 // uniform number of each walker for the decision
+	crosses []bool    // the proposal aims at the other half
 	aims    []int     // target of each proposal
 	from    []int     // target of the state in a partial refresh
 	to      []int     // level of each proposal
@@ -56,12 +61,12 @@ type targetedMove struct {
 // frame gets another chance.
 const refreshPeriod = 16
 
-func newTargetedMove(p *lattice.Potts, proposer Proposer, partial float64, walkers int) *targetedMove {
+func newTargetedMove(p *lattice.Potts, proposer Proposer, partial, across float64, walkers int) *targetedMove {
 	m := &targetedMove{
-		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial,
+		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial, across: across,
 		frames: make([]*lattice.Frame, walkers),
-		decide: make([]float64, walkers),
-		aims:   make([]int, walkers), from: make([]int, walkers), to: make([]int, walkers),
+		decide: make([]float64, walkers), crosses: make([]bool, walkers),
+		aims: make([]int, walkers), from: make([]int, walkers), to: make([]int, walkers),
 	}
 	for i := range m.frames {
 		m.frames[i] = p.NewFrame()
@@ -98,7 +103,16 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 			b.Current[i] = m.energy(m.from[i])
 		}
 		b.Start[i] = 0
-		m.aims[i] = window.Low - m.tolerance + r.IntN(window.levels()+2*m.tolerance)
+		targets := m.targets(window)
+		m.aims[i] = targets.draw(r)
+		// Without an evaluation the target of the state is the one that it has.
+		own := w.aim.target
+		if evaluate {
+			own = m.from[i]
+		}
+		if m.crosses[i] = r.Float64() < m.across && !partial; m.crosses[i] {
+			m.aims[i] = targets.other(own).draw(r)
+		}
 		if partial {
 			resampled := resampled(r.Float64(), sites)
 			b.Start[i] = int32(sites - resampled)
@@ -146,6 +160,10 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		to := m.to[i]
 		if window.Contains(to) && abs(to-m.aims[i]) <= m.tolerance {
 			x := LnAcceptance(window.lnG[w.level], window.lnG[to], float64(b.Forward[i]), own.lnQ)
+			if m.crosses[i] {
+				targets := m.targets(window)
+				x += math.Log(float64(targets.other(own.target).levels()) / float64(targets.other(m.aims[i]).levels()))
+			}
 			if x >= 0 || m.decide[i] < math.Exp(x) {
 				m.frames[i].Undo(w.state, b.Proposal[i*sites:(i+1)*sites])
 				w.level = to
@@ -156,6 +174,23 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		hits(worker, i)[w.level]++
 	})
 	return int(accepted.Load()), times, nil
+}
+
+// targets are the levels that proposals in a window may aim at.
+func (m *targetedMove) targets(w *weights) Window {
+	return Window{w.Low - m.tolerance, w.High + m.tolerance}
+}
+
+// draw draws a level of the window evenly.
+func (w Window) draw(r *rand.Rand) int { return w.Low + r.IntN(w.levels()) }
+
+// other is the half of the window that a level is not in.
+func (w Window) other(level int) Window {
+	middle := (w.Low + w.High) / 2
+	if level > middle {
+		return Window{w.Low, middle}
+	}
+	return Window{middle + 1, w.High}
 }
 
 // energy of a level, in units of J, also of one beyond the ends.

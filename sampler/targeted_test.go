@@ -101,8 +101,10 @@ func TestTargetedMove(t *testing.T) {
 		{"exact target", 0, Options{}},
 		{"partial", 1, Options{Partial: 1}},
 		{"both", 3, Options{Partial: 0.4, Trials: 3}},
+		{"across", 1, Options{Across: 1, Trials: 2, Local: HeatBath}},
+		{"across or not", 2, Options{Across: 0.5, Partial: 0.2}},
 		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: HeatBath}},
-		{"windows", 2, Options{Partial: 0.3, Windows: []Window{{0, 11}, {4, 18}}}},
+		{"windows", 2, Options{Partial: 0.3, Across: 0.7, Windows: []Window{{0, 11}, {4, 18}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

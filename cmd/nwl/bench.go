@@ -49,8 +49,9 @@ func newBenchMoves() *cobra.Command {
 		Long: `Measure round trips between the ground state and the infinite-temperature peak, per
 second of one core, under frozen weights: of the sequential heat bath alone, and of mixes
 with a network's proposals. The kinds of move take turns every half second, so that what
-else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per pass,
-0:TRIALS for the network alone.
+else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
+pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials aim
+at the other half of the energies.
 
 The weights are the inverse of a density of states, that of a run.`,
 		Example: "  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1/dos.csv",
@@ -68,7 +69,7 @@ The weights are the inverse of a density of states, that of a run.`,
 			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Part: cfg.Inference.Batch}
 			for _, m := range mixes {
 				var mix bench.Mix
-				if n, err := fmt.Sscanf(m, "%d:%d:%g", &mix.Sweeps, &mix.Trials, &mix.Partial); n < 2 || n == 2 && strings.Count(m, ":") != 1 || mix.Trials < 1 || mix.Sweeps < 0 {
+				if n, err := fmt.Sscanf(m, "%d:%d:%g", &mix.Sweeps, &mix.Trials, &mix.Across); n < 2 || n == 2 && strings.Count(m, ":") != 1 || mix.Trials < 1 || mix.Sweeps < 0 {
 					return usageError{fmt.Errorf("--mix %s: write SWEEPS:TRIALS, as in 8:1 (%v)", m, err)}
 				}
 				o.Mixes = append(o.Mixes, mix)
@@ -122,7 +123,7 @@ The weights are the inverse of a density of states, that of a run.`,
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
 	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes")
 	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory")
-	c.Flags().StringSliceVar(&mixes, "mix", []string{"8:1", "0:8"}, "mixes of moves, SWEEPS:TRIALS per pass")
+	c.Flags().StringSliceVar(&mixes, "mix", []string{"8:1", "0:8"}, "mixes of moves, SWEEPS:TRIALS[:SHARE] per pass")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
 	c.Flags().IntVar(&walkers, "walkers", 128, "walkers of the moves with a network")

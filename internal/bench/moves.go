@@ -40,9 +40,9 @@ type Options struct {
 
 // Mix is what a pass consists of.
 type Mix struct {
-	Sweeps  int // local ones per walker, 0 for none
-	Trials  int // of the network per walker, 0 for none
-	Partial float64
+	Sweeps int     // local ones per walker, 0 for none
+	Trials int     // of the network per walker, 0 for none
+	Across float64 // share of these that aim at the other half of the levels
 }
 
 func (m Mix) String() string {
@@ -50,9 +50,9 @@ func (m Mix) String() string {
 	case m.Trials == 0:
 		return "local"
 	case m.Sweeps == 0:
-		return fmt.Sprintf("network, %d trials", m.Trials)
+		return fmt.Sprintf("network, %d trials, %g across", m.Trials, m.Across)
 	}
-	return fmt.Sprintf("%d sweeps, %d trials", m.Sweeps, m.Trials)
+	return fmt.Sprintf("%d sweeps, %d trials, %g across", m.Sweeps, m.Trials, m.Across)
 }
 
 // Result is what one kind of move achieved.
@@ -120,7 +120,7 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 		all = append(all, c)
 		options := sampler.Options{
 			System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG,
-			Sweeps: max(1, mix.Sweeps), Trials: max(1, mix.Trials), Partial: mix.Partial,
+			Sweeps: max(1, mix.Sweeps), Trials: max(1, mix.Trials), Across: mix.Across,
 		}
 		if mix.Sweeps > 0 {
 			options.Local = sampler.HeatBath

@@ -60,6 +60,7 @@ type Local struct {
 type Neural struct {
 	Trials  int     `mapstructure:"trials" yaml:"trials"`
 	Partial float64 `mapstructure:"partial" yaml:"partial"`
+	Across  float64 `mapstructure:"across" yaml:"across"`
 }
 
 // WangLandau is the schedule of the modification factor.

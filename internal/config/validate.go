@@ -30,6 +30,9 @@ const (
 	Metropolis = "metropolis"
 )
 
+// Automatic stands for a choice that depends on the network.
+const Automatic = -1
+
 // Bounds of what memory is allocated for, far above what makes sense.
 const (
 	maxCount = 1 << 20 // walkers, or states in a batch
@@ -133,7 +136,10 @@ func (c *Config) Validate() []error {
 	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
-	within("neural.partial", c.Neural.Partial, 0, 1)
+	within("neural.across", c.Neural.Across, 0, 1)
+	if c.Neural.Partial != Automatic {
+		within("neural.partial", c.Neural.Partial, 0, 1)
+	}
 	if c.WangLandau.Flatness <= 0 || c.WangLandau.Flatness >= 1 {
 		fault("wang_landau.flatness", "%g is not between 0 and 1", c.WangLandau.Flatness)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/config"
 	"neuralwl/internal/networks"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
@@ -92,10 +93,20 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	return n, nil
 }
 
+// statePartial is the share of partial refreshs of a network that is conditioned on the
+// state, if not chosen. Others' proposals gain nothing from them.
+const statePartial = 0.5
+
 // partial is the share of proposals that keep some sites, which a network that is
 // not shown them cannot do.
 func (n *network) partial() float64 {
 	partial := n.j.c.Neural.Partial
+	if partial == config.Automatic {
+		partial = 0
+		if n.bundle.Card.TakesState() {
+			partial = statePartial
+		}
+	}
 	if partial > 0 && !n.bundle.KeepsSites() {
 		slog.Warn("neural.partial is taken as 0: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
 		return 0

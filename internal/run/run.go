@@ -207,7 +207,7 @@ func (j *job) newEngine(workers int) (err error) {
 	}
 	if j.network != nil {
 		o.Proposer = j.network.proposer
-		o.Partial, o.Trials = j.network.partial(), j.c.Neural.Trials
+		o.Partial, o.Across, o.Trials = j.network.partial(), j.c.Neural.Across, j.c.Neural.Trials
 	}
 	j.engine, err = sampler.New(o)
 	return err
