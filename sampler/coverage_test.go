@@ -17,7 +17,7 @@ func TestCoverage(t *testing.T) {
 	exact := exactLnG(t, "potts_q3_4x4")
 	energy := make([]float64, p.Levels())
 	for b := range energy {
-		energy[b] = float64(p.Energy(b))
+		energy[b] = p.Energy(b)
 	}
 	type tally struct{ one, two, all, sum, square float64 }
 	tallies := map[string]*tally{"histogram": {}, "transitions": {}}
@@ -49,7 +49,7 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		transitions, err := dos.FromTransitions(energy, Steps, s.Transitions(), p.LnStates())
+		transitions, err := dos.FromTransitions(energy, Steps(p), s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

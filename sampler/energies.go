@@ -6,12 +6,12 @@ import (
 )
 
 // energyCheck is the number of passes between two checks of the walkers' energies.
-// Counting the bonds of a configuration takes a tenth of the time of a sweep, so the
+// Counting the level of a configuration takes a tenth of the time of a sweep, so the
 // checks take a thousandth of a run.
 const energyCheck = 100
 
-// CheckEnergies counts the bonds of every walker anew and compares them with the
-// level that was carried along from move to move, and makes sure that ln g is
+// CheckEnergies counts the level of every walker anew and compares it with the
+// one that was carried along from move to move, and makes sure that ln g is
 // finite. A difference means that memory is damaged or the program wrong: nothing
 // the run counted can be trusted, and its error says where it was found.
 func (e *Engine) CheckEnergies() error {
@@ -21,8 +21,8 @@ func (e *Engine) CheckEnergies() error {
 		if err := p.Validate(w.state); err != nil {
 			return e.diagnosis(i, err.Error())
 		}
-		if counted := p.Bonds(w.state); counted != w.level {
-			return e.diagnosis(i, fmt.Sprintf("its level was carried along as %d, its configuration has %d bonds", w.level, counted))
+		if counted := p.Level(w.state); counted != w.level {
+			return e.diagnosis(i, fmt.Sprintf("its level was carried along as %d, its configuration has the level %d", w.level, counted))
 		}
 		if window := e.window(i); window.isOpen && !window.Contains(w.level) {
 			return e.diagnosis(i, fmt.Sprintf("it is on level %d, its window has the %v", w.level, window.Window))

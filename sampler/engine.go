@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"neuralwl/internal/invariants"
@@ -19,7 +20,7 @@ import (
 
 // Options of an Engine. Zero values stand for the defaults given.
 type Options struct {
-	System  *lattice.Potts // required
+	System  lattice.System // required; of lattice's types, which the local moves know
 	Seed    uint64
 	Walkers int // M, default 256
 	// Workers is the number of goroutines that share the walkers, default 1.
@@ -131,6 +132,15 @@ func (o *Options) Validate() error {
 		fault("%d windows, canonical sampling has none", len(o.Windows))
 	}
 	faults = append(faults, o.checkWindows()...)
+	switch o.System.(type) {
+	case nil, *lattice.Potts:
+	case *lattice.Terms:
+		if o.Proposer != nil {
+			fault("neural moves are made for the Potts model in two dimensions, not for %v; leave the proposer out", o.System)
+		}
+	default:
+		fault("there are no moves for systems of the type %T; make one with lattice.New", o.System)
+	}
 	if o.System != nil && o.Proposer != nil {
 		b := o.Proposer.Batch()
 		if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
@@ -184,9 +194,10 @@ func New(o Options) (*Engine, error) {
 		e.windows = append(e.windows, newWeights(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
-		e.neural = newNeuralMove(p, o.Proposer, o.Partial, o.Walkers)
-		if o.Proposer.Batch().Target != nil {
-			e.neural = newTargetedMove(p, o.Proposer, o.Partial, o.Across, o.Walkers)
+		if potts := p.(*lattice.Potts); o.Proposer.Batch().Target != nil {
+			e.neural = newTargetedMove(potts, o.Proposer, o.Partial, o.Across, o.Walkers)
+		} else {
+			e.neural = newNeuralMove(potts, o.Proposer, o.Partial, o.Walkers)
 		}
 	}
 	e.open()
@@ -256,7 +267,7 @@ func (e *Engine) hits(worker, i int) []int64 {
 func (e *Engine) localSweeps(sweeps int) {
 	began := time.Now()
 	accepted := make([]int64, e.o.Workers)
-	groundLevel, peakLevel := e.o.System.GroundLevel(), e.o.System.PeakLevel()
+	groundLevel, peakLevel := e.groundLevel(), e.o.System.PeakLevel()
 	columns := len(e.walkers) / len(e.windows)
 	size := groupSize(columns) * len(e.windows)
 	parallel.Do(e.o.Workers, groups(columns), 1, func(worker, group int) {
@@ -272,7 +283,7 @@ func (e *Engine) localSweeps(sweeps int) {
 			}
 			for range sweeps {
 				w.aim.known = false
-				done += window.tables.sweep(w, e.hits(worker, i), situations)
+				done += window.tables.sweep(worker, w, e.hits(worker, i), situations)
 				w.trip.note(w.level, groundLevel, peakLevel)
 			}
 		}
@@ -294,6 +305,21 @@ func (e *Engine) neuralTrials() int {
 	return e.o.Trials
 }
 
+// groundLevel is the level at which round trips turn: where the ground states are not
+// known it is the highest one that was seen so far, in production before it began.
+func (e *Engine) groundLevel() int {
+	if lattice.GroundKnown(e.o.System) {
+		return e.o.System.GroundLevel()
+	}
+	seen := e.Seen()
+	for b, s := range slices.Backward(seen) {
+		if s {
+			return b
+		}
+	}
+	return len(seen)
+}
+
 // neuralTrial makes the n-th neural trial of the phase.
 func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
 	accepted, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits)
@@ -304,7 +330,7 @@ func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
 	}
 	for i := range e.walkers {
 		w := &e.walkers[i]
-		w.trip.note(w.level, e.o.System.GroundLevel(), e.o.System.PeakLevel())
+		w.trip.note(w.level, e.groundLevel(), e.o.System.PeakLevel())
 	}
 	c := &e.moves[Neural]
 	c.Accepted += int64(accepted)

@@ -171,7 +171,7 @@ func ensemble(t testing.TB, p *lattice.Potts, s *Samples) *dos.Ensemble {
 	t.Helper()
 	energy := make([]float64, p.Levels())
 	for b := range energy {
-		energy[b] = float64(p.Energy(b))
+		energy[b] = p.Energy(b)
 	}
 	d, err := dos.FromHistograms(energy, s.Windows[0].LnWeight, s.Windows[0].Blocks, p.LnStates())
 	if err != nil {

@@ -85,6 +85,28 @@ func heatBathSweep(p *lattice.Potts, state []uint8, level int, table heatBathTab
 	return level
 }
 
+// heatBathAtRandom is heatBathSweep for N sites drawn at random.
+func heatBathAtRandom(p *lattice.Potts, state []uint8, level int, table heatBathTable, hits, situations []int64, rng *rand.PCG) int {
+	lx, _ := p.Size()
+	var block heatBathBlock
+	for range state {
+		upper, _ := bits.Mul64(rng.Uint64(), uint64(len(state)))
+		x := int(upper) % lx
+		from := int(upper) - x
+		above, below := from-lx, from+lx
+		if above < 0 {
+			above += len(state)
+		}
+		if below == len(state) {
+			below = 0
+		}
+		row := state[from : from+lx]
+		block.gather(row, state[above:above+lx], state[below:below+lx], x, x+1)
+		level = block.draw(row, x, 1, p.Q(), level, table, hits, situations, rng)
+	}
+	return level
+}
+
 // blockSites is how many sites are gathered at once: small enough for the
 // first-level cache, large enough to hide the cost of a call.
 const blockSites = 32

@@ -3,6 +3,7 @@ package sampler
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"neuralwl/sampler/lattice"
@@ -10,7 +11,7 @@ import (
 
 // archLnG is a concave ln g with the right range, N ln q at the peak and ln q at
 // the ground state, good enough to send a walker over all levels.
-func archLnG(p *lattice.Potts) []float64 {
+func archLnG(p lattice.System) []float64 {
 	lnG := make([]float64, p.Levels())
 	peak, ground := float64(p.PeakLevel()), float64(p.GroundLevel())
 	for b := range lnG {
@@ -35,7 +36,7 @@ func BenchmarkLocal(b *testing.B) {
 					if collect {
 						situations = newTransitions(p, move, 1).situations[0]
 					}
-					t := newTables(p, move, Window{0, p.Levels() - 1})
+					t := newTables(p, move, Window{0, p.Levels() - 1}, 1)
 					t.fill(archLnG(p))
 					w := walker{state: make([]uint8, p.Sites()), rng: rand.NewPCG(1, 2)}
 					w.level = p.Bonds(w.state)
@@ -43,13 +44,53 @@ func BenchmarkLocal(b *testing.B) {
 					b.ReportAllocs()
 					b.ResetTimer()
 					for i := 0; i < b.N; i += p.Sites() {
-						t.sweep(&w, hits, situations)
+						t.sweep(0, &w, hits, situations)
 					}
 					if w.level != p.Bonds(w.state) {
 						b.Fatalf("level %d carried along, %d counted", w.level, p.Bonds(w.state))
 					}
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkTerms reports the time per trial of the kernels for systems made of terms, the
+// Potts model among them, beside that of its own kernels, under flat-histogram weights.
+func BenchmarkTerms(b *testing.B) {
+	const l = 16
+	must := terms(b)
+	potts2, potts10 := mustPotts(b, 2, l, l), mustPotts(b, 10, l, l)
+	for _, c := range []struct {
+		name   string
+		system lattice.System
+	}{
+		{"own_kernels_q=2", potts2},
+		{"potts_q=2", must(lattice.PottsTerms(potts2))},
+		{"own_kernels_q=10", potts10},
+		{"potts_q=10", must(lattice.PottsTerms(potts10))},
+		{"potts3d_q=3", must(lattice.NewPotts3D(3, 6, 6, 7))},
+		{"blume_capel", must(lattice.NewBlumeCapel(1.5, l, l))},
+		{"ising_field", must(lattice.NewIsingField(0.5, l, l))},
+		{"random_bond", must(lattice.NewRandomBond(0.5, 1, l, l))},
+		{"baxter_wu", must(lattice.NewBaxterWu(15, 15))},
+	} {
+		for _, move := range []LocalMove{Metropolis, HeatBath, RandomHeatBath} {
+			b.Run(fmt.Sprintf("%s/%s", c.name, strings.ReplaceAll(move.String(), " ", "_")), func(b *testing.B) {
+				s := c.system
+				t := newTables(s, move, Window{0, s.Levels() - 1}, 1)
+				t.fill(archLnG(s))
+				w := newWalkers(s, 1, 1)[0]
+				hits := make([]int64, s.Levels())
+				b.ReportAllocs()
+				b.ResetTimer()
+				for i := 0; i < b.N; i += s.Sites() {
+					t.sweep(0, &w, hits, nil)
+				}
+				if w.level != s.Level(w.state) {
+					b.Fatalf("level %d carried along, %d counted", w.level, s.Level(w.state))
+				}
+			})
 		}
 	}
 }
@@ -63,7 +104,7 @@ func BenchmarkTables(b *testing.B) {
 	}
 	for _, move := range []LocalMove{Metropolis, HeatBath} {
 		b.Run(move.String(), func(b *testing.B) {
-			t := newTables(p, move, Window{0, p.Levels() - 1})
+			t := newTables(p, move, Window{0, p.Levels() - 1}, 1)
 			lnG := archLnG(p)
 			for i := 0; i < b.N; i += p.Levels() {
 				t.fill(lnG)

@@ -41,7 +41,7 @@ func metropolisSweep(p *lattice.Potts, state []uint8, level int, table metropoli
 			gain := equal(n0, int(c)) + equal(n1, int(c)) + equal(n2, int(c)) + equal(n3, int(c)) -
 				equal(n0, int(old)) - equal(n1, int(old)) - equal(n2, int(old)) - equal(n3, int(old))
 			if situations != nil {
-				situations[level*Steps+gain+maxStep]++
+				situations[level*(2*maxStep+1)+gain+maxStep]++
 			}
 			if fraction < table[level][gain+maxStep] {
 				state[site] = uint8(c)

@@ -11,7 +11,7 @@ type Samples struct {
 
 	columns, segment int
 	passes           int64
-	transitions      *transitions // nil without local moves
+	transitions      *transitions // nil without local moves, or with too many levels
 }
 
 // WindowSamples are the histograms of a window.
@@ -86,9 +86,9 @@ func (s *Samples) Segment(fraction float64) {
 }
 
 // Transitions are the infinite-temperature transitions between levels that the local
-// moves found in all windows, in blocks as dos.FromTransitions takes them with Steps
-// steps; nil without local moves. A block is a group of columns, or one in one stretch of
-// the phase. Shared, valid until the next pass.
+// moves found in all windows, in blocks as dos.FromTransitions takes them with Steps steps;
+// nil without local moves, and where levels and steps are too many. A block is a group of
+// columns, or one in one stretch of the phase. Shared, valid until the next pass.
 func (s *Samples) Transitions() [][]int64 {
 	if s.transitions == nil {
 		return nil
@@ -98,6 +98,9 @@ func (s *Samples) Transitions() [][]int64 {
 
 // situations is where a group of columns counts transitions.
 func (s *Samples) situations(group int) []int64 {
+	if s.transitions == nil {
+		return nil
+	}
 	return s.transitions.situations[s.segment*groups(s.columns)+group]
 }
 

@@ -249,7 +249,7 @@ func (e *Engine) check(s *Snapshot) error {
 			length("transitions", len(p.Transitions), segments(columns)*groups(columns))
 		}
 		for i, block := range p.Transitions {
-			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps)
+			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps(e.o.System))
 		}
 		if p.Segment < 0 || p.Segment >= segments(columns) {
 			fault("segment %d of %d", p.Segment, segments(columns))
@@ -274,8 +274,8 @@ func (e *Engine) check(s *Snapshot) error {
 			state := s.States[i*n : (i+1)*n]
 			if err := e.o.System.Validate(state); err != nil {
 				fault("walker %d: %w", i, err)
-			} else if counted := e.o.System.Bonds(state); counted != level {
-				fault("walker %d: the level is %d and its configuration has %d bonds", i, level, counted)
+			} else if counted := e.o.System.Level(state); counted != level {
+				fault("walker %d: the level is %d and its configuration has the level %d", i, level, counted)
 			} else if k := i % len(e.windows); k < len(s.Windows) && s.Windows[k].Open && !e.windows[k].Contains(level) {
 				fault("walker %d is on level %d, its window has the %v", i, level, e.windows[k].Window)
 			}

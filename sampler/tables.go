@@ -100,7 +100,7 @@ func largest(lnWeight [maxStep + 1]float64, start *[4]uint8, others bool) float6
 
 // metropolisTable holds min[1, g(B)/g(B+d)] at [B][d+4] for d = -4..4, on the
 // scale of a 64-bit random number.
-type metropolisTable [][Steps]uint64
+type metropolisTable [][2*maxStep + 1]uint64
 
 // fill computes the table from ln g for walkers that stay in a window.
 func (t metropolisTable) fill(lnG []float64, window Window) {
@@ -114,13 +114,14 @@ func (t metropolisTable) fill(lnG []float64, window Window) {
 // LocalMove names a single-spin move.
 type LocalMove int
 
-// The local moves. HeatBath visits the sites in a fixed order, Metropolis at
-// random. On the Potts model with many colours the heat bath needs several times
-// fewer updates per round trip.
+// The local moves. HeatBath visits the sites in a fixed order, RandomHeatBath and
+// Metropolis at random. On the Potts model with many colours the heat bath needs several
+// times fewer updates per round trip.
 const (
 	NoLocalMove LocalMove = iota
 	HeatBath
 	Metropolis
+	RandomHeatBath
 )
 
 func (m LocalMove) String() string {
@@ -131,6 +132,8 @@ func (m LocalMove) String() string {
 		return "heat_bath"
 	case Metropolis:
 		return "metropolis"
+	case RandomHeatBath:
+		return "heat_bath at random"
 	}
 	return fmt.Sprintf("LocalMove(%d)", int(m))
 }
@@ -138,42 +141,69 @@ func (m LocalMove) String() string {
 // tables are the weights 1/g in the form that the chosen local move reads. They
 // are constant between two updates of ln g and shared by all walkers of a window.
 type tables struct {
-	system     *lattice.Potts
-	move       LocalMove
-	window     Window
+	move   LocalMove
+	window Window
+
+	potts      *lattice.Potts // nil for other systems
 	heatBath   heatBathTable
 	metropolis metropolisTable
+
+	kernels []*termsKernel // by worker, none for Potts
+	weights weightTable
 }
 
-func newTables(p *lattice.Potts, move LocalMove, window Window) *tables {
-	t := &tables{system: p, move: move, window: window}
-	switch move {
-	case HeatBath:
-		t.heatBath = make(heatBathTable, p.Levels())
-	case Metropolis:
-		t.metropolis = make(metropolisTable, p.Levels())
+// newTables makes room for the tables of a window. Each worker has its scratch space.
+func newTables(s lattice.System, move LocalMove, window Window, workers int) *tables {
+	t := &tables{move: move, window: window}
+	switch s := s.(type) {
+	case *lattice.Potts:
+		t.potts = s
+		switch move {
+		case HeatBath, RandomHeatBath:
+			t.heatBath = make(heatBathTable, s.Levels())
+		case Metropolis:
+			t.metropolis = make(metropolisTable, s.Levels())
+		}
+	case *lattice.Terms:
+		if move == NoLocalMove {
+			break
+		}
+		t.weights = make(weightTable, s.Levels())
+		for range workers {
+			t.kernels = append(t.kernels, newTermsKernel(s, t.weights))
+		}
 	}
 	return t
 }
 
 // fill computes the tables from ln g.
 func (t *tables) fill(lnG []float64) {
-	switch t.move {
-	case HeatBath:
-		t.heatBath.fill(lnG, t.system.Q(), t.window)
-	case Metropolis:
+	switch {
+	case t.potts == nil:
+		t.weights.fill(lnG, t.window)
+	case t.move == Metropolis:
 		t.metropolis.fill(lnG, t.window)
+	case t.move != NoLocalMove:
+		t.heatBath.fill(lnG, t.potts.Q(), t.window)
 	}
 }
 
 // sweep makes N trials of the local move on one walker, counts them in hits and, unless
 // that is nil, in situations, and returns how many were accepted (of the heat bath,
 // which rejects nothing, all).
-func (t *tables) sweep(w *walker, hits, situations []int64) (accepted int) {
-	if t.move == HeatBath {
-		w.level = heatBathSweep(t.system, w.state, w.level, t.heatBath, hits, situations, w.rng)
-		return len(w.state)
+func (t *tables) sweep(worker int, w *walker, hits, situations []int64) (accepted int) {
+	accepted = len(w.state)
+	switch {
+	case t.potts == nil && t.move == Metropolis:
+		w.level, accepted = t.kernels[worker].metropolis(w.state, w.level, hits, situations, w.rng)
+	case t.potts == nil:
+		w.level = t.kernels[worker].heatBath(w.state, w.level, t.move == RandomHeatBath, hits, situations, w.rng)
+	case t.move == HeatBath:
+		w.level = heatBathSweep(t.potts, w.state, w.level, t.heatBath, hits, situations, w.rng)
+	case t.move == RandomHeatBath:
+		w.level = heatBathAtRandom(t.potts, w.state, w.level, t.heatBath, hits, situations, w.rng)
+	default:
+		w.level, accepted = metropolisSweep(t.potts, w.state, w.level, t.metropolis, hits, situations, w.rng)
 	}
-	w.level, accepted = metropolisSweep(t.system, w.state, w.level, t.metropolis, hits, situations, w.rng)
 	return accepted
 }

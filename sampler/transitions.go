@@ -2,11 +2,11 @@ package sampler
 
 import "neuralwl/sampler/lattice"
 
-// maxStep is the largest change of the level in a trial of one site.
+// maxStep is the largest change of the Potts model's level in a trial of one site.
 const maxStep = lattice.Coordination
 
-// Steps is the number of level changes -maxStep..maxStep of a trial.
-const Steps = 2*maxStep + 1
+// Steps is the number of level changes of a trial, -MaxStep..MaxStep.
+func Steps(s lattice.System) int { return 2*s.MaxStep() + 1 }
 
 // transitions counts what would happen to the walkers at infinite temperature, whatever
 // then really happens to them (Wang, Swendsen, J. Stat. Phys. 106, 245 (2002)). The
@@ -18,14 +18,13 @@ const Steps = 2*maxStep + 1
 // together in the error analysis. What a situation means for the level is worked out
 // only when the counts are asked for.
 type transitions struct {
-	move  LocalMove
 	q     int
 	width int // number of situations
-	// situations are counted at [block][level*width + situation]: of the heat bath a
-	// situation is what situationOf says, of Metropolis the change of the level that
-	// was proposed, + maxStep.
+	// situations are counted at [block][level*width + situation]. Of the Potts model's heat
+	// bath a situation is what situationOf says; else it is a change of the level that was
+	// proposed, or could have been made, + MaxStep, and changes are the same slices.
 	situations [][]int64
-	changes    [][]int64 // worked out so far, [block][level*Steps + change + maxStep]
+	changes    [][]int64 // worked out so far, [block][level*Steps + change + MaxStep]
 }
 
 // situations of a site in the heat bath: its neighbours' colours can be alike in five
@@ -70,41 +69,58 @@ func init() {
 	}
 }
 
-// newTransitions counts in the given number of blocks.
-func newTransitions(p *lattice.Potts, move LocalMove, blocks int) *transitions {
-	t := &transitions{move: move, q: p.Q(), width: Steps, situations: make([][]int64, blocks), changes: make([][]int64, blocks)}
-	if move == HeatBath {
+// maxTransitions is how many counts there may be in all blocks together, half a GiB of
+// them. Systems with small common units of energy have many levels and large steps; they
+// do without.
+const maxTransitions = 1 << 26
+
+// newTransitions counts in the given number of blocks. It returns nil where there would be
+// more than maxTransitions counts.
+func newTransitions(s lattice.System, move LocalMove, blocks int) *transitions {
+	if s.Levels() > maxTransitions/Steps(s)/blocks {
+		return nil
+	}
+	t := &transitions{q: s.Colours(), width: Steps(s), situations: make([][]int64, blocks)}
+	_, potts := s.(*lattice.Potts)
+	worked := potts && move != Metropolis
+	if worked {
 		t.width = len(situationAt)
 	}
 	for i := range t.situations {
-		t.situations[i] = make([]int64, p.Levels()*t.width)
-		t.changes[i] = make([]int64, p.Levels()*Steps)
+		t.situations[i] = make([]int64, s.Levels()*t.width)
+	}
+	t.changes = t.situations
+	if worked {
+		t.changes = make([][]int64, blocks)
+		for i := range t.changes {
+			t.changes[i] = make([]int64, s.Levels()*Steps(s))
+		}
 	}
 	return t
 }
 
-// counts returns the changes of the level by block, at [level*Steps + change + maxStep],
+// counts returns the changes of the level by block, at [level*Steps + change + MaxStep],
 // in colours: each trial adds the number of colours (of the heat bath all q, of
 // Metropolis one, drawn at random) that lead to that change. Shared, not to be written.
 func (t *transitions) counts() [][]int64 {
+	if len(t.changes) == 0 || &t.changes[0] == &t.situations[0] {
+		return t.changes
+	}
+	const steps = 2*maxStep + 1
 	for block, situations := range t.situations {
 		for i, n := range situations {
 			if n != 0 {
 				situations[i] = 0
 				level := i / t.width
-				t.add(t.changes[block][level*Steps:(level+1)*Steps], i%t.width, n)
+				t.add(t.changes[block][level*steps:(level+1)*steps], i%t.width, n)
 			}
 		}
 	}
 	return t.changes
 }
 
-// add adds n times a situation to the changes of a level.
+// add adds n times a situation of the Potts model's heat bath to the changes of a level.
 func (t *transitions) add(row []int64, situation int, n int64) {
-	if t.move == Metropolis {
-		row[situation] += n
-		return
-	}
 	pattern, present := situationAt[situation][0], situationAt[situation][1]
 	row[maxStep-present] += n * int64(max(t.q-runs[pattern], 0))
 	for _, bonds := range runStart[pattern] {

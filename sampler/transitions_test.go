@@ -18,7 +18,7 @@ func TestTransitions(t *testing.T) {
 	energy := make([]float64, p.Levels())
 	lnG := make([]float64, p.Levels())
 	for b := range lnG {
-		energy[b], lnG[b] = float64(p.Energy(b)), math.NaN()
+		energy[b], lnG[b] = p.Energy(b), math.NaN()
 	}
 	for i, x := range exact.Energy {
 		lnG[int(-x)] = exact.LnG[i] + float64(i%2)
@@ -43,7 +43,7 @@ func TestTransitions(t *testing.T) {
 		e.Produce()
 		run(3200)
 		s := e.Samples()
-		transitions, err := dos.FromTransitions(energy, Steps, s.Transitions(), p.LnStates())
+		transitions, err := dos.FromTransitions(energy, Steps(p), s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

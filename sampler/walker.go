@@ -35,7 +35,7 @@ const (
 func (t *trip) note(level, groundLevel, peakLevel int) {
 	at := neither
 	switch {
-	case level == groundLevel:
+	case level >= groundLevel:
 		at = ground
 	case level <= peakLevel:
 		at = peak
@@ -51,7 +51,7 @@ func (t *trip) note(level, groundLevel, peakLevel int) {
 
 // newWalkers returns n walkers in random configurations. Walker i draws from a
 // stream fixed by seed and i alone.
-func newWalkers(p *lattice.Potts, seed uint64, n int) []walker {
+func newWalkers(p lattice.System, seed uint64, n int) []walker {
 	walkers := make([]walker, n)
 	for i := range walkers {
 		w := &walkers[i]
@@ -59,9 +59,9 @@ func newWalkers(p *lattice.Potts, seed uint64, n int) []walker {
 		r := rand.New(w.rng)
 		w.state = make([]uint8, p.Sites())
 		for j := range w.state {
-			w.state[j] = uint8(r.IntN(p.Q()))
+			w.state[j] = uint8(r.IntN(p.Colours()))
 		}
-		w.level = p.Bonds(w.state)
+		w.level = p.Level(w.state)
 	}
 	return walkers
 }

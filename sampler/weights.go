@@ -37,7 +37,7 @@ func newWeights(o *Options, window Window, walkers int) *weights {
 		Window:  window,
 		lnG:     make([]float64, p.Levels()),
 		seen:    make([]bool, p.Levels()),
-		tables:  newTables(p, o.Local, window),
+		tables:  newTables(p, o.Local, window, o.Workers),
 		hist:    make([]int64, p.Levels()),
 		pending: make([][]int64, o.Workers),
 	}
@@ -63,7 +63,7 @@ func newWeights(o *Options, window Window, walkers int) *weights {
 	}
 	if o.Adaptation == Canonical {
 		for b := range w.lnG {
-			w.lnG[b] = o.Beta * float64(p.Energy(b))
+			w.lnG[b] = o.Beta * p.Energy(b)
 		}
 	}
 	w.tables.fill(w.lnG)

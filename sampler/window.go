@@ -54,14 +54,14 @@ func (o *Options) checkWindows() (faults []error) {
 		fault("the windows reach from level %d to %d, must from 0 to %d", o.Windows[0].Low, o.Windows[n-1].High, last)
 	}
 	for k, w := range o.Windows {
-		if w.levels() < Steps {
-			fault("window %d, %v, has fewer than %d levels", k+1, w, Steps)
+		if steps := Steps(o.System); w.levels() < steps {
+			fault("window %d, %v, has fewer than %d levels", k+1, w, steps)
 		}
 		if k == 0 {
 			continue
 		}
-		if before := o.Windows[k-1]; w.Low <= before.Low || w.High <= before.High || w.Low > before.High-maxStep {
-			fault("windows %d and %d, %v and %v: the second must begin and end later and share more than %d levels with the first", k, k+1, before, w, maxStep)
+		if before := o.Windows[k-1]; w.Low <= before.Low || w.High <= before.High || w.Low > before.High-o.System.MaxStep() {
+			fault("windows %d and %d, %v and %v: the second must begin and end later and share more than %d levels with the first", k, k+1, before, w, o.System.MaxStep())
 		}
 	}
 	return faults

@@ -56,9 +56,9 @@ func TestTargetsLieInTheWindow(t *testing.T) {
 	var counts [5]int
 	for i := range batch {
 		level := p.BondsInt32(tr.gradient.State[i*p.Sites() : (i+1)*p.Sites()])
-		off := int(tr.gradient.Energy[i]) - p.Energy(level) + h.Window
+		off := int(tr.gradient.Energy[i]-float32(p.Energy(level))) + h.Window
 		if off < 0 || off >= len(counts) {
-			t.Fatalf("target %v for a state of energy %d", tr.gradient.Energy[i], p.Energy(level))
+			t.Fatalf("target %v for a state of energy %g", tr.gradient.Energy[i], p.Energy(level))
 		}
 		counts[off]++
 	}

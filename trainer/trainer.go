@@ -205,7 +205,7 @@ func (t *Trainer) fillBatch() {
 		if len(t.gradient.Energy) > 0 {
 			// The target lies uniformly within the window around the energy.
 			off := t.r.IntN(2*t.window+1) - t.window
-			t.gradient.Energy[i] = float32(t.o.System.Energy(level) + off)
+			t.gradient.Energy[i] = float32(t.o.System.Energy(level + off))
 		}
 	}
 	for i := range t.gradient.Noise {

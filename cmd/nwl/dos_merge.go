@@ -104,8 +104,8 @@ func within(d *dos.Density, system *lattice.Potts) error {
 		return nil
 	}
 	low, high, ground := d.Energy[0], d.Energy[d.Len()-1], system.Energy(system.GroundLevel())
-	if low < float64(ground) || high > 0 {
-		return fmt.Errorf("its energies %g..%g are not all within %d..0, those of %v; check --q and --size", low, high, ground, system)
+	if low < ground || high > 0 {
+		return fmt.Errorf("its energies %g..%g are not all within %g..0, those of %v; check --q and --size", low, high, ground, system)
 	}
 	return nil
 }

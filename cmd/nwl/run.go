@@ -45,7 +45,7 @@ as run.max_time may be changed then with --set.`,
 				return usageError{err}
 			}
 			if folder == "" {
-				if folder, err = freeFolder("runs", fmt.Sprintf("q%d-%dx%d", cfg.System.Q, cfg.System.Size[0], cfg.System.Size[1])); err != nil {
+				if folder, err = freeFolder("runs", cfg.System.Name()); err != nil {
 					return err
 				}
 			}

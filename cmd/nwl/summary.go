@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"neuralwl/internal/run"
@@ -14,10 +15,13 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	row("system", "%s, seed %d, %d walkers, %.1f s", s.System, s.Seed, s.Walkers, s.Seconds)
-	if s.Canonical == nil {
-		row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
-	} else {
+	switch {
+	case s.Canonical != nil:
 		row("levels", "%d seen", s.Levels.Seen)
+	case s.Levels.Known > 0:
+		row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
+	default:
+		row("levels", "%d seen; how many have states is not known", s.Levels.Seen)
 	}
 	for _, p := range s.Phases {
 		lnF := ""
@@ -60,7 +64,7 @@ func printSummary(w io.Writer, s *run.Summary) error {
 		row("transitions", "%s", s.Estimators)
 	}
 	if s.Transition != nil {
-		printTransition(row, s.Transition)
+		printTransition(row, s.System, s.Transition)
 	}
 	if s.Verdict.Converged {
 		row("verdict", "converged")
@@ -84,15 +88,22 @@ func printSummary(w io.Writer, s *run.Summary) error {
 }
 
 // printTransition prints where the transition is.
-func printTransition(row func(name, format string, a ...any), t *run.TransitionSummary) {
-	infinite := fmt.Sprintf("infinite lattice %.6f", t.Infinite)
+func printTransition(row func(name, format string, a ...any), system string, t *run.TransitionSummary) {
+	infinite := "that of the infinite lattice is not known"
+	if t.Infinite > 0 {
+		infinite = fmt.Sprintf("infinite lattice %.6f", t.Infinite)
+	}
 	if t.HeatMaximum == nil {
 		row("transition", "beta: %s", infinite)
 	} else {
 		row("transition", "beta: specific heat maximum %s, %s", t.HeatMaximum, infinite)
 	}
 	if c := t.Coexistence; c != nil {
-		row("  two phases", "beta: equal height %s, equal weight %s, weight ratio q %s", c.EqualHeight, c.EqualWeight, c.StateWeight)
+		ratio := fmt.Sprint(c.States)
+		if strings.HasPrefix(system, "potts") {
+			ratio = "q"
+		}
+		row("  two phases", "beta: equal height %s, equal weight %s, weight ratio %s %s", c.EqualHeight, c.EqualWeight, ratio, c.StateWeight)
 		row("", "latent heat %s by the peaks, %s by the weights, interface tension 2 sigma = %s", c.LatentHeat, c.LatentHeatByWeights, c.InterfaceTension)
 	}
 	if z := t.Zero; z != nil {

@@ -26,7 +26,8 @@ var layers = [][]string{
 	{"exporter"},
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
-	{"models/graph", "sampler/exact", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
+	{"sampler/exact"},
+	{"models/graph", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
 	{"internal/disk", "internal/invariants", "internal/parallel"},
 }
 

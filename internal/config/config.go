@@ -37,6 +37,11 @@ type System struct {
 	Model string `mapstructure:"model" yaml:"model"`
 	Q     int    `mapstructure:"q" yaml:"q"`
 	Size  []int  `mapstructure:"size" yaml:"size,flow"`
+
+	CrystalField      float64 `mapstructure:"crystal_field" yaml:"crystal_field"`
+	Field             float64 `mapstructure:"field" yaml:"field"`
+	Antiferromagnetic float64 `mapstructure:"antiferromagnetic" yaml:"antiferromagnetic"`
+	DisorderSeed      uint64  `mapstructure:"disorder_seed" yaml:"disorder_seed"`
 }
 
 // Run is what concerns the run as a whole.
@@ -53,6 +58,7 @@ type Run struct {
 // Local is the single-spin move.
 type Local struct {
 	Move   string `mapstructure:"move" yaml:"move"`
+	Order  string `mapstructure:"order" yaml:"order"`
 	Sweeps int    `mapstructure:"sweeps" yaml:"sweeps"`
 }
 

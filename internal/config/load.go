@@ -78,8 +78,16 @@ func Load(path string, assignments []string) (*Config, error) {
 		given[key] = true
 		faults = append(faults, assign(v, key, value)...)
 	}
-	if !given["system.q"] && v.GetString("system.model") == Ising {
-		v.Set("system.q", 2)
+	// Defaults that depend on the model.
+	system := System{Model: v.GetString("system.model")}
+	if q := system.colours(); q != 0 && !given["system.q"] {
+		v.Set("system.q", q)
+	}
+	if size := system.sizeByDefault(); size != nil && !given["system.size"] {
+		v.Set("system.size", size)
+	}
+	if slices.Contains(Models, system.Model) && !system.HasNetworks() && !given["run.moves"] {
+		v.Set("run.moves", []string{LocalMoves})
 	}
 
 	c := &Config{}

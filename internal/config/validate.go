@@ -10,14 +10,10 @@ import (
 	"time"
 
 	"neuralwl/models"
-	"neuralwl/sampler/lattice"
 )
 
 // Words that a configuration may use.
 const (
-	Potts = "potts"
-	Ising = "ising"
-
 	WangLandauMethod       = "wang-landau"
 	NeuralWangLandauMethod = "neural-wang-landau"
 	MulticanonicalMethod   = "multicanonical"
@@ -28,6 +24,9 @@ const (
 
 	HeatBath   = "heat_bath"
 	Metropolis = "metropolis"
+
+	Sequential = "sequential"
+	Random     = "random"
 )
 
 // Automatic stands for a choice that depends on the network.
@@ -71,22 +70,7 @@ func (c *Config) Validate() []error {
 		}
 	}
 
-	oneOf("system.model", c.System.Model, Potts, Ising)
-	if c.System.Q < lattice.MinColours || c.System.Q > lattice.MaxColours {
-		fault("system.q", "%d colours, allowed are %d..%d", c.System.Q, lattice.MinColours, lattice.MaxColours)
-	} else if c.System.Model == Ising && c.System.Q != 2 {
-		fault("system.q", "%d contradicts system.model ising, which has 2 states; leave system.q out or take system.model potts", c.System.Q)
-	}
-	switch {
-	case len(c.System.Size) != 2:
-		fault("system.size", "%v must be two sides [Lx, Ly]", c.System.Size)
-	case c.System.Size[0] < lattice.MinSide || c.System.Size[1] < lattice.MinSide:
-		fault("system.size", "%v: each side must be at least %d, so that the neighbours of a site differ", c.System.Size, lattice.MinSide)
-	default:
-		if err := lattice.Check(2, c.System.Size[0], c.System.Size[1]); err != nil {
-			fault("system.size", "%v", err)
-		}
-	}
+	c.System.validate(fault)
 
 	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
@@ -108,6 +92,9 @@ func (c *Config) Validate() []error {
 		if slices.Contains(c.Run.Moves[:i], move) {
 			fault("run.moves", "%s is named twice", move)
 		}
+	}
+	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.HasNetworks() {
+		fault("run.moves", "%s moves are made for system.model %s and %s, not for %s; leave run.moves out or set it to [%s]", NeuralMoves, Potts, Ising, c.System.Model, LocalMoves)
 	}
 
 	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, MulticanonicalMethod, CanonicalMethod)
@@ -134,6 +121,7 @@ func (c *Config) Validate() []error {
 	}
 
 	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
+	oneOf("local.order", c.Local.Order, Sequential, Random)
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.across", c.Neural.Across, 0, 1)

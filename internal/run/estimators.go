@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 
+	"neuralwl/internal/config"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 )
@@ -37,9 +38,12 @@ const maxDiscrepancy = 3
 func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble {
 	counts := s.Transitions()
 	if counts == nil {
+		if j.c.Run.Has(config.LocalMoves) {
+			slog.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", j.system.Levels(), "changes", sampler.Steps(j.system))
+		}
 		return nil
 	}
-	e, err := dos.FromTransitions(energy, sampler.Steps, counts, j.system.LnStates())
+	e, err := dos.FromTransitions(energy, sampler.Steps(j.system), counts, j.system.LnStates())
 	if err != nil {
 		slog.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
@@ -69,7 +73,7 @@ func (j *job) compareEstimators(r *result) (*EstimatorSummary, error) {
 	}
 	t, h := r.transitions, r.density
 	s := &EstimatorSummary{Levels: t.Len()}
-	if t.Energy[0] == float64(j.system.Energy(j.system.GroundLevel())) {
+	if t.Energy[0] == j.system.Energy(j.system.GroundLevel()) {
 		ground := newEstimate(t.LnG[0], t.Error[0])
 		s.GroundState = &ground
 	}

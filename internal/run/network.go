@@ -12,6 +12,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/networks"
 	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
 
@@ -81,7 +82,7 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 		return n, nil
 	}
 	n.trainer, err = trainer.New(trainer.Options{
-		System: j.system, Seed: c.Run.Seed,
+		System: j.system.(*lattice.Potts), Seed: c.Run.Seed, // others have no networks
 		Batch: c.Trainer.Batch, LearningRate: c.Trainer.LearningRate, Clip: c.Trainer.Clip,
 		Buffer: c.Trainer.Buffer,
 		Events: trainer.Events{Step: n.stepped},

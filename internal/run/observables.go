@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 
@@ -13,7 +14,8 @@ import (
 const ObservablesFile = "observables.csv"
 
 // The inverse temperatures of observables.csv and of the energy plot: gridPoints of
-// them around the infinite lattice's transition, within a factor of gridReach. Their
+// them around the infinite lattice's transition, or where that is not known around the
+// maximum of the specific heat, within a factor of gridReach. Their
 // distances grow exponentially with that from the transition, by gridSharpness in all:
 // as the transition of a finite lattice is the wider the farther off it is, it is
 // resolved at any size.
@@ -33,10 +35,39 @@ func betaGrid(transition float64) []float64 {
 	return betas
 }
 
-// infiniteTransition is the inverse temperature beta_t = ln(1 + sqrt q) of the Potts
-// model's transition on the infinite square lattice, by self-duality (Potts, Proc. Camb.
-// Phil. Soc. 48, 106 (1952)).
-func (j *job) infiniteTransition() float64 { return math.Log(1 + math.Sqrt(float64(j.system.Q()))) }
+// The inverse temperatures, in units of 1/J, among which the maximum of the specific heat
+// is looked for where the transition is not known: their ratio is coarseRatio.
+const (
+	coarseFirst = 1e-3
+	coarseLast  = 1e3
+	coarseRatio = 1.05
+)
+
+// searched lists inverse temperatures among which to look for the maximum of the specific
+// heat, ascending: around the transition, all over the range where it is not known.
+func (j *job) searched() (betas []float64) {
+	if beta := j.system.InfiniteTransition(); beta > 0 {
+		return betaGrid(beta)
+	}
+	for beta := coarseFirst; beta < coarseLast; beta *= coarseRatio {
+		betas = append(betas, beta)
+	}
+	return betas
+}
+
+// centre is the inverse temperature around which observables are computed. Where
+// neither the transition is known nor the specific heat has a maximum it is 1.
+func (j *job) centre(d *dos.Density) float64 {
+	if beta := j.system.InfiniteTransition(); beta > 0 {
+		return beta
+	}
+	maximum, err := d.HeatMaximum(j.searched())
+	if err != nil {
+		slog.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
+		return 1
+	}
+	return maximum.Beta
+}
 
 // observablesTable is the content of observables.csv: canonical averages per site over
 // the inverse temperature, each with its standard error, an empty field where that is

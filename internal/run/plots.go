@@ -7,6 +7,7 @@ import (
 
 	"neuralwl/internal/plots"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // Colours of the plots: the estimate, the exact result and error bands. Told apart by the
@@ -109,8 +110,8 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 			panel.Line(panel.names[0], exact, exactColour, 3.5)
 		}
 		panel.Line(panel.names[1], estimate, estimateColour, 1.2)
-		if !j.isCanonical() {
-			panel.Marker(panel.names[2], 1/j.infiniteTransition())
+		if beta := j.system.InfiniteTransition(); beta > 0 && !j.isCanonical() {
+			panel.Marker(panel.names[2], 1/beta)
 		}
 	}
 	return plots.Figure{energy, heat}
@@ -118,6 +119,9 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 
 // title names the system.
 func (j *job) title() string {
-	lx, ly := j.system.Size()
-	return fmt.Sprintf("Potts model, q = %d, %d x %d", j.system.Q(), lx, ly)
+	if p, ok := j.system.(*lattice.Potts); ok {
+		lx, ly := p.Size()
+		return fmt.Sprintf("Potts model, q = %d, %d x %d", p.Q(), lx, ly)
+	}
+	return j.system.String()
 }

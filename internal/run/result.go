@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
+	"neuralwl/sampler/lattice"
 )
 
 // exactSeconds is how long computing the exact density of states may take for it
@@ -33,7 +35,7 @@ type result struct {
 	unproduced []float64
 	exact      *dos.Density    // nil where it would take too long
 	difference *dos.Difference // from exact
-	known      int             // levels that have states, as far as is known
+	known      int             // levels that have states, as far as is known, 0 where it is not
 	missing    []float64       // energies of those that were never seen
 }
 
@@ -64,7 +66,7 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		return nil, errors.New("the run ended before any level was visited; give it more time (run.max_time)")
 	}
 	r.density.Normalise(p.LnStates())
-	r.canonical = r.density.Canonical(betaGrid(j.infiniteTransition()))
+	r.canonical = r.density.Canonical(betaGrid(j.centre(r.density.Density)))
 	r.transition = j.transition(r.density)
 
 	known := map[float64]bool{}
@@ -77,7 +79,7 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		for _, e := range r.exact.Energy {
 			known[e] = true
 		}
-	} else {
+	} else if p.LevelsKnown() {
 		for b := range p.Levels() {
 			if p.Possible(b) {
 				known[energy[b]] = true
@@ -99,15 +101,30 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 // computeExact returns the exact density of states, nil where it would take longer
 // than exactSeconds.
 func (j *job) computeExact(ctx context.Context) *dos.Density {
-	size := j.c.System.Size
-	plan, err := exact.Plan(j.c.System.Q, size[0], size[1])
-	if err != nil || plan.Seconds > exactSeconds {
-		return nil
+	var d *dos.Density
+	var err error
+	switch s := j.system.(type) {
+	case *lattice.Potts:
+		d, err = exactPotts(ctx, s)
+	case *lattice.Terms:
+		d, err = exactTerms(ctx, s)
 	}
-	counts, err := exact.Compute(ctx, j.c.System.Q, size[0], size[1], exact.Options{})
 	if err != nil {
 		slog.Warn("no comparison with the exact density of states", "reason", err)
 		return nil
+	}
+	return d
+}
+
+func exactPotts(ctx context.Context, p *lattice.Potts) (*dos.Density, error) {
+	lx, ly := p.Size()
+	plan, err := exact.Plan(p.Q(), lx, ly)
+	if err != nil || plan.Seconds > exactSeconds {
+		return nil, nil
+	}
+	counts, err := exact.Compute(ctx, p.Q(), lx, ly, exact.Options{})
+	if err != nil {
+		return nil, err
 	}
 	d := &dos.Density{}
 	lnG := counts.LnG()
@@ -115,5 +132,23 @@ func (j *job) computeExact(ctx context.Context) *dos.Density {
 		d.Energy = append(d.Energy, float64(e))
 		d.LnG = append(d.LnG, lnG[i])
 	}
-	return d
+	return d, nil
+}
+
+func exactTerms(ctx context.Context, s *lattice.Terms) (*dos.Density, error) {
+	if !exact.Enumerable(s) {
+		return nil, nil
+	}
+	counts, err := exact.Enumerate(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	d := &dos.Density{}
+	for level, n := range slices.Backward(counts) {
+		if n > 0 {
+			d.Energy = append(d.Energy, s.Energy(level))
+			d.LnG = append(d.LnG, math.Log(float64(n)))
+		}
+	}
+	return d, nil
 }

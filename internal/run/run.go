@@ -62,7 +62,7 @@ type job struct {
 	o       Options
 	folder  string
 	fs      disk.FS
-	system  *lattice.Potts
+	system  lattice.System
 	engine  *sampler.Engine
 	network *network // nil without neural moves
 	metrics *metrics.Metrics
@@ -159,8 +159,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 
 // prepare makes what follows from the configuration alone.
 func (j *job) prepare() (err error) {
-	size := j.c.System.Size
-	if j.system, err = lattice.NewPotts(j.c.System.Q, size[0], size[1]); err != nil {
+	if j.system, err = j.c.System.New(); err != nil {
 		return err
 	}
 	if j.yaml, err = j.c.YAML(); err != nil {
@@ -196,13 +195,17 @@ func (j *job) newEngine(workers int) (err error) {
 			StageEnded: func(p sampler.Progress) {
 				slog.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
 			},
-			LevelsFound: func(levels []int) { slog.Debug("levels found", "bonds", levels) },
+			LevelsFound: func(levels []int) { slog.Debug("levels found", "levels", levels) },
 		},
 	}
 	if j.c.Run.Has(config.LocalMoves) {
-		o.Local = sampler.HeatBath
-		if j.c.Local.Move == config.Metropolis {
+		switch {
+		case j.c.Local.Move == config.Metropolis:
 			o.Local = sampler.Metropolis
+		case j.c.Local.Order == config.Random:
+			o.Local = sampler.RandomHeatBath
+		default:
+			o.Local = sampler.HeatBath
 		}
 	}
 	if j.network != nil {

@@ -7,6 +7,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // Summary is the record of a run, written to summary.json.
@@ -20,7 +21,8 @@ type Summary struct {
 	Phases  []PhaseSummary  `json:"phases"`
 	Network *NetworkSummary `json:"network,omitempty"`
 	Levels  LevelSummary    `json:"levels"`
-	// GroundState compares ln g(E_min) with the known degeneracy, ln q.
+	// GroundState compares ln g(E_min) with the known degeneracy, ln q; nil where that is
+	// not known, too.
 	GroundState *GroundState `json:"ground_state,omitempty"`
 	// Exact is the difference from the exact density of states, where that can be
 	// computed in seconds.
@@ -46,7 +48,7 @@ type Summary struct {
 
 // LevelSummary counts energy levels.
 type LevelSummary struct {
-	Known   int       `json:"known"` // levels that have states, as far as is known
+	Known   int       `json:"known"` // levels that have states, as far as is known; 0 where it is not
 	Seen    int       `json:"seen"`
 	Missing []float64 `json:"missing"` // energies never visited
 	// Unproduced are energies that only the Wang-Landau phase visited: their ln g
@@ -100,7 +102,11 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 	if j.interrupted != nil {
 		check("completed", false, "%v", j.interrupted)
 	}
-	check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
+	if r.known > 0 {
+		check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
+	} else {
+		check("levels", true, "%d seen; which levels have states is not known for this system and is no evidence", r.density.Len())
+	}
 	check("production", len(r.unproduced) == 0, "%d levels without a visit", len(r.unproduced))
 	var trips, flatness float64
 	for _, phase := range j.phases {
@@ -120,6 +126,8 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 		check("windows", worst <= maxDiscrepancy, "%d windows differ by at most %.2f errors (rms) where they overlap, at most %d are allowed", len(r.windows)+1, worst, maxDiscrepancy)
 	}
 	switch {
+	case !lattice.GroundKnown(j.system):
+		check("ground state", true, "not known for this system, and no evidence; the lowest energy seen is %g", r.density.Energy[0])
 	case ground == nil:
 		check("ground state", false, "never visited")
 	case ground.Error == nil:
@@ -164,7 +172,7 @@ func (j *job) summarise(r *result) *Summary {
 		s.Canonical, s.Verdict = j.summariseCanonical(r), j.judgeCanonical(r)
 		return s
 	}
-	if r.density.Energy[0] == float64(j.system.Energy(j.system.GroundLevel())) {
+	if lattice.GroundKnown(j.system) && r.density.Energy[0] == j.system.Energy(j.system.GroundLevel()) {
 		s.GroundState = &GroundState{LnG: r.density.LnG[0], Known: j.system.LnGroundStates()}
 		if e := r.density.Error[0]; !math.IsNaN(e) {
 			s.GroundState.Error = &e

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"neuralwl/sampler/dos"
 )
@@ -10,8 +11,9 @@ import (
 // TransitionSummary tells where the transition is in this finite system, by several
 // criteria, and how sharp. Inverse temperatures are in units of 1/J.
 type TransitionSummary struct {
-	// Infinite is the exact inverse temperature of the infinite lattice, ln(1 + sqrt q).
-	Infinite float64 `json:"beta_infinite"`
+	// Infinite is the exact inverse temperature of the infinite lattice, 0 where it is not
+	// known; of the Potts model in two dimensions it is ln(1 + sqrt q).
+	Infinite float64 `json:"beta_infinite,omitempty"`
 	// HeatMaximum is where the specific heat is largest, Height how large per site.
 	HeatMaximum *Estimate `json:"beta_specific_heat_maximum,omitempty"`
 	Height      *Estimate `json:"specific_heat_maximum,omitempty"`
@@ -27,15 +29,18 @@ type TransitionSummary struct {
 type CoexistenceSummary struct {
 	EqualHeight Estimate `json:"beta_equal_height"`
 	EqualWeight Estimate `json:"beta_equal_weight"`
-	// StateWeight is where the ordered phase has q times the weight of the other.
+	// StateWeight is where the ordered phase has as many times the weight of the other as
+	// there are ground states, q in the Potts model.
 	StateWeight Estimate `json:"beta_weight_ratio_q"`
+	States      float64  `json:"ground_states"`
 	// LatentHeat is the distance of the peaks per site, in units of J.
 	LatentHeat Estimate `json:"latent_heat"`
-	// LatentHeatByWeights follows from the weights of the phases: ln q over L^2 times the
+	// LatentHeatByWeights follows from the weights of the phases: ln q over N times the
 	// difference of StateWeight and EqualWeight. It is much nearer to the infinite
 	// lattice's.
 	LatentHeatByWeights Estimate `json:"latent_heat_by_weights"`
-	// InterfaceTension is 2 sigma = ln(P_max/P_min)/L with the shorter side L.
+	// InterfaceTension is 2 sigma = ln(P_max/P_min)/A with the area A of an interface, in
+	// two dimensions the shorter side L.
 	InterfaceTension Estimate `json:"interface_tension_2sigma"`
 	// Resolution is the half width, in units of J, of the kernel through which the
 	// energy distribution was seen.
@@ -73,9 +78,16 @@ func (e Estimate) String() string {
 	return fmt.Sprintf("%.*f(%.0f)", digits, e.Value, *e.Error*math.Pow10(digits))
 }
 
-// finestResolution is the least half width, in units of J, with which the energy
-// distribution is looked at: narrower, the gaps between the lowest levels show.
-const finestResolution = 6
+// finestResolution is the least half width, in units of the largest step of the energy by
+// one site, with which the energy distribution is looked at: narrower, the gaps between
+// the lowest levels show. coarseResolution is the half width in the same units over the
+// square root of the number of sites: the peaks' standard deviation is sqrt(N C)/beta with
+// C per site in one phase, about 3 sqrt(N) for the Potts model of ten colours, whose
+// largest step is 4: a sixth of that hides the noise and leaves the peaks alone.
+const (
+	finestResolution = 1.5
+	coarseResolution = 0.125
+)
 
 // maxZeroSites is up to how many sites Fisher zeros are computed, a third of a second
 // for 256.
@@ -83,9 +95,9 @@ const maxZeroSites = 256
 
 // transition analyses the density of states near its transition.
 func (j *job) transition(d *dos.Ensemble) *TransitionSummary {
-	s := &TransitionSummary{Infinite: j.infiniteTransition()}
+	s := &TransitionSummary{Infinite: j.system.InfiniteTransition()}
 	n := float64(j.system.Sites())
-	heat, heatError, err := d.HeatMaximum(betaGrid(s.Infinite))
+	heat, heatError, err := d.HeatMaximum(j.searched())
 	if err != nil {
 		s.Remarks = append(s.Remarks, err.Error())
 		return s
@@ -93,21 +105,23 @@ func (j *job) transition(d *dos.Ensemble) *TransitionSummary {
 	beta, height := newEstimate(heat.Beta, heatError.Beta), newEstimate(heat.Height/n, heatError.Height/n)
 	s.HeatMaximum, s.Height = &beta, &height
 
-	// The peaks' standard deviation is sqrt(N C)/beta with C per site in one phase, about
-	// 3 sqrt(N) for q = 10: a sixth of that hides the noise and leaves the peaks alone.
-	resolution := max(finestResolution, math.Sqrt(n)/2)
-	if c, e, err := d.Coexistence(heat.Beta, resolution, float64(j.system.Q())); err != nil {
+	step := float64(j.system.MaxStep()) * (j.system.Energy(0) - j.system.Energy(1))
+	resolution := step * max(finestResolution, coarseResolution*math.Sqrt(n))
+	states := math.Round(math.Exp(j.system.LnGroundStates()))
+	if !(states > 1) {
+		s.Remarks = append(s.Remarks, "no analysis of two phases: the number of ordered phases is not known, or one")
+	} else if c, e, err := d.Coexistence(heat.Beta, resolution, states); err != nil {
 		s.Remarks = append(s.Remarks, err.Error())
 	} else {
-		lx, ly := j.system.Size()
-		side := float64(min(lx, ly))
+		area := n / float64(slices.Max(j.system.Sides()))
 		s.Coexistence = &CoexistenceSummary{
 			EqualHeight:         newEstimate(c.EqualHeight, e.EqualHeight),
 			EqualWeight:         newEstimate(c.EqualWeight, e.EqualWeight),
 			StateWeight:         newEstimate(c.StateWeight, e.StateWeight),
+			States:              states,
 			LatentHeat:          newEstimate(c.LatentHeat/n, e.LatentHeat/n),
 			LatentHeatByWeights: newEstimate(c.LatentHeatByWeights/n, e.LatentHeatByWeights/n),
-			InterfaceTension:    newEstimate(c.Barrier/side, e.Barrier/side),
+			InterfaceTension:    newEstimate(c.Barrier/area, e.Barrier/area),
 			Resolution:          resolution,
 		}
 	}

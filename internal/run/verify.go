@@ -45,7 +45,7 @@ type verifier struct {
 	folder string
 	checks []Check
 	c      *config.Config
-	system *lattice.Potts
+	system lattice.System
 	states [][]uint8 // configurations found in a checkpoint
 }
 
@@ -62,7 +62,7 @@ func Verify(folder string) ([]Check, error) {
 	}
 	v.c, err = config.Parse(data)
 	if err == nil {
-		v.system, err = lattice.NewPotts(v.c.System.Q, v.c.System.Size[0], v.c.System.Size[1])
+		v.system, err = v.c.System.New()
 	}
 	if v.check(ConfigFile, err, "%v", v.system) {
 		v.density()
@@ -99,8 +99,10 @@ func (v *verifier) density() {
 	}
 	v.check("normalisation", err, "ln of the sum of g is N ln q = %.6f", want)
 
-	ground, known := float64(v.system.Energy(v.system.GroundLevel())), v.system.LnGroundStates()
+	ground, known := v.system.Energy(v.system.GroundLevel()), v.system.LnGroundStates()
 	switch {
+	case !lattice.GroundKnown(v.system):
+		v.check("ground state", nil, "not known for this system; the lowest energy is %g", d.Energy[0])
 	case d.Energy[0] != ground:
 		v.check("ground state", fmt.Errorf("energy %g is not in %s", ground, DensityFile), "")
 	case d.Error == nil || math.IsNaN(d.Error[0]):
@@ -170,7 +172,11 @@ func (v *verifier) energies(s *saved) (remembered int, err error) {
 	if s.Trainer == nil {
 		return 0, nil
 	}
-	b := trainer.NewBuffer(v.system, v.c.Trainer.Buffer, rand.NewPCG(0, 0))
+	potts, ok := v.system.(*lattice.Potts)
+	if !ok {
+		return 0, fmt.Errorf("there are states to train a network with, which %v has not", v.system)
+	}
+	b := trainer.NewBuffer(potts, v.c.Trainer.Buffer, rand.NewPCG(0, 0))
 	err = b.Restore(&s.Trainer.Buffer)
 	return b.Len(), err
 }
@@ -182,6 +188,10 @@ func (v *verifier) bundles() {
 		if v.c.Run.Has(config.NeuralMoves) {
 			v.check(modelsFolder, errors.Join(err, errors.New("there is no network")), "")
 		}
+		return
+	}
+	if !v.c.System.HasNetworks() {
+		v.check(modelsFolder, fmt.Errorf("there are networks, which %v has not", v.system), "")
 		return
 	}
 	size := v.c.System.Size

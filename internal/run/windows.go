@@ -14,7 +14,7 @@ import (
 
 // windows are the energy windows of a configuration, of equal width but that the first
 // and the last have the levels, too, that are known to have no states.
-func windows(c *config.Config, p *lattice.Potts) []sampler.Window {
+func windows(c *config.Config, p lattice.System) []sampler.Window {
 	low, high := 0, p.Levels()-1
 	for low < high && !p.Possible(low) {
 		low++

@@ -70,6 +70,9 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	s := &session{o: o, c: o.Config}
 	c := s.c
+	if !c.System.HasNetworks() {
+		return nil, fmt.Errorf("there are networks for system.model %s and %s, not for %s", config.Potts, config.Ising, c.System.Model)
+	}
 	if s.system, err = lattice.NewPotts(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
 		return nil, err
 	}

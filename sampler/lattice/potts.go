@@ -79,6 +79,12 @@ func (p *Potts) Q() int { return p.q }
 // Size returns the sides Lx and Ly.
 func (p *Potts) Size() (lx, ly int) { return p.lx, p.ly }
 
+// Sides are Lx and Ly.
+func (p *Potts) Sides() []int { return []int{p.lx, p.ly} }
+
+// Colours is q.
+func (p *Potts) Colours() int { return p.q }
+
 // Sites is the number of sites N = Lx Ly.
 func (p *Potts) Sites() int { return p.lx * p.ly }
 
@@ -87,7 +93,7 @@ func (p *Potts) Sites() int { return p.lx * p.ly }
 func (p *Potts) Levels() int { return 2*p.Sites() + 1 }
 
 // Energy of the level B, -B in units of J.
-func (p *Potts) Energy(level int) int { return -level }
+func (p *Potts) Energy(level int) float64 { return float64(-level) }
 
 // GroundLevel is the level of the q uniform configurations, 2N.
 func (p *Potts) GroundLevel() int { return 2 * p.Sites() }
@@ -123,12 +129,25 @@ func (p *Potts) Possible(level int) bool {
 	return true
 }
 
+// LevelsKnown is true: see Possible.
+func (p *Potts) LevelsKnown() bool { return true }
+
+// MaxStep is the largest change of B by one site, all of its bonds.
+func (p *Potts) MaxStep() int { return Coordination }
+
+// InfiniteTransition is ln(1 + sqrt q), by self-duality (Potts, Proc. Camb. Phil. Soc.
+// 48, 106 (1952)).
+func (p *Potts) InfiniteTransition() float64 { return math.Log(1 + math.Sqrt(float64(p.q))) }
+
 // Neighbours returns the neighbour table, the right, left, lower and upper
 // neighbour of site i at [4i, 4i+4). It is shared and must not be written.
 func (p *Potts) Neighbours() []int32 { return p.neighbours }
 
 // Bonds counts the satisfied bonds B of a configuration of N colours.
 func (p *Potts) Bonds(state []uint8) int { return bonds(p.lx, p.ly, state) }
+
+// Level is Bonds.
+func (p *Potts) Level(state []uint8) int { return p.Bonds(state) }
 
 // BondsInt32 is Bonds for a configuration held as int32, the element type of the
 // networks' tensors.
@@ -155,16 +174,6 @@ func bonds[S uint8 | int32](lx, ly int, state []S) int {
 }
 
 // Validate returns an error if state is not a configuration of this system.
-func (p *Potts) Validate(state []uint8) error {
-	if len(state) != p.Sites() {
-		return fmt.Errorf("configuration has %d sites, the lattice %dx%d has %d", len(state), p.lx, p.ly, p.Sites())
-	}
-	for i, s := range state {
-		if int(s) >= p.q {
-			return fmt.Errorf("configuration: site %d has colour %d, allowed are 0..%d", i, s, p.q-1)
-		}
-	}
-	return nil
-}
+func (p *Potts) Validate(state []uint8) error { return validate(p, state) }
 
 func (p *Potts) String() string { return fmt.Sprintf("potts q=%d %dx%d", p.q, p.lx, p.ly) }

@@ -174,8 +174,8 @@ func TestPossibleAgainstReferences(t *testing.T) {
 		has := make([]bool, p.Levels())
 		for _, e := range d.Energy {
 			b := int(-e)
-			if p.Energy(b) != int(e) {
-				t.Fatalf("%v: energy of level %d is %d, not %v", p, b, p.Energy(b), e)
+			if p.Energy(b) != e {
+				t.Fatalf("%v: energy of level %d is %v, not %v", p, b, p.Energy(b), e)
 			}
 			has[b] = true
 		}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"neuralwl/sampler/lattice"
+)
+
+// The values of system.model.
+const (
+	Potts      = "potts"
+	Ising      = "ising"
+	Potts3D    = "potts3d"
+	BlumeCapel = "blume_capel"
+	IsingField = "ising_field"
+	RandomBond = "random_bond"
+	BaxterWu   = "baxter_wu"
+)
+
+// Models lists them.
+var Models = []string{Potts, Ising, Potts3D, BlumeCapel, IsingField, RandomBond, BaxterWu}
+
+// New returns the system of a configuration that was validated.
+func (s System) New() (lattice.System, error) {
+	if len(s.Size) != s.dimensions() {
+		return nil, fmt.Errorf("system.size: %v must be %d sides", s.Size, s.dimensions())
+	}
+	switch s.Model {
+	case Potts3D:
+		return system(lattice.NewPotts3D(s.Q, s.Size...))
+	case BlumeCapel:
+		return system(lattice.NewBlumeCapel(s.CrystalField, s.Size...))
+	case IsingField:
+		return system(lattice.NewIsingField(s.Field, s.Size...))
+	case RandomBond:
+		return system(lattice.NewRandomBond(s.Antiferromagnetic, s.DisorderSeed, s.Size...))
+	case BaxterWu:
+		return system(lattice.NewBaxterWu(s.Size...))
+	}
+	return system(lattice.NewPotts(s.Q, s.Size[0], s.Size[1]))
+}
+
+// system is s as an interface that is nil if there is an error.
+func system[S lattice.System](s S, err error) (lattice.System, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// HasNetworks reports whether networks propose configurations of the system.
+func (s System) HasNetworks() bool { return s.Model == Potts || s.Model == Ising }
+
+// Name is a short name for folders, such as q10-8x8.
+func (s System) Name() string {
+	name := s.Model
+	switch s.Model {
+	case Potts, Ising, Potts3D:
+		name = fmt.Sprintf("q%d", s.Q)
+	}
+	sides := make([]string, len(s.Size))
+	for i, l := range s.Size {
+		sides[i] = fmt.Sprint(l)
+	}
+	return name + "-" + strings.Join(sides, "x")
+}
+
+func (s System) dimensions() int {
+	if s.Model == Potts3D {
+		return 3
+	}
+	return 2
+}
+
+// colours is the number of colours that the model has, 0 where system.q tells.
+func (s System) colours() int {
+	switch s.Model {
+	case Ising, IsingField, RandomBond, BaxterWu:
+		return 2
+	case BlumeCapel:
+		return 3
+	}
+	return 0
+}
+
+// sizeByDefault is the model's default of system.size, nil for that of default.yaml.
+func (s System) sizeByDefault() []int {
+	switch s.Model {
+	case Potts3D:
+		return []int{6, 6, 6}
+	case BaxterWu:
+		return []int{9, 9}
+	}
+	return nil
+}
+
+// validate reports every fault of the section.
+func (s System) validate(fault func(key, format string, a ...any)) {
+	if !slices.Contains(Models, s.Model) {
+		fault("system.model", "%q is not one of %s", s.Model, strings.Join(Models, ", "))
+		return
+	}
+	if s.Q < lattice.MinColours || s.Q > lattice.MaxColours {
+		fault("system.q", "%d colours, allowed are %d..%d", s.Q, lattice.MinColours, lattice.MaxColours)
+	} else if q := s.colours(); q != 0 && s.Q != q {
+		fault("system.q", "%d contradicts system.model %s, which has %d states; leave system.q out or take system.model potts", s.Q, s.Model, q)
+	}
+	if n := s.dimensions(); len(s.Size) != n {
+		fault("system.size", "%v must be %d sides %v", s.Size, n, []string{"[Lx, Ly]", "[Lx, Ly, Lz]"}[n-2])
+	} else {
+		var err error
+		switch s.Model {
+		case Potts3D:
+			err = lattice.CheckPotts3D(lattice.MinColours, s.Size...)
+		case BaxterWu:
+			err = lattice.CheckBaxterWu(s.Size...)
+		default:
+			err = lattice.CheckIsingField(0, s.Size...)
+		}
+		if err != nil {
+			fault("system.size", "%v", err)
+		}
+	}
+	// A coupling of another model would be ignored, which is not what was meant.
+	for _, c := range []struct {
+		key, model string
+		given      bool
+		check      error
+	}{
+		{"system.crystal_field", BlumeCapel, s.CrystalField != 0, lattice.CheckBlumeCapel(s.CrystalField, 3, 3)},
+		{"system.field", IsingField, s.Field != 0, lattice.CheckIsingField(s.Field, 3, 3)},
+		{"system.antiferromagnetic", RandomBond, s.Antiferromagnetic != DefaultAntiferromagnetic, lattice.CheckRandomBond(s.Antiferromagnetic, 3, 3)},
+		{"system.disorder_seed", RandomBond, s.DisorderSeed != DefaultDisorderSeed, nil},
+	} {
+		switch {
+		case s.Model == c.model && c.check != nil:
+			fault(c.key, "%v", c.check)
+		case s.Model != c.model && c.given:
+			fault(c.key, "system.model %s has no such parameter, %s has; leave it out", s.Model, c.model)
+		}
+	}
+}
+
+// Defaults of the parameters of random_bond.
+const (
+	DefaultAntiferromagnetic = 0.5
+	DefaultDisorderSeed      = 1
+)

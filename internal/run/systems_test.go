@@ -1,0 +1,111 @@
+package run_test
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/run"
+	"neuralwl/sampler/dos"
+)
+
+// check finds a check of a verdict or of Verify by its name.
+func check(t *testing.T, checks []run.Check, name string) run.Check {
+	t.Helper()
+	k := slices.IndexFunc(checks, func(c run.Check) bool { return c.Name == name })
+	if k < 0 {
+		t.Fatalf("no check %q in %+v", name, checks)
+	}
+	return checks[k]
+}
+
+// TestSystems performs a run of every system small enough to be enumerated: the result is
+// within its errors of the exact one, the verdict and nwl verify agree with it, and
+// observables are computed around the maximum of the specific heat.
+func TestSystems(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings    string
+		known       bool // ground states
+		groundLevel float64
+	}{
+		"potts3d":              {"system.model=potts3d system.q=2 system.size=3x3x3 local.move=metropolis", true, -81},
+		"blume_capel":          {"system.model=blume_capel system.crystal_field=1.75 system.size=3x4", true, -3},
+		"ising_field":          {"system.model=ising_field system.field=0.5 system.size=4x4 local.order=random", true, -40},
+		"random_bond":          {"system.model=random_bond system.size=4x4 system.disorder_seed=3", false, 0},
+		"random_bond, none":    {"system.model=random_bond system.antiferromagnetic=0 system.size=4x4", true, -32},
+		"baxter_wu":            {"system.model=baxter_wu system.size=6x3 production.passes=1200", true, -36},
+		"ising, random orders": {"system.model=ising system.size=4x4 run.moves=local local.order=random", true, -32},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), "run")
+			settings := strings.Fields(c.settings)
+			if !strings.HasPrefix(name, "potts3d") {
+				// quick has three colours; these models have their own number.
+				settings = append(settings, "system.q="+map[bool]string{true: "3", false: "2"}[name == "blume_capel"])
+			}
+			s := perform(t, folder, settings...)
+			if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA)+len(s.Exact.MissingB) > 0 {
+				t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)
+			}
+			if s.Estimators == nil || s.Estimators.Exact.RMS > 0.1 {
+				t.Errorf("estimate from transitions: %+v", s.Estimators)
+			}
+			if (s.GroundState != nil) != c.known {
+				t.Errorf("ground state %+v", s.GroundState)
+			}
+			detail := check(t, s.Verdict.Checks, "ground state").Detail
+			if c.known == strings.Contains(detail, "not known") {
+				t.Errorf("ground state: %s", detail)
+			}
+			d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.known && name != "ising, random orders" && d.Energy[0] != c.groundLevel {
+				t.Errorf("the ground states have the energy %v, want %v", d.Energy[0], c.groundLevel)
+			}
+			// The maximum of the specific heat is inside the range of the observables.
+			columns := observables(t, folder)
+			heat := columns["specific_heat"]
+			k := slices.Index(heat, slices.Max(heat))
+			if k == 0 || k == len(heat)-1 || s.Transition.HeatMaximum == nil {
+				t.Errorf("specific heat largest at point %d of %d, transition %+v", k, len(heat), s.Transition)
+			}
+			for i, beta := range columns["beta"] {
+				if at := d.At(beta); math.Abs(at.Energy/columns["energy"][i]-16) > 1e-9 && strings.HasSuffix(c.settings, "4x4") {
+					t.Errorf("beta = %v: energy %v per site, %v in all", beta, columns["energy"][i], at.Energy)
+				}
+			}
+			checks, err := run.Verify(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range checks {
+				if !c.Passed {
+					t.Errorf("verify: %+v", c)
+				}
+			}
+		})
+	}
+}
+
+// TestUnknownSystem performs a run too large to be enumerated of a system of which little
+// is known: what is not known is no evidence, and says so.
+func TestUnknownSystem(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	s := perform(t, folder, "system.model=random_bond", "system.q=2", "system.size=6x6", "wang_landau.final_ln_f=1e-5")
+	if s.Exact != nil || s.Levels.Known != 0 || s.GroundState != nil || s.Transition.Infinite != 0 || s.Transition.Coexistence != nil {
+		t.Errorf("%+v", s)
+	}
+	for _, name := range []string{"levels", "ground state"} {
+		if c := check(t, s.Verdict.Checks, name); !c.Passed || !strings.Contains(c.Detail, "no evidence") {
+			t.Errorf("%+v", c)
+		}
+	}
+	if c := check(t, s.Verdict.Checks, "round trips"); !c.Passed {
+		t.Errorf("%+v", c)
+	}
+}

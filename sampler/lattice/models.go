@@ -1,0 +1,265 @@
+package lattice
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// checkTorus returns an error unless there are the given number of sides, each at least
+// MinSide and a multiple of step.
+func checkTorus(sides []int, dimensions, step int) error {
+	if len(sides) != dimensions {
+		return fmt.Errorf("size = %s: %d sides are needed", sizeString(sides), dimensions)
+	}
+	sites := 1
+	for _, l := range sides {
+		if l < MinSide || l%step != 0 {
+			if step > 1 {
+				return fmt.Errorf("size = %s: each side must be a multiple of %d", sizeString(sides), step)
+			}
+			return fmt.Errorf("size = %s: each side of the torus must be at least %d", sizeString(sides), MinSide)
+		}
+		if sites > maxSites/l {
+			return fmt.Errorf("size = %s: more than %d sites", sizeString(sides), maxSites)
+		}
+		sites *= l
+	}
+	return nil
+}
+
+// torusPairs lists the nearest neighbours of a hypercubic torus as terms of kind 0: of
+// site i those one step up in each direction, the first side varying fastest.
+func torusPairs(sides []int) []Term {
+	sites := 1
+	for _, l := range sides {
+		sites *= l
+	}
+	terms := make([]Term, 0, sites*len(sides))
+	for i := range sites {
+		stride := 1
+		for _, l := range sides {
+			x := i / stride % l
+			terms = append(terms, Term{Sites: [3]int{i, i + ((x+1)%l-x)*stride}})
+			stride *= l
+		}
+	}
+	return terms
+}
+
+// ising is the energy -s s' of two spins +-1, the colours 1 and 0.
+func ising(a, b, _ int) int { return -(2*a - 1) * (2*b - 1) }
+
+// CheckPotts3D returns an error that names every argument with which there is no such
+// system.
+func CheckPotts3D(q int, sides ...int) error {
+	var faults []error
+	if q < MinColours || q > MaxColours {
+		faults = append(faults, fmt.Errorf("q = %d: the number of colours must be %d..%d", q, MinColours, MaxColours))
+	}
+	return errors.Join(append(faults, checkTorus(sides, 3, 1))...)
+}
+
+// NewPotts3D returns the q-state Potts model on a periodic simple cubic lattice,
+//
+//	E = -J sum over bonds <ij> of delta(s_i, s_j).
+func NewPotts3D(q int, sides ...int) (*Terms, error) {
+	if err := CheckPotts3D(q, sides...); err != nil {
+		return nil, fmt.Errorf("potts model: %w", err)
+	}
+	return pottsTerms(q, sides)
+}
+
+// PottsTerms returns the system p as a sum of terms, with the same levels.
+func PottsTerms(p *Potts) (*Terms, error) { return pottsTerms(p.q, p.Sides()) }
+
+func pottsTerms(q int, sides []int) (*Terms, error) {
+	m := Model{
+		Name: fmt.Sprintf("potts q=%d", q), Sides: sides, Colours: q,
+		Kinds: []Kind{{2, func(a, b, _ int) int {
+			if a == b {
+				return -1
+			}
+			return 0
+		}}},
+		Terms: torusPairs(sides),
+	}
+	m.Ground = &Ground{-len(m.Terms), float64(q)}
+	if len(sides) == 2 {
+		m.Transition = math.Log(1 + math.Sqrt(float64(q)))
+	}
+	return New(m)
+}
+
+// CheckBlumeCapel returns an error if there is no such system.
+func CheckBlumeCapel(d float64, sides ...int) error {
+	_, _, err := fraction("crystal field D", d)
+	return errors.Join(err, checkTorus(sides, 2, 1))
+}
+
+// NewBlumeCapel returns the Blume-Capel model on a periodic square lattice,
+//
+//	E = -J sum over bonds <ij> of s_i s_j + D sum over sites of s_i^2, s_i = -1, 0, 1,
+//
+// the colours 0, 1, 2 (Blume, Phys. Rev. 141, 517 (1966); Capel, Physica 32, 966
+// (1966)). D is in units of J.
+func NewBlumeCapel(d float64, sides ...int) (*Terms, error) {
+	if err := CheckBlumeCapel(d, sides...); err != nil {
+		return nil, fmt.Errorf("blume-capel model: %w", err)
+	}
+	field, one, _ := fraction("", d)
+	m := Model{
+		Name: fmt.Sprintf("blume-capel D=%g", d), Sides: sides, Colours: 3, Denominator: one,
+		Kinds: []Kind{{2, func(a, b, _ int) int { return -one * (a - 1) * (b - 1) }}},
+		Terms: torusPairs(sides),
+		Field: func(c int) int { return field * (c - 1) * (c - 1) },
+	}
+	// As E = J/2 sum over bonds of (s_i - s_j)^2 + (D - 2J) sum of s_i^2, all sites are
+	// alike in a ground state.
+	energy := len(m.Terms) / 2 * (field - 2*one)
+	m.Ground = &Ground{min(energy, 0), 2}
+	switch {
+	case energy == 0:
+		m.Ground.States = 3
+	case energy > 0:
+		m.Ground.States = 1
+	}
+	return New(m)
+}
+
+// CheckIsingField returns an error if there is no such system.
+func CheckIsingField(h float64, sides ...int) error {
+	_, _, err := fraction("field h", h)
+	return errors.Join(err, checkTorus(sides, 2, 1))
+}
+
+// NewIsingField returns the Ising model in a field on a periodic square lattice,
+//
+//	E = -J sum over bonds <ij> of s_i s_j - h sum over sites of s_i, s_i = -1, 1,
+//
+// the colours 0 and 1. h is in units of J.
+func NewIsingField(h float64, sides ...int) (*Terms, error) {
+	if err := CheckIsingField(h, sides...); err != nil {
+		return nil, fmt.Errorf("ising model: %w", err)
+	}
+	field, one, _ := fraction("", h)
+	m := Model{
+		Name: fmt.Sprintf("ising h=%g", h), Sides: sides, Colours: 2, Denominator: one,
+		Kinds: []Kind{{2, func(a, b, _ int) int { return one * ising(a, b, 0) }}},
+		Terms: torusPairs(sides),
+		Field: func(c int) int { return -field * (2*c - 1) },
+	}
+	sites := len(m.Terms) / 2
+	m.Ground = &Ground{-len(m.Terms)*one - sites*max(field, -field), 1}
+	if field == 0 {
+		m.Ground.States = 2
+		m.Transition = math.Log(1+math.Sqrt2) / 2
+	}
+	return New(m)
+}
+
+// CheckRandomBond returns an error if there is no such system.
+func CheckRandomBond(p float64, sides ...int) error {
+	var fault error
+	if !(p >= 0 && p <= 1) {
+		fault = fmt.Errorf("p = %g: the share of antiferromagnetic bonds must be within 0..1", p)
+	}
+	return errors.Join(fault, checkTorus(sides, 2, 1))
+}
+
+// NewRandomBond returns the random-bond Ising model, the +-J spin glass, on a periodic
+// square lattice,
+//
+//	E = - sum over bonds <ij> of J_ij s_i s_j, s_i = -1, 1,
+//
+// the colours 0 and 1 (Edwards, Anderson, J. Phys. F 5, 965 (1975)). J_ij is -J with
+// probability p and else J, decided for every bond by itself by seed. The ground states
+// are known only where all bonds can be satisfied.
+func NewRandomBond(p float64, seed uint64, sides ...int) (*Terms, error) {
+	if err := CheckRandomBond(p, sides...); err != nil {
+		return nil, fmt.Errorf("random-bond model: %w", err)
+	}
+	m := Model{
+		Name: fmt.Sprintf("random-bond p=%g disorder %d", p, seed), Sides: sides, Colours: 2,
+		Kinds: []Kind{{2, ising}, {2, func(a, b, _ int) int { return -ising(a, b, 0) }}},
+		Terms: torusPairs(sides),
+	}
+	for k := range m.Terms {
+		if float64(mix(mix(seed)^uint64(k))>>11)*0x1p-53 < p {
+			m.Terms[k].Kind = 1
+		}
+	}
+	if unfrustrated(m.Terms) {
+		m.Ground = &Ground{-len(m.Terms), 2}
+		if p == 0 {
+			m.Transition = math.Log(1+math.Sqrt2) / 2
+		}
+	}
+	return New(m)
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+func mix(z uint64) uint64 {
+	z += 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// unfrustrated reports whether spins can satisfy all bonds, of kind 0 those between
+// equal and of kind 1 those between opposite ones.
+func unfrustrated(terms []Term) bool {
+	neighbours := map[int][]Term{}
+	for _, t := range terms {
+		i, j := t.Sites[0], t.Sites[1]
+		neighbours[i] = append(neighbours[i], t)
+		neighbours[j] = append(neighbours[j], Term{t.Kind, [3]int{j, i}})
+	}
+	spins := map[int]int{0: 0}
+	for open := []int{0}; len(open) > 0; open = open[1:] {
+		i := open[0]
+		for _, t := range neighbours[i] {
+			j, want := t.Sites[1], (spins[i]+t.Kind)%2
+			if spin, known := spins[j]; !known {
+				spins[j] = want
+				open = append(open, j)
+			} else if spin != want {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// CheckBaxterWu returns an error if there is no such system.
+func CheckBaxterWu(sides ...int) error { return checkTorus(sides, 2, 3) }
+
+// NewBaxterWu returns the Baxter-Wu model on a periodic triangular lattice whose sides
+// are multiples of 3,
+//
+//	E = -J sum over triangles of s_i s_j s_k, s_i = -1, 1,
+//
+// the colours 0 and 1 (Baxter, Wu, Phys. Rev. Lett. 31, 1294 (1973)). It has the ground
+// states of all spins up and of two of the three sublattices turned over, four in all,
+// and the transition temperature of the Ising model on the square lattice.
+func NewBaxterWu(sides ...int) (*Terms, error) {
+	if err := CheckBaxterWu(sides...); err != nil {
+		return nil, fmt.Errorf("baxter-wu model: %w", err)
+	}
+	lx, ly := sides[0], sides[1]
+	m := Model{
+		Name: "baxter-wu", Sides: sides, Colours: 2,
+		Kinds:      []Kind{{3, func(a, b, c int) int { return -(2*a - 1) * (2*b - 1) * (2*c - 1) }}},
+		Transition: math.Log(1+math.Sqrt2) / 2,
+	}
+	for y := range ly {
+		for x := range lx {
+			right, up := (x+1)%lx, (y+1)%ly
+			m.Terms = append(m.Terms,
+				Term{Sites: [3]int{y*lx + x, y*lx + right, up*lx + x}},
+				Term{Sites: [3]int{y*lx + right, up*lx + x, up*lx + right}})
+		}
+	}
+	m.Ground = &Ground{-len(m.Terms), 4}
+	return New(m)
+}

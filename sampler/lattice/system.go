@@ -1,0 +1,77 @@
+package lattice
+
+import (
+	"fmt"
+	"math"
+)
+
+// System is what sampling and the evaluation of samples need to know of a spin system.
+// Potts is one with kernels of its own; all others are made by New from a Model.
+//
+// A configuration is a []uint8 of N colours 0..Colours()-1. Its energy is a level, a
+// whole number 0..Levels()-1: levels ascend as the energy descends, in equal steps, so
+// that for Potts the level is the number of satisfied bonds.
+type System interface {
+	fmt.Stringer
+	// Sides of the lattice; N is their product.
+	Sides() []int
+	Sites() int
+	Colours() int
+
+	// Levels is the number of levels on paper. Possible tells which of them no
+	// configuration has, as far as simple rules go; LevelsKnown is whether these rules
+	// are (nearly) complete, so that a level never seen is a level missed.
+	Levels() int
+	Possible(level int) bool
+	LevelsKnown() bool
+	// MaxStep is the largest change of the level by one site.
+	MaxStep() int
+	// Energy of a level in units of J.
+	Energy(level int) float64
+	// Level of a configuration.
+	Level(state []uint8) int
+
+	// GroundLevel is the level of the ground states and LnGroundStates ln of their
+	// number. That is NaN where neither is known; then GroundLevel is a bound that no
+	// configuration exceeds.
+	GroundLevel() int
+	LnGroundStates() float64
+	// PeakLevel is the mean level at infinite temperature, rounded down. The density of
+	// states has its maximum near there.
+	PeakLevel() int
+	// LnStates is ln of the number of configurations.
+	LnStates() float64
+	// InfiniteTransition is the inverse temperature of the transition on the infinite
+	// lattice, 0 where it is not known or there is none.
+	InfiniteTransition() float64
+
+	// Validate returns an error if state is not a configuration of this system.
+	Validate(state []uint8) error
+}
+
+// GroundKnown reports whether the ground states of a system are known.
+func GroundKnown(s System) bool { return !math.IsNaN(s.LnGroundStates()) }
+
+func validate(s System, state []uint8) error {
+	if len(state) != s.Sites() {
+		return fmt.Errorf("configuration has %d sites, the lattice %s has %d", len(state), sizeString(s.Sides()), s.Sites())
+	}
+	for i, colour := range state {
+		if int(colour) >= s.Colours() {
+			return fmt.Errorf("configuration: site %d has colour %d, allowed are 0..%d", i, colour, s.Colours()-1)
+		}
+	}
+	return nil
+}
+
+// sizeString writes sides as in 8x8.
+func sizeString(sides []int) string {
+	text := ""
+	for i, l := range sides {
+		if i > 0 {
+			text += "x"
+		}
+		text += fmt.Sprint(l)
+	}
+	return text
+}

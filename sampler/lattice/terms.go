@@ -1,0 +1,408 @@
+package lattice
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Model describes a spin system by its interactions: New makes a System of it. Energies
+// are whole numbers in units of J/Denominator.
+type Model struct {
+	// Name is what String returns, with the parameters but without the size.
+	Name  string
+	Sides []int // of the lattice; N is their product
+	// Colours is the number of values of a site, MinColours..MaxColours.
+	Colours int
+	// Denominator of the unit of energy, default 1.
+	Denominator int
+	// Kinds of interaction and the places where they are.
+	Kinds []Kind
+	Terms []Term
+	// Field is the energy of a site by its colour; nil for none.
+	Field func(colour int) int
+	// Ground is nil where the ground states are not known.
+	Ground *Ground
+	// Transition is the inverse temperature, in units of 1/J, of the transition on the
+	// infinite lattice, 0 where it is not known.
+	Transition float64
+}
+
+// Kind is an interaction of Order 2 or 3 sites. Energy must not depend on the order of
+// its arguments, the sites' colours; with two sites the third one is 0.
+type Kind struct {
+	Order  int
+	Energy func(a, b, c int) int
+}
+
+// Term is one interaction: the index of its kind and its sites, all different. With two
+// sites the third one is ignored.
+type Term struct {
+	Kind  int
+	Sites [3]int
+}
+
+// Ground is the energy of the ground states in the model's unit, and their number.
+type Ground struct {
+	Energy int
+	States float64
+}
+
+// Terms is a System made of a Model: tables by which one set of kernels moves any of
+// them.
+type Terms struct {
+	m       Model
+	sites   int
+	levels  int
+	maxStep int
+	peak    int
+	ground  int
+	// The level is (top - E)/unit, both in the model's unit of energy.
+	top, unit int
+
+	first  []int32
+	bonds  []Bond
+	gain   []int32
+	field  []int32
+	states []float64 // number of ground states, none where they are not known
+}
+
+// Bond is a term as one of its sites sees it: the other sites A and B, and where in the
+// table of gains its kind begins. See Tables.
+type Bond struct {
+	A, B   int32
+	Offset int32
+	Factor int32 // of the colour of B: q with three sites, 0 with two, where B is A
+}
+
+// maxLevels bounds the tables that have an entry for every level.
+const maxLevels = 1 << 24
+
+// New returns the system that a model describes, or an error that lists what is wrong
+// with it.
+func New(m Model) (*Terms, error) {
+	if m.Denominator == 0 {
+		m.Denominator = 1
+	}
+	t := &Terms{m: m}
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	lowest, highest := t.scale()
+	if t.unit == 0 {
+		return nil, fmt.Errorf("model %s: the energy is the same for all configurations", m.Name)
+	}
+	t.top = highest
+	t.levels = (highest-lowest)/t.unit + 1
+	if t.levels > maxLevels {
+		return nil, fmt.Errorf("model %s: %d energy levels, at most %d are supported; choose a smaller lattice or couplings with a larger common unit", m.Name, t.levels, maxLevels)
+	}
+	t.tabulate()
+	t.ground = t.levels - 1
+	if g := m.Ground; g != nil {
+		t.ground = (t.top - g.Energy) / t.unit
+		t.states = []float64{g.States}
+		if t.Energy(t.ground) != float64(g.Energy)/float64(m.Denominator) || t.ground < 0 || t.ground >= t.levels {
+			return nil, fmt.Errorf("model %s: no level has the energy %d of the ground states", m.Name, g.Energy)
+		}
+	}
+	return t, nil
+}
+
+// check finds what is wrong with the model.
+func (t *Terms) check() error {
+	m := &t.m
+	var faults []error
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	t.sites = 1
+	for _, l := range m.Sides {
+		if l < 1 || t.sites > maxSites/l {
+			fault("size = %s: sides must be positive and all sites together at most %d", sizeString(m.Sides), maxSites)
+			break
+		}
+		t.sites *= l
+	}
+	if len(m.Sides) == 0 {
+		fault("no sides")
+	}
+	if m.Colours < MinColours || m.Colours > MaxColours {
+		fault("%d colours, allowed are %d..%d", m.Colours, MinColours, MaxColours)
+	}
+	if m.Denominator < 1 {
+		fault("denominator %d, at least 1 is needed", m.Denominator)
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	for k, kind := range m.Kinds {
+		if kind.Order != 2 && kind.Order != 3 {
+			fault("kind %d: interactions of 2 or 3 sites are supported, not of %d", k, kind.Order)
+			continue
+		}
+		t.eachColours(kind, func(a, b, c int) {
+			e := kind.Energy(a, b, c)
+			if e != kind.Energy(b, a, c) || kind.Order == 3 && e != kind.Energy(a, c, b) {
+				fault("kind %d: the energy of the colours %d, %d, %d depends on their order", k, a, b, c)
+			}
+		})
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	for k, term := range m.Terms {
+		if term.Kind < 0 || term.Kind >= len(m.Kinds) {
+			fault("term %d: there is no kind %d", k, term.Kind)
+			continue
+		}
+		sites := term.Sites[:m.Kinds[term.Kind].Order]
+		for i, s := range sites {
+			if s < 0 || s >= t.sites || slices.Contains(sites[:i], s) {
+				fault("term %d: its sites %v must be different and within 0..%d", k, sites, t.sites-1)
+				break
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// eachColours calls f with all colours of the sites of a kind.
+func (t *Terms) eachColours(kind Kind, f func(a, b, c int)) {
+	q, last := t.m.Colours, 1
+	if kind.Order == 3 {
+		last = q
+	}
+	for a := range q {
+		for b := range q {
+			for c := range last {
+				f(a, b, c)
+			}
+		}
+	}
+}
+
+// scale finds the unit of the levels, the greatest common divisor of all differences of
+// energies, and the bounds of the energy that follow from every term by itself.
+func (t *Terms) scale() (lowest, highest int) {
+	m := &t.m
+	extend := func(count int, energies []int) {
+		low, high := slices.Min(energies), slices.Max(energies)
+		lowest += count * low
+		highest += count * high
+		for _, e := range energies {
+			if count > 0 {
+				t.unit = gcd(t.unit, high-e)
+			}
+		}
+	}
+	count := make([]int, len(m.Kinds))
+	for _, term := range m.Terms {
+		count[term.Kind]++
+	}
+	for k, kind := range m.Kinds {
+		var energies []int
+		t.eachColours(kind, func(a, b, c int) { energies = append(energies, kind.Energy(a, b, c)) })
+		extend(count[k], energies)
+	}
+	if m.Field != nil {
+		energies := make([]int, m.Colours)
+		for c := range energies {
+			energies[c] = m.Field(c)
+		}
+		extend(t.sites, energies)
+	}
+	return lowest, highest
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// tabulate makes the tables of the kernels, and with them peak and largest step.
+func (t *Terms) tabulate() {
+	m, q := &t.m, t.m.Colours
+	mean := 0.0 // level at infinite temperature
+	offsets := make([]int32, len(m.Kinds))
+	means := make([]float64, len(m.Kinds))
+	steps := make([][]int, len(m.Kinds)) // largest gain from one colour to another, [from*q+to]
+	for k, kind := range m.Kinds {
+		offsets[k] = int32(len(t.gain))
+		high := math.MinInt
+		t.eachColours(kind, func(a, b, c int) { high = max(high, kind.Energy(a, b, c)) })
+		// The site's own colour, a, comes last in the table. With two sites b is the
+		// other one's and c is 0.
+		n := 0
+		last := 1
+		if kind.Order == 3 {
+			last = q
+		}
+		steps[k] = slices.Repeat([]int{math.MinInt}, q*q)
+		for c := range last {
+			for b := range q {
+				row := make([]int32, q)
+				for a := range q {
+					row[a] = int32((high - kind.Energy(a, b, c)) / t.unit)
+					means[k] += float64(row[a])
+					n++
+				}
+				t.gain = append(t.gain, row...)
+				for from, x := range row {
+					for to, y := range row {
+						steps[k][from*q+to] = max(steps[k][from*q+to], int(y-x))
+					}
+				}
+			}
+		}
+		means[k] /= float64(n)
+	}
+	t.field = make([]int32, q)
+	if m.Field != nil {
+		high := math.MinInt
+		for c := range q {
+			high = max(high, m.Field(c))
+		}
+		for c := range t.field {
+			t.field[c] = int32((high - m.Field(c)) / t.unit)
+			mean += float64(t.sites) * float64(t.field[c]) / float64(q)
+		}
+	}
+
+	count := make([]int32, t.sites+1)
+	for _, term := range m.Terms {
+		mean += means[term.Kind]
+		for _, s := range term.Sites[:m.Kinds[term.Kind].Order] {
+			count[s+1]++
+		}
+	}
+	for i := range t.sites {
+		count[i+1] += count[i]
+	}
+	t.first = slices.Clone(count)
+	t.bonds = make([]Bond, count[t.sites])
+	kinds := make([]int, len(t.bonds))
+	for _, term := range m.Terms {
+		sites := term.Sites[:m.Kinds[term.Kind].Order]
+		for i, s := range sites {
+			b := Bond{Offset: offsets[term.Kind], A: int32(sites[(i+1)%len(sites)])}
+			b.B = b.A
+			if len(sites) == 3 {
+				b.B, b.Factor = int32(sites[(i+2)%3]), int32(q)
+			}
+			kinds[count[s]] = term.Kind
+			t.bonds[count[s]] = b
+			count[s]++
+		}
+	}
+	// The mean is a fraction with a small denominator: what is just below a whole number
+	// is that number, rounded.
+	t.peak = int(math.Floor(mean + 1e-6))
+	t.maxStep = t.largestStep(kinds, steps)
+}
+
+// largestStep bounds the change of the level by one site; sites with the same kinds of
+// bonds are alike.
+func (t *Terms) largestStep(kinds []int, steps [][]int) int {
+	q, largest := t.m.Colours, 0
+	known := map[string]bool{}
+	for i := range t.sites {
+		composition := make([]int, len(steps))
+		for _, k := range kinds[t.first[i]:t.first[i+1]] {
+			composition[k]++
+		}
+		if key := fmt.Sprint(composition); known[key] {
+			continue
+		} else {
+			known[key] = true
+		}
+		for from := range q {
+			for to := range q {
+				step := int(t.field[to] - t.field[from])
+				for k, n := range composition {
+					step += n * steps[k][from*q+to]
+				}
+				largest = max(largest, step)
+			}
+		}
+	}
+	return largest
+}
+
+// Tables are what the kernels move by. The level is a sum of gains: site i has the bonds
+// first[i]..first[i+1]-1, and with the colour c it gains field[c] and from each bond b
+//
+//	gain[b.Offset + (state[b.A] + b.Factor state[b.B]) q + c].
+//
+// Shared, not to be written.
+func (t *Terms) Tables() (first []int32, bonds []Bond, gain, field []int32) {
+	return t.first, t.bonds, t.gain, t.field
+}
+
+// Level of a configuration: each term counts at the site with its lowest index.
+func (t *Terms) Level(state []uint8) int {
+	level, q := 0, int32(t.m.Colours)
+	for i, c := range state {
+		level += int(t.field[c])
+		for _, b := range t.bonds[t.first[i]:t.first[i+1]] {
+			if int(b.A) > i && int(b.B) > i {
+				others := int32(state[b.A]) + b.Factor*int32(state[b.B])
+				level += int(t.gain[b.Offset+others*q+int32(c)])
+			}
+		}
+	}
+	return level
+}
+
+// Energy of a level in units of J.
+func (t *Terms) Energy(level int) float64 {
+	return float64(t.top-t.unit*level) / float64(t.m.Denominator)
+}
+
+// LnGroundStates is ln of the number of ground states, NaN where it is not known.
+func (t *Terms) LnGroundStates() float64 {
+	if t.states == nil {
+		return math.NaN()
+	}
+	return math.Log(t.states[0])
+}
+
+// Sides of the lattice. Shared, not to be written.
+func (t *Terms) Sides() []int { return t.m.Sides }
+
+// Sites is their product N.
+func (t *Terms) Sites() int { return t.sites }
+
+// Colours is the number of values of a site.
+func (t *Terms) Colours() int { return t.m.Colours }
+
+// Levels is the number of levels between the bounds of the energy that follow from
+// every term by itself. Which of them have states is not known.
+func (t *Terms) Levels() int { return t.levels }
+
+// Possible reports whether there is such a level.
+func (t *Terms) Possible(level int) bool { return level >= 0 && level < t.levels }
+
+// LevelsKnown is false: of a sum of terms no rule is known.
+func (t *Terms) LevelsKnown() bool { return false }
+
+// MaxStep bounds the change of the level by one site.
+func (t *Terms) MaxStep() int { return t.maxStep }
+
+// GroundLevel is that of the ground states, or the highest one where they are not known.
+func (t *Terms) GroundLevel() int { return t.ground }
+
+// PeakLevel is the mean level at infinite temperature, rounded down.
+func (t *Terms) PeakLevel() int { return t.peak }
+
+// LnStates is ln q^N.
+func (t *Terms) LnStates() float64 { return float64(t.sites) * math.Log(float64(t.m.Colours)) }
+
+// InfiniteTransition is the model's.
+func (t *Terms) InfiniteTransition() float64 { return t.m.Transition }
+
+// Validate returns an error if state is not a configuration of this system.
+func (t *Terms) Validate(state []uint8) error { return validate(t, state) }
+
+func (t *Terms) String() string { return t.m.Name + " " + sizeString(t.m.Sides) }
