@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// enumerate lists the energies of all configurations of the q-state Potts model on
-// a periodic square of side l.
-func enumerate(q, l int) (energies []float64) {
+// configurations visits all configurations of the q-state Potts model on a periodic
+// square of side l. state is valid until visit returns.
+func configurations(q, l int, visit func(state []int, energy float64)) {
 	state := make([]int, l*l)
 	for {
 		bonds := 0
@@ -26,7 +26,7 @@ func enumerate(q, l int) (energies []float64) {
 				}
 			}
 		}
-		energies = append(energies, float64(-bonds))
+		visit(state, float64(-bonds))
 		i := 0
 		for ; i < len(state); i++ {
 			if state[i]++; state[i] < q {
@@ -35,9 +35,15 @@ func enumerate(q, l int) (energies []float64) {
 			state[i] = 0
 		}
 		if i == len(state) {
-			return energies
+			return
 		}
 	}
+}
+
+// enumerate lists the energies of all configurations.
+func enumerate(q, l int) (energies []float64) {
+	configurations(q, l, func(_ []int, energy float64) { energies = append(energies, energy) })
+	return energies
 }
 
 func near(a, b, tolerance float64) bool {

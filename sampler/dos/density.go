@@ -1,6 +1,6 @@
-// Package dos holds densities of states: their estimation from histograms, error
-// bars, comparison, files, and the canonical averages and phase transitions that follow
-// from them.
+// Package dos holds densities of states: their estimation from histograms, of energy
+// windows too, error bars, comparison, files, and the canonical averages, of the energy and
+// of other observables, and phase transitions that follow from them.
 // Everything is done with logarithms.
 package dos
 

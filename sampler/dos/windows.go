@@ -33,11 +33,10 @@ type Window struct {
 // g have as many visits as each window really has (Ferrenberg, Swendsen, Phys. Rev. Lett.
 // 63, 1195 (1989); Shirts, Chodera, J. Chem. Phys. 129, 124105 (2008)); see
 // windowed.offsets. With many visits in an overlap, however few at each of its levels,
-// they have no bias and the least variance. Where no level lies in more
-// than two windows, neighbours are joined by Bennett's acceptance ratio over the levels that
-// they share (J. Comput. Phys. 22, 245 (1976)), and if their weights are equal, too,
-// exp(o_w+1 - o_w) is the ratio of their visits there. Correlations add to the variance
-// but make no bias.
+// they have no bias and the least variance. Where no level lies in more than two windows,
+// neighbours are joined by Bennett's acceptance ratio over the levels that they share (J.
+// Comput. Phys. 22, 245 (1976)), and if their weights are equal, too, exp(o_w+1 - o_w) is
+// the ratio of their visits there. Correlations add to the variance but make no bias.
 //
 // Errors come from a jackknife over the blocks, of which the k-th of every window is left
 // out together and everything redone, offsets too. Every window has as many blocks.

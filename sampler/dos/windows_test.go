@@ -177,7 +177,7 @@ func TestWindowsSelfConsistent(t *testing.T) {
 //	1 / sum over the overlap of H H'/(H + H') - 1/N - 1/N'
 //
 // with the expected visits H and H' of a level and N and N' of the windows (Bennett, J.
-// Comput. Phys. 22, 245 (1976), eq. 10).
+// Comput. Phys. 22, 245 (1976)).
 func TestWindowOffset(t *testing.T) {
 	const levels, repetitions = 600, 400
 	lnG := make([]float64, levels)
@@ -480,6 +480,22 @@ func TestWindowsOfLargeWeights(t *testing.T) {
 	windows[1].LnWeight[1] = 2500
 	if _, _, err := FromWindows(energy, windows, 0); err == nil || !strings.Contains(err.Error(), "contradict") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestWindowsThatDisagree: where the differences level by level are far from the ratio of
+// all visits, which is right for equal weights, no step to it may go astray.
+func TestWindowsThatDisagree(t *testing.T) {
+	even := make([]float64, 4)
+	for _, c := range [][2]int64{{1000, 1}, {1, 1000}} {
+		windows := []Window{{0, 2, even, [][]int64{{9, c[0], 0, 0}}}, {1, 3, even, [][]int64{{0, c[1], 500, 9}}}}
+		_, overlaps, err := FromWindows([]float64{0, 1, 2, 3}, windows, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := math.Log(float64(c[0]) / float64(c[1]+500)); !near(overlaps[0].Shift, want, 1e-13) {
+			t.Errorf("shift %v, want %v", overlaps[0].Shift, want)
+		}
 	}
 }
 

@@ -1,0 +1,166 @@
+package dos
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+)
+
+// Measurements are the values of observables, summed by level and block, of walkers under
+// constant weights.
+type Measurements struct {
+	Energy []float64     // by level
+	Count  [][]int64     // number of measurements, by block and level
+	Sums   [][][]float64 // of the values, by block, observable and level
+}
+
+// Means are microcanonical means with their jackknife replicas.
+type Means struct {
+	Energy []float64 // of the levels with a measurement, ascending
+	Count  []int64   // number of measurements, by level
+	// Mean is <O>(E) by observable and level, Error its standard error, NaN where there
+	// is no estimate of it.
+	Mean, Error [][]float64
+	// Replicas are the means without one block each, by block, observable and level; NaN
+	// where only the block left out has measured. They correspond to those of an Ensemble
+	// from the same blocks. Nil where errors cannot be estimated.
+	Replicas [][][]float64
+}
+
+// Means estimates microcanonical means, the sum of the values at a level divided by their
+// number, whatever the weights were. A block holds the measurements of the k-th blocks of
+// all windows of FromWindows: at a level that two windows have, they simply add.
+//
+// Errors come from a jackknife over the blocks. There are none if there are fewer than two
+// or if one holds everything.
+func (m Measurements) Means() (*Means, error) {
+	levels, err := m.check()
+	if err != nil {
+		return nil, fmt.Errorf("microcanonical means: %w", err)
+	}
+	means := &Means{}
+	for _, b := range levels {
+		means.Energy = append(means.Energy, m.Energy[b])
+	}
+	total := make([]float64, (1+len(m.Sums[0]))*len(levels))
+	for k := range m.Count {
+		m.add(total, levels, k, 1)
+	}
+	for i := range levels {
+		means.Count = append(means.Count, int64(total[i]))
+	}
+	means.Mean = quotients(total, len(levels))
+	means.Replicas = m.jackknife(levels, total)
+	rows := make([][]float64, len(means.Replicas))
+	for k, replica := range means.Replicas {
+		rows[k] = slices.Concat(replica...)
+	}
+	deviations := spread(len(total)-len(levels), rows)
+	for o := range means.Mean {
+		means.Error = append(means.Error, deviations[o*len(levels):(o+1)*len(levels)])
+	}
+	return means, nil
+}
+
+// add adds block k with a sign to a sum: the counts at the levels, then the sums of each
+// observable there.
+func (m Measurements) add(sum []float64, levels []int, k int, sign float64) {
+	for i, b := range levels {
+		sum[i] += sign * float64(m.Count[k][b])
+		for o, sums := range m.Sums[k] {
+			sum[(1+o)*len(levels)+i] += sign * sums[b]
+		}
+	}
+}
+
+// quotients are the means that follow from counts and sums, by observable and level.
+func quotients(sum []float64, levels int) [][]float64 {
+	counts := sum[:levels]
+	var means [][]float64
+	for rest := sum[levels:]; len(rest) > 0; rest = rest[levels:] {
+		mean := make([]float64, levels)
+		for i, n := range counts {
+			mean[i] = math.NaN()
+			if n > 0 {
+				mean[i] = rest[i] / n
+			}
+		}
+		means = append(means, mean)
+	}
+	return means
+}
+
+// jackknife returns the means without each block in turn, nil where there are too few.
+func (m Measurements) jackknife(levels []int, total []float64) (replicas [][][]float64) {
+	if len(m.Count) < 2 {
+		return nil
+	}
+	rest := make([]float64, len(total))
+	for k := range m.Count {
+		copy(rest, total)
+		m.add(rest, levels, k, -1)
+		if floats.Sum(rest[:len(levels)]) == 0 {
+			return nil
+		}
+		replicas = append(replicas, quotients(rest, len(levels)))
+	}
+	return replicas
+}
+
+// At returns the means and their errors at ascending energies, by observable: NaN at
+// those where nothing was measured.
+func (m *Means) At(energies []float64) (mean, deviation [][]float64) {
+	for o := range m.Mean {
+		row, errors := slices.Repeat([]float64{math.NaN()}, len(energies)), slices.Repeat([]float64{math.NaN()}, len(energies))
+		for _, level := range common(energies, m.Energy) {
+			row[level.a], errors[level.a] = m.Mean[o][level.b], m.Error[o][level.b]
+		}
+		mean, deviation = append(mean, row), append(deviation, errors)
+	}
+	return mean, deviation
+}
+
+// check returns the levels with a measurement, by ascending energy, an error if lengths
+// do not agree.
+func (m Measurements) check() (levels []int, err error) {
+	if len(m.Sums) != len(m.Count) {
+		return nil, fmt.Errorf("counts of %d blocks and sums of %d", len(m.Count), len(m.Sums))
+	}
+	var faults []error
+	measured := make([]bool, len(m.Energy))
+	for k, count := range m.Count {
+		if len(count) != len(m.Energy) {
+			faults = append(faults, fmt.Errorf("block %d has counts of %d levels, want %d", k+1, len(count), len(m.Energy)))
+			continue
+		}
+		for b, n := range count {
+			measured[b] = measured[b] || n > 0
+		}
+		if len(m.Sums[k]) != len(m.Sums[0]) {
+			faults = append(faults, fmt.Errorf("block %d has %d observables, the first %d", k+1, len(m.Sums[k]), len(m.Sums[0])))
+		}
+		for o, sums := range m.Sums[k] {
+			if len(sums) != len(m.Energy) {
+				faults = append(faults, fmt.Errorf("block %d has sums of %d levels, want %d", k+1, len(sums), len(m.Energy)))
+				break
+			}
+			if b := slices.IndexFunc(sums, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }); b >= 0 {
+				faults = append(faults, fmt.Errorf("block %d: the sum of observable %d at level %d (E = %g) is %v", k+1, o+1, b, m.Energy[b], sums[b]))
+			}
+		}
+	}
+	for b := range measured {
+		if measured[b] {
+			levels = append(levels, b)
+		}
+	}
+	if len(faults) == 0 && len(levels) == 0 {
+		return nil, errors.New("nothing was measured")
+	}
+	slices.SortFunc(levels, func(a, b int) int { return cmp.Compare(m.Energy[a], m.Energy[b]) })
+	return levels, errors.Join(faults...)
+}

@@ -1,0 +1,130 @@
+package dos
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// unmeasured is the share of the canonical weight that levels without a measurement may
+// have. Averages may be off by this share of what the observable varies by from them to
+// the nearest level with one.
+const unmeasured = 0.01
+
+// Canonical estimates canonical averages of the observables,
+//
+//	<O>(beta) = sum of g(E) exp(-beta E) <O>(E) / Z,
+//
+// or what derive makes of them, a vector of any length: nil stands for the averages
+// themselves. values and deviations, one standard error each, are by beta. Errors are
+// those of ln g and of the means together: the replica of ln g without a block goes with
+// the means without it, so e and m must come from the same blocks in the same order, those
+// of FromHistograms or FromWindows. They are NaN where either has no replicas.
+//
+// Levels that have ln g but no measurement, like rare ones at the ends of what canonical
+// walkers visit, have the means of the nearest level with one, as long as they have no more
+// than 1 % of the canonical weight. At betas where they have more, values and
+// deviations are NaN, and the error, which names the levels, is not nil; what is
+// returned for the others holds all the same.
+func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64, averages []float64) []float64) (values, deviations [][]float64, err error) {
+	if e.Replicas != nil && m.Replicas != nil && len(e.Replicas) != len(m.Replicas) {
+		return nil, nil, fmt.Errorf("canonical averages: ln g is from %d blocks, the measurements from %d; both must be of the same blocks", len(e.Replicas), len(m.Replicas))
+	}
+	if derive == nil {
+		derive = func(_ float64, averages []float64) []float64 { return averages }
+	}
+	all := newReweighting(e.Density, m.Energy, m.Mean)
+	var faults []error
+	for _, beta := range betas {
+		averages, missing := all.averages(beta)
+		row := derive(beta, averages)
+		if missing > unmeasured {
+			faults = append(faults, all.fault(beta, missing))
+			for i := range row {
+				row[i] = math.NaN()
+			}
+		}
+		values = append(values, row)
+	}
+	replicas := make([][][]float64, len(betas)) // by beta, block and what derive returns
+	for k := range min(len(e.Replicas), len(m.Replicas)) {
+		r := newReweighting(e.Replicas[k], m.Energy, m.Replicas[k])
+		for i, beta := range betas {
+			averages, _ := r.averages(beta)
+			replicas[i] = append(replicas[i], derive(beta, averages))
+		}
+	}
+	for i, rows := range replicas {
+		row := spread(len(values[i]), rows)
+		for j, x := range values[i] {
+			if math.IsNaN(x) {
+				row[j] = math.NaN()
+			}
+		}
+		deviations = append(deviations, row)
+	}
+	return values, deviations, errors.Join(faults...)
+}
+
+// reweighting is a density of states with microcanonical means.
+type reweighting struct {
+	*Density
+	means [][]float64 // by observable and level with a measurement
+	place []int       // of the level with a measurement that is nearest to each
+	lacks []bool      // that is another level
+}
+
+func newReweighting(d *Density, energies []float64, means [][]float64) reweighting {
+	r := reweighting{d, means, make([]int, d.Len()), make([]bool, d.Len())}
+	var measured []int
+	for i := range energies {
+		// In a replica, a level may be without a measurement for all observables.
+		if len(means) == 0 || !math.IsNaN(means[0][i]) {
+			measured = append(measured, i)
+		}
+	}
+	next := 0
+	for i, e := range d.Energy {
+		distance := func(k int) float64 { return math.Abs(energies[measured[k]] - e) }
+		for next+1 < len(measured) && distance(next+1) < distance(next) {
+			next++
+		}
+		r.place[i], r.lacks[i] = measured[next], distance(next) > 0
+	}
+	return r
+}
+
+// averages are canonical averages of microcanonical means, by observable; missing is the
+// share of the levels without a measurement in the canonical weight.
+func (r reweighting) averages(beta float64) (averages []float64, missing float64) {
+	p, _ := r.Distribution(beta)
+	averages = make([]float64, len(r.means))
+	for i, level := range r.place {
+		if r.lacks[i] {
+			missing += p[i]
+		}
+		for o, mean := range r.means {
+			averages[o] += p[i] * mean[level]
+		}
+	}
+	return averages, missing
+}
+
+// fault names the levels without a measurement.
+func (r reweighting) fault(beta, missing float64) error {
+	const most = 8 // named
+	p, _ := r.Distribution(beta)
+	var names []string
+	for i, lacks := range r.lacks {
+		// Those that alone make up for a part of the share that matters.
+		if lacks && p[i] > unmeasured/float64(r.Len()) {
+			names = append(names, fmt.Sprintf("%g", r.Energy[i]))
+		}
+	}
+	if n := len(names); n > most {
+		names = append(names[:most], fmt.Sprintf("%d more", n-most))
+	}
+	return fmt.Errorf("canonical averages at beta = %g: levels with %.2g of the weight have ln g but no measurement, E = %s; measure more often, or for longer",
+		beta, missing, strings.Join(names, ", "))
+}
