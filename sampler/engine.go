@@ -234,6 +234,7 @@ func (e *Engine) Pass(ctx context.Context) error {
 			return err
 		}
 	}
+	e.measure()
 	e.exchange()
 	e.open()
 	e.passes++

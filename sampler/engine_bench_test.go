@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 )
 
 // BenchmarkPass reports the time per trial of a whole pass of local sweeps in
@@ -29,5 +30,42 @@ func BenchmarkPass(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*trials), "ns/trial")
 			})
 		}
+	}
+}
+
+// BenchmarkMeasure reports the time of measuring the order parameter of a walker, and its
+// share of a pass of four local sweeps. The walkers are spread over all levels.
+func BenchmarkMeasure(b *testing.B) {
+	for _, l := range []int{8, 16, 64} {
+		b.Run(fmt.Sprintf("L=%d", l), func(b *testing.B) {
+			const walkers = 256
+			p := mustPotts(b, 10, l, l)
+			e, err := New(Options{System: p, Seed: 1, Walkers: walkers, Local: HeatBath, Sweeps: 4, LnG: archLnG(p)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			e.Produce()
+			pass := func() time.Duration {
+				began := time.Now()
+				if err := e.Pass(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				return time.Since(began)
+			}
+			for range 1000 / l {
+				pass()
+			}
+			passes := time.Duration(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				e.measure()
+				b.StopTimer()
+				passes += pass()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*walkers), "ns/walker")
+			// A pass measures, too.
+			b.ReportMetric(100*float64(b.Elapsed())/float64(passes-b.Elapsed()), "%ofpass")
+		})
 	}
 }

@@ -12,6 +12,7 @@ type Samples struct {
 	columns, segment int
 	passes           int64
 	transitions      *transitions // nil without local moves, or with too many levels
+	order            *order
 }
 
 // WindowSamples are the histograms of a window.
@@ -50,7 +51,7 @@ func segments(columns int) int { return (minBlocks + columns - 1) / columns }
 // finds one is neither repelled nor trapped.
 func (e *Engine) Produce() {
 	columns := len(e.walkers) / len(e.windows)
-	s := &Samples{columns: columns}
+	s := &Samples{columns: columns, order: newOrder(e.o.System, segments(columns)*columns)}
 	for _, w := range e.windows {
 		if e.o.Adaptation != Canonical {
 			w.fillUnseen()
@@ -106,9 +107,11 @@ func (s *Samples) situations(group int) []int64 {
 
 // row is where walker i is counted.
 func (s *Samples) row(i int) []int64 {
-	n := len(s.Windows)
-	return s.Windows[i%n].Blocks[s.segment*s.columns+i/n]
+	return s.Windows[i%len(s.Windows)].Blocks[s.block(i)]
 }
+
+// block is the one of walker i.
+func (s *Samples) block(i int) int { return s.segment*s.columns + i/len(s.Windows) }
 
 // flatness of a window's histogram over the levels seen.
 func (s *Samples) flatness(window int, seen []bool) float64 {

@@ -68,6 +68,8 @@ type ProductionSnapshot struct {
 	LnWeight    [][]float64 // by window
 	Blocks      [][][]int64 // by window
 	Transitions [][]int64
+	OrderCount  [][]int64 // as Samples.Order gives them
+	OrderSums   [][][]float64
 	Segment     int
 	Passes      int64
 }
@@ -83,7 +85,11 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Windows = append(s.Windows, w.snapshot())
 	}
 	if p := e.samples; p != nil {
-		s.Production = &ProductionSnapshot{Transitions: p.Transitions(), Segment: p.segment, Passes: p.passes}
+		s.Production = &ProductionSnapshot{
+			Transitions: p.Transitions(),
+			Segment:     p.segment, Passes: p.passes,
+		}
+		s.Production.OrderCount, s.Production.OrderSums = p.Order()
 		for _, w := range p.Windows {
 			s.Production.LnWeight = append(s.Production.LnWeight, w.LnWeight)
 			s.Production.Blocks = append(s.Production.Blocks, w.Blocks)
@@ -162,6 +168,12 @@ func (e *Engine) Restore(s *Snapshot) error {
 				copy(e.samples.Windows[k].Blocks[i], block)
 			}
 		}
+		for i, count := range p.OrderCount {
+			copy(e.samples.order.count[i], count)
+			for k, sums := range p.OrderSums[i] {
+				copy(e.samples.order.sums[i][k], sums)
+			}
+		}
 		for i, block := range p.Transitions {
 			if e.samples.transitions != nil {
 				copy(e.samples.transitions.changes[i], block)
@@ -187,6 +199,35 @@ func (e *Engine) Restore(s *Snapshot) error {
 		}
 	}
 	return nil
+}
+
+// checkOrder reports the faults of the measurements of the order parameter.
+func (p *ProductionSnapshot) checkOrder(levels, blocks int) (faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if len(p.OrderCount) != blocks || len(p.OrderSums) != blocks {
+		fault("order parameter: counts of %d blocks and sums of %d, the run needs %d", len(p.OrderCount), len(p.OrderSums), blocks)
+		return faults
+	}
+	for i, count := range p.OrderCount {
+		sums := p.OrderSums[i]
+		wrong := len(count) != levels || len(sums) != powers
+		for _, row := range sums {
+			wrong = wrong || len(row) != levels
+		}
+		if wrong {
+			fault("order parameter: block %d is not of %d levels and %d powers", i, levels, powers)
+			continue
+		}
+		for k, row := range sums {
+			for b, x := range row {
+				// No value is above 1, but for rounding.
+				if most := float64(count[b]); !(x >= 0 && x <= most*(1+1e-6)) {
+					fault("order parameter: block %d, level %d: the sum %d of %d values is %v", i, b, k+1, count[b], x)
+				}
+			}
+		}
+	}
+	return faults
 }
 
 // check compares a snapshot with the options of the engine.
@@ -251,6 +292,11 @@ func (e *Engine) check(s *Snapshot) error {
 		for i, block := range p.Transitions {
 			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps(e.o.System))
 		}
+		measured := segments(columns) * columns
+		if !measuresOrder(e.o.System, measured) {
+			measured = 0
+		}
+		faults = append(faults, p.checkOrder(levels, measured)...)
 		if p.Segment < 0 || p.Segment >= segments(columns) {
 			fault("segment %d of %d", p.Segment, segments(columns))
 		}

@@ -55,6 +55,9 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	}
 	if c := s.Canonical; c != nil {
 		row("canonical", "beta %g: energy %s, specific heat %s per site", c.Beta, c.Energy, c.SpecificHeat)
+		if c.Order != nil {
+			row("  order", "m = %s", c.Order)
+		}
 	} else if d := s.Exact; d != nil {
 		row("exact", "rms difference of ln g %.4f, largest %.4f at E = %g", d.RMS, d.Max, d.MaxAt)
 	} else {
@@ -97,6 +100,9 @@ func printTransition(row func(name, format string, a ...any), system string, t *
 		row("transition", "beta: %s", infinite)
 	} else {
 		row("transition", "beta: specific heat maximum %s, %s", t.HeatMaximum, infinite)
+	}
+	if t.Order != nil {
+		row("  order", "infinite lattice's beta: m = %s", t.Order)
 	}
 	if c := t.Coexistence; c != nil {
 		ratio := fmt.Sprint(c.States)

@@ -47,6 +47,9 @@ func (p *Panel) IncludeY(values ...float64) {
 	}
 }
 
+// LegendRight moves the legend to the right, away from curves that fall.
+func (p *Panel) LegendRight() { p.plot.Legend.Left = false }
+
 // AlignX gives the panel the range of x that other has by now.
 func (p *Panel) AlignX(other *Panel) {
 	p.plot.X.Min, p.plot.X.Max = other.plot.X.Min, other.plot.X.Max

@@ -51,6 +51,7 @@ func (j *job) evaluateCanonical() (*result, error) {
 		c := &r.canonical[i]
 		c.LnZ, c.Entropy, c.FreeEnergyError, c.EntropyError = math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	}
+	j.measurements(r, s, energy)
 	return r, nil
 }
 
@@ -68,13 +69,15 @@ type CanonicalSummary struct {
 	Beta         float64  `json:"beta"`
 	Energy       Estimate `json:"energy"`        // per site
 	SpecificHeat Estimate `json:"specific_heat"` // per site
+	// Order is absent where levels that matter were not measured.
+	Order *OrderSummary `json:"order,omitempty"`
 }
 
 func (j *job) summariseCanonical(r *result) *CanonicalSummary {
 	n := float64(j.system.Sites())
 	for _, c := range r.canonical {
 		if c.Beta == j.c.Run.Beta {
-			return &CanonicalSummary{c.Beta, newEstimate(c.Energy/n, c.EnergyError/n), newEstimate(c.SpecificHeat/n, c.SpecificHeatError/n)}
+			return &CanonicalSummary{c.Beta, newEstimate(c.Energy/n, c.EnergyError/n), newEstimate(c.SpecificHeat/n, c.SpecificHeatError/n), r.summariseOrder(c.Beta)}
 		}
 	}
 	return nil

@@ -35,11 +35,16 @@ func (j *job) finish() (*Summary, error) {
 			return nil, err
 		}
 	}
+	if r.means != nil {
+		if err := j.write(OrderFile, orderTable(r.means)); err != nil {
+			return nil, err
+		}
+	}
 	return s, errors.Join(
 		unexported,
 		j.write(DensityFile, table.Bytes()),
 		j.write(ArchiveFile, archive.Bytes()),
-		j.write(ObservablesFile, j.observablesTable(r.canonical)),
+		j.write(ObservablesFile, j.observablesTable(r)),
 		j.writePlots(r),
 		j.writeJSON(SummaryFile, s),
 	)

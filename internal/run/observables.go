@@ -70,19 +70,15 @@ func (j *job) centre(d *dos.Density) float64 {
 }
 
 // observablesTable is the content of observables.csv: canonical averages per site over
-// the inverse temperature, each with its standard error, an empty field where that is
-// unknown.
-func (j *job) observablesTable(canonical []dos.CanonicalEstimate) []byte {
+// the inverse temperature, and the order parameter with its susceptibility per site and
+// its fourth-order cumulant, each with its standard error, an empty field where something
+// is unknown.
+func (j *job) observablesTable(r *result) []byte {
 	var buf bytes.Buffer
-	fmt.Fprintln(&buf, "beta,temperature,energy,energy_error,specific_heat,specific_heat_error,free_energy,free_energy_error,entropy,entropy_error")
+	fmt.Fprintln(&buf, "beta,temperature,energy,energy_error,specific_heat,specific_heat_error,free_energy,free_energy_error,entropy,entropy_error,"+
+		"order_parameter,order_parameter_error,susceptibility,susceptibility_error,fourth_order_cumulant,fourth_order_cumulant_error")
 	n := float64(j.system.Sites())
-	field := func(x float64, digits int) string {
-		if math.IsNaN(x) {
-			return ""
-		}
-		return strconv.FormatFloat(x, 'g', digits, 64)
-	}
-	for _, c := range canonical {
+	for i, c := range r.canonical {
 		fmt.Fprintf(&buf, "%s,%s", field(c.Beta, -1), field(1/c.Beta, -1))
 		for _, x := range []struct{ value, deviation float64 }{
 			{c.Energy, c.EnergyError}, {c.SpecificHeat, c.SpecificHeatError},
@@ -90,7 +86,21 @@ func (j *job) observablesTable(canonical []dos.CanonicalEstimate) []byte {
 		} {
 			fmt.Fprintf(&buf, ",%s,%s", field(x.value/n, -1), field(x.deviation/n, 6))
 		}
-		fmt.Fprintln(&buf)
+		if r.order == nil {
+			fmt.Fprintln(&buf, ",,,,,,")
+			continue
+		}
+		o := r.order[i]
+		fmt.Fprintf(&buf, ",%s,%s,%s,%s,%s,%s\n", field(o.Mean, -1), field(o.MeanError, 6),
+			field(o.Susceptibility, -1), field(o.SusceptibilityError, 6), field(o.Binder, -1), field(o.BinderError, 6))
 	}
 	return buf.Bytes()
+}
+
+// field is a number of a table with so many digits, -1 for all, empty for NaN.
+func field(x float64, digits int) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return strconv.FormatFloat(x, 'g', digits, 64)
 }

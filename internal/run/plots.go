@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"slices"
 
 	"neuralwl/internal/plots"
 	"neuralwl/sampler/dos"
@@ -18,14 +19,19 @@ var (
 	bandColour     = color.RGBA{R: 0xb4, G: 0xcd, B: 0xe6, A: 0xff}
 )
 
-// writePlots draws ln g with its errors over the energy, and the canonical energy
-// and specific heat over the temperature, as PNG and SVG.
+// writePlots draws ln g with its errors over the energy, and the canonical energy and
+// specific heat, and the order parameter where it was measured, over the temperature, as
+// PNG and SVG.
 func (j *job) writePlots(r *result) error {
 	lnG, err := j.plotLnG(r)
 	if err != nil {
 		return fmt.Errorf("plot ln g: %w", err)
 	}
-	for name, figure := range map[string]plots.Figure{"ln_g": lnG, "energy": j.plotEnergy(r)} {
+	figures := map[string]plots.Figure{"ln_g": lnG, "energy": j.plotEnergy(r)}
+	if slices.ContainsFunc(r.order, isKnown) {
+		figures["order"] = j.plotOrder(r)
+	}
+	for name, figure := range figures {
 		for _, extension := range []string{".png", ".svg"} {
 			var buf bytes.Buffer
 			if err := figure.Encode(&buf, name+extension); err != nil {
@@ -105,16 +111,23 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 				exact = append(exact, point(dos.CanonicalEstimate{Canonical: r.exact.At(c.Beta)}))
 			}
 		}
-		panel.Band(estimate, bandColour)
-		if r.exact != nil {
-			panel.Line(panel.names[0], exact, exactColour, 3.5)
-		}
-		panel.Line(panel.names[1], estimate, estimateColour, 1.2)
-		if beta := j.system.InfiniteTransition(); beta > 0 && !j.isCanonical() {
-			panel.Marker(panel.names[2], 1/beta)
-		}
+		j.drawCanonical(panel.Panel, panel.names, estimate, exact)
 	}
 	return plots.Figure{energy, heat}
+}
+
+// drawCanonical draws an estimate over the temperature with its band of one standard
+// error, what is known exactly, if anything, and the transition. names are for the legend,
+// of the exact curve, the estimate and the transition.
+func (j *job) drawCanonical(panel *plots.Panel, names [3]string, estimate, exact plots.Series) {
+	panel.Band(estimate, bandColour)
+	if exact != nil {
+		panel.Line(names[0], exact, exactColour, 3.5)
+	}
+	panel.Line(names[1], estimate, estimateColour, 1.2)
+	if beta := j.system.InfiniteTransition(); beta > 0 && !j.isCanonical() {
+		panel.Marker(names[2], 1/beta)
+	}
 }
 
 // title names the system.

@@ -28,7 +28,11 @@ type result struct {
 	// in passes, the longest of all windows; nil where it cannot be told.
 	autocorrelation *Estimate
 	// canonical averages follow from it, at the inverse temperatures of betaGrid.
-	canonical  []dos.CanonicalEstimate
+	canonical []dos.CanonicalEstimate
+	// means are those of the order parameter at each energy, and order what follows from
+	// them at the same inverse temperatures; nil without production.
+	means      *dos.Means
+	order      []dos.OrderEstimate
 	transition *TransitionSummary
 	// unproduced are energies that production did not visit; their ln g is from
 	// the Wang-Landau phase and has no error bar.
@@ -53,7 +57,9 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		}
 	}
 	r := &result{density: &dos.Ensemble{Density: &dos.Density{}}}
-	if s := j.engine.Samples(); j.at.Stage == producing && s.Passes() > 0 {
+	s := j.engine.Samples()
+	produced := j.at.Stage == producing && s.Passes() > 0
+	if produced {
 		d, windows, err := j.stitch(s, energy)
 		if err != nil {
 			return nil, err
@@ -68,6 +74,10 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 	r.density.Normalise(p.LnStates())
 	r.canonical = r.density.Canonical(betaGrid(j.centre(r.density.Density)))
 	r.transition = j.transition(r.density)
+	if produced {
+		j.measurements(r, s, energy)
+		r.transition.Order = r.summariseOrder(r.transition.Infinite)
+	}
 
 	known := map[float64]bool{}
 	if r.exact = j.computeExact(ctx); r.exact != nil {

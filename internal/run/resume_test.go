@@ -109,6 +109,9 @@ func metamorphic(t *testing.T, trials int, brief []string) {
 		if !bytes.Equal(want, read(t, path, run.DensityFile)) {
 			t.Errorf("trial %d: dos.csv differs from that of the undisturbed run after %d resumptions", trial, len(s.Resumptions))
 		}
+		if !bytes.Equal(read(t, folder, "reference", run.ObservablesFile), read(t, path, run.ObservablesFile)) {
+			t.Errorf("trial %d (%v): the order parameter differs from that of the undisturbed run", trial, settings)
+		}
 		if !bytes.Equal(network, read(t, s.Network.Bundle, "log_prob.onnx")) || s.Network.Training.Steps != reference.Network.Training.Steps {
 			t.Errorf("trial %d: the network differs from that of the undisturbed run", trial)
 		}

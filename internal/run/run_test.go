@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 			if onDisk.Exact.RMS != s.Exact.RMS {
 				t.Errorf("summary.json has rms %v, the run returned %v", onDisk.Exact.RMS, s.Exact.RMS)
 			}
-			for _, name := range []string{run.ConfigFile, run.DensityFile, run.SummaryFile, run.ObservablesFile, "ln_g.svg", "energy.svg"} {
+			for _, name := range []string{run.ConfigFile, run.DensityFile, run.SummaryFile, run.ObservablesFile, run.OrderFile, "ln_g.svg", "energy.svg", "order.svg"} {
 				if data := read(t, folder, name); bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf")) {
 					t.Errorf("%s holds a NaN or an infinity", name)
 				}

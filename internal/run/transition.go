@@ -17,6 +17,8 @@ type TransitionSummary struct {
 	// HeatMaximum is where the specific heat is largest, Height how large per site.
 	HeatMaximum *Estimate `json:"beta_specific_heat_maximum,omitempty"`
 	Height      *Estimate `json:"specific_heat_maximum,omitempty"`
+	// Order is the order parameter at Infinite.
+	Order *OrderSummary `json:"order_at_beta_infinite,omitempty"`
 	// Coexistence is absent where the energy distribution has no double peak.
 	Coexistence *CoexistenceSummary `json:"coexistence,omitempty"`
 	// Zero is the Fisher zero nearest to the real axis, absent for large systems.

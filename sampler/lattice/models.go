@@ -82,7 +82,7 @@ func pottsTerms(q int, sides []int) (*Terms, error) {
 			}
 			return 0
 		}}},
-		Terms: torusPairs(sides),
+		Terms: torusPairs(sides), ColoursOrder: true,
 	}
 	m.Ground = &Ground{-len(m.Terms), float64(q)}
 	if len(sides) == 2 {
@@ -147,7 +147,7 @@ func NewIsingField(h float64, sides ...int) (*Terms, error) {
 		Name: fmt.Sprintf("ising h=%g", h), Sides: sides, Colours: 2, Denominator: one,
 		Kinds: []Kind{{2, func(a, b, _ int) int { return one * ising(a, b, 0) }}},
 		Terms: torusPairs(sides),
-		Field: func(c int) int { return -field * (2*c - 1) },
+		Field: func(c int) int { return -field * (2*c - 1) }, ColoursOrder: true,
 	}
 	sites := len(m.Terms) / 2
 	m.Ground = &Ground{-len(m.Terms)*one - sites*max(field, -field), 1}

@@ -129,6 +129,9 @@ func (p *Potts) Possible(level int) bool {
 	return true
 }
 
+// ColoursOrder is true.
+func (p *Potts) ColoursOrder() bool { return true }
+
 // LevelsKnown is true: see Possible.
 func (p *Potts) LevelsKnown() bool { return true }
 

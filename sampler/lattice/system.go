@@ -45,6 +45,10 @@ type System interface {
 	// lattice, 0 where it is not known or there is none.
 	InfiniteTransition() float64
 
+	// ColoursOrder is whether order shows as a most frequent colour, all colours alike, as
+	// in Potts and Ising models: their order parameter is then of use.
+	ColoursOrder() bool
+
 	// Validate returns an error if state is not a configuration of this system.
 	Validate(state []uint8) error
 }

@@ -27,6 +27,8 @@ type Model struct {
 	// Transition is the inverse temperature, in units of 1/J, of the transition on the
 	// infinite lattice, 0 where it is not known.
 	Transition float64
+	// ColoursOrder as System has it.
+	ColoursOrder bool
 }
 
 // Kind is an interaction of Order 2 or 3 sites. Energy must not depend on the order of
@@ -398,6 +400,9 @@ func (t *Terms) PeakLevel() int { return t.peak }
 
 // LnStates is ln q^N.
 func (t *Terms) LnStates() float64 { return float64(t.sites) * math.Log(float64(t.m.Colours)) }
+
+// ColoursOrder is the model's.
+func (t *Terms) ColoursOrder() bool { return t.m.ColoursOrder }
 
 // InfiniteTransition is the model's.
 func (t *Terms) InfiniteTransition() float64 { return t.m.Transition }

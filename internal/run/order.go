@@ -1,0 +1,104 @@
+package run
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+
+	"neuralwl/internal/plots"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+)
+
+// OrderFile holds the microcanonical means of the order parameter, in the run directory.
+const OrderFile = "order.csv"
+
+// OrderSummary is the order parameter, its susceptibility per site and its fourth-order
+// cumulant at one inverse temperature.
+type OrderSummary struct {
+	Beta           float64  `json:"beta"`
+	Mean           Estimate `json:"order_parameter"`
+	Susceptibility Estimate `json:"susceptibility"`
+	Binder         Estimate `json:"fourth_order_cumulant"`
+}
+
+func (s *OrderSummary) String() string {
+	return fmt.Sprintf("%s, susceptibility %s per site, fourth-order cumulant %s", s.Mean, s.Susceptibility, s.Binder)
+}
+
+// measurements makes the microcanonical means of the order parameter and, at the inverse
+// temperatures of the canonical averages, what follows from them. Levels without a
+// measurement cost the temperatures that need them, and a warning.
+func (j *job) measurements(r *result, s *sampler.Samples, energy []float64) {
+	m := dos.Measurements{Energy: energy}
+	if m.Count, m.Sums = s.Order(); m.Count == nil {
+		return
+	}
+	var err error
+	if r.means, err = m.Means(); err != nil {
+		slog.Warn("no order parameter", "reason", err)
+		return
+	}
+	betas := make([]float64, len(r.canonical))
+	for i, c := range r.canonical {
+		betas[i] = c.Beta
+	}
+	if r.order, err = r.means.Order(r.density, betas, j.system.Sites()); err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		unknown := 0
+		for _, o := range r.order {
+			if !isKnown(o) {
+				unknown++
+			}
+		}
+		slog.Warn("the order parameter is not known at all temperatures", "unknown", fmt.Sprintf("%d of %d", unknown, len(betas)), "first", first)
+	}
+}
+
+// isKnown tells whether the averages are known; in total disorder the cumulant is not.
+func isKnown(o dos.OrderEstimate) bool { return !math.IsNaN(o.Binder) }
+
+// summariseOrder is the order parameter at beta, nil where it is not known.
+func (r *result) summariseOrder(beta float64) *OrderSummary {
+	for _, o := range r.order {
+		if o.Beta == beta && isKnown(o) {
+			return &OrderSummary{beta, newEstimate(o.Mean, o.MeanError), newEstimate(o.Susceptibility, o.SusceptibilityError), newEstimate(o.Binder, o.BinderError)}
+		}
+	}
+	return nil
+}
+
+// orderTable is the content of order.csv: the microcanonical means, each with its standard
+// error, an empty field where that is unknown, and the number of measurements.
+func orderTable(m *dos.Means) []byte {
+	var buf bytes.Buffer
+	fmt.Fprintln(&buf, "energy,m,m_error,m2,m2_error,m4,m4_error,measurements")
+	for i, e := range m.Energy {
+		buf.WriteString(field(e, -1))
+		for k, row := range m.Mean {
+			fmt.Fprintf(&buf, ",%s,%s", field(row[i], -1), field(m.Error[k][i], 6))
+		}
+		fmt.Fprintf(&buf, ",%d\n", m.Count[i])
+	}
+	return buf.Bytes()
+}
+
+// plotOrder draws the order parameter and its fourth-order cumulant over the temperature.
+func (j *job) plotOrder(r *result) plots.Figure {
+	var mean, binder plots.Series
+	for _, o := range r.order {
+		if isKnown(o) {
+			mean = append(mean, plots.Point{X: 1 / o.Beta, Y: o.Mean, Error: o.MeanError})
+			binder = append(binder, plots.Point{X: 1 / o.Beta, Y: o.Binder, Error: o.BinderError})
+		}
+	}
+	upper := plots.NewPanel("Order parameter, "+j.title(), "", "m")
+	lower := plots.NewPanel("", "T", "fourth-order cumulant")
+	upper.LegendRight()
+	upper.IncludeY(0, 1)
+	j.drawCanonical(upper, [3]string{"exact", "estimate", "transition of the infinite lattice"}, mean, nil)
+	j.drawCanonical(lower, [3]string{}, binder, nil)
+	return plots.Figure{upper, lower}
+}
