@@ -48,10 +48,10 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 	const wide = carried + 3 // what is carried, the new site and the two that leave
 	step := make([]float32, rowKinds*lx*carried*wide)
 	for x := range lx {
-		for _, o := range above {
+		for _, o := range offsetsAbove {
 			window = append(window, at.above(o.row, a.s.wrap(x, o.column)))
 		}
-		for _, o := range firstRows {
+		for _, o := range offsetsFirst {
 			window = append(window, at.first(o.row, a.s.wrap(x, o.column)))
 		}
 		leaving = append(leaving, at.above(1, x), at.above(carriedLast, x))
@@ -147,7 +147,7 @@ func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, 
 		sites = append(sites, c.window, c.leaving, weights, c.neighbours.Gather(0, kinds[0]), c.step.Gather(0, kinds[0]))
 		final, out := row.Scan(carry[1:], sites, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 			beside, budget := carry[0], carry[1]
-			at, site, scale := siteTablesOf(slice), slice[3], slice[4]
+			at, site, scale := siteTablesOf(slice), slice[3], slice[4] // in the order of sites
 			free, kept, level := slice[5], slice[6], slice[7]
 			window, leaving, weights, neighbours, step := slice[8], slice[9], slice[10], slice[11], slice[12]
 

@@ -27,10 +27,11 @@ const (
 // that of the site, or downwards from the first one.
 type offset struct{ row, column int }
 
-// above and firstRows are the places in earlier rows: 7, 5 and 3 sites of the three
-// rows above and 5 and 3 of the first two, beside is the same row: three sites to
-// the left and two to the right, which are placed only across the edge.
-var above, firstRows, beside = func() (above, first, beside []offset) {
+// offsetsAbove and offsetsFirst are the places in earlier rows: 7, 5 and 3 sites of
+// the three rows above and 5 and 3 of the first two. offsetsBeside are those in the
+// same row: three sites to the left, and two to the right, which are placed only
+// across the edge.
+var offsetsAbove, offsetsFirst, offsetsBeside = func() (above, first, beside []offset) {
 	for row, reach := range []int{3, 2, 1} {
 		for c := -reach; c <= reach; c++ {
 			above = append(above, offset{row + 1, c})
@@ -61,13 +62,13 @@ func (s System) window(x, y int) []int32 {
 			seen = append(seen, int32(s.Sites()))
 		}
 	}
-	for _, o := range above {
+	for _, o := range offsetsAbove {
 		see(y >= o.row, y-o.row, o.column)
 	}
-	for _, o := range firstRows {
+	for _, o := range offsetsFirst {
 		see(y > o.row, o.row, o.column)
 	}
-	for _, o := range beside {
+	for _, o := range offsetsBeside {
 		see(s.wrap(x, o.column) < x, y, o.column)
 	}
 	return seen
