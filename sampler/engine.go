@@ -194,7 +194,7 @@ func New(o Options) (*Engine, error) {
 		e.windows = append(e.windows, newWeights(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
-		if potts := p.(*lattice.Potts); o.Proposer.Batch().Target != nil {
+		if potts := p.(*lattice.Potts); e.targeted() {
 			e.neural = newTargetedMove(potts, o.Proposer, o.Partial, o.Across, o.Walkers)
 		} else {
 			e.neural = newNeuralMove(potts, o.Proposer, o.Partial, o.Walkers)
@@ -298,6 +298,9 @@ func (e *Engine) localSweeps(sweeps int) {
 	e.times.Local += time.Since(began)
 }
 
+// targeted tells whether the network's proposals have a target.
+func (e *Engine) targeted() bool { return e.o.Proposer != nil && e.o.Proposer.Batch().Target != nil }
+
 // neuralTrials is the number of neural trials per pass.
 func (e *Engine) neuralTrials() int {
 	if e.neural == nil {
@@ -323,7 +326,7 @@ func (e *Engine) groundLevel() int {
 
 // neuralTrial makes the n-th neural trial of the phase.
 func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
-	accepted, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits)
+	accepted, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits, e.samples)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {

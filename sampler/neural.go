@@ -31,14 +31,18 @@ type neuralMove struct {
 	frames  []*lattice.Frame
 	decide  []float64 // uniform number of each walker for the decision
 	to      []int     // level of each proposal
+	from    []int     // level that it was made for
+	changed []int     // sites that it changed, -1 if it was rejected
 }
 
 func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, walkers int) *neuralMove {
 	m := &neuralMove{
 		system: p, proposer: proposer, partial: partial,
-		frames: make([]*lattice.Frame, walkers),
-		decide: make([]float64, walkers),
-		to:     make([]int, walkers),
+		frames:  make([]*lattice.Frame, walkers),
+		decide:  make([]float64, walkers),
+		to:      make([]int, walkers),
+		from:    make([]int, walkers),
+		changed: make([]int, walkers),
 	}
 	for i := range m.frames {
 		m.frames[i] = p.NewFrame()
@@ -61,14 +65,15 @@ type neuralTimes struct{ propose, logProb time.Duration }
 
 // proposalMove is a move by a network's proposals.
 type proposalMove interface {
-	// run makes the n-th trial for every walker.
-	run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error)
+	// run makes the n-th trial for every walker. In production it tells samples, which
+	// are nil before, of every proposal.
+	run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (int, neuralTimes, error)
 }
 
 // run makes one trial for every walker and counts it in hits(i) of walker i by
 // the level it ends on. Proposals outside of a walker's window are rejected; walkers of
 // windows that wait for walkers take no part. It returns the number of accepted trials.
-func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
+func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (int, neuralTimes, error) {
 	b := m.proposer.Batch()
 	n := b.Sites
 	var times neuralTimes
@@ -112,14 +117,23 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 		if !window.isOpen {
 			return
 		}
+		m.from[i], m.changed[i] = w.level, -1
 		x := LnAcceptance(window.lnG[w.level], window.lnG[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
 		if window.Contains(m.to[i]) && (x >= 0 || m.decide[i] < math.Exp(x)) {
-			m.frames[i].Undo(w.state, b.Proposal[i*n:i*n+n])
+			m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[i*n:i*n+n])
 			w.level = m.to[i]
 			accepted.Add(1)
 		}
 		hits(worker, i)[w.level]++
 	})
+	if samples != nil {
+		for i := range walkers {
+			if !window(i).isOpen {
+				continue
+			}
+			samples.draws.proposed(m.from[i], m.changed[i] >= 0, m.changed[i])
+		}
+	}
 	return int(accepted.Load()), times, nil
 }
 

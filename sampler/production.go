@@ -13,6 +13,7 @@ type Samples struct {
 	passes           int64
 	transitions      *transitions // nil without local moves, or with too many levels
 	order            *order
+	draws            *draws // nil without neural moves
 }
 
 // WindowSamples are the histograms of a window.
@@ -65,6 +66,9 @@ func (e *Engine) Produce() {
 	}
 	if e.o.Local != NoLocalMove {
 		s.transitions = newTransitions(e.o.System, e.o.Local, segments(columns)*groups(columns))
+	}
+	if e.neural != nil {
+		s.draws = newDraws(e.o.System.Levels(), columns, len(e.windows), e.targeted())
 	}
 	e.samples = s
 	e.phase = Production

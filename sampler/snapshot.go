@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"neuralwl/sampler/dos"
 )
 
 // Snapshot is all that changes in an Engine while it runs: an engine made with the
@@ -27,6 +29,12 @@ type Snapshot struct {
 	LastEnds   []int         // [M] end of the energy range visited last
 	Turns      []int64       // [M] changes of it
 	Aims       []AimSnapshot // [M] of moves with a target
+}
+
+// DrawsSnapshot is what is known of the network's proposals.
+type DrawsSnapshot struct {
+	Trials, Accepted, Changed []int64           // by level
+	Weights                   []dos.WeightBlock // Draws as differences from level to level
 }
 
 // AimSnapshot is the target level of a configuration and its log-likelihood.
@@ -68,7 +76,8 @@ type ProductionSnapshot struct {
 	LnWeight    [][]float64 // by window
 	Blocks      [][][]int64 // by window
 	Transitions [][]int64
-	OrderCount  [][]int64 // as Samples.Order gives them
+	Draws       *DrawsSnapshot // nil without neural moves
+	OrderCount  [][]int64      // as Samples.Order gives them
 	OrderSums   [][][]float64
 	Segment     int
 	Passes      int64
@@ -90,6 +99,9 @@ func (e *Engine) Snapshot() *Snapshot {
 			Segment:     p.segment, Passes: p.passes,
 		}
 		s.Production.OrderCount, s.Production.OrderSums = p.Order()
+		if d := p.draws; d != nil {
+			s.Production.Draws = &DrawsSnapshot{d.trials, d.accepted, d.changed, d.weights}
+		}
 		for _, w := range p.Windows {
 			s.Production.LnWeight = append(s.Production.LnWeight, w.LnWeight)
 			s.Production.Blocks = append(s.Production.Blocks, w.Blocks)
@@ -166,6 +178,17 @@ func (e *Engine) Restore(s *Snapshot) error {
 			copy(e.samples.Windows[k].LnWeight, p.LnWeight[k])
 			for i, block := range p.Blocks[k] {
 				copy(e.samples.Windows[k].Blocks[i], block)
+			}
+		}
+		if d := p.Draws; d != nil {
+			own := e.samples.draws
+			copy(own.trials, d.Trials)
+			copy(own.accepted, d.Accepted)
+			copy(own.changed, d.Changed)
+			for i, b := range d.Weights {
+				copy(own.weights[i].Draws, b.Draws)
+				copy(own.weights[i].LnSum, b.LnSum)
+				copy(own.weights[i].LnSquares, b.LnSquares)
 			}
 		}
 		for i, count := range p.OrderCount {
@@ -291,6 +314,28 @@ func (e *Engine) check(s *Snapshot) error {
 		}
 		for i, block := range p.Transitions {
 			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps(e.o.System))
+		}
+		if d := p.Draws; (d != nil) != (e.neural != nil) {
+			fault("there are neural moves: %v, and counts of proposals: %v", e.neural != nil, d != nil)
+		} else if d != nil {
+			length("trials of proposals", len(d.Trials), levels)
+			length("accepted proposals", len(d.Accepted), levels)
+			length("changed sites", len(d.Changed), levels)
+			if weighed := segments(columns) * groups(columns); e.targeted() {
+				length("weights of proposals", len(d.Weights), weighed)
+			} else {
+				length("weights of proposals", len(d.Weights), 0)
+			}
+			for i, b := range d.Weights {
+				if len(b.Draws) != levels || len(b.LnSum) != levels || len(b.LnSquares) != levels {
+					fault("weights of proposals: block %d is not of %d levels", i, levels)
+				}
+				for _, x := range b.LnSum {
+					if math.IsNaN(x) || math.IsInf(x, 1) {
+						fault("weights of proposals: block %d holds %v", i, x)
+					}
+				}
+			}
 		}
 		measured := segments(columns) * columns
 		if !measuresOrder(e.o.System, measured) {

@@ -52,8 +52,11 @@ type targetedMove struct {
 	decide  []float64 // uniform number of each walker for the decision
 	crosses []bool    // the proposal aims at the other half
 	aims    []int     // target of each proposal
-	from    []int     // target of the state in a partial refresh
+	from    []int     // target of the state where it was drawn anew
+	sides   []Window  // targets that each proposal's was drawn from
 	to      []int     // level of each proposal
+	levels  []int     // level that it was made for
+	changed []int     // sites that it changed, -1 if it was rejected
 }
 
 // refreshPeriod is the number of full proposals after which every walker's aim is drawn
@@ -67,6 +70,7 @@ func newTargetedMove(p *lattice.Potts, proposer Proposer, partial, across float6
 		frames: make([]*lattice.Frame, walkers),
 		decide: make([]float64, walkers), crosses: make([]bool, walkers),
 		aims: make([]int, walkers), from: make([]int, walkers), to: make([]int, walkers),
+		sides: make([]Window, walkers), levels: make([]int, walkers), changed: make([]int, walkers),
 	}
 	for i := range m.frames {
 		m.frames[i] = p.NewFrame()
@@ -82,7 +86,7 @@ func (m *targetedMove) isPartial(n int64) bool {
 	return math.Floor(float64(n+1)*m.partial) > math.Floor(float64(n)*m.partial)
 }
 
-func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64) (int, neuralTimes, error) {
+func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (int, neuralTimes, error) {
 	partial := m.isPartial(n)
 	evaluate := partial || n%refreshPeriod == 0
 	for i := range walkers {
@@ -103,15 +107,16 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 			b.Current[i] = m.energy(m.from[i])
 		}
 		b.Start[i] = 0
-		targets := m.targets(window)
-		m.aims[i] = targets.draw(r)
+		m.sides[i] = m.targets(window)
+		m.aims[i] = m.sides[i].draw(r)
 		// Without an evaluation the target of the state is the one that it has.
 		own := w.aim.target
 		if evaluate {
 			own = m.from[i]
 		}
 		if m.crosses[i] = r.Float64() < m.across && !partial; m.crosses[i] {
-			m.aims[i] = targets.other(own).draw(r)
+			m.sides[i] = m.sides[i].other(own)
+			m.aims[i] = m.sides[i].draw(r)
 		}
 		if partial {
 			resampled := resampled(r.Float64(), sites)
@@ -158,6 +163,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 			w.aim = own
 		}
 		to := m.to[i]
+		m.levels[i], m.changed[i] = w.level, -1
 		if window.Contains(to) && abs(to-m.aims[i]) <= m.tolerance {
 			x := LnAcceptance(window.lnG[w.level], window.lnG[to], float64(b.Forward[i]), own.lnQ)
 			if m.crosses[i] {
@@ -165,7 +171,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 				x += math.Log(float64(targets.other(own.target).levels()) / float64(targets.other(m.aims[i]).levels()))
 			}
 			if x >= 0 || m.decide[i] < math.Exp(x) {
-				m.frames[i].Undo(w.state, b.Proposal[i*sites:(i+1)*sites])
+				m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[i*sites:(i+1)*sites])
 				w.level = to
 				w.aim = aim{m.aims[i], float64(b.Forward[i]), !partial}
 				accepted.Add(1)
@@ -173,7 +179,34 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		}
 		hits(worker, i)[w.level]++
 	})
+	if samples != nil {
+		m.record(b, walkers, window, partial, samples)
+	}
 	return int(accepted.Load()), times, nil
+}
+
+// record tells samples of the proposals. Of a level E that is itself a possible target,
+// between w+1 and 2w+1 targets are within w; a draw that aims at one of them and hits E
+// stands for all, with the weight n/(k q) if n are the possible targets and k those near E.
+func (m *targetedMove) record(b *Batch, walkers []walker, window func(i int) *weights, partial bool, samples *Samples) {
+	for i := range walkers {
+		window := window(i)
+		if !window.isOpen {
+			continue
+		}
+		samples.draws.proposed(m.levels[i], m.changed[i] >= 0, m.changed[i])
+		side, to := m.sides[i], m.to[i]
+		reach := Window{max(side.Low, window.Low), min(side.High, window.High)}
+		if partial || reach.levels() < 1 {
+			continue
+		}
+		lnWeight := math.Inf(-1)
+		if abs(to-m.aims[i]) <= m.tolerance {
+			near := min(to+m.tolerance, side.High) - max(to-m.tolerance, side.Low) + 1
+			lnWeight = math.Log(float64(side.levels())/float64(near)) - float64(b.Forward[i])
+		}
+		samples.draws.drawn(samples.segment, i, reach, to, lnWeight)
+	}
 }
 
 // targets are the levels that proposals in a window may aim at.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
 
@@ -176,11 +177,53 @@ func TestTargetedMove(t *testing.T) {
 			if want := int64(walkers * passes * max(1, c.o.Trials)); accepted.Trials != want {
 				t.Errorf("%d trials, want %d", accepted.Trials, want)
 			}
+			if c.o.Partial < 1 {
+				checkWeights(t, p, e.Samples(), count)
+			}
+			counts, changed := e.Samples().Proposals(), int64(0)
+			for b := range counts.Trials {
+				accepted.Trials -= counts.Trials[b]
+				accepted.Accepted -= counts.Accepted[b]
+				changed += counts.Changed[b]
+			}
+			if accepted.Trials != 0 || accepted.Accepted != 0 || changed == 0 {
+				t.Errorf("%+v proposals are missing by level, %d sites changed", accepted, changed)
+			}
 			// Aims of configurations that stay are not evaluated again.
 			if c.name == "full" && proposer.evaluations > passes/refreshPeriod+1 {
 				t.Errorf("%d evaluations in %d passes", proposer.evaluations, passes)
 			}
 		})
+	}
+}
+
+// checkWeights compares the numbers of states that follow from the proposals alone with
+// the exact ones.
+func checkWeights(t *testing.T, p *lattice.Potts, s *Samples, count []float64) {
+	t.Helper()
+	energy := make([]float64, p.Levels())
+	for b := range energy {
+		energy[b] = p.Energy(b)
+	}
+	a, err := dos.FromWeights(energy, s.Weights())
+	if err != nil {
+		t.Fatal(err)
+	}
+	square, total := 0.0, 0.0
+	for i, e := range a.Energy {
+		z := (a.LnG[i] - math.Log(count[int(-e)])) / a.Error[i]
+		square += z * z / float64(a.Len())
+		if !(math.Abs(z) < 5) {
+			t.Errorf("E = %g: ln of the number of states %.4f(%.4f), exact %.4f", e, a.LnG[i], a.Error[i], math.Log(count[int(-e)]))
+		}
+	}
+	for _, n := range count {
+		total += min(n, 1)
+	}
+	z := (a.LnTotal - p.LnStates()) / a.LnTotalError
+	t.Logf("inverse probabilities: mean square deviation %.2f errors squared, sum off by %.1f errors", square, z)
+	if float64(a.Len()) != total || square > 3 || !(math.Abs(z) < 4.5) {
+		t.Errorf("inverse probabilities: %d levels of %.0f, mean square deviation %.2f errors squared, sum off by %.1f errors", a.Len(), total, square, z)
 	}
 }
 

@@ -66,6 +66,9 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	if s.Estimators != nil {
 		row("transitions", "%s", s.Estimators)
 	}
+	if s.Inverse != nil {
+		row("inverse", "%s", s.Inverse)
+	}
 	if s.Transition != nil {
 		printTransition(row, s.System, s.Transition)
 	}

@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact"},
-	{"models/graph", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
+	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
 	{"internal/disk", "internal/invariants", "internal/parallel"},
 }
 

@@ -18,7 +18,7 @@ import (
 // Schema is the version of the payload that this program writes, and the only one
 // that it reads. It goes up when the meaning of a field changes; a field that is new
 // or gone does not need it.
-const Schema = 3
+const Schema = 4
 
 // format begins every checkpoint.
 const format = "neuralwl checkpoint"

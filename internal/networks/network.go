@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/models"
+	"neuralwl/models/pretrained"
 	"neuralwl/sampler"
 )
 
@@ -52,7 +54,7 @@ func Bundle(c *config.Config) (*exporter.Bundle, error) {
 	if c.Model.Init == "" {
 		return b, nil
 	}
-	from, err := exporter.Load(c.Model.Init)
+	from, err := Open(c.Model.Init)
 	if err != nil {
 		return nil, fmt.Errorf("model.init: %w", err)
 	}
@@ -62,10 +64,22 @@ func Bundle(c *config.Config) (*exporter.Bundle, error) {
 	return b, nil
 }
 
+// Open loads a bundle from a folder, or a pretrained one by its name.
+func Open(name string) (*exporter.Bundle, error) {
+	if !strings.HasPrefix(name, pretrained.Prefix) {
+		return exporter.Load(name)
+	}
+	files, err := pretrained.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return exporter.LoadFS(files, name)
+}
+
 // load reads model.bundle. Made for another size of the lattice, it is built anew with
 // its weights, if its architecture is one whose weights fit all sizes.
 func load(c *config.Config) (*exporter.Bundle, error) {
-	from, err := exporter.Load(c.Model.Bundle)
+	from, err := Open(c.Model.Bundle)
 	if err != nil {
 		return nil, err
 	}

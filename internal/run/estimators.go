@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 
 	"neuralwl/internal/config"
 	"neuralwl/sampler"
@@ -22,7 +23,7 @@ type EstimatorSummary struct {
 	GroundState *Estimate `json:"ground_state_ln_g,omitempty"`
 	// Exact is the difference from the exact density of states.
 	Exact *dos.Difference `json:"exact,omitempty"`
-	// ErrorRatio is the mean of its errors in units of the histogram's.
+	// ErrorRatio is the median of its errors in units of the histogram's.
 	ErrorRatio float64 `json:"error_ratio"`
 	// Discrepancy is the root of the mean square of the differences between both, each
 	// in units of the two errors together; about 1 or, as both come from the same
@@ -84,25 +85,34 @@ func (j *job) compareEstimators(r *result) (*EstimatorSummary, error) {
 		}
 		s.Exact = &d
 	}
-	square, ratio, n := 0.0, 0.0, 0.0
+	s.Discrepancy, s.ErrorRatio = difference(t.Density, h.Density)
+	return s, nil
+}
+
+// difference compares two estimates at the levels where both have errors: the root of the
+// mean square of their differences in units of both errors together, and the median of
+// the first one's errors in units of the second's.
+func difference(a, b *dos.Density) (discrepancy, errorRatio float64) {
 	place := map[float64]int{}
-	for i, e := range h.Energy {
+	for i, e := range b.Energy {
 		place[e] = i
 	}
-	for i, e := range t.Energy {
+	square := 0.0
+	var ratios []float64
+	for i, e := range a.Energy {
 		k, ok := place[e]
-		if !ok || math.IsNaN(t.Error[i]) || math.IsNaN(h.Error[k]) || h.Error[k] == 0 {
+		if !ok || math.IsNaN(a.Error[i]) || math.IsNaN(b.Error[k]) || b.Error[k] == 0 {
 			continue
 		}
-		z := (t.LnG[i] - h.LnG[k]) / math.Hypot(t.Error[i], h.Error[k])
+		z := (a.LnG[i] - b.LnG[k]) / math.Hypot(a.Error[i], b.Error[k])
 		square += z * z
-		ratio += t.Error[i] / h.Error[k]
-		n++
+		ratios = append(ratios, a.Error[i]/b.Error[k])
 	}
-	if n > 0 {
-		s.Discrepancy, s.ErrorRatio = math.Sqrt(square/n), ratio/n
+	if len(ratios) == 0 {
+		return 0, 0
 	}
-	return s, nil
+	slices.Sort(ratios)
+	return math.Sqrt(square / float64(len(ratios))), ratios[len(ratios)/2]
 }
 
 func (s *EstimatorSummary) String() string {

@@ -23,7 +23,7 @@ func (j *job) finish() (*Summary, error) {
 	}
 	s := j.summarise(r)
 	var table, archive bytes.Buffer
-	if err := errors.Join(r.density.WriteCSV(&table), r.density.WriteNPZ(&archive)); err != nil {
+	if err := errors.Join(r.density.WriteCSVBeside(&table, r.absolute), r.density.WriteNPZ(&archive)); err != nil {
 		return nil, err
 	}
 	if r.transitions != nil {
@@ -32,6 +32,11 @@ func (j *job) finish() (*Summary, error) {
 			return nil, err
 		}
 		if err := j.write(TransitionsFile, table.Bytes()); err != nil {
+			return nil, err
+		}
+	}
+	if r.proposals != nil {
+		if err := j.write(ProposalsFile, j.proposalsTable(r.proposals)); err != nil {
 			return nil, err
 		}
 	}

@@ -31,6 +31,9 @@ func (j *job) writePlots(r *result) error {
 	if slices.ContainsFunc(r.order, isKnown) {
 		figures["order"] = j.plotOrder(r)
 	}
+	if r.proposals != nil {
+		figures["proposals"] = j.plotProposals(r)
+	}
 	for name, figure := range figures {
 		for _, extension := range []string{".png", ".svg"} {
 			var buf bytes.Buffer

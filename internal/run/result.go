@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
@@ -24,6 +25,10 @@ type result struct {
 	transitions *dos.Ensemble
 	estimators  *EstimatorSummary
 	windows     []WindowSummary
+	// proposals counts those of the network by level, and absolute is what their inverse
+	// probabilities say; nil without.
+	proposals *sampler.ProposalCounts
+	absolute  *dos.Absolute
 	// autocorrelation is the integrated autocorrelation time of the energy in production,
 	// in passes, the longest of all windows; nil where it cannot be told.
 	autocorrelation *Estimate
@@ -66,6 +71,7 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		}
 		r.density, r.windows, r.transitions = d, windows, j.byTransitions(s, energy)
 		r.autocorrelation = j.autocorrelation(s, energy)
+		r.proposals, r.absolute = s.Proposals(), j.byWeights(s, energy)
 	}
 	r.unproduced = r.density.Fill(adaptive)
 	if r.density.Len() == 0 {

@@ -119,6 +119,21 @@ func TestRun(t *testing.T) {
 			if windowed := strings.Contains(name, "windows"); windowed != (len(s.Windows) == 1) || windowed != (s.Phases[1].Moves["exchange"].Acceptance > 0.1) {
 				t.Errorf("windows %+v, moves %+v", s.Windows, s.Phases[1].Moves)
 			}
+			if inverse := s.Inverse; (inverse != nil) != (name == "microcanonical") {
+				t.Errorf("inverse probabilities: %+v", inverse)
+			} else if inverse != nil && (inverse.Levels != s.Levels.Seen || inverse.Discrepancy > 3 || math.Abs(inverse.LnTotal.Value-inverse.Known) > 4.5**inverse.LnTotal.Error) {
+				t.Errorf("inverse probabilities: %v", inverse)
+			} else if header, _, _ := strings.Cut(string(read(t, folder, run.DensityFile)), "\n"); strings.Contains(header, "ln_omega") != (inverse != nil) {
+				t.Errorf("dos.csv has the columns %s", header)
+			}
+			if s.Phases[0].Moves["neural"].Trials > 0 {
+				if data := read(t, folder, run.ProposalsFile); bytes.Count(data, []byte("\n")) != s.Levels.Seen+1 || bytes.Contains(data, []byte("NaN")) {
+					t.Errorf("%s:\n%s", run.ProposalsFile, data)
+				}
+				if _, err := png.Decode(bytes.NewReader(read(t, folder, "proposals.png"))); err != nil {
+					t.Error(err)
+				}
+			}
 			if s.Phases[0].Moves["neural"].Trials == 0 {
 				if s.Network != nil {
 					t.Errorf("a network in a run without neural moves: %+v", s.Network)

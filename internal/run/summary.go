@@ -27,6 +27,8 @@ type Summary struct {
 	// Exact is the difference from the exact density of states, where that can be
 	// computed in seconds.
 	Exact *dos.Difference `json:"exact,omitempty"`
+	// Inverse is what the inverse probabilities of the network's proposals say.
+	Inverse *InverseSummary `json:"inverse_probabilities,omitempty"`
 	// Windows tells how well neighbouring energy windows agree; none for one window.
 	Windows []WindowSummary `json:"windows,omitempty"`
 	// Autocorrelation is the integrated autocorrelation time of the energy in production,
@@ -152,7 +154,7 @@ func (j *job) summarise(r *result) *Summary {
 	s := &Summary{
 		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
 		Seconds: j.elapsed().Seconds(), Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
-		Phases: j.phases, Exact: r.difference, Windows: r.windows, Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
+		Phases: j.phases, Exact: r.difference, Windows: r.windows, Inverse: j.compareInverse(r), Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
 		Levels: LevelSummary{
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),

@@ -19,11 +19,18 @@ type lossRow struct {
 	seconds, loss, norm, rate float64
 }
 
+// lossRows is about how many gradient steps the loss curve shows.
+const lossRows = 500
+
 // lossTable is the loss curve as CSV.
 func lossTable(rows []lossRow) []byte {
 	var buf bytes.Buffer
 	fmt.Fprintln(&buf, "step,seconds,loss,gradient_norm,learning_rate")
-	for _, r := range rows {
+	every := (len(rows) + lossRows - 1) / lossRows
+	for i, r := range rows {
+		if i%every != 0 && i != len(rows)-1 {
+			continue
+		}
 		fmt.Fprintf(&buf, "%d,%.2f,%s,%s,%.4g\n", r.step, r.seconds, field(r.loss), field(r.norm), r.rate)
 	}
 	return buf.Bytes()

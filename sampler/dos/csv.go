@@ -22,18 +22,44 @@ const (
 
 // WriteCSV writes the columns energy, ln_g and ln_g_error, ascending in energy.
 // Values are written in full; an unknown error is an empty field.
-func (d *Density) WriteCSV(w io.Writer) error {
+func (d *Density) WriteCSV(w io.Writer) error { return d.WriteCSVBeside(w, nil) }
+
+// WriteCSVBeside is WriteCSV with the columns ln_omega, ln_omega_error and effective_draws
+// of an absolute estimate beside it, empty fields where that has nothing; no columns for
+// nil.
+func (d *Density) WriteCSVBeside(w io.Writer, a *Absolute) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("write density of states: %w", err)
 	}
 	buf := bufio.NewWriter(w)
-	fmt.Fprintf(buf, "%s,%s,%s\n", energyColumn, lnGColumn, errorColumn)
-	for i, e := range d.Energy {
-		deviation := ""
-		if d.Error != nil && !math.IsNaN(d.Error[i]) && !math.IsInf(d.Error[i], 0) {
-			deviation = strconv.FormatFloat(d.Error[i], 'g', 6, 64)
+	fmt.Fprintf(buf, "%s,%s,%s", energyColumn, lnGColumn, errorColumn)
+	place := map[float64]int{}
+	if a != nil {
+		fmt.Fprint(buf, ",ln_omega,ln_omega_error,effective_draws")
+		for i, e := range a.Energy {
+			place[e] = i
 		}
-		fmt.Fprintf(buf, "%s,%s,%s\n", strconv.FormatFloat(e, 'g', -1, 64), strconv.FormatFloat(d.LnG[i], 'g', -1, 64), deviation)
+	}
+	fmt.Fprintln(buf)
+	full := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	short := func(x float64) string {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return ""
+		}
+		return strconv.FormatFloat(x, 'g', 6, 64)
+	}
+	for i, e := range d.Energy {
+		deviation := math.NaN()
+		if d.Error != nil {
+			deviation = d.Error[i]
+		}
+		fmt.Fprintf(buf, "%s,%s,%s", full(e), full(d.LnG[i]), short(deviation))
+		if k, ok := place[e]; ok {
+			fmt.Fprintf(buf, ",%s,%s,%s", full(a.LnG[k]), short(a.Error[k]), short(a.Effective[k]))
+		} else if a != nil {
+			fmt.Fprint(buf, ",,,")
+		}
+		fmt.Fprintln(buf)
 	}
 	return buf.Flush()
 }

@@ -85,10 +85,15 @@ func (f *Frame) Apply(dst []int32, src []uint8) {
 	}
 }
 
-// Undo writes the configuration whose image is src to dst. Colours outside
-// 0..q-1 must have been excluded before.
-func (f *Frame) Undo(dst []uint8, src []int32) {
+// Undo writes the configuration whose image is src to dst and returns at how many sites
+// that changes dst. Colours outside 0..q-1 must have been excluded before.
+func (f *Frame) Undo(dst []uint8, src []int32) (changed int) {
 	for i, j := range f.site {
-		dst[j] = uint8(f.inverse[src[i]])
+		c := uint8(f.inverse[src[i]])
+		if c != dst[j] {
+			changed++
+		}
+		dst[j] = c
 	}
+	return changed
 }

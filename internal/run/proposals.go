@@ -1,0 +1,126 @@
+package run
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"neuralwl/internal/plots"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+)
+
+// ProposalsFile counts the network's proposals by energy, in the run directory.
+const ProposalsFile = "proposals.csv"
+
+// InverseSummary compares the absolute estimate by inverse probabilities with that from
+// histograms.
+type InverseSummary struct {
+	Levels int `json:"levels"`
+	// LnTotal is ln of the number of configurations; N ln q is known.
+	LnTotal Estimate `json:"ln_total"`
+	Known   float64  `json:"known"`
+	// Discrepancy is the root of the mean square of the differences between both
+	// estimates, each in units of the two errors together, and ErrorRatio the median of its
+	// errors in units of the histogram's.
+	Discrepancy float64 `json:"discrepancy"`
+	ErrorRatio  float64 `json:"error_ratio"`
+	// Effective is the least effective number of draws of a level.
+	Effective float64 `json:"effective_draws_least"`
+}
+
+func (s *InverseSummary) String() string {
+	return fmt.Sprintf("%d levels, ln of their sum %s, N ln q = %.4f; errors %.1f of the histogram's, discrepancy %.2f, at least %.0f effective draws",
+		s.Levels, s.LnTotal, s.Known, s.ErrorRatio, s.Discrepancy, s.Effective)
+}
+
+// byWeights makes the estimate from inverse probabilities, nil where there is none.
+func (j *job) byWeights(s *sampler.Samples, energy []float64) *dos.Absolute {
+	blocks := s.Weights()
+	if blocks == nil {
+		return nil
+	}
+	a, err := dos.FromWeights(energy, blocks)
+	if err != nil {
+		slog.Warn("no estimate from inverse probabilities of proposals", "reason", err)
+		return nil
+	}
+	return a
+}
+
+// compareInverse sums up the estimate from inverse probabilities, nil without.
+func (j *job) compareInverse(r *result) *InverseSummary {
+	a := r.absolute
+	if a == nil {
+		return nil
+	}
+	s := &InverseSummary{Levels: a.Len(), LnTotal: newEstimate(a.LnTotal, a.LnTotalError), Known: j.system.LnStates(), Effective: math.Inf(1)}
+	for _, n := range a.Effective {
+		s.Effective = min(s.Effective, n)
+	}
+	s.Discrepancy, s.ErrorRatio = difference(a.Density, r.density.Density)
+	return s
+}
+
+// plotProposals draws acceptance and changes by energy and, where there is one, how far the
+// estimate by inverse probabilities is from that by histograms.
+func (j *job) plotProposals(r *result) plots.Figure {
+	n := float64(j.system.Sites())
+	var acceptance, changed, inverse plots.Series
+	for b, trials := range r.proposals.Trials {
+		if trials == 0 {
+			continue
+		}
+		x, accepted := j.system.Energy(b)/n, float64(r.proposals.Accepted[b])
+		p := accepted / float64(trials)
+		acceptance = append(acceptance, plots.Point{X: x, Y: p, Error: math.Sqrt(p * (1 - p) / float64(trials))})
+		if accepted > 0 {
+			changed = append(changed, plots.Point{X: x, Y: float64(r.proposals.Changed[b]) / accepted / n, Error: math.NaN()})
+		}
+	}
+	upper := plots.NewPanel("Proposals of the network, "+j.title(), "", "acceptance")
+	upper.IncludeY(0)
+	upper.Points("", acceptance, estimateColour)
+	middle := plots.NewPanel("", "", "sites changed / N")
+	middle.IncludeY(0, 1)
+	middle.AlignX(upper)
+	middle.Points("", changed, estimateColour)
+	figure := plots.Figure{upper, middle}
+	if r.absolute != nil {
+		place := map[float64]int{}
+		for i, e := range r.density.Energy {
+			place[e] = i
+		}
+		for i, e := range r.absolute.Energy {
+			if k, ok := place[e]; ok {
+				inverse = append(inverse, plots.Point{X: e / n, Y: r.absolute.LnG[i] - r.density.LnG[k], Error: math.Hypot(r.absolute.Error[i], r.density.Error[k])})
+			}
+		}
+		lower := plots.NewPanel("", "E / N", "ln Omega (inverse) - ln g")
+		lower.AlignX(upper)
+		lower.Points("", inverse, estimateColour)
+		figure = append(figure, lower)
+	}
+	return figure
+}
+
+// proposalsTable is the content of proposals.csv: by energy of the configuration that a
+// proposal was made for the number of proposals, the share that was accepted, and the mean
+// share of the sites that an accepted one changed.
+func (j *job) proposalsTable(p *sampler.ProposalCounts) []byte {
+	var buf bytes.Buffer
+	fmt.Fprintln(&buf, "energy,proposals,acceptance,changed_share")
+	for b := len(p.Trials) - 1; b >= 0; b-- {
+		trials, accepted := float64(p.Trials[b]), float64(p.Accepted[b])
+		if trials == 0 {
+			continue
+		}
+		changed := math.NaN()
+		if accepted > 0 {
+			changed = float64(p.Changed[b]) / accepted / float64(j.system.Sites())
+		}
+		fmt.Fprintf(&buf, "%g,%d,%s,%s\n", j.system.Energy(b), p.Trials[b], field(accepted/trials, 6), field(changed, 6))
+	}
+	return buf.Bytes()
+}

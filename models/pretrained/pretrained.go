@@ -1,0 +1,45 @@
+// Package pretrained holds trained networks that come with the program, as bundles in
+// zip archives. The recipe of each is a script in recipes; make pretrained follows it.
+package pretrained
+
+import (
+	"archive/zip"
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// Prefix begins the names of pretrained networks where a bundle is asked for.
+const Prefix = "pretrained/"
+
+//go:embed *.zip
+var archives embed.FS
+
+// Names lists the networks, without Prefix.
+func Names() []string {
+	files, err := fs.Glob(archives, "*.zip")
+	if err != nil {
+		panic(err) // the pattern is well-formed
+	}
+	names := make([]string, len(files))
+	for i, file := range files {
+		names[i] = strings.TrimSuffix(file, ".zip")
+	}
+	return names
+}
+
+// Open returns the files of the network of that name, with or without Prefix.
+func Open(name string) (fs.FS, error) {
+	name = strings.TrimPrefix(name, Prefix)
+	data, err := archives.ReadFile(name + ".zip")
+	if err != nil {
+		return nil, fmt.Errorf("there is no pretrained network %q, there are %s", name, strings.Join(Names(), ", "))
+	}
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, fmt.Errorf("pretrained network %s: %w", name, err)
+	}
+	return archive, nil
+}
