@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test race invariants kill-test fuzz bench bench-c scaling lint proto clean
+.PHONY: deps deps-test build run test race invariants kill-test fuzz bench bench-c scaling pretrained lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -59,6 +59,14 @@ runs/scaling/%/summary.json: | build
 	if [ -e $(@D)/config.yaml ]; then GOMAXPROCS=1 bin/nwl run --resume $(@D); else \
 	GOMAXPROCS=1 bin/nwl run --set run.moves=local --set run.workers=1 --set system.size=$*x$* \
 		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); fi
+
+# Each takes some ten minutes of one core; with make -j2 both at once.
+pretrained: models/pretrained/potts-q10.zip models/pretrained/potts-q2.zip ## the networks that come with the program, by their recipes
+
+models/pretrained/%.zip: models/pretrained/recipes/%.yaml | build
+	rm -rf runs/pretrained/$*
+	bin/nwl train --config $< --name $* --out runs/pretrained
+	$(GO) run ./models/pretrained/pack runs/pretrained/$*/1 $@
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

@@ -90,12 +90,16 @@ type Trainer struct {
 	buffer   *Buffer
 	gradient *inference.Gradient
 	store    *inference.Store
-	adam     *Adam
 	source   *rand.PCG
 	r        *rand.Rand // over source
 	frame    *lattice.Frame
 	window   int // w of a network that takes an energy
+	*learned
+}
 
+// learned is what trainers of one network share that show it different systems.
+type learned struct {
+	adam *Adam
 	// good are the latest weights whose loss was finite, those that are published;
 	// next are the ones after the step that followed.
 	good, next map[string]graph.Tensor
@@ -120,19 +124,21 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 	}
 	source := sampler.Stream(o.Seed, sampler.TrainerStream, 0)
 	t := &Trainer{
-		o:         o,
-		buffer:    NewBuffer(o.System, o.Buffer, sampler.Stream(o.Seed, sampler.TrainerStream, 1)),
-		gradient:  gradient,
-		store:     store,
-		adam:      NewAdam(o.LearningRate),
-		source:    source,
-		r:         rand.New(source),
-		frame:     o.System.NewFrame(),
-		window:    b.Card.Hyperparameters.Window,
-		good:      weights,
-		next:      map[string]graph.Tensor{},
-		gradients: map[string][]float32{},
-		record:    b.Card.Training,
+		o:        o,
+		buffer:   NewBuffer(o.System, o.Buffer, sampler.Stream(o.Seed, sampler.TrainerStream, 1)),
+		gradient: gradient,
+		store:    store,
+		source:   source,
+		r:        rand.New(source),
+		frame:    o.System.NewFrame(),
+		window:   b.Card.Hyperparameters.Window,
+		learned: &learned{
+			adam:      NewAdam(o.LearningRate),
+			good:      weights,
+			next:      map[string]graph.Tensor{},
+			gradients: map[string][]float32{},
+			record:    b.Card.Training,
+		},
 	}
 	t.record.Seed = o.Seed
 	for name, w := range weights {
@@ -143,6 +149,23 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		gradient.Weight[i] = 1 / float32(o.Batch)
 	}
 	return t, nil
+}
+
+// NewBeside returns a trainer for the same network built for another system, by a bundle
+// whose weights have the same names and shapes: both change the same weights, with the
+// same optimiser.
+func (t *Trainer) NewBeside(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runtime) (*Trainer, error) {
+	other, err := New(o, b, store, r)
+	if err != nil {
+		return nil, err
+	}
+	for name, w := range other.good {
+		if own, ok := t.good[name]; !ok || !own.Shape.Equal(w.Shape) || len(t.good) != len(other.good) {
+			return nil, errors.Join(fmt.Errorf("weight %q does not fit: only networks whose weights do not depend on the system can be trained on several", name), other.Close())
+		}
+	}
+	other.learned = t.learned
+	return other, nil
 }
 
 // Remember puts a state into the replay buffer.

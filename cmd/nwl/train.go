@@ -86,9 +86,9 @@ func printTraining(w io.Writer, r *training.Report) error {
 		row("", "%d gradient steps dropped: loss or gradient was not finite", c.Training.Dropped)
 	}
 	row("time", "weights %.1f s, training %.1f s, evaluation %.1f s", r.Seconds.Weights, r.Seconds.Training, r.Seconds.Evaluation)
-	if e := r.Evaluation; e != nil {
-		row("divergence", "%.3f(%.3f) nats", e.KL, e.KLError)
-		row("acceptance", "%.3f(%.3f) with targets anywhere, %.3f of the proposals hit theirs", e.Acceptance, e.AcceptanceError, e.HitRate)
+	for _, e := range r.Evaluations {
+		row("on "+e.Size, "divergence %.3f(%.3f) nats, acceptance %.3f(%.3f) with targets anywhere, %.3f of the proposals hit theirs",
+			e.KL, e.KLError, e.Acceptance, e.AcceptanceError, e.HitRate)
 	}
 	row("bundle", "%s", r.Folder)
 	return t.Flush()

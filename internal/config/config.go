@@ -4,6 +4,8 @@ package config
 
 import (
 	_ "embed"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -114,6 +116,21 @@ type Trainer struct {
 type Train struct {
 	Steps   int           `mapstructure:"steps" yaml:"steps"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
+	Sizes   []string      `mapstructure:"sizes" yaml:"sizes,flow"`
+}
+
+// At returns a copy of the configuration for another size of the lattice, as in 8x8.
+func (c *Config) At(size string) (*Config, error) {
+	var lx, ly int
+	if n, err := fmt.Sscanf(size, "%dx%d", &lx, &ly); n != 2 || err != nil || fmt.Sprintf("%dx%d", lx, ly) != size {
+		return nil, fmt.Errorf("%q is not a size such as 8x8", size)
+	}
+	other := *c
+	other.System.Size, other.Train.Sizes = []int{lx, ly}, nil
+	if faults := other.Validate(); len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return &other, nil
 }
 
 // Inference is how networks are evaluated.

@@ -164,6 +164,11 @@ func (c *Config) Validate() []error {
 	count("trainer.buffer", c.Trainer.Buffer, 1<<30)
 	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
 
+	for _, size := range c.Train.Sizes {
+		if _, err := c.At(size); err != nil {
+			fault("train.sizes", "%v", err)
+		}
+	}
 	count("train.steps", c.Train.Steps, 1<<30)
 	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda")
 	count("inference.batch", c.Inference.Batch, maxCount)

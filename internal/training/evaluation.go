@@ -15,6 +15,7 @@ import (
 
 // Evaluation is what a network that aims at energies has learned.
 type Evaluation struct {
+	Size string // of the lattice
 	// KL is the mean of -ln q(s|E*) - ln g(E) - ln(2w+1) over states of a flat histogram and
 	// targets within w of them; see exporter.Training.
 	KL, KLError float64
@@ -42,57 +43,56 @@ type LevelEvaluation struct {
 const evaluationRounds = 40
 
 // evaluate measures the network on states that the walkers visit from now on.
-func (s *session) evaluate(ctx context.Context, b *exporter.Bundle, run inference.Runtime) (_ *Evaluation, err error) {
-	store, err := newStore(b)
+func (r *course) evaluate(ctx context.Context) (_ *Evaluation, err error) {
+	store, err := newStore(r.bundle)
 	if err != nil {
 		return nil, err
 	}
-	walkers := s.engine.Walkers()
-	p, err := inference.NewProposer(b, store, run, walkers, s.c.Inference.Batch)
+	p, err := inference.NewProposer(r.bundle, store, r.s.run, r.engine.Walkers(), r.c.Inference.Batch)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	lnG, err := s.lnG()
+	lnG, err := r.lnG()
 	if err != nil {
 		return nil, err
 	}
-	e := newMeter(s, lnG, p.Batch())
+	m := newMeter(r, lnG, p.Batch())
 	for round := range evaluationRounds {
-		s.observe("evaluation", float64(round)/evaluationRounds, trainer.StepInfo{})
-		if err := s.engine.Pass(ctx); err != nil {
+		r.s.observe("evaluation", float64(round)/evaluationRounds, trainer.StepInfo{})
+		if err := r.engine.Pass(ctx); err != nil {
 			return nil, err
 		}
-		e.fill(s.engine)
+		m.fill(r.engine)
 		if err := p.Propose(ctx); err != nil {
 			return nil, err
 		}
 		if err := p.LogProb(ctx); err != nil {
 			return nil, err
 		}
-		e.count()
+		m.count()
 	}
-	return e.result(), nil
+	return m.result(), nil
 }
 
 // lnG is ln g by level from the walkers' histogram so far, normalised, NaN at levels
 // not visited.
-func (s *session) lnG() ([]float64, error) {
-	w := s.engine.Samples().Windows[0]
-	energy := make([]float64, s.system.Levels())
+func (r *course) lnG() ([]float64, error) {
+	w := r.engine.Samples().Windows[0]
+	energy := make([]float64, r.system.Levels())
 	for b := range energy {
-		energy[b] = float64(s.system.Energy(b))
+		energy[b] = r.system.Energy(b)
 	}
-	d, err := dos.FromHistograms(energy, w.LnWeight, w.Blocks, s.system.LnStates())
+	d, err := dos.FromHistograms(energy, w.LnWeight, w.Blocks, r.system.LnStates())
 	if err != nil {
 		return nil, err
 	}
-	return s.levels(d.Density)
+	return r.levels(d.Density)
 }
 
 // meter measures one batch after the other.
 type meter struct {
-	s      *session
+	course *course
 	lnG    []float64
 	batch  *sampler.Batch
 	r      *rand.Rand
@@ -107,10 +107,10 @@ type meter struct {
 	weights, squares []float64 // sums of the weights by level
 }
 
-func newMeter(s *session, lnG []float64, b *sampler.Batch) *meter {
+func newMeter(c *course, lnG []float64, b *sampler.Batch) *meter {
 	n := len(lnG)
 	return &meter{
-		s: s, lnG: lnG, batch: b, r: rand.New(sampler.Stream(s.c.Run.Seed, sampler.VerifyStream, 1)),
+		course: c, lnG: lnG, batch: b, r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)),
 		levels: make([]int, b.Walkers), aims: make([]int, b.Walkers),
 		states: make([]moments, n), aimed: make([]moments, n), tried: make([]int, n),
 		weights: make([]float64, n), squares: make([]float64, n),
@@ -121,16 +121,16 @@ func newMeter(s *session, lnG []float64, b *sampler.Batch) *meter {
 // own, and targets anywhere for proposals.
 func (m *meter) fill(e *sampler.Engine) {
 	b, w := m.batch, m.batch.Tolerance
-	frame := m.s.system.NewFrame()
+	frame := m.course.system.NewFrame()
 	for i := range b.Walkers {
 		state, level := e.State(i)
 		m.levels[i] = level
 		frame.Randomise(m.r)
 		frame.Apply(b.State[i*b.Sites:(i+1)*b.Sites], state)
 		b.Start[i] = 0
-		b.Current[i] = float32(m.s.system.Energy(level - w + m.r.IntN(2*w+1)))
+		b.Current[i] = float32(m.course.system.Energy(level - w + m.r.IntN(2*w+1)))
 		m.aims[i] = m.r.IntN(len(m.lnG)+2*w) - w
-		b.Target[i] = float32(m.s.system.Energy(m.aims[i]))
+		b.Target[i] = float32(m.course.system.Energy(m.aims[i]))
 		for k := range b.Sites {
 			b.Uniform[i*b.Sites+k] = float32(m.r.Uint64()>>40) * 0x1p-24
 		}
@@ -148,7 +148,7 @@ func (m *meter) count() {
 			m.kl.add(x)
 			m.states[from].add(x)
 		}
-		to := m.s.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
+		to := m.course.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
 		hit := to-m.aims[i] <= b.Tolerance && m.aims[i]-to <= b.Tolerance
 		m.proposals++
 		acceptance := 0.0
@@ -172,7 +172,7 @@ func (m *meter) count() {
 }
 
 func (m *meter) result() *Evaluation {
-	e := &Evaluation{HitRate: m.hits / m.proposals}
+	e := &Evaluation{Size: m.course.size(), HitRate: m.hits / m.proposals}
 	e.KL, e.KLError = m.kl.mean(), m.kl.deviation()
 	e.Acceptance, e.AcceptanceError = m.accepted.mean(), m.accepted.deviation()
 	for b := len(m.lnG) - 1; b >= 0; b-- {
@@ -181,7 +181,7 @@ func (m *meter) result() *Evaluation {
 		}
 		n := float64(m.tried[b])
 		e.Levels = append(e.Levels, LevelEvaluation{
-			Energy: float64(m.s.system.Energy(b)), States: int(m.states[b].n), KL: m.states[b].mean(),
+			Energy: float64(m.course.system.Energy(b)), States: int(m.states[b].n), KL: m.states[b].mean(),
 			Proposals: m.tried[b], HitRate: m.aimed[b].n / n, MeanLnWeight: m.aimed[b].mean(),
 			EffectiveShare: m.weights[b] * m.weights[b] / m.squares[b] / n,
 		})

@@ -16,6 +16,7 @@ const (
 // lossRow is one gradient step.
 type lossRow struct {
 	step                      int
+	size                      string
 	seconds, loss, norm, rate float64
 }
 
@@ -25,13 +26,13 @@ const lossRows = 500
 // lossTable is the loss curve as CSV.
 func lossTable(rows []lossRow) []byte {
 	var buf bytes.Buffer
-	fmt.Fprintln(&buf, "step,seconds,loss,gradient_norm,learning_rate")
+	fmt.Fprintln(&buf, "step,size,seconds,loss,gradient_norm,learning_rate")
 	every := (len(rows) + lossRows - 1) / lossRows
 	for i, r := range rows {
 		if i%every != 0 && i != len(rows)-1 {
 			continue
 		}
-		fmt.Fprintf(&buf, "%d,%.2f,%s,%s,%.4g\n", r.step, r.seconds, field(r.loss), field(r.norm), r.rate)
+		fmt.Fprintf(&buf, "%d,%s,%.2f,%s,%s,%.4g\n", r.step, r.size, r.seconds, field(r.loss), field(r.norm), r.rate)
 	}
 	return buf.Bytes()
 }

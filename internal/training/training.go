@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"strings"
 	"time"
 
 	"neuralwl/exporter"
@@ -39,20 +40,31 @@ type Options struct {
 
 // Report says what came out.
 type Report struct {
-	Folder     string // of the bundle
-	Card       exporter.Card
-	Evaluation *Evaluation // nil for networks that do not aim at energies
-	Seconds    struct{ Weights, Training, Evaluation float64 }
+	Folder string // of the bundle
+	Card   exporter.Card
+	// Evaluations by size of the lattice, the bundle's first; none for networks that do not
+	// aim at energies.
+	Evaluations []*Evaluation
+	Seconds     struct{ Weights, Training, Evaluation float64 }
 }
 
 // session is a training under way.
 type session struct {
 	o       Options
+	run     inference.Runtime
+	courses []*course
+	losses  []lossRow
+}
+
+// course is the part of a training that concerns one size of the lattice.
+type course struct {
+	s       *session
 	c       *config.Config
 	system  *lattice.Potts
 	engine  *sampler.Engine
 	trainer *trainer.Trainer
-	losses  []lossRow
+	bundle  *exporter.Bundle
+	last    trainer.StepInfo
 }
 
 // observe reports progress.
@@ -68,52 +80,65 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	if o.FS == nil {
 		o.FS = disk.OS
 	}
-	s := &session{o: o, c: o.Config}
-	c := s.c
+	s := &session{o: o}
+	c := o.Config
 	if !c.System.HasNetworks() {
 		return nil, fmt.Errorf("there are networks for system.model %s and %s, not for %s", config.Potts, config.Ising, c.System.Model)
-	}
-	if s.system, err = lattice.NewPotts(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
-		return nil, err
 	}
 	workers := c.Run.Workers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	run, err := networks.Runtime(c, workers)
-	if err != nil {
+	if s.run, err = networks.Runtime(c, workers); err != nil {
 		return nil, err
-	}
-	bundle, err := networks.Bundle(c)
-	if err != nil {
-		return nil, err
-	}
-	if o.Name != "" {
-		bundle.Card.Name = o.Name
 	}
 	report := &Report{}
 	began := time.Now()
-	if err := s.sample(ctx, workers); err != nil {
-		return nil, err
+	all := []*config.Config{c}
+	for _, size := range c.Train.Sizes {
+		other, err := c.At(size)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, other)
+	}
+	for i, c := range all {
+		course, err := s.newCourse(ctx, c, i == 0, workers)
+		if err != nil {
+			return nil, err
+		}
+		s.courses = append(s.courses, course)
 	}
 	report.Seconds.Weights = time.Since(began).Seconds()
 
 	began = time.Now()
-	if err := s.train(ctx, bundle, run); err != nil {
+	if err := s.train(ctx); err != nil {
 		return nil, err
 	}
 	report.Seconds.Training = time.Since(began).Seconds()
-	bundle.Card.Training.Data = fmt.Sprintf("states of a flat histogram by local moves (%s) of %d walkers, seed %d", c.Local.Move, c.Run.Walkers, c.Run.Seed)
 
 	began = time.Now()
+	bundle := s.courses[0].bundle
+	if o.Name != "" {
+		bundle.Card.Name = o.Name
+	}
+	bundle.Card.Training.Data = fmt.Sprintf("states of a flat histogram by local moves (%s) of %d walkers, seed %d, sizes %s",
+		c.Local.Move, c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
 	bundle.Records = map[string][]byte{LossFile: lossTable(s.losses)}
-	if bundle.Card.TakesEnergy() {
+	for i, course := range s.courses {
+		if !bundle.Card.TakesEnergy() {
+			break
+		}
 		// A person who stops the training waits for this.
-		if report.Evaluation, err = s.evaluate(context.WithoutCancel(ctx), bundle, run); err != nil {
+		e, err := course.evaluate(context.WithoutCancel(ctx))
+		if err != nil {
 			return nil, err
 		}
-		bundle.Records[EvaluationFile] = report.Evaluation.table()
-		bundle.Card.Training.KL, bundle.Card.Training.Acceptance = &report.Evaluation.KL, &report.Evaluation.Acceptance
+		report.Evaluations = append(report.Evaluations, e)
+		if i == 0 {
+			bundle.Records[EvaluationFile] = e.table()
+			bundle.Card.Training.KL, bundle.Card.Training.Acceptance = &e.KL, &e.Acceptance
+		}
 	}
 	report.Seconds.Evaluation = time.Since(began).Seconds()
 	if report.Folder, err = bundle.Save(o.FS, o.Repository); err != nil {
@@ -123,117 +148,159 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	return report, nil
 }
 
+// newCourse prepares training at one size: the network, and walkers that supply states.
+func (s *session) newCourse(ctx context.Context, c *config.Config, first bool, workers int) (_ *course, err error) {
+	r := &course{s: s, c: c}
+	if r.system, err = lattice.NewPotts(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
+		return nil, err
+	}
+	if r.bundle, err = networks.Bundle(c); err != nil {
+		return nil, err
+	}
+	var lnG *dos.Density
+	if first {
+		lnG = s.o.LnG
+	}
+	return r, r.sample(ctx, lnG, workers)
+}
+
+func (r *course) size() string { return fmt.Sprintf("%dx%d", r.c.System.Size[0], r.c.System.Size[1]) }
+
 // flatEnough is the flatness of the histogram of states to train on: the buffer gives every
 // level as many states, however often it is visited.
 const flatEnough = 0.2
 
 // sample makes the walkers that supply states: under the weights given, or under those
 // of a multicanonical iteration.
-func (s *session) sample(ctx context.Context, workers int) error {
+func (r *course) sample(ctx context.Context, d *dos.Density, workers int) error {
 	o := sampler.Options{
-		System: s.system, Seed: s.c.Run.Seed, Walkers: s.c.Run.Walkers, Workers: workers,
-		Local: sampler.HeatBath, Sweeps: s.c.Local.Sweeps, Flatness: flatEnough,
+		System: r.system, Seed: r.c.Run.Seed, Walkers: r.c.Run.Walkers, Workers: workers,
+		Local: sampler.HeatBath, Sweeps: r.c.Local.Sweeps, Flatness: flatEnough,
 		Adaptation: sampler.Multicanonical,
 	}
-	if s.c.Local.Move == config.Metropolis {
+	if r.c.Local.Move == config.Metropolis {
 		o.Local = sampler.Metropolis
 	}
-	if s.o.LnG != nil {
-		lnG, err := s.levels(s.o.LnG)
+	if d != nil {
+		lnG, err := r.levels(d)
 		if err != nil {
 			return err
 		}
 		o.LnG = lnG
 	}
 	var err error
-	if s.engine, err = sampler.New(o); err != nil {
+	if r.engine, err = sampler.New(o); err != nil {
 		return err
 	}
-	if s.o.LnG == nil {
-		for !s.engine.Adapted(0) {
+	if d == nil {
+		for !r.engine.Adapted(0) {
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("training: %w before there were states of all energies; give a density of states with --from, or more time", context.Cause(ctx))
 			}
-			if err := s.engine.Pass(ctx); err != nil {
+			if err := r.engine.Pass(ctx); err != nil {
 				return err
 			}
-			s.observe("weights", s.engine.AdaptationProgress(0), trainer.StepInfo{})
+			r.s.observe("weights", r.engine.AdaptationProgress(0), trainer.StepInfo{})
 		}
-		slog.Info("weights found", "levels", s.engine.Progress().Levels, "round_trips", s.engine.Progress().RoundTrips)
+		slog.Info("weights found", "size", r.size(), "levels", r.engine.Progress().Levels, "round_trips", r.engine.Progress().RoundTrips)
 	}
-	s.engine.Produce()
+	r.engine.Produce()
 	return nil
 }
 
 // levels is ln g by level, NaN at levels without.
-func (s *session) levels(d *dos.Density) ([]float64, error) {
-	lnG := make([]float64, s.system.Levels())
+func (r *course) levels(d *dos.Density) ([]float64, error) {
+	lnG := make([]float64, r.system.Levels())
 	for b := range lnG {
 		lnG[b] = math.NaN()
 	}
 	for i, e := range d.Energy {
 		b := -int(e)
 		if e != math.Trunc(e) || b < 0 || b >= len(lnG) {
-			return nil, fmt.Errorf("the density of states has the energy %g, which %v has not; give that of the same system", e, s.system)
+			return nil, fmt.Errorf("the density of states has the energy %g, which %v has not; give that of the same system", e, r.system)
 		}
 		lnG[b] = d.LnG[i]
 	}
 	return lnG, nil
 }
 
+// openTrainer makes the trainer of a course, that of the first one or one beside it.
+func (r *course) openTrainer() error {
+	store, err := newStore(r.bundle)
+	if err != nil {
+		return err
+	}
+	o := trainer.Options{
+		System: r.system, Seed: r.c.Run.Seed, Batch: r.c.Trainer.Batch, LearningRate: r.c.Trainer.LearningRate,
+		Clip: r.c.Trainer.Clip, Buffer: r.c.Trainer.Buffer,
+		Events: trainer.Events{Step: func(info trainer.StepInfo) { r.last = info }},
+	}
+	if first := r.s.courses[0]; first != r {
+		r.trainer, err = first.trainer.NewBeside(o, r.bundle, store, r.s.run)
+	} else {
+		r.trainer, err = trainer.New(o, r.bundle, store, r.s.run)
+	}
+	return err
+}
+
 // rateFloor is the learning rate at the end of training as a part of that at its beginning.
 const rateFloor = 0.01
 
-// train makes gradient steps on states that the walkers visit meanwhile. The learning
-// rate falls along a cosine.
-func (s *session) train(ctx context.Context, b *exporter.Bundle, run inference.Runtime) (err error) {
-	store, err := newStore(b)
-	if err != nil {
-		return err
+// train makes gradient steps, at each size in turn, on states that the walkers visit
+// meanwhile. The learning rate falls along a cosine.
+func (s *session) train(ctx context.Context) (err error) {
+	defer func() {
+		for _, r := range s.courses {
+			if r.trainer != nil {
+				err = errors.Join(err, r.trainer.Close())
+			}
+		}
+	}()
+	for _, r := range s.courses {
+		if err := r.openTrainer(); err != nil {
+			return err
+		}
 	}
-	var last trainer.StepInfo
-	s.trainer, err = trainer.New(trainer.Options{
-		System: s.system, Seed: s.c.Run.Seed, Batch: s.c.Trainer.Batch, LearningRate: s.c.Trainer.LearningRate,
-		Clip: s.c.Trainer.Clip, Buffer: s.c.Trainer.Buffer,
-		Events: trainer.Events{Step: func(info trainer.StepInfo) { last = info }},
-	}, b, store, run)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.trainer.Close()) }()
+	c := s.o.Config
 	began := time.Now()
 	for step := 0; ctx.Err() == nil; step++ {
-		done := float64(step) / float64(s.c.Train.Steps)
-		if limit := s.c.Train.MaxTime; limit > 0 {
+		done := float64(step) / float64(c.Train.Steps)
+		if limit := c.Train.MaxTime; limit > 0 {
 			done = max(done, time.Since(began).Seconds()/limit.Seconds())
 		}
 		if done >= 1 {
 			break
 		}
-		rate := s.c.Trainer.LearningRate * (rateFloor + (1-rateFloor)*(1+math.Cos(math.Pi*done))/2)
-		s.trainer.SetLearningRate(rate)
-		if err := s.pass(ctx); err != nil {
+		r := s.courses[step%len(s.courses)]
+		rate := c.Trainer.LearningRate * (rateFloor + (1-rateFloor)*(1+math.Cos(math.Pi*done))/2)
+		r.trainer.SetLearningRate(rate)
+		if err := r.pass(ctx); err != nil {
 			return err
 		}
-		if err := s.trainer.Step(ctx); err != nil {
+		if err := r.trainer.Step(ctx); err != nil {
 			return err
 		}
-		s.losses = append(s.losses, lossRow{step + 1, time.Since(began).Seconds(), last.Loss, last.Norm, rate})
-		s.observe("training", done, last)
+		s.losses = append(s.losses, lossRow{step + 1, r.size(), time.Since(began).Seconds(), r.last.Loss, r.last.Norm, rate})
+		s.observe("training", done, r.last)
 	}
 	if ctx.Err() != nil {
-		slog.Warn("training ends early with what was learned", "reason", context.Cause(ctx), "steps", s.trainer.Record().Steps)
+		slog.Warn("training ends early with what was learned", "reason", context.Cause(ctx), "steps", s.courses[0].trainer.Record().Steps)
 	}
-	return s.trainer.Export(b)
+	for _, r := range s.courses {
+		if err := r.trainer.Export(r.bundle); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pass moves the walkers and remembers their states.
-func (s *session) pass(ctx context.Context) error {
-	if err := s.engine.Pass(context.WithoutCancel(ctx)); err != nil {
+func (r *course) pass(ctx context.Context) error {
+	if err := r.engine.Pass(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	for i := range s.engine.Walkers() {
-		s.trainer.Remember(s.engine.State(i))
+	for i := range r.engine.Walkers() {
+		r.trainer.Remember(r.engine.State(i))
 	}
 	return nil
 }

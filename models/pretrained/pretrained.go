@@ -1,5 +1,6 @@
 // Package pretrained holds trained networks that come with the program, as bundles in
-// zip archives. The recipe of each is a script in recipes; make pretrained follows it.
+// zip archives. The recipe of each is a configuration in recipes; make pretrained follows
+// it.
 package pretrained
 
 import (
