@@ -18,14 +18,17 @@ import (
 // weights are enlarged until the conditionals are far from uniform.
 var tinyHyper = models.Hyperparameters{Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3}
 
-func sharpened(t testing.TB, s models.System) *exporter.Bundle {
+func sharpened(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	b := newBundle(t, s, tinyHyper)
+	b := newBundle(t, s, h)
 	w, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, factor := range map[string]float32{"decoder.output": 20, "latent.weight": 3, "context.weight": 2} {
+		if _, ok := w[name]; !ok {
+			continue
+		}
 		for i := range w[name].Float32s() {
 			w[name].Float32s()[i] *= factor
 		}
@@ -35,6 +38,9 @@ func sharpened(t testing.TB, s models.System) *exporter.Bundle {
 	}
 	return b
 }
+
+// tiny are small networks by architecture, of those that are not conditioned on an energy.
+var tiny = map[string]models.Hyperparameters{"autoencoder": tinyHyper, models.Made: {Decoder: 8, Floor: 1e-3}}
 
 // configurations lists all q^N configurations of p, site 0 fastest.
 func configurations(p *lattice.Potts) [][]uint8 {
@@ -106,11 +112,17 @@ func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int) 
 // with s' -> s under weights 1/g of an arbitrary g.
 func TestNeuralMoveDetailedBalance(t *testing.T) {
 	openLibrary(t)
+	for name, h := range tiny {
+		t.Run(name, func(t *testing.T) { neuralMoveDetailedBalance(t, h) })
+	}
+}
+
+func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 	p, err := lattice.NewPotts(2, 3, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3})
+	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3}, h)
 	states := configurations(p)
 	r := rand.New(rand.NewPCG(8, 9))
 	lnG := make([]float64, p.Levels())
@@ -191,11 +203,17 @@ func TestNeuralMoveDetailedBalance(t *testing.T) {
 // each configuration comes with the probability that log_prob.onnx gives it.
 func TestProposalsFollowTheirLikelihood(t *testing.T) {
 	openLibrary(t)
+	for name, h := range tiny {
+		t.Run(name, func(t *testing.T) { proposalsFollowTheirLikelihood(t, h) })
+	}
+}
+
+func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 	p, err := lattice.NewPotts(2, 3, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3})
+	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3}, h)
 	states := configurations(p)
 	const walkers = 4096
 	proposer, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
@@ -253,7 +271,7 @@ func TestProposalsFollowTheirLikelihood(t *testing.T) {
 func TestNeuralChainIsExact(t *testing.T) {
 	openLibrary(t)
 	for name, h := range map[string]models.Hyperparameters{
-		"autoencoder": tinyHyper, "microcanonical": {Width: 4, Window: 2, Floor: 1e-3},
+		"autoencoder": tinyHyper, models.Made: tiny[models.Made], models.Microcanonical: {Width: 4, Window: 2, Floor: 1e-3},
 	} {
 		t.Run(name, func(t *testing.T) { neuralChainIsExact(t, h) })
 	}
@@ -337,6 +355,7 @@ func TestSampledAndEvaluated(t *testing.T) {
 		{models.System{Q: 10, Lx: 8, Ly: 8}, benchHyper},
 		{models.System{Q: 3, Lx: 12, Ly: 5}, benchHyper},
 		{models.System{Q: 2, Lx: 16, Ly: 16}, benchHyper},
+		{models.System{Q: 10, Lx: 8, Ly: 8}, models.Hyperparameters{Decoder: 128, Floor: 1e-3}},
 		{models.System{Q: 10, Lx: 8, Ly: 8}, targetHyper},
 		{models.System{Q: 2, Lx: 8, Ly: 8}, targetHyper},
 		{models.System{Q: 10, Lx: 16, Ly: 16}, targetHyper},
@@ -402,8 +421,14 @@ func TestSampledAndEvaluated(t *testing.T) {
 // differences of the loss itself.
 func TestGradient(t *testing.T) {
 	openLibrary(t)
+	for name, h := range tiny {
+		t.Run(name, func(t *testing.T) { gradientIsDerivative(t, h) })
+	}
+}
+
+func gradientIsDerivative(t *testing.T, h models.Hyperparameters) {
 	s := models.System{Q: 3, Lx: 4, Ly: 3}
-	b := sharpened(t, s)
+	b := sharpened(t, s, h)
 	weights, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -417,7 +442,9 @@ func TestGradient(t *testing.T) {
 	r := rand.New(rand.NewPCG(14, 15))
 	for i := range g.State {
 		g.State[i] = int32(r.IntN(s.Q))
-		g.Condition[i] = int32(r.IntN(s.Q))
+		if len(g.Condition) > 0 {
+			g.Condition[i] = int32(r.IntN(s.Q))
+		}
 	}
 	for i := range g.Weight {
 		g.Weight[i] = r.Float32() / samples

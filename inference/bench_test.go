@@ -12,13 +12,16 @@ import (
 	"neuralwl/sampler"
 )
 
-// newBundle makes an autoencoder with random weights, or a microcanonical network if
-// the hyper-parameters have a width.
+// newBundle makes a network with random weights: of the hyper-parameters, a width makes
+// it a microcanonical one, an encoder an autoencoder, and neither a made.
 func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	architecture := "autoencoder"
-	if h.Width > 0 {
-		architecture = "microcanonical"
+	architecture := models.Made
+	switch {
+	case h.Width > 0:
+		architecture = models.Microcanonical
+	case h.Encoder > 0:
+		architecture = "autoencoder"
 	}
 	m, err := models.New(architecture, s, h)
 	if err != nil {

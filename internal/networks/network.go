@@ -129,6 +129,9 @@ func hyperparameters(c *config.Config) models.Hyperparameters {
 		h.Width, h.Window = c.Model.Width, c.Model.Window
 		return h
 	}
+	if h.Decoder = c.Model.Decoder; c.Model.Architecture == models.Made {
+		return h
+	}
 	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
 	return h
 }

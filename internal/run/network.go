@@ -94,18 +94,18 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	return n, nil
 }
 
-// statePartial is the share of partial refreshs of a network that is conditioned on the
-// state, if not chosen. Others' proposals gain nothing from them.
-const statePartial = 0.5
+// usualPartial is the share of partial refreshs, if not chosen, of networks that do not aim
+// at energies; those that do gain nothing from them.
+const usualPartial = 0.5
 
 // partial is the share of proposals that keep some sites, which a network that is
 // not shown them cannot do.
 func (n *network) partial() float64 {
 	partial := n.j.c.Neural.Partial
 	if partial == config.Automatic {
-		partial = 0
-		if n.bundle.Card.TakesState() {
-			partial = statePartial
+		partial = usualPartial
+		if n.bundle.Card.TakesEnergy() {
+			partial = 0
 		}
 	}
 	if partial > 0 && !n.bundle.KeepsSites() {
