@@ -16,7 +16,7 @@ import (
 // Evaluation is what a network that aims at energies has learned.
 type Evaluation struct {
 	Size string // of the lattice
-	// KL is the mean of -ln q(s|E*) - ln g(E) - ln(2w+1) over states of a flat histogram and
+	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states of a flat histogram and
 	// targets within w of them; see exporter.Training.
 	KL, KLError float64
 	// Acceptance of proposals with targets anywhere, from such states.
@@ -27,7 +27,7 @@ type Evaluation struct {
 }
 
 // LevelEvaluation is that for one energy: of states that have it, and of proposals that
-// aim at it. The weight of a proposal is 1/(g(E) (2w+1) q(s|E*)), 0 if it misses its
+// aim at it. The weight of a proposal is 1/(g(E) n(E*) q(s|E*)), 0 if it misses its
 // target by more than w.
 type LevelEvaluation struct {
 	Energy         float64
@@ -98,6 +98,7 @@ type meter struct {
 	r      *rand.Rand
 	levels []int // of the states
 	aims   []int
+	own    []int // targets of the states
 
 	kl, accepted     moments
 	hits, proposals  float64
@@ -111,7 +112,7 @@ func newMeter(c *course, lnG []float64, b *sampler.Batch) *meter {
 	n := len(lnG)
 	return &meter{
 		course: c, lnG: lnG, batch: b, r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)),
-		levels: make([]int, b.Walkers), aims: make([]int, b.Walkers),
+		levels: make([]int, b.Walkers), aims: make([]int, b.Walkers), own: make([]int, b.Walkers),
 		states: make([]moments, n), aimed: make([]moments, n), tried: make([]int, n),
 		weights: make([]float64, n), squares: make([]float64, n),
 	}
@@ -128,7 +129,8 @@ func (m *meter) fill(e *sampler.Engine) {
 		frame.Randomise(m.r)
 		frame.Apply(b.State[i*b.Sites:(i+1)*b.Sites], state)
 		b.Start[i] = 0
-		b.Current[i] = float32(m.course.system.Energy(level - w + m.r.IntN(2*w+1)))
+		m.own[i] = level - w + m.r.IntN(2*w+1)
+		b.Current[i] = float32(m.course.system.Energy(m.own[i]))
 		m.aims[i] = m.r.IntN(len(m.lnG)+2*w) - w
 		b.Target[i] = float32(m.course.system.Energy(m.aims[i]))
 		for k := range b.Sites {
@@ -140,11 +142,10 @@ func (m *meter) fill(e *sampler.Engine) {
 // count takes over what the network said of the batch.
 func (m *meter) count() {
 	b := m.batch
-	lnWindow := math.Log(float64(2*b.Tolerance + 1))
 	for i := range b.Walkers {
 		from := m.levels[i]
 		if !math.IsNaN(m.lnG[from]) {
-			x := -float64(b.Reverse[i]) - m.lnG[from] - lnWindow
+			x := -float64(b.Reverse[i]) - m.lnG[from] - m.lnLevels(m.own[i])
 			m.kl.add(x)
 			m.states[from].add(x)
 		}
@@ -162,13 +163,24 @@ func (m *meter) count() {
 		if at := m.aims[i]; at >= 0 && at < len(m.lnG) {
 			m.tried[at]++
 			if hit && !math.IsNaN(m.lnG[to]) {
-				x := -float64(b.Forward[i]) - m.lnG[to] - lnWindow
+				x := -float64(b.Forward[i]) - m.lnG[to] - m.lnLevels(at)
 				m.aimed[at].add(x)
 				m.weights[at] += math.Exp(x)
 				m.squares[at] += math.Exp(2 * x)
 			}
 		}
 	}
+}
+
+// lnLevels is ln of the number n of levels with states within w of a target.
+func (m *meter) lnLevels(target int) float64 {
+	n := 0
+	for b := max(0, target-m.batch.Tolerance); b <= min(len(m.lnG)-1, target+m.batch.Tolerance); b++ {
+		if !math.IsNaN(m.lnG[b]) {
+			n++
+		}
+	}
+	return math.Log(float64(n))
 }
 
 func (m *meter) result() *Evaluation {

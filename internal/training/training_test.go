@@ -42,8 +42,8 @@ func train(t *testing.T, o training.Options) *training.Report {
 }
 
 // divergence is the Kullback-Leibler divergence of a bundle of q = 3 on 3x3 by
-// enumeration: the mean of -ln q(s|E*) - ln g(E) - ln(2w+1) over levels, their states and the
-// targets around them.
+// enumeration: the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over levels, their states and the
+// targets around them, near which there are n levels.
 func divergence(t *testing.T, b *exporter.Bundle) float64 {
 	t.Helper()
 	p, err := lattice.NewPotts(3, 3, 3)
@@ -93,10 +93,14 @@ func divergence(t *testing.T, b *exporter.Bundle) float64 {
 			t.Fatal(err)
 		}
 		for k, level := range levels {
-			sum += (-float64(batch.Reverse[k]) - math.Log(g[level])) / (g[level] * occupied)
+			near := 0.0
+			for b := max(0, level+off-w); b <= min(len(g)-1, level+off+w); b++ {
+				near += min(g[b], 1)
+			}
+			sum += (-float64(batch.Reverse[k]) - math.Log(g[level]) - math.Log(near)) / (g[level] * occupied)
 		}
 	}
-	return sum/float64(2*w+1) - math.Log(float64(2*w+1))
+	return sum / float64(2*w+1)
 }
 
 // TestTrain trains a network from nothing, finds the divergence that it reports to be
