@@ -61,12 +61,12 @@ runs/scaling/%/summary.json: | build
 		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); fi
 
 # Each takes some ten minutes of one core; with make -j2 both at once.
-pretrained: models/pretrained/potts-q10.zip models/pretrained/potts-q2.zip ## the networks that come with the program, by their recipes
+pretrained: pretrained-potts-q10 pretrained-potts-q2 ## the networks that come with the program, by their recipes
 
-models/pretrained/%.zip: models/pretrained/recipes/%.yaml | build
+pretrained-%: models/pretrained/recipes/%.yaml | build
 	rm -rf runs/pretrained/$*
 	bin/nwl train --config $< --name $* --out runs/pretrained
-	$(GO) run ./models/pretrained/pack runs/pretrained/$*/1 $@
+	$(GO) run ./models/pretrained/pack runs/pretrained/$*/1 models/pretrained/$*.zip
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
