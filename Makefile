@@ -43,8 +43,10 @@ fuzz: deps ## every fuzz target in turn, for FUZZTIME each
 bench: deps ## BENCH selects, as in make bench BENCH=Local; compare two outputs with `go tool benchstat`
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) ./...
 
-bench-c: ## the local moves in C, as a yardstick for BENCH=Local
+bench-c: ## the local moves and the microcanonical network in C, as yardsticks for BENCH=Local and BENCH=Microcanonical
 	@mkdir -p bin
+	$(or $(CC),cc) -Ofast -march=native -o bin/microcanonical-c models/testdata/microcanonical.c -lm
+	bin/microcanonical-c
 	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/testdata/local.c -lm
 	bin/local-c
 

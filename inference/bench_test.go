@@ -62,11 +62,18 @@ var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 // evaluation of ln q, on one core, by lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
 	openLibrary(b)
-	for _, l := range []int{8, 16} {
-		s := models.System{Q: 10, Lx: l, Ly: l}
-		bundle := newBundle(b, s, benchHyper)
+	for _, c := range []struct {
+		l       int
+		h       models.Hyperparameters
+		batches []int
+	}{
+		{8, benchHyper, []int{1, 16, 32, 64, 128, 256}}, {16, benchHyper, []int{1, 16, 32, 64, 128, 256}},
+		{8, models.Hyperparameters{Decoder: 128, Floor: 1e-3}, []int{128}}, {16, models.Hyperparameters{Decoder: 128, Floor: 1e-3}, []int{128}},
+	} {
+		l, s := c.l, models.System{Q: 10, Lx: c.l, Ly: c.l}
+		bundle := newBundle(b, s, c.h)
 		store := newStore(b, bundle)
-		for _, batch := range []int{1, 16, 32, 64, 128, 256} {
+		for _, batch := range c.batches {
 			p, err := inference.NewProposer(bundle, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, batch, batch)
 			if err != nil {
 				b.Fatal(err)
@@ -80,7 +87,7 @@ func BenchmarkProposals(b *testing.B) {
 				name string
 				f    func(context.Context) error
 			}{{"propose", p.Propose}, {"log_prob", p.LogProb}} {
-				b.Run(fmt.Sprintf("%s/L=%d/batch=%d", call.name, l, batch), func(b *testing.B) {
+				b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", bundle.Card.Architecture, call.name, l, batch), func(b *testing.B) {
 					for b.Loop() {
 						if err := call.f(context.Background()); err != nil {
 							b.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/networks"
 	"neuralwl/internal/run"
+	"neuralwl/models/pretrained"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -44,7 +45,7 @@ func newBenchMoves() *cobra.Command {
 	var walkers int
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "moves --q Q --size LxL --bundle BUNDLE --dos FILE",
+		Use:   "moves --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
 		Short: "Compare moves by round trips per second",
 		Long: `Measure round trips between the ground state and the infinite-temperature peak, per
 second of one core, under frozen weights: of the sequential heat bath alone, and of mixes
@@ -53,12 +54,16 @@ else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS p
 pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials aim
 at the other half of the energies.
 
-The weights are the inverse of a density of states, that of a run.`,
-		Example: "  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1/dos.csv",
+The weights are the inverse of a density of states, that of a run, or without one those of
+a multicanonical iteration with the network, which is made first.`,
+		Example: "  nwl bench moves --q 10 --size 16x16\n  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "q", "size", "bundle", "dos"); err != nil {
+			if err := required(c, "q", "size"); err != nil {
 				return err
+			}
+			if bundle == "" {
+				bundle = fmt.Sprintf("%spotts-q%d", pretrained.Prefix, q)
 			}
 			cfg, err := config.Load("", []string{
 				fmt.Sprintf("system.q=%d", q), "system.size=" + size, "model.bundle=" + bundle, fmt.Sprintf("run.seed=%d", seed),
@@ -78,20 +83,9 @@ The weights are the inverse of a density of states, that of a run.`,
 			if o.System, err = lattice.NewPotts(q, cfg.System.Size[0], cfg.System.Size[1]); err != nil {
 				return err
 			}
-			if strings.HasSuffix(density, string(filepath.Separator)) || filepath.Ext(density) == "" {
-				density = filepath.Join(density, run.DensityFile)
-			}
-			d, err := dos.ReadFile(density)
-			if err != nil {
-				return err
-			}
-			o.LnG = make([]float64, o.System.Levels())
-			for b := range o.LnG {
-				o.LnG[b] = math.NaN()
-			}
-			for i, e := range d.Energy {
-				if b := -int(e); b >= 0 && b < len(o.LnG) {
-					o.LnG[b] = d.LnG[i]
+			if density != "" {
+				if o.LnG, err = weightsOf(density, o.System); err != nil {
+					return err
 				}
 			}
 			if o.Runtime, err = networks.Runtime(cfg, 1); err != nil {
@@ -121,14 +115,36 @@ The weights are the inverse of a density of states, that of a run.`,
 	}
 	c.Flags().IntVar(&q, "q", 0, "number of colours")
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
-	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes")
-	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory")
-	c.Flags().StringSliceVar(&mixes, "mix", []string{"8:1", "0:8"}, "mixes of moves, SWEEPS:TRIALS[:SHARE] per pass")
+	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
+	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
+	c.Flags().StringSliceVar(&mixes, "mix", []string{"200:1:1", "0:8:0"}, "mixes of moves, SWEEPS:TRIALS[:SHARE] per pass")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
 	c.Flags().IntVar(&walkers, "walkers", 128, "walkers of the moves with a network")
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return c
+}
+
+// weightsOf is ln g by level from a file or run directory, NaN at levels without.
+func weightsOf(path string, p *lattice.Potts) ([]float64, error) {
+	if filepath.Ext(path) == "" {
+		path = filepath.Join(path, run.DensityFile)
+	}
+	d, err := dos.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := within(d, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	lnG := make([]float64, p.Levels())
+	for b := range lnG {
+		lnG[b] = math.NaN()
+	}
+	for i, e := range d.Energy {
+		lnG[-int(e)] = d.LnG[i]
+	}
+	return lnG, nil
 }
 
 // printMoves prints a comparison as a table.

@@ -20,7 +20,8 @@ import (
 type Options struct {
 	System *lattice.Potts
 	Seed   uint64
-	// LnG are the frozen weights by level, NaN at levels without.
+	// LnG are the frozen weights by level, NaN at levels without; nil for those of a
+	// multicanonical iteration, made first.
 	LnG []float64
 	// Bundle is the network; Runtime evaluates it in parts of Part walkers.
 	Bundle  *exporter.Bundle
@@ -75,6 +76,9 @@ type Result struct {
 	LogProb float64 `json:"log_prob"`
 }
 
+// adaptSweeps is the number of sweeps of a pass while weights are looked for.
+const adaptSweeps = 20
+
 // localSweeps is the number of sweeps of a pass of local moves alone.
 const localSweeps = 4
 
@@ -107,6 +111,11 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 		return nil, err
 	}
 	o.Runtime.Workers = 1
+	if o.LnG == nil {
+		if o.LnG, err = adapt(ctx, o, store); err != nil {
+			return nil, err
+		}
+	}
 	var all []*contender
 	defer func() {
 		for _, c := range all {
@@ -118,22 +127,7 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 	for _, mix := range append([]Mix{{Sweeps: localSweeps}}, o.Mixes...) {
 		c := &contender{mix: mix}
 		all = append(all, c)
-		options := sampler.Options{
-			System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG,
-			Sweeps: max(1, mix.Sweeps), Trials: max(1, mix.Trials), Across: mix.Across,
-		}
-		if mix.Sweeps > 0 {
-			options.Local = sampler.HeatBath
-		}
-		if mix.Trials > 0 {
-			if c.proposer, err = inference.NewProposer(o.Bundle, store, o.Runtime, o.Walkers, o.Part); err != nil {
-				return nil, err
-			}
-			options.Proposer = c.proposer
-		} else {
-			options.Walkers = o.LocalWalkers
-		}
-		if c.engine, err = sampler.New(options); err != nil {
+		if err := c.open(o, store); err != nil {
 			return nil, err
 		}
 		c.engine.Produce()
@@ -166,6 +160,52 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 	}
 	results[0].RatioError = 0
 	return results, nil
+}
+
+// open makes the engine of a contender.
+func (c *contender) open(o Options, store *inference.Store) (err error) {
+	options := sampler.Options{
+		System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG, Adaptation: sampler.Multicanonical,
+		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across,
+	}
+	if c.mix.Sweeps > 0 {
+		options.Local = sampler.HeatBath
+	}
+	if c.mix.Trials > 0 {
+		if c.proposer, err = inference.NewProposer(o.Bundle, store, o.Runtime, o.Walkers, o.Part); err != nil {
+			return err
+		}
+		options.Proposer = c.proposer
+	} else {
+		options.Walkers = o.LocalWalkers
+	}
+	c.engine, err = sampler.New(options)
+	return err
+}
+
+// adapt finds weights by a multicanonical iteration with local moves and the network.
+func adapt(ctx context.Context, o Options, store *inference.Store) (lnG []float64, err error) {
+	c := &contender{mix: Mix{Sweeps: adaptSweeps, Trials: 1, Across: 1}}
+	if err := c.open(o, store); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.proposer.Close()) }()
+	for !c.engine.Adapted(0) {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err := c.engine.Pass(ctx); err != nil {
+			return nil, err
+		}
+	}
+	seen := c.engine.Seen()
+	for b, x := range c.engine.LnG() {
+		if !seen[b] {
+			x = math.NaN()
+		}
+		lnG = append(lnG, x)
+	}
+	return lnG, nil
 }
 
 // run goes on for some time.

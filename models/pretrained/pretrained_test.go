@@ -1,0 +1,43 @@
+package pretrained_test
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"neuralwl/models/pretrained"
+)
+
+// TestOpen reads every network's card, whose system is that of its name, and keeps the
+// program small.
+func TestOpen(t *testing.T) {
+	names := pretrained.Names()
+	if len(names) < 2 {
+		t.Fatalf("networks %v", names)
+	}
+	for _, name := range names {
+		files, err := pretrained.Open(pretrained.Prefix + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		card, err := fs.ReadFile(files, "card.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, q, _ := strings.Cut(name, "-q")
+		if !strings.Contains(string(card), `"q": `+q+",") {
+			t.Errorf("%s: %s", name, card)
+		}
+		archives, size := pretrained.Archives(), int64(0)
+		info, err := fs.Stat(archives, name+".zip")
+		if err == nil {
+			size = info.Size()
+		}
+		if err != nil || size > 300_000 {
+			t.Errorf("%s has %d bytes, at most 300000 are wanted (%v)", name, size, err)
+		}
+	}
+	if _, err := pretrained.Open("potts-q11"); err == nil || !strings.Contains(err.Error(), "potts-q10, potts-q2") {
+		t.Errorf("error %v", err)
+	}
+}
