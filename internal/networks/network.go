@@ -119,6 +119,7 @@ func transfer(b, from *exporter.Bundle) error {
 	if err != nil {
 		return err
 	}
+	b.Card.Training = from.Card.Training
 	return b.Transfer(weights)
 }
 
