@@ -82,7 +82,11 @@ func (j *job) plotProposals(r *result) plots.Figure {
 	upper := plots.NewPanel("Proposals of the network, "+j.title(), "", "acceptance")
 	upper.IncludeY(0)
 	upper.Points("", acceptance, estimateColour)
-	middle := plots.NewPanel("", "", "sites changed / N")
+	label := "E / N" // below the last panel
+	if r.absolute != nil {
+		label = ""
+	}
+	middle := plots.NewPanel("", label, "sites changed / N")
 	middle.IncludeY(0, 1)
 	middle.AlignX(upper)
 	middle.Points("", changed, estimateColour)
