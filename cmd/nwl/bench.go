@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"path/filepath"
 	"strings"
@@ -15,10 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/bench"
-	"neuralwl/internal/config"
-	"neuralwl/internal/networks"
 	"neuralwl/internal/run"
-	"neuralwl/models/pretrained"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -62,16 +58,7 @@ a multicanonical iteration with the network, which is made first.`,
 			if err := required(c, "q", "size"); err != nil {
 				return err
 			}
-			if bundle == "" {
-				bundle = fmt.Sprintf("%spotts-q%d", pretrained.Prefix, q)
-			}
-			cfg, err := config.Load("", []string{
-				fmt.Sprintf("system.q=%d", q), "system.size=" + size, "model.bundle=" + bundle, fmt.Sprintf("run.seed=%d", seed),
-			})
-			if err != nil {
-				return usageError{err}
-			}
-			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Part: cfg.Inference.Batch}
+			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Observe: logProgress()}
 			for _, m := range mixes {
 				var mix bench.Mix
 				if n, err := fmt.Sscanf(m, "%d:%d:%g", &mix.Sweeps, &mix.Trials, &mix.Across); n < 2 || n == 2 && strings.Count(m, ":") != 1 || mix.Trials < 1 || mix.Sweeps < 0 {
@@ -79,26 +66,14 @@ a multicanonical iteration with the network, which is made first.`,
 				}
 				o.Mixes = append(o.Mixes, mix)
 			}
-			observer(cfg.Log.SlogLevel())
-			if o.System, err = lattice.NewPotts(q, cfg.System.Size[0], cfg.System.Size[1]); err != nil {
+			n, err := serve(bundle, q, size, 1)
+			if err != nil {
 				return err
 			}
+			o.System, o.Bundle, o.Runtime, o.Part = n.system, n.bundle, n.runtime, n.part
 			if density != "" {
 				if o.LnG, err = weightsOf(density, o.System); err != nil {
 					return err
-				}
-			}
-			if o.Runtime, err = networks.Runtime(cfg, 1); err != nil {
-				return err
-			}
-			if o.Bundle, err = networks.Bundle(cfg); err != nil {
-				return err
-			}
-			last := time.Now()
-			o.Observe = func(done float64) {
-				if time.Since(last) > logInterval {
-					last = time.Now()
-					slog.Info("progress", "done", fmt.Sprintf("%.0f%%", 100*done))
 				}
 			}
 			results, err := bench.Moves(c.Context(), o)

@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"runtime"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"neuralwl/internal/config"
 	"neuralwl/internal/inverse"
-	"neuralwl/internal/networks"
 	"neuralwl/sampler/dos"
-	"neuralwl/sampler/lattice"
 )
 
 func newDosInverse() *cobra.Command {
@@ -23,7 +18,7 @@ func newDosInverse() *cobra.Command {
 	var size, bundle, out string
 	var seed uint64
 	c := &cobra.Command{
-		Use:   "inverse --bundle BUNDLE --q Q --size LxL [--draws N] [--out FILE]",
+		Use:   "inverse --q Q --size LxL [--bundle BUNDLE] [--draws N] [--out FILE]",
 		Short: "Estimate ln g from a network alone, by inverse probabilities",
 		Long: `Draw configurations from a network that aims at energies and estimate the number of
 states of every energy from their inverse probabilities. The estimate is absolute: nothing
@@ -34,30 +29,16 @@ hundred, the error is not to be trusted.`,
 		Example: "  nwl dos inverse --bundle pretrained/potts-q10 --q 10 --size 5x5 --draws 200000 --out inverse.csv",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "bundle", "q", "size"); err != nil {
+			if err := required(c, "q", "size"); err != nil {
 				return err
 			}
-			cfg, err := config.Load("", []string{fmt.Sprintf("system.q=%d", q), "system.size=" + size, "model.bundle=" + bundle})
+			n, err := serve(bundle, q, size, runtime.GOMAXPROCS(0))
 			if err != nil {
-				return usageError{err}
-			}
-			observer(cfg.Log.SlogLevel())
-			o := inverse.Options{Seed: seed, Draws: draws, Part: cfg.Inference.Batch}
-			if o.System, err = lattice.NewPotts(q, cfg.System.Size[0], cfg.System.Size[1]); err != nil {
 				return err
 			}
-			if o.Runtime, err = networks.Runtime(cfg, runtime.GOMAXPROCS(0)); err != nil {
-				return err
-			}
-			if o.Bundle, err = networks.Bundle(cfg); err != nil {
-				return err
-			}
-			last := time.Now()
-			o.Observe = func(done float64) {
-				if time.Since(last) > logInterval {
-					last = time.Now()
-					slog.Info("progress", "done", fmt.Sprintf("%.0f%%", 100*done))
-				}
+			o := inverse.Options{
+				System: n.system, Bundle: n.bundle, Runtime: n.runtime, Part: n.part,
+				Seed: seed, Draws: draws, Observe: logProgress(),
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
@@ -73,7 +54,7 @@ hundred, the error is not to be trusted.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes")
+	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().IntVar(&q, "q", 0, "number of colours")
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 5x5")
 	c.Flags().IntVar(&draws, "draws", 100_000, "configurations to draw")

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/internal/config"
+	"neuralwl/internal/networks"
+	"neuralwl/models/pretrained"
+	"neuralwl/sampler/lattice"
+)
+
+// served is a network and what it is made for, for commands that use one without a run.
+type served struct {
+	system  *lattice.Potts
+	bundle  *exporter.Bundle
+	runtime inference.Runtime
+	part    int // configurations per call
+}
+
+// serve opens a bundle, by default the pretrained one, for q colours and a size as in
+// 16x16.
+func serve(bundle string, q int, size string, workers int) (*served, error) {
+	if bundle == "" {
+		bundle = fmt.Sprintf("%spotts-q%d", pretrained.Prefix, q)
+	}
+	c, err := config.Load("", []string{fmt.Sprintf("system.q=%d", q), "system.size=" + size, "model.bundle=" + bundle})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	observer(c.Log.SlogLevel())
+	s := &served{part: c.Inference.Batch}
+	if s.system, err = lattice.NewPotts(q, c.System.Size[0], c.System.Size[1]); err != nil {
+		return nil, err
+	}
+	if s.runtime, err = networks.Runtime(c, workers); err != nil {
+		return nil, err
+	}
+	s.bundle, err = networks.Bundle(c)
+	return s, err
+}
+
+// logProgress returns a callback that logs how much is done every so often.
+func logProgress() func(done float64) {
+	last := time.Now()
+	return func(done float64) {
+		if time.Since(last) > logInterval {
+			last = time.Now()
+			slog.Info("progress", "done", fmt.Sprintf("%.0f%%", 100*done))
+		}
+	}
+}
