@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"neuralwl/exporter"
-	"neuralwl/inference"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
 )
@@ -16,10 +15,11 @@ import (
 // same network and given a snapshot goes on exactly as the one did that it was taken
 // from. Its fields are exported for encoding.
 type Snapshot struct {
-	Good   map[string][]float32 // the weights that are published, by name
-	Next   map[string][]float32 // those after the step that followed
-	Adam   AdamSnapshot
-	Record exporter.Training
+	Good    map[string][]float32 // the latest weights with a finite loss, by name
+	Next    map[string][]float32 // those after the step that followed
+	OnTrial bool                 // Next is published, not Good
+	Adam    AdamSnapshot
+	Record  exporter.Training
 
 	Generator []byte // of the batches, as sampler.GeneratorState gives it
 	Buffer    BufferSnapshot
@@ -42,7 +42,7 @@ type BufferSnapshot struct {
 // the trainer and is valid until the next step.
 func (t *Trainer) Snapshot() *Snapshot {
 	s := &Snapshot{
-		Good: flat(t.good), Next: flat(t.next), Record: t.record,
+		Good: flat(t.good), Next: flat(t.next), OnTrial: t.onTrial, Record: t.record,
 		Adam:      AdamSnapshot{Step: t.adam.step, First: t.adam.first, Second: t.adam.second},
 		Generator: sampler.GeneratorState(t.source),
 		Buffer:    BufferSnapshot{Occupied: t.buffer.occupied, Generator: sampler.GeneratorState(t.buffer.source)},
@@ -87,13 +87,8 @@ func (t *Trainer) restore(s *Snapshot) error {
 			t.adam.second[name] = slices.Clone(s.Adam.Second[name])
 		}
 	}
-	t.record = s.Record
-	weights, err := inference.NewWeights(t.good)
-	if err != nil {
-		return err
-	}
-	t.store.Publish(weights)
-	return nil
+	t.record, t.onTrial = s.Record, s.OnTrial
+	return t.publish()
 }
 
 // fits compares values by name with the network's weights.

@@ -36,7 +36,9 @@ type Events struct {
 
 // StepInfo tells of one gradient step.
 type StepInfo struct {
-	Loss     float64 // mean of -ln q over the batch, in nats; NaN or infinite only if dropped
+	// Loss is the mean over the batch of -ln q, or of ln q - ln p in StepReverse, in nats;
+	// NaN or infinite only if dropped.
+	Loss     float64
 	Norm     float64 // of the gradient before clipping
 	Dropped  bool    // the step before was taken back because of a NaN or an infinity
 	Duration time.Duration
@@ -80,11 +82,12 @@ func (o *Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Trainer updates the weights of a bundle by maximum likelihood: it shows the network
-// states from its buffer, each in a random frame of the lattice's symmetries, and
+// Trainer updates the weights of a bundle. Step does so by maximum likelihood: it shows the
+// network states from its buffer, each in a random frame of the lattice's symmetries, and
 // raises ln q of them. A network conditioned on the state is shown the same one as
 // its condition and learns to reconstruct it; one conditioned on an energy is given
-// that of the state plus a uniform integer from -w to w, w being its window.
+// that of the state plus a uniform integer from -w to w, w being its window. StepReverse
+// does so by the reverse Kullback-Leibler divergence, on states that the network drew.
 type Trainer struct {
 	o        Options
 	buffer   *Buffer
@@ -100,9 +103,10 @@ type Trainer struct {
 // learned is what trainers of one network share that show it different systems.
 type learned struct {
 	adam *Adam
-	// good are the latest weights whose loss was finite, those that are published;
-	// next are the ones after the step that followed.
+	// good are the latest weights whose loss was finite, next are the ones after the step
+	// that followed. The good ones are published, or next if they are on trial.
 	good, next map[string]graph.Tensor
+	onTrial    bool
 	gradients  map[string][]float32
 	record     exporter.Training
 }
@@ -145,9 +149,6 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		t.next[name] = graph.Float32s(slices.Clone(w.Float32s()), w.Shape...)
 		t.gradients[name] = make([]float32, len(w.Float32s()))
 	}
-	for i := range gradient.Weight {
-		gradient.Weight[i] = 1 / float32(o.Batch)
-	}
 	return t, nil
 }
 
@@ -179,17 +180,34 @@ func (t *Trainer) Remember(state []uint8, level int) { t.buffer.Add(state, level
 func (t *Trainer) Step(ctx context.Context) error {
 	began := time.Now()
 	t.fillBatch()
+	weights, loss, err := t.evaluate(ctx)
+	if err != nil {
+		return err
+	}
+	if t.settle(began, loss) {
+		t.onTrial = false
+		t.store.Publish(weights)
+	}
+	return nil
+}
+
+// evaluate computes loss and gradients of the batch under the weights of the latest step.
+func (t *Trainer) evaluate(ctx context.Context) (w *inference.Weights, loss float64, err error) {
 	for _, g := range t.gradients {
 		clear(g)
 	}
-	weights, err := inference.NewWeights(t.next)
-	if err != nil {
-		return fmt.Errorf("gradient step: %w", err)
+	if w, err = inference.NewWeights(t.next); err == nil {
+		loss, err = t.gradient.Evaluate(ctx, w, t.gradients)
 	}
-	loss, err := t.gradient.Evaluate(ctx, weights, t.gradients)
 	if err != nil {
-		return fmt.Errorf("gradient step: %w", err)
+		return nil, 0, fmt.Errorf("gradient step: %w", err)
 	}
+	return w, loss, nil
+}
+
+// settle takes the weights of the latest step as good and moves on by one step along the
+// gradients, or drops them where loss or gradients are not finite. It reports which.
+func (t *Trainer) settle(began time.Time, loss float64) (good bool) {
 	info := StepInfo{Loss: loss, Norm: norm(t.gradients)}
 	// A NaN anywhere makes the norm NaN, an overflow makes it infinite.
 	if info.Dropped = !finite(info.Loss) || !finite(info.Norm); info.Dropped {
@@ -198,7 +216,6 @@ func (t *Trainer) Step(ctx context.Context) error {
 		t.record.Dropped++
 	} else {
 		copyWeights(t.good, t.next)
-		t.store.Publish(weights)
 		t.adam.Step(flat(t.next), t.gradients, min(1, t.o.Clip/info.Norm))
 		t.record.Steps++
 		t.record.Loss = smooth(t.record.Loss, loss, t.record.Steps)
@@ -208,7 +225,7 @@ func (t *Trainer) Step(ctx context.Context) error {
 	if t.o.Events.Step != nil {
 		t.o.Events.Step(info)
 	}
-	return nil
+	return !info.Dropped
 }
 
 // SetLearningRate changes the learning rate from the next step on.
@@ -218,6 +235,7 @@ func (t *Trainer) SetLearningRate(rate float64) { t.adam.LearningRate = rate }
 func (t *Trainer) fillBatch() {
 	n := t.gradient.Sites
 	for i := range t.o.Batch {
+		t.gradient.Weight[i] = 1 / float32(t.o.Batch)
 		t.frame.Randomise(t.r)
 		state := t.gradient.State[i*n : (i+1)*n]
 		remembered, level := t.buffer.Sample(t.r)
@@ -258,7 +276,7 @@ func smooth(mean, x float64, steps int64) float64 {
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// Export writes the published weights into b.
+// Export writes the good weights into b.
 func (t *Trainer) Export(b *exporter.Bundle) error {
 	b.Card.Training = t.record
 	return b.SetWeights(t.good)
