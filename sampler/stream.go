@@ -9,6 +9,7 @@ const (
 	WeightStream
 	VerifyStream
 	exchangeStream
+	globalStream
 )
 
 // Stream returns the generator of the given purpose and index under a run's
