@@ -7,7 +7,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-const autoencoderName = "autoencoder"
+// Autoencoder is the name of the architecture.
+const Autoencoder = "autoencoder"
 
 // autoencoder is the network of Riedel, Zierenberg and Weigel (2024): a dense,
 // deterministic encoder maps the present configuration to a latent vector
@@ -26,7 +27,7 @@ type autoencoder struct {
 
 func newAutoencoder(s System, h Hyperparameters) *autoencoder { return &autoencoder{s, h} }
 
-func (a *autoencoder) Architecture() string { return autoencoderName }
+func (a *autoencoder) Architecture() string { return Autoencoder }
 
 func (a *autoencoder) Conditions() []string { return []string{State} }
 

@@ -98,9 +98,9 @@ type Hyperparameters struct {
 }
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
-	autoencoderName: func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
-	Made:            func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
-	Microcanonical:  func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
+	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
+	Made:           func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
+	Microcanonical: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
 }
 
 // Architectures lists the names that New knows.

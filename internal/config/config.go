@@ -168,6 +168,11 @@ func (r Run) Has(move string) bool {
 	return false
 }
 
+// VANFinalLnF is the default of wang_landau.final_ln_f in van-wang-landau: ln f counts
+// batches there, and 1/t brings it here after a hundred batches per level. The results come
+// from production, which needs no better weights.
+const VANFinalLnF = 0.01
+
 // DefaultListen is the default of metrics.listen.
 const DefaultListen = "127.0.0.1:9464"
 

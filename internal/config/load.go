@@ -15,6 +15,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
+
+	"neuralwl/models"
 )
 
 // envPrefix begins the name of every environment variable that is read.
@@ -95,6 +97,16 @@ func Load(path string, assignments []string) (*Config, error) {
 	faults = append(faults, undecoded...)
 	// What is said of the moves or of the method decides on the other.
 	switch {
+	case c.Run.Method == VANWangLandauMethod:
+		if !given["run.moves"] {
+			c.Run.Moves = []string{NeuralMoves}
+		}
+		if !given["model.architecture"] {
+			c.Model.Architecture = models.Made
+		}
+		if !given["wang_landau.final_ln_f"] {
+			c.WangLandau.FinalLnF = VANFinalLnF
+		}
 	case !given["run.moves"] && c.Run.Method != NeuralWangLandauMethod:
 		c.Run.Moves = []string{LocalMoves}
 	case !given["run.method"] && !c.Run.Has(NeuralMoves):

@@ -16,6 +16,7 @@ import (
 const (
 	WangLandauMethod       = "wang-landau"
 	NeuralWangLandauMethod = "neural-wang-landau"
+	VANWangLandauMethod    = "van-wang-landau"
 	MulticanonicalMethod   = "multicanonical"
 	CanonicalMethod        = "canonical"
 
@@ -97,7 +98,7 @@ func (c *Config) Validate() []error {
 		fault("run.moves", "%s moves are made for system.model %s and %s, not for %s; leave run.moves out or set it to [%s]", NeuralMoves, Potts, Ising, c.System.Model, LocalMoves)
 	}
 
-	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, MulticanonicalMethod, CanonicalMethod)
+	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, VANWangLandauMethod, MulticanonicalMethod, CanonicalMethod)
 	switch neural := c.Run.Has(NeuralMoves); {
 	case c.Run.Method == NeuralWangLandauMethod && !neural:
 		fault("run.method", "%s needs %s among run.moves; or take %s", NeuralWangLandauMethod, NeuralMoves, WangLandauMethod)
@@ -105,6 +106,9 @@ func (c *Config) Validate() []error {
 		fault("run.method", "%s has no %s moves; take %s", WangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
 	case c.Run.Method == CanonicalMethod && neural:
 		fault("run.moves", "a network is not trained in canonical sampling; take %s alone, or another run.method", LocalMoves)
+	}
+	if c.Run.Method == VANWangLandauMethod {
+		c.validateVAN(fault)
 	}
 	if math.IsNaN(c.Run.Beta) || math.IsInf(c.Run.Beta, 0) {
 		fault("run.beta", "%g is not a finite number", c.Run.Beta)
@@ -182,4 +186,22 @@ func (c *Config) Validate() []error {
 		fault("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
 	}
 	return faults
+}
+
+// validateVAN reports the faults of sampling by a network alone.
+func (c *Config) validateVAN(fault func(key, format string, a ...any)) {
+	if c.Run.Has(LocalMoves) || !c.Run.Has(NeuralMoves) {
+		fault("run.moves", "%v, %s has no walkers to be moved, only the network's draws; take [%s], or run.method %s for both kinds of move",
+			c.Run.Moves, VANWangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
+	}
+	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical) {
+		fault("model.architecture", "the proposals of the %s depend on a state or an energy, %s needs draws that depend on nothing; take %s, or run.method %s",
+			a, VANWangLandauMethod, models.Made, NeuralWangLandauMethod)
+	}
+	if c.Windows.Count > 1 {
+		fault("windows.count", "%d, %s has no windows", c.Windows.Count, VANWangLandauMethod)
+	}
+	if c.Run.Walkers < 2 {
+		fault("run.walkers", "%d, a batch of %s needs at least 2", c.Run.Walkers, VANWangLandauMethod)
+	}
 }

@@ -30,9 +30,10 @@ type saved struct {
 	Phases      []PhaseSummary // that are over
 	Resumptions []Resumption
 	Checkpoints CheckpointSummary
-	Engine      *sampler.Snapshot
-	Trainer     *trainer.Snapshot // nil if the network is not trained
-	Network     *savedNetwork     // nil without neural moves
+	Engine      *sampler.Snapshot       // or
+	Global      *sampler.GlobalSnapshot // of the method without walkers
+	Trainer     *trainer.Snapshot       // nil if the network is not trained
+	Network     *savedNetwork           // nil without neural moves
 }
 
 // savedNetwork says which bundle was in use.
@@ -111,7 +112,11 @@ func (j *job) save() *saved {
 	s := &saved{
 		Program: j.o.Version, Written: time.Now(), Elapsed: j.elapsed(), Config: j.yaml,
 		Place: j.at, Phases: j.phases, Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
-		Engine: j.engine.Snapshot(),
+	}
+	if j.engine != nil {
+		s.Engine = j.engine.Snapshot()
+	} else {
+		s.Global = j.global.Snapshot()
 	}
 	if n := j.network; n != nil {
 		s.Network = &savedNetwork{
@@ -203,10 +208,15 @@ func (j *job) configBefore(s *saved) (*config.Config, error) {
 
 // restore puts the parts of the run into the state of a checkpoint.
 func (j *job) restore(s *saved) error {
-	if err := s.check(j.network); err != nil {
-		return fmt.Errorf("resume %s: %w", j.folder, err)
+	err := s.check(j.network, j.isGlobal())
+	switch {
+	case err != nil:
+	case j.isGlobal():
+		err = j.global.Restore(s.Global)
+	default:
+		err = j.engine.Restore(s.Engine)
 	}
-	if err := j.engine.Restore(s.Engine); err != nil {
+	if err != nil {
 		return fmt.Errorf("resume %s: %w", j.folder, err)
 	}
 	if n := j.network; n != nil {
@@ -225,11 +235,17 @@ func (j *job) restore(s *saved) error {
 	return nil
 }
 
-// check finds what is missing in a checkpoint.
-func (s *saved) check(n *network) error {
+// check finds what is missing in a checkpoint of a run with walkers, or without.
+func (s *saved) check(n *network, global bool) error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf("checkpoint: "+format, a...)) }
-	if s.Engine == nil {
+	var phase sampler.Phase
+	switch {
+	case global && s.Global != nil:
+		phase = s.Global.Phase
+	case !global && s.Engine != nil:
+		phase = s.Engine.Phase
+	default:
 		fault("the sampler's state is missing")
 	}
 	if n != nil && (s.Network == nil || n.trainer != nil && s.Trainer == nil) {
@@ -237,8 +253,8 @@ func (s *saved) check(n *network) error {
 	}
 	if !slices.Contains([]stage{adapting, burningIn, producing}, s.Place.Stage) {
 		fault("there is no stage %q", s.Place.Stage)
-	} else if s.Engine != nil && (s.Place.Stage == adapting) != (s.Engine.Phase != sampler.Production) {
-		fault("the stage is %s and the sampler is in the phase %s", s.Place.Stage, s.Engine.Phase)
+	} else if phase != "" && (s.Place.Stage == adapting) != (phase != sampler.Production) {
+		fault("the stage is %s and the sampler is in the phase %s", s.Place.Stage, phase)
 	}
 	if s.Place.Pass < 0 || s.Elapsed < 0 {
 		fault("pass %d or time %v is impossible", s.Place.Pass, s.Elapsed)

@@ -64,7 +64,7 @@ func FuzzCheckpoint(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := &saved{}
-		if checkpoint.Decode(data, s) != nil || s.check(nil) != nil {
+		if checkpoint.Decode(data, s) != nil || s.check(nil, false) != nil {
 			return
 		}
 		if e := newEngine(t); e.Restore(s.Engine) == nil {

@@ -3,14 +3,19 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/networks"
+	"neuralwl/models"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
@@ -74,6 +79,10 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	if n.store, err = inference.NewStore(weights); err != nil {
 		return nil, err
 	}
+	if card := n.bundle.Card; j.isGlobal() && (card.TakesState() || card.TakesEnergy()) {
+		return nil, fmt.Errorf("model.bundle: proposals of %s (%s) depend on %s, %s needs draws that depend on nothing; take a network without conditions (model.architecture %s), or run.method %s",
+			card.Name, card.Architecture, strings.Join(card.Conditions, " and "), config.VANWangLandauMethod, models.Made, config.NeuralWangLandauMethod)
+	}
 	n.proposer, err = inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
 	if err != nil {
 		return nil, err
@@ -81,9 +90,13 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	if c.Trainer.Every == 0 {
 		return n, nil
 	}
+	batch := c.Trainer.Batch
+	if j.isGlobal() {
+		batch = c.Run.Walkers
+	}
 	n.trainer, err = trainer.New(trainer.Options{
 		System: j.system.(*lattice.Potts), Seed: c.Run.Seed, // others have no networks
-		Batch: c.Trainer.Batch, LearningRate: c.Trainer.LearningRate, Clip: c.Trainer.Clip,
+		Batch: batch, LearningRate: c.Trainer.LearningRate, Clip: c.Trainer.Clip,
 		Buffer: c.Trainer.Buffer,
 		Events: trainer.Events{Step: n.stepped},
 	}, n.bundle, n.store, n.runtime)
@@ -128,13 +141,34 @@ func (n *network) train(ctx context.Context, e *sampler.Engine, pass int64) erro
 	if err := n.trainer.Step(ctx); err != nil {
 		return err
 	}
+	n.exportIfDue()
+	return nil
+}
+
+// trainReverse makes a gradient step on a batch of the network's own draws when one is due,
+// and mends it after a batch without likelihoods.
+func (n *network) trainReverse(ctx context.Context, d sampler.Drawn) error {
+	pass, every := n.j.at.Pass+1, int64(n.j.c.Trainer.Every)
+	if usable := !math.IsNaN(float64(d.LnQ[0])); usable && pass%every != 0 {
+		return nil
+	}
+	began := time.Now()
+	defer func() { n.j.at.Train += time.Since(began) }()
+	if err := n.trainer.StepReverse(ctx, d.States, d.LnQ, d.LnP); err != nil {
+		return err
+	}
+	n.exportIfDue()
+	return nil
+}
+
+// exportIfDue exports the network every so many steps.
+func (n *network) exportIfDue() {
 	due := int64(n.j.c.Trainer.ExportEvery)
 	if steps := n.trainer.Record().Steps; due > 0 && steps%due == 0 && steps > n.exported {
 		if err := n.export(); err != nil {
 			slog.Error("the network was not exported; the run goes on and tries again later", "reason", err)
 		}
 	}
-	return nil
 }
 
 func (n *network) stepped(s trainer.StepInfo) {
@@ -165,6 +199,14 @@ func (n *network) export() error {
 	n.j.metrics.Exported()
 	slog.Debug("bundle exported", "folder", n.folder)
 	return nil
+}
+
+// freeze ends training: the network proposes with the weights that finish exports.
+func (n *network) freeze() error {
+	if n.trainer == nil {
+		return nil
+	}
+	return n.trainer.Freeze()
 }
 
 // finish exports the present weights unless they are on disk.

@@ -50,7 +50,7 @@ func (j *job) sample(ctx context.Context) error {
 // toEnd tells why the run has to end before it is complete, nil if it has not. It has
 // not before there is a result of any kind, which is a matter of the first passes.
 func (j *job) toEnd(ctx context.Context) error {
-	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.engine.Progress().Levels == 0 {
+	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.process.Progress().Levels == 0 {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -74,22 +74,21 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	case adapting:
 		limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
 		switch {
-		case j.engine.Adapted(j.c.WangLandau.FinalLnF):
+		case j.process.Adapted(j.c.WangLandau.FinalLnF):
 		case limit > 0 && j.elapsed() > limit:
-			p := j.engine.Progress()
+			p := j.process.Progress()
 			slog.Warn("run.max_time: the adaptation of the weights ends before its time",
 				"ln_f", p.LnF, "final_ln_f", j.c.WangLandau.FinalLnF, "flatness", p.Flatness)
 			j.at.Cut = true
 		default:
 			return true, j.adapt(ctx)
 		}
-		j.beginProduction()
-		return true, nil
+		return true, j.beginProduction()
 	case burningIn:
 		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
 			return true, j.pass(ctx)
 		}
-		j.engine.Produce()
+		j.process.Produce()
 		j.at.enter(producing)
 		return true, nil
 	}
@@ -107,7 +106,9 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	if j.c.Run.MaxTime > 0 {
 		done = max(done, float64(j.elapsed()-j.at.Began)/float64(j.left()))
 	}
-	j.engine.Samples().Segment(done)
+	if j.engine != nil {
+		j.engine.Samples().Segment(done)
+	}
 	if err := j.pass(ctx); err != nil {
 		return false, err
 	}
@@ -117,7 +118,7 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 
 // pass moves all walkers once.
 func (j *job) pass(ctx context.Context) error {
-	if err := j.engine.Pass(ctx); err != nil {
+	if err := j.process.Pass(ctx); err != nil {
 		return err
 	}
 	j.at.Pass++
@@ -129,14 +130,14 @@ func (j *job) adapt(ctx context.Context) error {
 	if err := j.pass(ctx); err != nil {
 		return err
 	}
-	if j.network != nil {
+	if j.network != nil && j.engine != nil {
 		began := time.Now()
 		if err := j.network.train(ctx, j.engine, j.at.Pass); err != nil {
 			return err
 		}
 		j.at.Train += time.Since(began)
 	}
-	done := j.engine.AdaptationProgress(j.c.WangLandau.FinalLnF)
+	done := j.process.AdaptationProgress(j.c.WangLandau.FinalLnF)
 	if j.c.Run.MaxTime > 0 {
 		done = max(done, float64(j.elapsed())/((1-productionShare)*float64(j.c.Run.MaxTime)))
 	}
@@ -145,9 +146,14 @@ func (j *job) adapt(ctx context.Context) error {
 }
 
 // beginProduction ends the phase of adaptation: weights and network are frozen.
-func (j *job) beginProduction() {
-	j.warnOfWaiting()
+func (j *job) beginProduction() error {
+	if j.engine != nil {
+		j.warnOfWaiting()
+	}
 	if j.network != nil {
+		if err := j.network.freeze(); err != nil {
+			return err
+		}
 		if err := j.network.finish(); err != nil {
 			slog.Error("the network was not exported; the run goes on and tries again at its end", "reason", err)
 		}
@@ -157,13 +163,18 @@ func (j *job) beginProduction() {
 	}
 	j.at.Adaptive, j.at.Began, j.at.Train = j.at.Pass, j.elapsed(), 0
 	slog.Info("phase begins", "phase", sampler.Production)
-	j.engine.Produce()
+	j.process.Produce()
+	if j.engine == nil {
+		j.at.enter(producing) // independent draws have nothing to forget
+		return nil
+	}
 	j.at.enter(burningIn)
+	return nil
 }
 
 // phase is the record of the present phase.
 func (j *job) phase() PhaseSummary {
-	p := j.engine.Progress()
+	p := j.process.Progress()
 	s := PhaseSummary{
 		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Flatness: p.Flatness, Levels: p.Levels, RoundTrips: p.RoundTrips,
 		Moves: map[string]MoveSummary{},
@@ -182,7 +193,7 @@ func (j *job) phase() PhaseSummary {
 
 // observe reports a pass to metrics and observer.
 func (j *job) observe(done float64) {
-	p := j.engine.Progress()
+	p := j.process.Progress()
 	j.metrics.Progress(p)
 	if j.o.Observe != nil {
 		j.o.Observe.Pass(p, done)

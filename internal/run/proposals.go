@@ -23,7 +23,7 @@ type InverseSummary struct {
 	Known   float64  `json:"known"`
 	// Discrepancy is the root of the mean square of the differences between both
 	// estimates, each in units of the two errors together, and ErrorRatio the median of its
-	// errors in units of the histogram's.
+	// errors in units of the histogram's. Both are 0 where it is the only estimate.
 	Discrepancy float64 `json:"discrepancy"`
 	ErrorRatio  float64 `json:"error_ratio"`
 	// Effective is the least effective number of draws of a level.
@@ -31,6 +31,9 @@ type InverseSummary struct {
 }
 
 func (s *InverseSummary) String() string {
+	if s.ErrorRatio == 0 {
+		return fmt.Sprintf("%d levels, ln of their sum %s, N ln q = %.4f; at least %.0f effective draws", s.Levels, s.LnTotal, s.Known, s.Effective)
+	}
 	return fmt.Sprintf("%d levels, ln of their sum %s, N ln q = %.4f; errors %.1f of the histogram's, discrepancy %.2f, at least %.0f effective draws",
 		s.Levels, s.LnTotal, s.Known, s.ErrorRatio, s.Discrepancy, s.Effective)
 }
@@ -59,7 +62,9 @@ func (j *job) compareInverse(r *result) *InverseSummary {
 	for _, n := range a.Effective {
 		s.Effective = min(s.Effective, n)
 	}
-	s.Discrepancy, s.ErrorRatio = difference(a.Density, r.density.Density)
+	if j.engine != nil {
+		s.Discrepancy, s.ErrorRatio = difference(a.Density, r.density.Density)
+	}
 	return s
 }
 

@@ -55,16 +55,21 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 	}
 	p, energy := j.system, j.energies()
 	adaptive := &dos.Density{}
-	for b, seen := range slices.Backward(j.engine.Seen()) {
+	for b, seen := range slices.Backward(j.process.Seen()) {
 		if seen {
 			adaptive.Energy = append(adaptive.Energy, energy[b])
-			adaptive.LnG = append(adaptive.LnG, j.engine.LnG()[b])
+			adaptive.LnG = append(adaptive.LnG, j.process.LnG()[b])
 		}
 	}
 	r := &result{density: &dos.Ensemble{Density: &dos.Density{}}}
-	s := j.engine.Samples()
-	produced := j.at.Stage == producing && s.Passes() > 0
-	if produced {
+	var s *sampler.Samples
+	switch produced := j.at.Stage == producing && j.at.Pass > 0; {
+	case produced && j.isGlobal():
+		if err := j.evaluateDraws(r, adaptive, energy); err != nil {
+			return nil, err
+		}
+	case produced:
+		s = j.engine.Samples()
 		d, windows, err := j.stitch(s, energy)
 		if err != nil {
 			return nil, err
@@ -72,15 +77,19 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 		r.density, r.windows, r.transitions = d, windows, j.byTransitions(s, energy)
 		r.autocorrelation = j.autocorrelation(s, energy)
 		r.proposals, r.absolute = s.Proposals(), j.byWeights(s, energy)
+		r.unproduced = r.density.Fill(adaptive)
+	default:
+		r.unproduced = r.density.Fill(adaptive)
 	}
-	r.unproduced = r.density.Fill(adaptive)
 	if r.density.Len() == 0 {
 		return nil, errors.New("the run ended before any level was visited; give it more time (run.max_time)")
 	}
-	r.density.Normalise(p.LnStates())
+	if !j.isGlobal() || r.absolute == nil {
+		r.density.Normalise(p.LnStates())
+	}
 	r.canonical = r.density.Canonical(betaGrid(j.centre(r.density.Density)))
 	r.transition = j.transition(r.density)
-	if produced {
+	if s != nil {
 		j.measurements(r, s, energy)
 		r.transition.Order = r.summariseOrder(r.transition.Infinite)
 	}

@@ -55,6 +55,17 @@ type Observer interface {
 	Close(complete bool)
 }
 
+// process is what a run drives pass after pass.
+type process interface {
+	Pass(ctx context.Context) error
+	Produce()
+	Progress() sampler.Progress
+	Adapted(finalLnF float64) bool
+	AdaptationProgress(finalLnF float64) float64
+	Seen() []bool
+	LnG() []float64
+}
+
 // job is a run under way.
 type job struct {
 	c       *config.Config
@@ -63,8 +74,10 @@ type job struct {
 	folder  string
 	fs      disk.FS
 	system  lattice.System
-	engine  *sampler.Engine
-	network *network // nil without neural moves
+	process process         // engine or global
+	engine  *sampler.Engine // nil in sampling by a network's draws alone
+	global  *sampler.Global // nil in all other methods
+	network *network        // nil without neural moves
 	metrics *metrics.Metrics
 
 	began       time.Time     // of this process' part of the run
@@ -131,7 +144,12 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	if server != nil {
 		defer func() { err = errors.Join(err, server.Close()) }()
 	}
-	if err := j.newEngine(workers); err != nil {
+	if j.isGlobal() {
+		err = j.newGlobal()
+	} else {
+		err = j.newEngine(workers)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if last != nil {
@@ -142,7 +160,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 			slog.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
 		}
 	} else {
-		slog.Info("run begins", "method", j.c.Run.Method, "system", j.system, "walkers", j.engine.Walkers())
+		slog.Info("run begins", "method", j.c.Run.Method, "system", j.system, "walkers", j.c.Run.Walkers)
 		j.at = place{Stage: adapting}
 	}
 	if j.c.Checkpoint.Interval > 0 {
@@ -191,12 +209,7 @@ func (j *job) newEngine(workers int) (err error) {
 		System: j.system, Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Workers: workers,
 		Adaptation: j.adaptation(), Beta: j.c.Run.Beta,
 		Sweeps: j.c.Local.Sweeps, Flatness: j.c.WangLandau.Flatness, Windows: windows(j.c, j.system),
-		Events: sampler.Events{
-			StageEnded: func(p sampler.Progress) {
-				slog.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
-			},
-			LevelsFound: func(levels []int) { slog.Debug("levels found", "levels", levels) },
-		},
+		Events: j.events(),
 	}
 	if j.c.Run.Has(config.LocalMoves) {
 		switch {
@@ -212,8 +225,21 @@ func (j *job) newEngine(workers int) (err error) {
 		o.Proposer = j.network.proposer
 		o.Partial, o.Across, o.Trials = j.network.partial(), j.c.Neural.Across, j.c.Neural.Trials
 	}
-	j.engine, err = sampler.New(o)
-	return err
+	if j.engine, err = sampler.New(o); err != nil {
+		return err
+	}
+	j.process = j.engine
+	return nil
+}
+
+// events logs what happens.
+func (j *job) events() sampler.Events {
+	return sampler.Events{
+		StageEnded: func(p sampler.Progress) {
+			slog.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
+		},
+		LevelsFound: func(levels []int) { slog.Debug("levels found", "levels", levels) },
+	}
 }
 
 // adaptation is the phase before production.

@@ -52,9 +52,9 @@ type Summary struct {
 type LevelSummary struct {
 	Known   int       `json:"known"` // levels that have states, as far as is known; 0 where it is not
 	Seen    int       `json:"seen"`
-	Missing []float64 `json:"missing"` // energies never visited
+	Missing []float64 `json:"missing"` // energies never visited, or without an estimate
 	// Unproduced are energies that only the Wang-Landau phase visited: their ln g
-	// has no error bar.
+	// has no error bar. In van-wang-landau, where such a ln g says little, they are missing.
 	Unproduced []float64 `json:"unproduced"`
 }
 
@@ -127,19 +127,24 @@ func (j *job) judge(r *result, ground *GroundState) Verdict {
 		worst := worstMismatch(r.windows)
 		check("windows", worst <= maxDiscrepancy, "%d windows differ by at most %.2f errors (rms) where they overlap, at most %d are allowed", len(r.windows)+1, worst, maxDiscrepancy)
 	}
-	switch {
-	case !lattice.GroundKnown(j.system):
-		check("ground state", true, "not known for this system, and no evidence; the lowest energy seen is %g", r.density.Energy[0])
-	case ground == nil:
-		check("ground state", false, "never visited")
-	case ground.Error == nil:
-		check("ground state", false, "ln g = %.4f without an error bar, known %.4f", ground.LnG, ground.Known)
-	default:
-		z := (ground.LnG - ground.Known) / *ground.Error
-		check("ground state", math.Abs(z) <= 3, "ln g = %.4f(%.4f), known %.4f: %.1f standard errors", ground.LnG, *ground.Error, ground.Known, z)
-	}
+	v.Checks = append(v.Checks, j.judgeGround(r, ground))
 	v.conclude()
 	return v
+}
+
+// judgeGround compares ln g of the ground state with its known degeneracy.
+func (j *job) judgeGround(r *result, ground *GroundState) Check {
+	const name = "ground state"
+	switch {
+	case !lattice.GroundKnown(j.system):
+		return Check{name, true, fmt.Sprintf("not known for this system, and no evidence; the lowest energy seen is %g", r.density.Energy[0])}
+	case ground == nil:
+		return Check{name, false, "never visited"}
+	case ground.Error == nil:
+		return Check{name, false, fmt.Sprintf("ln g = %.4f without an error bar, known %.4f", ground.LnG, ground.Known)}
+	}
+	z := (ground.LnG - ground.Known) / *ground.Error
+	return Check{name, math.Abs(z) <= 3, fmt.Sprintf("ln g = %.4f(%.4f), known %.4f: %.1f standard errors", ground.LnG, *ground.Error, ground.Known, z)}
 }
 
 func (v *Verdict) conclude() {
@@ -180,6 +185,10 @@ func (j *job) summarise(r *result) *Summary {
 			s.GroundState.Error = &e
 		}
 	}
-	s.Verdict = j.judge(r, s.GroundState)
+	if j.isGlobal() {
+		s.Verdict = j.judgeDraws(r, s)
+	} else {
+		s.Verdict = j.judge(r, s.GroundState)
+	}
 	return s
 }

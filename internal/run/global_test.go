@@ -1,0 +1,138 @@
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/run"
+	"neuralwl/sampler/dos"
+)
+
+// alone are settings for a run of a second by a network's draws alone.
+var alone = []string{
+	"run.method=van-wang-landau", "system.q=2", "run.walkers=128", "model.decoder=32", "trainer.learning_rate=5e-3",
+	"wang_landau.final_ln_f=2e-2", "production.passes=600", "inference.batch=64", "trainer.every=1",
+}
+
+// TestAlone finds the exact density of states by a network's draws alone, within errors.
+func TestAlone(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	s := perform(t, folder, alone...)
+	if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA) > 0 {
+		t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)
+	}
+	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q2_4x4.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	square := 0.0
+	for i, x := range d.LnG {
+		z := (x - exact.LnG[i]) / d.Error[i]
+		if square += z * z / float64(d.Len()); !(math.Abs(z) < 5) {
+			t.Errorf("E = %g: ln Omega = %.4f(%.4f), exact %.4f", d.Energy[i], x, d.Error[i], exact.LnG[i])
+		}
+	}
+	t.Logf("rms %.4f, mean square deviation %.2f errors squared, %v", s.Exact.RMS, square, s.Inverse)
+	if square > 3 || s.Inverse == nil || s.Inverse.Effective < 100 || s.Inverse.ErrorRatio != 0 {
+		t.Errorf("mean square deviation %.2f errors squared, %+v", square, s.Inverse)
+	}
+	if len(s.Phases) != 2 || s.Phases[0].LnF > 2e-2 || s.Phases[1].Passes != 600 || s.Network.Training.Steps != s.Phases[0].Passes {
+		t.Errorf("phases %+v, network %+v", s.Phases, s.Network)
+	}
+	if !bytes.HasPrefix(read(t, folder, run.DensityFile), []byte("energy,ln_g,ln_g_error,ln_omega,ln_omega_error,effective_draws\n")) {
+		t.Error("dos.csv lacks the effective numbers of draws")
+	}
+	checks, err := run.Verify(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range checks {
+		if !c.Passed {
+			t.Errorf("verify: %+v", c)
+		}
+	}
+}
+
+// TestAloneResumes stops and resumes a run at random places of both stages: it ends as if
+// undisturbed, with any number of workers.
+func TestAloneResumes(t *testing.T) {
+	captureLog(t, 0)
+	settings := append(alone[:len(alone):len(alone)], "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.export_every=100", "trainer.every=2", "checkpoint.interval=0s")
+	folder := t.TempDir()
+	reference := perform(t, filepath.Join(folder, "reference"), settings...)
+	r := rand.New(rand.NewPCG(41, 42))
+	stages := map[string]int{}
+	for trial := range 3 {
+		path := filepath.Join(folder, fmt.Sprint(trial))
+		var s *run.Summary
+		for part := 0; s == nil || s.Interrupted != ""; part++ {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			var err error
+			s, err = run.Run(ctx, run.Options{
+				Config: load(t, append(settings[:len(settings):len(settings)], fmt.Sprintf("run.workers=%d", 1+r.IntN(3)))...),
+				Folder: path, Resume: part > 0, Intercept: stopAfter(1+r.Int64N(1500), cancel),
+			})
+			cancel(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, p := range s.Resumptions {
+			stages[p.Stage]++
+		}
+		for _, name := range []string{run.DensityFile, run.ObservablesFile} {
+			if !bytes.Equal(read(t, folder, "reference", name), read(t, path, name)) {
+				t.Errorf("trial %d: %s differs from that of the undisturbed run after %d resumptions", trial, name, len(s.Resumptions))
+			}
+		}
+		if !bytes.Equal(read(t, reference.Network.Bundle, "log_prob.onnx"), read(t, s.Network.Bundle, "log_prob.onnx")) || s.Network.Training.Steps != reference.Network.Training.Steps {
+			t.Errorf("trial %d: the network differs from that of the undisturbed run", trial)
+		}
+	}
+	t.Log("resumed in the stages", stages)
+	if stages["adaptation"] == 0 || stages["production"] == 0 {
+		t.Errorf("resumed in %v: the test shows less than it should", stages)
+	}
+}
+
+// TestAloneBlowsUp trains with an absurd learning rate: draws come out without likelihoods,
+// the steps are dropped and the run goes on.
+func TestAloneBlowsUp(t *testing.T) {
+	captureLog(t, 0)
+	s := perform(t, filepath.Join(t.TempDir(), "run"), append(alone, "trainer.learning_rate=1e38", "run.max_time=3s", "production.passes=20")...)
+	if s.Network.Training.Dropped == 0 || s.Phases[len(s.Phases)-1].Passes != 20 {
+		t.Errorf("%+v, phases %+v", s.Network.Training, s.Phases)
+	}
+}
+
+// TestAloneEndsEarly stops a run before production: what it has is said to be no result.
+func TestAloneEndsEarly(t *testing.T) {
+	captureLog(t, 0)
+	s := interrupted(t, filepath.Join(t.TempDir(), "run"), 40, alone...)
+	if s.Verdict.Converged || s.Inverse != nil || len(s.Levels.Unproduced) == 0 {
+		t.Errorf("verdict %+v, levels %+v", s.Verdict, s.Levels)
+	}
+}
+
+// TestAloneRefusesConditions names the remedy for a network whose proposals depend on the
+// state or on an energy.
+func TestAloneRefusesConditions(t *testing.T) {
+	for architecture, condition := range map[string]string{"autoencoder": "state", "microcanonical": "energy"} {
+		folder := t.TempDir()
+		s := perform(t, filepath.Join(folder, "a"), "system.q=2", "model.architecture="+architecture, "wang_landau.final_ln_f=0.1", "production.passes=5")
+		_, err := run.Run(context.Background(), run.Options{Config: load(t, append(alone, "model.bundle="+s.Network.Bundle)...), Folder: filepath.Join(folder, "b")})
+		if err == nil || !strings.Contains(err.Error(), "depend on "+condition) || !strings.Contains(err.Error(), "take a network without conditions (model.architecture made)") {
+			t.Errorf("%s: %v", architecture, err)
+		}
+	}
+}
