@@ -69,7 +69,7 @@ func New(info Info) *Metrics {
 		roundTrips: counters("round_trips_total", "Round trips of all walkers between the ground state and the infinite-temperature peak.", "phase"),
 		seconds:    counters("activity_seconds_total", "Wall-clock time by activity.", "phase", "activity"),
 
-		loss:         gauge("training_loss_nats", "Mean of -ln q(s|z(s)) over the latest batch of the trainer."),
+		loss:         gauge("training_loss_nats", "Mean over the latest batch of the trainer of -ln q, or of ln q + ln g on the network's own draws."),
 		gradientNorm: gauge("training_gradient_norm", "Norm of the latest gradient before clipping."),
 		steps:        counters("training_steps_total", "Gradient steps, by whether they were applied or dropped because of a NaN or an infinity.", "result"),
 		stepSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "nwl", Name: "training_seconds_total",
