@@ -229,10 +229,11 @@ func (g *Global) histogram() histogramState {
 // count adds a batch of production to the estimate. All draws are independent, so that any
 // partition into blocks will do.
 func (g *Global) count(b *Batch) {
+	of := int64(len(g.blocks))
+	first := g.passes % of * int64(b.Walkers)
 	for k, level := range g.levels {
 		g.hist[level]++
-		n := g.passes*int64(b.Walkers) + int64(k)
-		g.blocks[n%int64(len(g.blocks))].Add(level, -float64(b.Forward[k]))
+		g.blocks[(first+int64(k))%of].Add(level, -float64(b.Forward[k]))
 	}
 }
 

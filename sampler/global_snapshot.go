@@ -88,7 +88,7 @@ func (s *GlobalSnapshot) Check(p *lattice.Potts) error {
 		fault("ln g, seen and histogram have %d, %d and %d levels, the run needs %d", len(s.LnG), len(s.Seen), len(s.Hist), levels)
 	}
 	for b, x := range s.LnG {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+		if !(x >= 0) || math.IsInf(x, 0) { // its least value is 0
 			fault("ln g of level %d is %v", b, x)
 		}
 	}

@@ -28,23 +28,33 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		return e
 	}
-	pass := func(t testing.TB, e *sampler.Engine) {
+	newGlobal := func(t testing.TB) *sampler.Global {
+		g, err := sampler.NewGlobal(sampler.GlobalOptions{System: system, Proposer: ordered{3, system.Sites()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	pass := func(t testing.TB, e process) {
 		if err := e.Pass(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	e := newEngine(f)
+	e, g := newEngine(f), newGlobal(f)
 	for _, stage := range []stage{adapting, producing} {
 		if stage == producing {
 			e.Produce()
+			g.Produce()
 		}
 		for range 5 {
 			pass(f, e)
+			pass(f, g)
 		}
 		payload, err := cbor.Marshal(&saved{
 			Place:   place{Stage: stage, Pass: 5},
 			Engine:  e.Snapshot(),
+			Global:  g.Snapshot(),
 			Trainer: &trainer.Snapshot{Buffer: trainer.BufferSnapshot{Occupied: []int{18}, States: [][]byte{make([]byte, 9)}, Generator: sampler.GeneratorState(rand.NewPCG(1, 2))}},
 		})
 		if err != nil {
@@ -64,7 +74,16 @@ func FuzzCheckpoint(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := &saved{}
-		if checkpoint.Decode(data, s) != nil || s.check(nil, false) != nil {
+		if checkpoint.Decode(data, s) != nil {
+			return
+		}
+		if s.check(nil, true) == nil {
+			if g := newGlobal(t); g.Restore(s.Global) == nil {
+				pass(t, g)
+				g.Weights()
+			}
+		}
+		if s.check(nil, false) != nil {
 			return
 		}
 		if e := newEngine(t); e.Restore(s.Engine) == nil {
@@ -83,3 +102,16 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 	})
 }
+
+// ordered draws the same ordered state for all walkers.
+type ordered struct{ walkers, sites int }
+
+func (o ordered) Batch() *sampler.Batch {
+	return &sampler.Batch{
+		Walkers: o.walkers, Sites: o.sites, Proposal: make([]int32, o.walkers*o.sites), Forward: make([]float32, o.walkers),
+	}
+}
+
+func (o ordered) Propose(context.Context) error { return nil }
+
+func (o ordered) LogProb(context.Context) error { return nil }
