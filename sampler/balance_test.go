@@ -48,11 +48,12 @@ func mustPotts(t testing.TB, q, lx, ly int) *lattice.Potts {
 
 // siteProbabilities are the probabilities of each colour of site x, y under the
 // heat bath, read off the table as heatBathBlock.draw reads it.
-func siteProbabilities(p *lattice.Potts, state []uint8, level, x, y int, table heatBathTable) []float64 {
+func siteProbabilities(p *lattice.Potts, state []uint8, level, x, y int, table siteTable) []float64 {
 	lx, ly := p.Size()
 	row := func(y int) []uint8 { y = (y + ly) % ly; return state[y*lx : (y+1)*lx] }
 	var block heatBathBlock
-	block.gather(row(y), row(y-1), row(y+1), x, x+1)
+	block.every(x, x+1)
+	block.gather(row(y), row(y-1), row(y+1))
 	s := &block.sites[0]
 	border := table[level-int(s.present)][s.pattern]
 	unit := func(u uint64) float64 { return float64(u>>11) * 0x1p-53 }
@@ -88,7 +89,7 @@ func TestHeatBathDetailedBalance(t *testing.T) {
 		q, window := c.q, c.window
 		p := mustPotts(t, q, 3, 3)
 		lnG := randomLnG(p)
-		table := make(heatBathTable, p.Levels())
+		table := make(siteTable, p.Levels())
 		table.fill(lnG, q, window)
 		configurations(p, func(state []uint8, level int) {
 			if !window.Contains(level) {

@@ -55,11 +55,15 @@ func init() {
 // the last site of a row of odd length by itself): no two sites of such a group
 // are neighbours, so that their surroundings are gathered in one loop and their
 // colours drawn in a second one, in which only the level is carried from site to
-// site. That is what makes the sweep fast.
-func heatBathSweep(p *lattice.Potts, state []uint8, level int, table heatBathTable, hits, situations []int64, rng *rand.PCG) int {
+// site. That is what makes the sweep fast. An ordered one passes over the sites inside a
+// domain, which changes the use of random numbers and not the distribution.
+func heatBathSweep(p *lattice.Potts, state []uint8, level int, ordered bool, t *heatBathTables, hits, situations []int64, rng *rand.PCG) int {
 	lx, ly := p.Size()
 	even := lx - lx%2
-	var block heatBathBlock
+	b := heatBathBlock{q: p.Q(), tables: t, hits: hits, situations: situations, rng: rng}
+	if ordered {
+		b.wind()
+	}
 	for y := range ly {
 		above, below := y-1, y+1
 		if above < 0 {
@@ -72,23 +76,30 @@ func heatBathSweep(p *lattice.Potts, state []uint8, level int, table heatBathTab
 		up := state[above*lx : above*lx+lx]
 		down := state[below*lx : below*lx+lx]
 		for first := range 2 {
-			for x := first; x < even; x += 2 * blockSites {
-				n := block.gather(row, up, down, x, even)
-				level = block.draw(row, x, n, p.Q(), level, table, hits, situations, rng)
+			for from := 0; from < even; from += 2 * blockSites {
+				to := min(from+2*blockSites, even)
+				if ordered {
+					b.outside(row, up, down, from, to, first)
+				} else {
+					b.every(from+first, to)
+				}
+				b.gather(row, up, down)
+				level = b.draw(row, level)
 			}
 		}
 		if even < lx {
-			n := block.gather(row, up, down, even, lx)
-			level = block.draw(row, even, n, p.Q(), level, table, hits, situations, rng)
+			b.every(even, lx)
+			b.gather(row, up, down)
+			level = b.draw(row, level)
 		}
 	}
 	return level
 }
 
 // heatBathAtRandom is heatBathSweep for N sites drawn at random.
-func heatBathAtRandom(p *lattice.Potts, state []uint8, level int, table heatBathTable, hits, situations []int64, rng *rand.PCG) int {
+func heatBathAtRandom(p *lattice.Potts, state []uint8, level int, t *heatBathTables, hits, situations []int64, rng *rand.PCG) int {
 	lx, _ := p.Size()
-	var block heatBathBlock
+	b := heatBathBlock{q: p.Q(), tables: t, hits: hits, situations: situations, rng: rng}
 	for range state {
 		upper, _ := bits.Mul64(rng.Uint64(), uint64(len(state)))
 		x := int(upper) % lx
@@ -101,8 +112,9 @@ func heatBathAtRandom(p *lattice.Potts, state []uint8, level int, table heatBath
 			below = 0
 		}
 		row := state[from : from+lx]
-		block.gather(row, state[above:above+lx], state[below:below+lx], x, x+1)
-		level = block.draw(row, x, 1, p.Q(), level, table, hits, situations, rng)
+		b.every(x, x+1)
+		b.gather(row, state[above:above+lx], state[below:below+lx])
+		level = b.draw(row, level)
 	}
 	return level
 }
@@ -111,10 +123,29 @@ func heatBathAtRandom(p *lattice.Potts, state []uint8, level int, table heatBath
 // first-level cache, large enough to hide the cost of a call.
 const blockSites = 32
 
-// heatBathBlock is the scratch space of heatBathSweep.
+// heatBathBlock are some sites of a row, every second one from a column to another, which
+// are updated together, and what that needs.
 type heatBathBlock struct {
-	sites [blockSites]surroundings
-	draws [blockSites]uint64
+	q                int
+	tables           *heatBathTables
+	hits, situations []int64
+	rng              *rand.PCG
+	clock            float64 // of pass
+
+	from, to int             // all are from, from+2, ... before to
+	n        int             // those that are looked at one by one; the others are inside a domain
+	columns  [blockSites]int // their columns, ascending
+	sites    [blockSites]surroundings
+	draws    [blockSites]uint64
+}
+
+// every lets all sites from, from+2, ... before to be looked at, at most blockSites.
+func (b *heatBathBlock) every(from, to int) {
+	b.from, b.to = from, to
+	b.n = min((to-from+1)/2, blockSites)
+	for i := range b.columns[:b.n] {
+		b.columns[i] = from + 2*i
+	}
 }
 
 // surroundings of a site: the colours of its neighbours in ascending order,
@@ -124,12 +155,10 @@ type surroundings struct {
 	pattern, present uint8
 }
 
-// gather fills in the surroundings of the sites from, from+2, ... before to, at
-// most blockSites of them, and returns their number.
-func (b *heatBathBlock) gather(row, up, down []uint8, from, to int) int {
+// gather fills in the surroundings of the sites to be looked at.
+func (b *heatBathBlock) gather(row, up, down []uint8) {
 	up, down = up[:len(row)], down[:len(row)]
-	n := 0
-	for x := from; x < to && x < len(row) && n < len(b.sites); x += 2 {
+	for i, x := range b.columns[:b.n] {
 		left, right := x-1, x+1
 		if left < 0 {
 			left = len(row) - 1
@@ -145,25 +174,27 @@ func (b *heatBathBlock) gather(row, up, down []uint8, from, to int) int {
 		c0, c2 = min(c0, c2), max(c0, c2)
 		c1, c3 = min(c1, c3), max(c1, c3)
 		c1, c2 = min(c1, c2), max(c1, c2)
-		s := &b.sites[n]
+		s := &b.sites[i]
 		s.colours[0], s.colours[1], s.colours[2], s.colours[3] = uint8(c0), uint8(c1), uint8(c2), uint8(c3)
 		s.pattern = uint8(equal(c0, c1) | equal(c1, c2)<<1 | equal(c2, c3)<<2)
 		s.present = uint8(present)
-		n++
 	}
-	return n
 }
 
-// draw gives the n gathered sites from, from+2, ... their new colours and
-// returns the level afterwards.
-func (b *heatBathBlock) draw(row []uint8, from, n, q, level int, table heatBathTable, hits, situations []int64, rng *rand.PCG) int {
-	n = min(n, blockSites)
+// draw gives all sites of the block their new colours and returns the level afterwards.
+func (b *heatBathBlock) draw(row []uint8, level int) int {
+	n := b.n
 	for i := range b.draws[:n] {
-		b.draws[i] = rng.Uint64()
+		b.draws[i] = b.rng.Uint64()
 	}
-	hits = hits[:len(table)]
-	x := from
-	for i := range b.sites[:n] {
+	table, situations := b.tables.sites, b.situations
+	hits := b.hits[:len(table)]
+	next := b.from
+	for i, x := range b.columns[:n] {
+		if x > next {
+			level = b.pass(row, next, (x-next)/2, level)
+		}
+		next = x + 2
 		s := &b.sites[i]
 		u := b.draws[i]
 		pattern := s.pattern % patterns
@@ -174,17 +205,17 @@ func (b *heatBathBlock) draw(row []uint8, from, n, q, level int, table heatBathT
 		border := &table[level][pattern]
 		c := 0
 		if u < border[0] {
-			c = otherColour(s, u, border[0], q)
+			c = otherColour(s, u, border[0], b.q)
 		} else {
 			k := (notBelow(u, border[1]) + notBelow(u, border[2]) + notBelow(u, border[3])) % 4
 			level += int(runLength[pattern][k])
 			c = int(s.colours[k])
 		}
-		if x < len(row) {
-			row[x] = uint8(c)
-		}
-		x += 2
+		row[x] = uint8(c)
 		hits[level]++
+	}
+	if next < b.to {
+		level = b.pass(row, next, (b.to-next+1)/2, level)
 	}
 	return level
 }

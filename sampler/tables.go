@@ -21,16 +21,16 @@ func fixed(p float64) uint64 {
 	return 0 // also where there is nothing to choose from
 }
 
-// heatBathTable holds, for every level B_0 that a site leaves behind and every
+// siteTable holds, for every level B_0 that a site leaves behind and every
 // pattern of its neighbours' colours, the cumulative probabilities of the four
 // borders between five choices: a colour that no neighbour has, and the colours
 // of the neighbours in ascending order (a repeated colour counts at its first
 // place). They are integers on the scale of a 64-bit random number.
-type heatBathTable [][patterns][4]uint64
+type siteTable [][patterns][4]uint64
 
 // fill computes the table for q colours from ln g, for walkers that stay in a window:
 // levels outside have no weight.
-func (t heatBathTable) fill(lnG []float64, q int, window Window) {
+func (t siteTable) fill(lnG []float64, q int, window Window) {
 	for b0 := max(0, window.Low-maxStep); b0 <= window.High; b0++ {
 		var lnWeight, weight [maxStep + 1]float64 // of n bonds gained
 		low, high := math.Inf(1), math.Inf(-1)
@@ -69,6 +69,12 @@ func (t heatBathTable) fill(lnG []float64, q int, window Window) {
 			row[3] = fixed((rest + w[0] + w[1] + w[2]) * scale)
 		}
 	}
+}
+
+// heatBathTables are all that a sweep of the heat bath reads.
+type heatBathTables struct {
+	sites   siteTable
+	hazards hazardTable
 }
 
 // safeExponent is how far the logarithms of weights may be apart for all of them to
@@ -145,7 +151,7 @@ type tables struct {
 	window Window
 
 	potts      *lattice.Potts // nil for other systems
-	heatBath   heatBathTable
+	heatBath   heatBathTables
 	metropolis metropolisTable
 
 	kernels []*termsKernel // by worker, none for Potts
@@ -160,7 +166,7 @@ func newTables(s lattice.System, move LocalMove, window Window, workers int) *ta
 		t.potts = s
 		switch move {
 		case HeatBath, RandomHeatBath:
-			t.heatBath = make(heatBathTable, s.Levels())
+			t.heatBath = heatBathTables{make(siteTable, s.Levels()), make(hazardTable, s.Levels())}
 		case Metropolis:
 			t.metropolis = make(metropolisTable, s.Levels())
 		}
@@ -184,7 +190,8 @@ func (t *tables) fill(lnG []float64) {
 	case t.move == Metropolis:
 		t.metropolis.fill(lnG, t.window)
 	case t.move != NoLocalMove:
-		t.heatBath.fill(lnG, t.potts.Q(), t.window)
+		t.heatBath.sites.fill(lnG, t.potts.Q(), t.window)
+		t.heatBath.hazards.fill(t.heatBath.sites, t.window)
 	}
 }
 
@@ -199,9 +206,9 @@ func (t *tables) sweep(worker int, w *walker, hits, situations []int64) (accepte
 	case t.potts == nil:
 		w.level = t.kernels[worker].heatBath(w.state, w.level, t.move == RandomHeatBath, hits, situations, w.rng)
 	case t.move == HeatBath:
-		w.level = heatBathSweep(t.potts, w.state, w.level, t.heatBath, hits, situations, w.rng)
+		w.level = heatBathSweep(t.potts, w.state, w.level, isOrdered(t.potts, w.level), &t.heatBath, hits, situations, w.rng)
 	case t.move == RandomHeatBath:
-		w.level = heatBathAtRandom(t.potts, w.state, w.level, t.heatBath, hits, situations, w.rng)
+		w.level = heatBathAtRandom(t.potts, w.state, w.level, &t.heatBath, hits, situations, w.rng)
 	default:
 		w.level, accepted = metropolisSweep(t.potts, w.state, w.level, t.metropolis, hits, situations, w.rng)
 	}

@@ -21,7 +21,7 @@ func TestHeatBathTable(t *testing.T) {
 						lnG[b] = 0
 					}
 				}
-				table := make(heatBathTable, len(lnG))
+				table := make(siteTable, len(lnG))
 				table.fill(lnG, q, Window{0, len(lnG) - 1})
 				for b0 := range len(lnG) - 4 {
 					for pattern := range patterns {

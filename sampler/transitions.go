@@ -34,6 +34,8 @@ var (
 	situationOf [patterns][maxStep + 1]uint8
 	// situationAt is a pattern and a number of bonds present for each number.
 	situationAt [][2]int
+	// insideSituation is the number of a site inside a domain.
+	insideSituation int
 )
 
 func init() {
@@ -67,6 +69,7 @@ func init() {
 			next++
 		}
 	}
+	insideSituation = int(situationOf[patterns-1][maxStep])
 }
 
 // maxTransitions is how many counts there may be in all blocks together, half a GiB of
