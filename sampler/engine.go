@@ -166,6 +166,7 @@ type Engine struct {
 	exchanges *rand.PCG // decides on exchanges between windows
 	neural    proposalMove
 
+	lnH     []float64 // as SetHistogram was told
 	phase   Phase
 	passes  int64
 	moves   Moves
@@ -384,7 +385,7 @@ func (e *Engine) Progress() Progress {
 			flatness = w.recursion.flatness
 		}
 		if e.samples != nil {
-			flatness = e.samples.flatness(k, w.seen)
+			flatness = e.samples.flatness(k, w)
 		}
 		p.Flatness = min(p.Flatness, flatness)
 		p.Inverse = p.Inverse && w.schedule.inverse

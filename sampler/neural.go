@@ -118,7 +118,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 			return
 		}
 		m.from[i], m.changed[i] = w.level, -1
-		x := LnAcceptance(window.lnG[w.level], window.lnG[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
+		x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
 		if window.Contains(m.to[i]) && (x >= 0 || m.decide[i] < math.Exp(x)) {
 			m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[i*n:i*n+n])
 			w.level = m.to[i]

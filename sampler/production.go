@@ -19,7 +19,8 @@ type Samples struct {
 // WindowSamples are the histograms of a window.
 type WindowSamples struct {
 	Window
-	// LnWeight is the ln g under which the walkers moved, by level.
+	// LnWeight is minus the logarithm of the weights of the walkers by level, ln g - ln h of
+	// the estimate ln g and the histogram h that was asked for.
 	LnWeight []float64
 	// Blocks are histograms by level.
 	Blocks [][]int64
@@ -47,18 +48,23 @@ func groups(columns int) int { return (columns + groupSize(columns) - 1) / group
 // blocks.
 func segments(columns int) int { return (minBlocks + columns - 1) / columns }
 
-// Produce ends the Wang-Landau phase: ln g is frozen, counts start anew. Levels
+// Produce ends the adaptation: the weights are frozen, counts start anew. Levels
 // never seen take the weight of the nearest seen level, so that a walker that
-// finds one is neither repelled nor trapped.
+// finds one is neither repelled nor trapped. In production it only starts the counts anew.
 func (e *Engine) Produce() {
 	columns := len(e.walkers) / len(e.windows)
 	s := &Samples{columns: columns, order: newOrder(e.o.System, segments(columns)*columns)}
 	for _, w := range e.windows {
-		if e.o.Adaptation != Canonical {
-			w.fillUnseen()
+		if e.phase != Production {
+			if e.o.Adaptation != Canonical {
+				w.fillUnseen()
+			}
+			if e.lnH != nil {
+				w.shape(e.lnH, e.margin())
+			}
 		}
-		w.tables.fill(w.lnG)
-		counts := WindowSamples{Window: w.Window, LnWeight: slices.Clone(w.lnG), Blocks: make([][]int64, segments(columns)*columns)}
+		w.tables.fill(w.lnWeight)
+		counts := WindowSamples{Window: w.Window, LnWeight: slices.Clone(w.lnWeight), Blocks: make([][]int64, segments(columns)*columns)}
 		for i := range counts.Blocks {
 			counts.Blocks[i] = make([]int64, len(w.lnG))
 		}
@@ -117,16 +123,20 @@ func (s *Samples) row(i int) []int64 {
 // block is the one of walker i.
 func (s *Samples) block(i int) int { return s.segment*s.columns + i/len(s.Windows) }
 
-// flatness of a window's histogram over the levels seen.
-func (s *Samples) flatness(window int, seen []bool) float64 {
+// flatness of a window's histogram over the levels seen, in units of the histogram that was
+// asked for.
+func (s *Samples) flatness(window int, w *weights) float64 {
 	h := histogramState{lowest: -1}
-	for b := range seen {
-		if !seen[b] {
+	for b := range w.seen {
+		if !w.seen[b] {
 			continue
 		}
 		visits := int64(0)
 		for _, block := range s.Windows[window].Blocks {
 			visits += block[b]
+		}
+		if w.targets != nil {
+			visits = int64(float64(visits) / w.targets.relative(b))
 		}
 		if h.lowest < 0 || visits < h.lowest {
 			h.lowest = visits

@@ -139,7 +139,7 @@ func (w *weights) snapshot() WindowSnapshot {
 	return s
 }
 
-func (w *weights) restore(s *WindowSnapshot) {
+func (w *weights) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 	w.isOpen = s.Open
 	copy(w.lnG, s.LnG)
 	copy(w.seen, s.Seen)
@@ -159,7 +159,12 @@ func (w *weights) restore(s *WindowSnapshot) {
 	if it := s.Iteration; it != nil {
 		w.recursion = &recursion{it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
 	}
-	w.tables.fill(w.lnG)
+	w.lnWeight, w.targets = w.lnG, nil
+	if lnWeight != nil && !slices.Equal(lnWeight, w.lnG) {
+		w.lnWeight = slices.Clone(lnWeight)
+		w.spreadTargets(margin)
+	}
+	w.tables.fill(w.lnWeight)
 }
 
 // Restore puts the engine into the state of a snapshot that was taken from an engine
@@ -204,7 +209,11 @@ func (e *Engine) Restore(s *Snapshot) error {
 	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times
 	for k := range s.Windows {
-		e.windows[k].restore(&s.Windows[k])
+		var lnWeight []float64
+		if s.Production != nil {
+			lnWeight = s.Production.LnWeight[k]
+		}
+		e.windows[k].restore(&s.Windows[k], lnWeight, e.margin())
 	}
 	if err := e.exchanges.UnmarshalBinary(s.Exchanges); err != nil {
 		return fmt.Errorf("state of the sampler: generator of the exchanges: %w", err)

@@ -43,9 +43,10 @@ func TestRestore(t *testing.T) {
 		local   LocalMove
 		windows int
 		method  Phase
+		low     bool // histogram of production
 	}{
-		{HeatBath, 1, WangLandau}, {Metropolis, 1, WangLandau}, {NoLocalMove, 1, WangLandau}, {HeatBath, 2, WangLandau},
-		{Metropolis, 2, WangLandau}, {HeatBath, 1, Multicanonical}, {Metropolis, 2, Multicanonical},
+		{HeatBath, 1, WangLandau, true}, {Metropolis, 1, WangLandau, false}, {NoLocalMove, 1, WangLandau, true}, {HeatBath, 2, WangLandau, false},
+		{Metropolis, 2, WangLandau, true}, {HeatBath, 1, Multicanonical, false}, {Metropolis, 2, Multicanonical, true},
 	} {
 		local := c.local
 		e := snapshotEngine(t, 1, c.windows, local, c.method)
@@ -59,6 +60,9 @@ func TestRestore(t *testing.T) {
 		for part := range 6 {
 			advance(e, 37)
 			if part == 3 {
+				if c.low {
+					e.SetHistogram(e.LowHistogram())
+				}
 				e.Produce()
 			}
 			if e.Samples() != nil {
@@ -144,7 +148,7 @@ func TestEnergyCheck(t *testing.T) {
 	e := snapshotEngine(t, 1, 1, HeatBath, WangLandau)
 	for pass := 1; pass <= energyCheck; pass++ {
 		if pass == energyCheck {
-			e.walkers[7].level++
+			e.walkers[7].level = abs(e.walkers[7].level - 1)
 		}
 		err := e.Pass(context.Background())
 		if failed := err != nil && strings.Contains(err.Error(), "walker 7"); failed != (pass == energyCheck) {

@@ -36,7 +36,8 @@ type aim struct {
 // each q in its own frame: an independence sampler over the whole window. Or B*' is drawn
 // from the other half of these targets than that of B*, with the ratio of their sizes in
 // the acceptance: such a move across does not end where it began, and round trips need
-// fewer of them. In a partial
+// fewer of them. Where the weights h/g are to make another histogram h than a flat one, targets
+// are drawn in proportion to it, and h(B*)/h(B*') enters the acceptance. In a partial
 // refresh the first k sites in raster order of one frame T = T' stay; then B*' is drawn
 // around B*, evenly up to as far as the other sites can reach, and q is that of the other
 // sites given the first k.
@@ -108,7 +109,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		}
 		b.Start[i] = 0
 		m.sides[i] = m.targets(window)
-		m.aims[i] = m.sides[i].draw(r)
+		m.aims[i] = window.targets.draw(r, m.sides[i])
 		// Without an evaluation the target of the state is the one that it has.
 		own := w.aim.target
 		if evaluate {
@@ -116,7 +117,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		}
 		if m.crosses[i] = r.Float64() < m.across && !partial; m.crosses[i] {
 			m.sides[i] = m.sides[i].other(own)
-			m.aims[i] = m.sides[i].draw(r)
+			m.aims[i] = window.targets.draw(r, m.sides[i])
 		}
 		if partial {
 			resampled := resampled(r.Float64(), sites)
@@ -165,10 +166,13 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		to := m.to[i]
 		m.levels[i], m.changed[i] = w.level, -1
 		if window.Contains(to) && abs(to-m.aims[i]) <= m.tolerance {
-			x := LnAcceptance(window.lnG[w.level], window.lnG[to], float64(b.Forward[i]), own.lnQ)
-			if m.crosses[i] {
-				targets := m.targets(window)
-				x += math.Log(float64(targets.other(own.target).levels()) / float64(targets.other(m.aims[i]).levels()))
+			x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], float64(b.Forward[i]), own.lnQ)
+			if h := window.targets; !partial && (h != nil || m.crosses[i]) {
+				side, back := m.sides[i], m.targets(window)
+				if m.crosses[i] {
+					back = back.other(m.aims[i])
+				}
+				x += h.lnShare(Window{own.target, own.target}, back) - h.lnShare(Window{m.aims[i], m.aims[i]}, side)
 			}
 			if x >= 0 || m.decide[i] < math.Exp(x) {
 				m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[i*sites:(i+1)*sites])
@@ -187,7 +191,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 
 // record tells samples of the proposals. Of a level E that is itself a possible target,
 // between w+1 and 2w+1 targets are within w; a draw that aims at one of them and hits E
-// stands for all, with the weight n/(k q) if n are the possible targets and k those near E.
+// stands for all, with the weight 1/(p q) if p is the probability of a target near E.
 func (m *targetedMove) record(b *Batch, walkers []walker, window func(i int) *weights, partial bool, samples *Samples) {
 	for i := range walkers {
 		window := window(i)
@@ -202,8 +206,8 @@ func (m *targetedMove) record(b *Batch, walkers []walker, window func(i int) *we
 		}
 		lnWeight := math.Inf(-1)
 		if abs(to-m.aims[i]) <= m.tolerance {
-			near := min(to+m.tolerance, side.High) - max(to-m.tolerance, side.Low) + 1
-			lnWeight = math.Log(float64(side.levels())/float64(near)) - float64(b.Forward[i])
+			near := Window{max(to-m.tolerance, side.Low), min(to+m.tolerance, side.High)}
+			lnWeight = -window.targets.lnShare(near, side) - float64(b.Forward[i])
 		}
 		samples.draws.drawn(samples.segment, i, reach, to, lnWeight)
 	}
@@ -213,9 +217,6 @@ func (m *targetedMove) record(b *Batch, walkers []walker, window func(i int) *we
 func (m *targetedMove) targets(w *weights) Window {
 	return Window{w.Low - m.tolerance, w.High + m.tolerance}
 }
-
-// draw draws a level of the window evenly.
-func (w Window) draw(r *rand.Rand) int { return w.Low + r.IntN(w.levels()) }
 
 // other is the half of the window that a level is not in.
 func (w Window) other(level int) Window {

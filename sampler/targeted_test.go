@@ -79,8 +79,8 @@ func (c *chainProposer) LogProb(context.Context) error {
 }
 
 // TestTargetedMove runs moves with a target, full ones and partial refreshs, alone and
-// with others, under exact weights: every configuration of the 3x3 lattice must be visited
-// as often as its weight says. Walkers are independent, so that their shares tell
+// with others, under exact weights, also for another histogram than a flat one: every
+// configuration of the 3x3 lattice must be visited as often as its weight says. Walkers are independent, so that their shares tell
 // the error.
 func TestTargetedMove(t *testing.T) {
 	p := mustPotts(t, 2, 3, 3)
@@ -92,20 +92,28 @@ func TestTargetedMove(t *testing.T) {
 			lnG[b] = math.Log(n)
 		}
 	}
+	uneven := make([]float64, p.Levels()) // ln of a histogram
+	for b := range uneven {
+		uneven[b] = 1.5 * math.Sin(float64(b)/3)
+	}
 	const walkers, passes = 256, 4000
 	for _, c := range []struct {
 		name      string
 		tolerance int
 		o         Options
+		lnH       []float64
 	}{
-		{"full", 2, Options{}},
-		{"exact target", 0, Options{}},
-		{"partial", 1, Options{Partial: 1}},
-		{"both", 3, Options{Partial: 0.4, Trials: 3}},
-		{"across", 1, Options{Across: 1, Trials: 2, Local: HeatBath}},
-		{"across or not", 2, Options{Across: 0.5, Partial: 0.2}},
-		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: HeatBath}},
-		{"windows", 2, Options{Partial: 0.3, Across: 0.7, Windows: []Window{{0, 11}, {4, 18}}}},
+		{"full", 2, Options{}, nil},
+		{"exact target", 0, Options{}, nil},
+		{"partial", 1, Options{Partial: 1}, nil},
+		{"both", 3, Options{Partial: 0.4, Trials: 3}, nil},
+		{"across", 1, Options{Across: 1, Trials: 2, Local: HeatBath}, nil},
+		{"across or not", 2, Options{Across: 0.5, Partial: 0.2}, nil},
+		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: HeatBath}, nil},
+		{"windows", 2, Options{Partial: 0.3, Across: 0.7, Windows: []Window{{0, 11}, {4, 18}}}, nil},
+		{"histogram", 2, Options{}, uneven},
+		{"histogram, all moves", 1, Options{Across: 0.6, Partial: 0.3, Trials: 2, Local: HeatBath}, uneven},
+		{"histogram in windows", 2, Options{Across: 0.5, Local: Metropolis, Windows: []Window{{0, 11}, {4, 18}}}, uneven},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +122,9 @@ func TestTargetedMove(t *testing.T) {
 			e, err := New(c.o)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if c.lnH != nil {
+				e.SetHistogram(c.lnH)
 			}
 			e.Produce()
 			visits := map[string][]float64{} // of a configuration, by walker
@@ -135,11 +146,17 @@ func TestTargetedMove(t *testing.T) {
 			square, n := 0.0, 0.0
 			configurations(p, func(state []uint8, level int) {
 				for k, w := range e.windows {
-					levels := 0.0
-					for b := w.Low; b <= w.High; b++ {
-						levels += min(1, count[b])
+					h := func(b int) float64 {
+						if c.lnH == nil {
+							return 1
+						}
+						return math.Exp(c.lnH[b])
 					}
-					want := passes * 0.9 / (levels * count[level])
+					sumH := 0.0
+					for b := w.Low; b <= w.High; b++ {
+						sumH += h(b) * min(1, count[b])
+					}
+					want := passes * 0.9 * h(level) / (sumH * count[level])
 					if !w.Contains(level) {
 						want = 0
 					}
@@ -228,7 +245,8 @@ func checkWeights(t *testing.T, p *lattice.Potts, s *Samples, count []float64) {
 }
 
 // TestTargetsAdapt runs Wang-Landau sampling with proposals that aim at levels and finds
-// the exact density of states, the same for any number of workers.
+// the exact density of states in production with more time at low energies, of which the
+// histogram tells, the same for any number of workers.
 func TestTargetsAdapt(t *testing.T) {
 	p := mustPotts(t, 3, 4, 4)
 	exact := exactLnG(t, "potts_q3_4x4")
@@ -244,6 +262,7 @@ func TestTargetsAdapt(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		e.SetHistogram(e.LowHistogram())
 		e.Produce()
 		for range 3000 {
 			if err := e.Pass(context.Background()); err != nil {
@@ -251,6 +270,18 @@ func TestTargetsAdapt(t *testing.T) {
 			}
 		}
 		checkAgainst(t, p, e.Samples(), exact)
+		if x := e.Progress().Flatness; x < 0.8 {
+			t.Errorf("in units of the histogram asked for, the least visited level has %.2f of the mean", x)
+		}
+		visits := make([]int64, p.Levels())
+		for _, block := range e.Samples().Windows[0].Blocks {
+			for b, n := range block {
+				visits[b] += n
+			}
+		}
+		if ratio := float64(visits[p.GroundLevel()]) / float64(visits[p.PeakLevel()]); ratio < 2 {
+			t.Errorf("the ground state has %.2f times the visits of the peak", ratio)
+		}
 		if workers == 1 {
 			first = fmt.Sprint(e.LnG(), e.Samples().Windows[0].Blocks)
 		} else if first != fmt.Sprint(e.LnG(), e.Samples().Windows[0].Blocks) {

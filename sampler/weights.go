@@ -13,7 +13,10 @@ type weights struct {
 	Window
 	isOpen bool // it has walkers
 
-	lnG       []float64
+	lnG []float64
+	// lnWeight is minus the logarithm of the weights: ln g itself, but for production with
+	// another histogram than a flat one.
+	lnWeight  []float64
 	seen      []bool
 	tables    *tables
 	schedule  schedule
@@ -22,6 +25,7 @@ type weights struct {
 	pending   [][]int64  // by worker: visits not yet applied to ln g
 	waiting   int64      // number of those
 	interval  int64      // trials between two applications
+	targets   *spread    // of neural moves
 	state     histogramState
 }
 
@@ -41,6 +45,7 @@ func newWeights(o *Options, window Window, walkers int) *weights {
 		hist:    make([]int64, p.Levels()),
 		pending: make([][]int64, o.Workers),
 	}
+	w.lnWeight = w.lnG
 	for i := range w.pending {
 		w.pending[i] = make([]int64, p.Levels())
 	}

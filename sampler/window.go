@@ -114,9 +114,9 @@ func (e *Engine) Waiting() []Window {
 // exchange tries to exchange the configurations of each walker with that in the next
 // window of its column, every other pair of windows at a time, with the probability
 //
-//	min[1, g_a(E_a) g_b(E_b) / (g_a(E_b) g_b(E_a))],
+//	min[1, g_a(E_a) g_b(E_b) / (g_a(E_b) g_b(E_a))]
 //
-// zero if one of the levels lies outside of the other's window.
+// under the weights 1/g_a and 1/g_b, zero if one of the levels lies outside of the other's window.
 func (e *Engine) exchange() {
 	n := len(e.windows)
 	if n < 2 {
@@ -136,7 +136,7 @@ func (e *Engine) exchange() {
 			if !a.Contains(y.level) || !b.Contains(x.level) {
 				continue
 			}
-			if u < math.Exp(a.lnG[x.level]-a.lnG[y.level]+b.lnG[y.level]-b.lnG[x.level]) {
+			if u < math.Exp(a.lnWeight[x.level]-a.lnWeight[y.level]+b.lnWeight[y.level]-b.lnWeight[x.level]) {
 				x.state, y.state = y.state, x.state
 				x.level, y.level = y.level, x.level
 				x.trip, y.trip = y.trip, x.trip

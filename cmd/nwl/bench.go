@@ -39,7 +39,7 @@ func newBenchMoves() *cobra.Command {
 	var duration time.Duration
 	var seed uint64
 	var walkers int
-	var asJSON bool
+	var asJSON, low bool
 	c := &cobra.Command{
 		Use:   "moves --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
 		Short: "Compare moves by round trips per second",
@@ -48,7 +48,9 @@ second of one core, under frozen weights: of the sequential heat bath alone, and
 with a network's proposals. The kinds of move take turns every half second, so that what
 else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
 pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials aim
-at the other half of the energies.
+at the other half of the energies. All are measured with a flat histogram and, unless
+--low=false, with one that spends more time at low energies (production.histogram of
+runs). Ratios are those to the heat bath with a flat histogram.
 
 The weights are the inverse of a density of states, that of a run, or without one those of
 a multicanonical iteration with the network, which is made first.`,
@@ -58,7 +60,7 @@ a multicanonical iteration with the network, which is made first.`,
 			if err := required(c, "q", "size"); err != nil {
 				return err
 			}
-			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Observe: logProgress()}
+			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Low: low, Observe: logProgress()}
 			for _, m := range mixes {
 				var mix bench.Mix
 				if n, err := fmt.Sscanf(m, "%d:%d:%g", &mix.Sweeps, &mix.Trials, &mix.Across); n < 2 || n == 2 && strings.Count(m, ":") != 1 || mix.Trials < 1 || mix.Sweeps < 0 {
@@ -93,6 +95,7 @@ a multicanonical iteration with the network, which is made first.`,
 	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
 	c.Flags().StringSliceVar(&mixes, "mix", []string{"200:1:1", "0:8:0"}, "mixes of moves, SWEEPS:TRIALS[:SHARE] per pass")
+	c.Flags().BoolVar(&low, "low", true, "measure also with more time at low energies")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
 	c.Flags().IntVar(&walkers, "walkers", 128, "walkers of the moves with a network")

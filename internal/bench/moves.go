@@ -35,6 +35,8 @@ type Options struct {
 	Time time.Duration
 	// Mixes are the moves to compare with local moves alone, the first of the result.
 	Mixes []Mix
+	// Low measures all of them also with sampler.Engine.LowHistogram, beside a flat one.
+	Low bool
 	// Observe is told how much is done, 0..1; nil for nobody.
 	Observe func(done float64)
 }
@@ -60,10 +62,11 @@ func (m Mix) String() string {
 type Result struct {
 	Moves      string  `json:"moves"`
 	Mix        Mix     `json:"mix"`
+	Low        bool    `json:"low"` // histogram, else a flat one
 	Seconds    float64 `json:"seconds"`
 	RoundTrips float64 `json:"round_trips"`
 	// Rate is round trips per second of all walkers together, Ratio that in units of the
-	// rate of local moves alone, each with one standard error.
+	// rate of local moves alone with a flat histogram, each with one standard error.
 	Rate       float64 `json:"rate"`
 	RateError  float64 `json:"rate_error"`
 	Ratio      float64 `json:"ratio"`
@@ -89,6 +92,7 @@ const slice = 500 * time.Millisecond
 // contender is one kind of move under measurement.
 type contender struct {
 	mix      Mix
+	low      bool
 	engine   *sampler.Engine
 	proposer *inference.Proposer
 	spent    time.Duration
@@ -124,13 +128,22 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 			}
 		}
 	}()
-	for _, mix := range append([]Mix{{Sweeps: localSweeps}}, o.Mixes...) {
-		c := &contender{mix: mix}
-		all = append(all, c)
-		if err := c.open(o, store); err != nil {
-			return nil, err
+	histograms := []bool{false, true}
+	if !o.Low {
+		histograms = histograms[:1]
+	}
+	for _, low := range histograms {
+		for _, mix := range append([]Mix{{Sweeps: localSweeps}}, o.Mixes...) {
+			c := &contender{mix: mix, low: low}
+			all = append(all, c)
+			if err := c.open(o, store); err != nil {
+				return nil, err
+			}
+			if low {
+				c.engine.SetHistogram(c.engine.LowHistogram())
+			}
+			c.engine.Produce()
 		}
-		c.engine.Produce()
 	}
 	warmUp := o.Time / 4
 	for done := time.Duration(0); done < warmUp+o.Time; done += slice {
@@ -223,7 +236,10 @@ func (c *contender) run(ctx context.Context, d time.Duration) error {
 
 func (c *contender) result() Result {
 	seconds := (c.spent - c.began).Seconds()
-	r := Result{Moves: c.mix.String(), Mix: c.mix, Seconds: seconds}
+	r := Result{Moves: c.mix.String(), Mix: c.mix, Low: c.low, Seconds: seconds}
+	if c.low {
+		r.Moves += ", low histogram"
+	}
 	sum, squares, n := 0.0, 0.0, float64(len(c.turns))
 	for i, turns := range c.engine.Snapshot().Turns {
 		trips := float64(turns-c.turns[i]) / 2

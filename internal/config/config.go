@@ -85,8 +85,15 @@ type Windows struct {
 
 // Production is the phase with frozen weights.
 type Production struct {
-	Passes int `mapstructure:"passes" yaml:"passes"`
+	Passes    int    `mapstructure:"passes" yaml:"passes"`
+	Histogram string `mapstructure:"histogram" yaml:"histogram"`
 }
+
+// The values of production.histogram.
+const (
+	FlatHistogram = "flat"
+	LowHistogram  = "low" // sampler.Engine.LowHistogram
+)
 
 // Model is the network.
 type Model struct {

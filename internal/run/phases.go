@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"neuralwl/internal/config"
 	"neuralwl/sampler"
 )
 
@@ -163,6 +164,9 @@ func (j *job) beginProduction() error {
 	}
 	j.at.Adaptive, j.at.Began, j.at.Train = j.at.Pass, j.elapsed(), 0
 	slog.Info("phase begins", "phase", sampler.Production)
+	if j.c.Production.Histogram == config.LowHistogram {
+		j.engine.SetHistogram(j.engine.LowHistogram())
+	}
 	j.process.Produce()
 	if j.engine == nil {
 		j.at.enter(producing) // independent draws have nothing to forget

@@ -1,0 +1,102 @@
+package sampler
+
+import (
+	"math"
+	"math/rand/v2"
+	"sort"
+)
+
+// SetHistogram tells the engine before Produce which histogram h(E) production is to have:
+// its walkers move under the weights h(E)/g(E). lnH is ln h by level up to a constant.
+// Without it, all levels are visited alike.
+func (e *Engine) SetHistogram(lnH []float64) { e.lnH = lnH }
+
+// LowHistogram is the logarithm of a histogram that spends more time at low energies: a
+// third of it is flat, and two thirds are
+//
+//	h(E) ∝ D(E)^-1/2,  D(E) ∝ 1 + 2 n,  n = (E - E_min)/Delta,
+//
+// with the largest change Delta of E by the move of one spin. Near the ground state n is
+// the number of excitations, which come and go one by one, each once in a sweep or so: under
+// flat weights both n -> n+1 and n+1 -> n happen at the rate n+1, so that the diffusivity
+// D of the energy vanishes towards the ground state like this. Where E is all that matters,
+// h ∝ D^-1/2 makes the most round trips (S. Trebst, D. A. Huse, M. Troyer, PRE 70, 046701
+// (2004)). The flat third is for all that D leaves out.
+func (e *Engine) LowHistogram() []float64 {
+	ground, peak := e.groundLevel(), e.o.System.PeakLevel()
+	lnH := make([]float64, e.o.System.Levels())
+	sum, n := 0.0, float64(ground-peak+1)
+	for b := range lnH {
+		k := float64(max(ground-max(b, peak), 0))
+		lnH[b] = 1 / math.Sqrt(1+2*k/float64(e.o.System.MaxStep()))
+		if peak <= b && b <= ground {
+			sum += lnH[b]
+		}
+	}
+	for b, h := range lnH {
+		lnH[b] = math.Log((1/n + 2*h/sum) / 3)
+	}
+	return lnH
+}
+
+// shape gives the weights another histogram than a flat one.
+func (w *weights) shape(lnH []float64, margin int) {
+	w.lnWeight = make([]float64, len(w.lnG))
+	for b, x := range w.lnG {
+		w.lnWeight[b] = x - lnH[b]
+	}
+	w.spreadTargets(margin)
+}
+
+// spreadTargets makes the distribution of targets, which reach beyond the window by the
+// margin, from the histogram of the present weights.
+func (w *weights) spreadTargets(margin int) {
+	s := &spread{low: w.Low - margin, sums: []float64{0}}
+	for b := w.Low - margin; b <= w.High+margin; b++ {
+		at := max(w.Low, min(b, w.High))
+		s.sums = append(s.sums, s.sums[len(s.sums)-1]+math.Exp(w.lnG[at]-w.lnWeight[at]))
+	}
+	w.targets = s
+}
+
+// margin is how far the targets of neural moves reach beyond the window.
+func (e *Engine) margin() int {
+	if !e.targeted() {
+		return 0
+	}
+	return e.o.Proposer.Batch().Tolerance
+}
+
+// spread is a distribution over levels, of which the part in a window is drawn from; nil
+// is the even one.
+type spread struct {
+	low  int
+	sums []float64 // of the levels from low on, below low + i
+}
+
+// sum over the levels of a window.
+func (s *spread) sum(w Window) float64 {
+	if s == nil {
+		return float64(w.levels())
+	}
+	return s.sums[w.High+1-s.low] - s.sums[w.Low-s.low]
+}
+
+// lnShare is the logarithm of the probability of a part of a window.
+func (s *spread) lnShare(part, of Window) float64 { return math.Log(s.sum(part) / s.sum(of)) }
+
+// relative is the probability of a level in units of the mean.
+func (s *spread) relative(level int) float64 {
+	whole := Window{s.low, s.low + len(s.sums) - 2}
+	return s.sum(Window{level, level}) / s.sum(whole) * float64(whole.levels())
+}
+
+// draw draws a level of a window.
+func (s *spread) draw(r *rand.Rand, w Window) int {
+	if s == nil {
+		return w.Low + r.IntN(w.levels())
+	}
+	sums := s.sums[w.Low-s.low : w.High+2-s.low]
+	x := sums[0] + r.Float64()*s.sum(w)
+	return w.Low + min(sort.Search(len(sums)-1, func(i int) bool { return sums[i+1] > x }), w.levels()-1)
+}
