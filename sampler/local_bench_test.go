@@ -2,7 +2,6 @@ package sampler
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -21,8 +20,8 @@ func archLnG(p lattice.System) []float64 {
 	return lnG
 }
 
-// BenchmarkLocal reports the time per trial (one attempted move of one site) of
-// the local moves for q = 10 under flat-histogram weights.
+// BenchmarkLocal reports the time per trial (one attempted move of one site) of the local
+// moves for q = 10 in the ordered phase, at beta = 1.6, and in the disordered one, at 1.2.
 func BenchmarkLocal(b *testing.B) {
 	for _, move := range []LocalMove{Metropolis, HeatBath} {
 		for _, l := range []int{8, 16, 32, 64} {
@@ -30,17 +29,24 @@ func BenchmarkLocal(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			for _, collect := range []bool{false, true} {
-				b.Run(fmt.Sprintf("%s/L=%d/transitions=%v", move, l, collect), func(b *testing.B) {
-					var situations []int64
-					if collect {
-						situations = newTransitions(p, move, 1).situations[0]
-					}
+			for phase, beta := range map[string]float64{"ordered": 1.6, "disordered": 1.2} {
+				b.Run(fmt.Sprintf("%s/%s/L=%d", move, phase, l), func(b *testing.B) {
+					situations := newTransitions(p, move, 1).situations[0]
 					t := newTables(p, move, Window{0, p.Levels() - 1}, 1)
-					t.fill(archLnG(p))
-					w := walker{state: make([]uint8, p.Sites()), rng: rand.NewPCG(1, 2)}
-					w.level = p.Bonds(w.state)
+					lnG := make([]float64, p.Levels())
+					for level := range lnG {
+						lnG[level] = beta * p.Energy(level)
+					}
+					t.fill(lnG)
+					w := newWalkers(p, 1, 1)[0]
+					if phase == "ordered" {
+						clear(w.state)
+						w.level = p.GroundLevel()
+					}
 					hits := make([]int64, p.Levels())
+					for range 100 {
+						t.sweep(0, &w, hits, situations)
+					}
 					b.ReportAllocs()
 					b.ResetTimer()
 					for i := 0; i < b.N; i += p.Sites() {
