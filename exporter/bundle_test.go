@@ -400,7 +400,7 @@ func TestIndependentReader(t *testing.T) {
 	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
 	for _, s := range []models.System{{Q: 2, Lx: 3, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
 		for _, architecture := range models.Architectures() {
-			h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1}
+			h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1, Depth: 2, Kernel: 3}
 			m, err := models.New(architecture, s, h)
 			if err != nil {
 				t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// loudWeights are weights of a microcanonical network, all of them drawn so large
-// that every feature matters.
+// loudWeights are weights of a network, all of them drawn so large that every feature
+// matters.
 func loudWeights(t testing.TB, m models.Model) map[string]graph.Tensor {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 6))
@@ -336,11 +336,18 @@ func silu(v []float64) []float64 {
 // with a difference quotient of the loss, in double precision.
 func TestMicrocanonicalGradient(t *testing.T) {
 	s := models.System{Q: 3, Lx: 3, Ly: 4}
-	m := newMicrocanonical(t, s, models.Hyperparameters{Width: 3, Floor: 1e-2})
+	gradientByElement(t, s, newMicrocanonical(t, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
+}
+
+func gradientByElement(t *testing.T, s models.System, m models.Model) {
+	t.Helper()
 	weights := loudWeights(t, m)
 	model := encode(t, m.Gradient, weights)
 	state, _, energy, _ := walkers(s, 3)
-	inputs := map[string]graph.Tensor{models.State: state, models.Energy: energy, models.Weight: graph.Float32s([]float32{1, 0.5, 2}, 3)}
+	inputs := map[string]graph.Tensor{models.State: state, models.Weight: graph.Float32s([]float32{1, 0.5, 2}, 3)}
+	if len(m.Conditions()) > 0 {
+		inputs[models.Energy] = energy
+	}
 	derivatives := evaluate(t, model, inputs)
 	const step = 1e-5
 	for name, w := range weights {

@@ -91,7 +91,9 @@ type Hyperparameters struct {
 	Decoder int     `json:"decoder,omitempty"` // hidden units of the decoder
 	Floor   float64 `json:"floor"`             // probability shared out evenly among the colours
 	Noise   float64 `json:"noise,omitempty"`   // standard deviation of the latent noise in training
-	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network
+	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network, channels of a convolutional one
+	Depth   int     `json:"depth,omitempty"`   // residual blocks of a convolutional network, in each of its stacks
+	Kernel  int     `json:"kernel,omitempty"`  // width of its kernels in sites, odd
 	// Window w: a microcanonical network is trained on, and asked for, energies up to
 	// w units of J beside that of the state. It has no part in the graphs.
 	Window int `json:"window,omitempty"`
@@ -99,6 +101,7 @@ type Hyperparameters struct {
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
 	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
+	Conv:           func(s System, h Hyperparameters) (Model, error) { return newConv(s, h) },
 	Made:           func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
 	Microcanonical: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
 }
