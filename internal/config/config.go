@@ -97,6 +97,8 @@ type Model struct {
 	Latent       int     `mapstructure:"latent" yaml:"latent"`
 	Decoder      int     `mapstructure:"decoder" yaml:"decoder"`
 	Width        int     `mapstructure:"width" yaml:"width"`
+	Depth        int     `mapstructure:"depth" yaml:"depth"`
+	Kernel       int     `mapstructure:"kernel" yaml:"kernel"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
 }

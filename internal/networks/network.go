@@ -126,13 +126,15 @@ func transfer(b, from *exporter.Bundle) error {
 // hyperparameters of a new network, those that its architecture has.
 func hyperparameters(c *config.Config) models.Hyperparameters {
 	h := models.Hyperparameters{Floor: c.Model.Floor}
-	if c.Model.Architecture == models.Microcanonical {
+	switch c.Model.Architecture {
+	case models.Microcanonical:
 		h.Width, h.Window = c.Model.Width, c.Model.Window
-		return h
+	case models.Conv:
+		h.Width, h.Depth, h.Kernel = c.Model.Width, c.Model.Depth, c.Model.Kernel
+	case models.Made:
+		h.Decoder = c.Model.Decoder
+	default:
+		h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
 	}
-	if h.Decoder = c.Model.Decoder; c.Model.Architecture == models.Made {
-		return h
-	}
-	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
 	return h
 }
