@@ -12,19 +12,19 @@ import (
 	"neuralwl/sampler"
 )
 
-// newBundle makes a network with random weights: of the hyper-parameters, a kernel makes
-// it a convolutional one, else a width a microcanonical one, an encoder an autoencoder,
-// and none of them a made.
+// newBundle makes a network with random weights: of the hyper-parameters, a latent width
+// makes it an autoencoder, else a kernel a convolutional one, else a width a
+// microcanonical one, and none of them a made.
 func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	architecture := models.Made
 	switch {
+	case h.Latent > 0:
+		architecture = "autoencoder"
 	case h.Kernel > 0:
 		architecture = models.Conv
 	case h.Width > 0:
 		architecture = models.Microcanonical
-	case h.Encoder > 0:
-		architecture = "autoencoder"
 	}
 	m, err := models.New(architecture, s, h)
 	if err != nil {

@@ -40,20 +40,25 @@ type conv struct {
 }
 
 func newConv(s System, h Hyperparameters) (*conv, error) {
-	var faults []error
+	faults := convFaults(s, h)
+	if !(h.Floor > 0 && h.Floor < 1) {
+		faults = append(faults, fmt.Errorf("floor = %g, must be between 0 and 1", h.Floor))
+	}
+	return &conv{s, h}, errors.Join(faults...)
+}
+
+// convFaults lists what is wrong with the hyper-parameters of convolutions.
+func convFaults(s System, h Hyperparameters) (faults []error) {
 	if h.Width < 1 {
 		faults = append(faults, fmt.Errorf("width = %d, at least 1 channel is needed", h.Width))
 	}
 	if h.Depth < 1 {
 		faults = append(faults, fmt.Errorf("depth = %d, at least 1 block is needed", h.Depth))
 	}
-	if most := 2*s.Lx + 1; h.Kernel < 3 || h.Kernel%2 == 0 || h.Kernel > most {
-		faults = append(faults, fmt.Errorf("kernel = %d, must be odd and between 3 and %d on rows of %d sites", h.Kernel, most, s.Lx))
+	if most := 2*min(s.Lx, s.Ly) + 1; h.Kernel < 3 || h.Kernel%2 == 0 || h.Kernel > most {
+		faults = append(faults, fmt.Errorf("kernel = %d, must be odd and between 3 and %d on %dx%d sites", h.Kernel, most, s.Lx, s.Ly))
 	}
-	if !(h.Floor > 0 && h.Floor < 1) {
-		faults = append(faults, fmt.Errorf("floor = %g, must be between 0 and 1", h.Floor))
-	}
-	return &conv{s, h}, errors.Join(faults...)
+	return faults
 }
 
 func (a *conv) Architecture() string { return Conv }
@@ -67,7 +72,7 @@ func (a *conv) Propose() (*graph.Graph, error) {
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
-	proposal, logP := newConvNetwork(g, a.s, a.h).sample(g, state, start, uniform)
+	proposal, logP := newConvNetwork(g, a.s, a.h, nil).sample(g, state, start, uniform)
 	g.Output(Proposal, proposal)
 	g.Output(LogQ, a.s.fromStart(g, logP, start))
 	return g, g.Err()
@@ -77,7 +82,7 @@ func (a *conv) LogProb() (*graph.Graph, error) {
 	g := graph.New("log_prob")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
-	logP := newConvNetwork(g, a.s, a.h).logProbByRow(g, state)
+	logP := newConvNetwork(g, a.s, a.h, nil).logProbByRow(g, state)
 	g.Output(LogQ, a.s.fromStart(g, logP, start))
 	return g, g.Err()
 }
@@ -86,15 +91,12 @@ func (a *conv) Gradient() (*graph.Graph, error) {
 	g := graph.New("gradient")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
-	logQ := newConvNetwork(g, a.s, a.h).logProb(state).ReduceSum(graph.DropDims, 0)
+	logQ := newConvNetwork(g, a.s, a.h, nil).logProb(state).ReduceSum(graph.DropDims, 0)
 	return g, addLoss(g, logQ, weight)
 }
 
 func (a *conv) Initial(r *rand.Rand) map[string]graph.Tensor {
 	weights := map[string]graph.Tensor{}
-	declareConv(a.s, a.h, func(name string, deviation float64, shape ...int) *graph.Node {
-		weights[name] = normal(r, deviation, shape...)
-		return nil
-	})
+	declareConv(a.s, a.h, drawInto(weights, r))
 	return weights
 }

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"neuralwl/models/graph"
 )
@@ -41,10 +42,26 @@ type convBlock struct {
 	output  *graph.Node // O or Q, float[C,C]
 }
 
-// declareConv lists all weights through param, which is told the standard deviation of
-// the first values. They keep the variance of every sum near 1, to which the last layer
+// declare takes one weight of a network: its name, the standard deviation of its first
+// values, and its shape.
+type declare func(name string, deviation float64, shape ...int) *graph.Node
+
+// declareIn declares weights in a graph.
+func declareIn(g *graph.Graph) declare {
+	return func(name string, _ float64, shape ...int) *graph.Node { return g.Param(name, shape...) }
+}
+
+// drawInto draws first values of weights; there are no nodes.
+func drawInto(weights map[string]graph.Tensor, r *rand.Rand) declare {
+	return func(name string, deviation float64, shape ...int) *graph.Node {
+		weights[name] = normal(r, deviation, shape...)
+		return nil
+	}
+}
+
+// declareConv lists all weights through param. Their first values keep the variance of every sum near 1, to which the last layer
 // adds little.
-func declareConv(s System, h Hyperparameters, param func(name string, deviation float64, shape ...int) *graph.Node) *convWeights {
+func declareConv(s System, h Hyperparameters, param declare) *convWeights {
 	c, q, reach := h.Width, s.Q, h.Kernel/2
 	layer := 1 / math.Sqrt(float64(c))
 	residual := layer / math.Sqrt(float64(h.Depth))
@@ -94,15 +111,19 @@ type convNetwork struct {
 	last    *graph.Node // float[Ly,1,1] 1 in the last row
 	beside  *graph.Node // float[Lx,(r+2)*q,C] the weights of what is seen of the own row
 	near    *graph.Node // float[Lx,(r+2)*q,q] which of that are neighbours
+
+	// What is added to the sum of v^0 at each site lies on a grid of cells, float[16,M*C],
+	// and comes to the sites by shares, float[Ly,Lx,16]. Both are nil without a context.
+	cells, shares *graph.Node
 }
 
-func newConvNetwork(g *graph.Graph, s System, h Hyperparameters) *convNetwork {
+// newConvNetwork declares the weights in g. The network is conditioned on context,
+// float[M,16*C], channels at each cell of a grid, or on nothing if that is nil.
+func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.Node) *convNetwork {
 	n := &convNetwork{
 		s: s, width: h.Width, kernel: h.Kernel, reach: h.Kernel / 2,
-		p: conditionals{s.Sites(), s.Q, h.Floor},
-		convWeights: declareConv(s, h, func(name string, _ float64, shape ...int) *graph.Node {
-			return g.Param(name, shape...)
-		}),
+		p:           conditionals{s.Sites(), s.Q, h.Floor},
+		convWeights: declareConv(s, h, declareIn(g)),
 	}
 	n.place = s.placeTable(g).Reshape(s.Ly, s.Lx, 1, placeFeatures)
 	share, last := make([]float32, s.Ly), make([]float32, s.Ly)
@@ -136,6 +157,10 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters) *convNetwork {
 		}
 	}
 	n.near = g.Constant(graph.Float32s(near, s.Lx, slots*s.Q, s.Q))
+	if context != nil {
+		n.cells = context.Reshape(0, gridCells, h.Width).Transpose(1, 0, 2).Reshape(gridCells, -1)
+		n.shares = g.Constant(graph.Float32s(s.gridShares(), s.Ly, s.Lx, gridCells))
+	}
 	return n
 }
 
@@ -150,15 +175,27 @@ type earlierRows interface {
 }
 
 // rowTables are constants and weights of R rows.
-type rowTables struct{ place, share, closing, last *graph.Node }
+type rowTables struct{ place, share, closing, last, shares *graph.Node }
 
-func (n *convNetwork) rowTables() []*graph.Node {
-	return []*graph.Node{n.place, n.share, n.closing, n.last}
+func (n *convNetwork) rowTables() rowTables {
+	return rowTables{n.place, n.share, n.closing, n.last, n.shares}
 }
 
-// rowTablesOf takes those of one row from slices of rowTables.
+// scanned lists them, and rowTablesOf takes those of one row from their slices.
+func (t rowTables) scanned() []*graph.Node {
+	list := []*graph.Node{t.place, t.share, t.closing, t.last}
+	if t.shares != nil {
+		list = append(list, t.shares)
+	}
+	return list
+}
+
 func rowTablesOf(slice []*graph.Node) rowTables {
-	return rowTables{slice[0].Unsqueeze(0), slice[1].Unsqueeze(0), slice[2].Unsqueeze(0), slice[3].Unsqueeze(0)}
+	t := rowTables{slice[0].Unsqueeze(0), slice[1].Unsqueeze(0), slice[2].Unsqueeze(0), slice[3].Unsqueeze(0), nil}
+	if len(slice) > 4 {
+		t.shares = slice[4].Unsqueeze(0)
+	}
+	return t
 }
 
 // row is what a row passes on to the second stack: to the input and to each block,
@@ -173,9 +210,13 @@ type row struct {
 // above, and of the first row, both float[R,Lx,M,q] or with 1 in place of R.
 func (n *convNetwork) overRows(above, first *graph.Node, at rowTables, before earlierRows) row {
 	rows := at.share.Dim(0)
-	closing := n.around(first).Reshape(1, -1, n.kernel*n.s.Q).MatMul(at.closing).Reshape(rows, n.s.Lx, -1, n.width)
+	closing := around(first, n.kernel).Reshape(1, -1, n.kernel*n.s.Q).MatMul(at.closing).Reshape(rows, n.s.Lx, -1, n.width)
 	place := at.place.MatMul(n.rows.place).Add(n.rows.bias)
-	v := n.convolve(above, n.rows.input, before).Add(closing).Add(place).SiLU()
+	sum := n.convolve(above, n.rows.input, before).Add(closing).Add(place)
+	if n.cells != nil {
+		sum = sum.Add(at.shares.MatMul(n.cells).Reshape(rows, n.s.Lx, -1, n.width))
+	}
+	v := sum.SiLU()
 	out := row{
 		input:      v.MatMul(n.sites.context).Add(at.place.MatMul(n.sites.place).Add(n.sites.bias)),
 		neighbours: above.Add(first.Mul(at.last.Unsqueeze(1))),
@@ -193,20 +234,20 @@ func (n *convNetwork) overRows(above, first *graph.Node, at rowTables, before ea
 // convolve returns the sums over all taps of x, float[R,Lx,M,k], by their weights,
 // float[r+1,kernel*k,C].
 func (n *convNetwork) convolve(x, weights *graph.Node, before earlierRows) *graph.Node {
-	around := n.around(x)
+	beside := around(x, n.kernel)
 	var products []*graph.Node
 	for j := range n.reach + 1 {
-		products = append(products, around.MatMul(weights.Slice(0, j, j+1).Squeeze(0)))
+		products = append(products, beside.MatMul(weights.Slice(0, j, j+1).Squeeze(0)))
 	}
 	return before.sum(products)
 }
 
 // around lists x, float[R,Lx,M,k], at all columns within reach, float[R,Lx,M,kernel*k].
-func (n *convNetwork) around(x *graph.Node) *graph.Node {
-	padded := x.PadPeriodic(1, n.reach, n.reach)
+func around(x *graph.Node, kernel int) *graph.Node {
+	padded := x.PadPeriodic(1, kernel/2, kernel/2)
 	var parts []*graph.Node
-	for k := range n.kernel {
-		parts = append(parts, padded.Slice(1, k, k+n.s.Lx))
+	for k := range kernel {
+		parts = append(parts, padded.Slice(1, k, k+x.Dim(1)))
 	}
 	return graph.Concat(-1, parts...)
 }
@@ -244,9 +285,9 @@ func (n *convNetwork) overRow(colours *graph.Node, of row) *graph.Node {
 	})
 }
 
-// placed are the colours of configurations, int32[M,N], as float[Ly,Lx,M,q].
-func (n *convNetwork) placed(state *graph.Node) *graph.Node {
-	return oneHot(state.Transpose(1, 0).Reshape(n.s.Ly, n.s.Lx, -1), n.s.Q)
+// lattice are the colours of configurations, int32[M,N], as float[Ly,Lx,M,q].
+func (s System) lattice(state *graph.Node) *graph.Node {
+	return oneHot(state.Transpose(1, 0).Reshape(s.Ly, s.Lx, -1), s.Q)
 }
 
 // logOfState returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], under
@@ -258,10 +299,9 @@ func (n *convNetwork) logOfState(scores, state *graph.Node) *graph.Node {
 // logProb returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], all sites at
 // once. This is the form that has a gradient.
 func (n *convNetwork) logProb(state *graph.Node) *graph.Node {
-	colours := n.placed(state)
+	colours := n.s.lattice(state)
 	above := allRows{}.before(colours, 1)
-	at := rowTables{n.place, n.share, n.closing, n.last}
-	of := n.overRows(above, colours.Slice(0, 0, 1), at, allRows{})
+	of := n.overRows(above, colours.Slice(0, 0, 1), n.rowTables(), allRows{})
 	return n.logOfState(n.overRow(colours, of), state)
 }
 

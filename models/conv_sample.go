@@ -44,13 +44,15 @@ func (n *convNetwork) rowByRow(g *graph.Graph, scanned []*graph.Node, place func
 	for range n.rows.blocks {
 		carry = append(append(carry, zero.Expand(1, graph.Dynamic, n.width)), sums...)
 	}
-	tables := append(n.rowTables(), n.s.isRow(g, 0))
+	tables := n.rowTables().scanned()
+	isFirst := len(tables)
+	tables = append(tables, n.s.isRow(g, 0))
 	_, out := g.Scan(carry, append(tables, scanned...), func(body *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 		above, first := carry[0], carry[1]
 		before := &carriedRows{carry: carry[2:]}
-		of := n.overRows(above, first, rowTablesOf(slice), before)
+		of := n.overRows(above, first, rowTablesOf(slice[:isFirst]), before)
 		colours, emitted := place(body, of, slice[len(tables):])
-		first = graph.Where(slice[len(tables)-1], colours, first)
+		first = graph.Where(slice[isFirst], colours, first)
 		return append([]*graph.Node{colours, first}, before.next...), emitted
 	})
 	return out
@@ -58,7 +60,7 @@ func (n *convNetwork) rowByRow(g *graph.Graph, scanned []*graph.Node, place func
 
 // logProbByRow is logProb row by row. What one row needs stays in the cache.
 func (n *convNetwork) logProbByRow(g *graph.Graph, state *graph.Node) *graph.Node {
-	out := n.rowByRow(g, []*graph.Node{n.placed(state)}, func(_ *graph.Graph, of row, slice []*graph.Node) (colours *graph.Node, emitted []*graph.Node) {
+	out := n.rowByRow(g, []*graph.Node{n.s.lattice(state)}, func(_ *graph.Graph, of row, slice []*graph.Node) (colours *graph.Node, emitted []*graph.Node) {
 		colours = slice[0].Unsqueeze(0)
 		return colours, []*graph.Node{n.overRow(colours, of).Squeeze(0)}
 	})

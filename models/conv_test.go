@@ -288,7 +288,7 @@ func TestConvFaults(t *testing.T) {
 	}{
 		{models.Hyperparameters{}, []string{"conv", "width = 0", "depth = 0", "kernel = 0", "floor = 0"}},
 		{models.Hyperparameters{Width: 1, Depth: 1, Kernel: 4, Floor: 0.1}, []string{"kernel = 4, must be odd"}},
-		{models.Hyperparameters{Width: 1, Depth: 1, Kernel: 9, Floor: 0.1}, []string{"between 3 and 7 on rows of 3 sites"}},
+		{models.Hyperparameters{Width: 1, Depth: 1, Kernel: 9, Floor: 0.1}, []string{"between 3 and 7 on 3x3 sites"}},
 	} {
 		_, err := models.New(models.Conv, s, c.h)
 		for _, want := range c.want {

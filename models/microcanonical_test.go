@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -345,8 +346,18 @@ func gradientByElement(t *testing.T, s models.System, m models.Model) {
 	model := encode(t, m.Gradient, weights)
 	state, _, energy, _ := walkers(s, 3)
 	inputs := map[string]graph.Tensor{models.State: state, models.Weight: graph.Float32s([]float32{1, 0.5, 2}, 3)}
-	if len(m.Conditions()) > 0 {
-		inputs[models.Energy] = energy
+	for _, condition := range m.Conditions() {
+		switch condition {
+		case models.Energy:
+			inputs[models.Energy] = energy
+		case models.State:
+			shown := slices.Clone(state.Int32s())
+			slices.Reverse(shown)
+			inputs[models.Condition] = graph.Int32s(shown, state.Shape...)
+		}
+	}
+	if _, noisy := m.Initial(rand.New(rand.NewPCG(1, 2)))["latent.bias"]; noisy {
+		inputs[models.Noise] = graph.Float32s([]float32{0.5, -1, 0.2, 0.9, -0.3, 1.1}, 3, 2)
 	}
 	derivatives := evaluate(t, model, inputs)
 	const step = 1e-5

@@ -86,6 +86,10 @@ type Model interface {
 // Hyperparameters of the architectures. Those that an architecture has no use for are
 // 0 and left out of files.
 type Hyperparameters struct {
+	// EncoderKind and DecoderKind of an autoencoder are Convolutional, or Dense or empty.
+	EncoderKind string `json:"encoder_kind,omitempty"`
+	DecoderKind string `json:"decoder_kind,omitempty"`
+
 	Encoder int     `json:"encoder,omitempty"` // hidden units of the encoder
 	Latent  int     `json:"latent,omitempty"`  // width of the latent vector
 	Decoder int     `json:"decoder,omitempty"` // hidden units of the decoder
@@ -100,7 +104,7 @@ type Hyperparameters struct {
 }
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
-	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
+	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h) },
 	Conv:           func(s System, h Hyperparameters) (Model, error) { return newConv(s, h) },
 	Made:           func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
 	Microcanonical: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
