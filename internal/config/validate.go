@@ -149,6 +149,8 @@ func (c *Config) Validate() []error {
 	atLeast("production.passes", c.Production.Passes, 0)
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
+	oneOf("model.encoder_kind", c.Model.EncoderKind, models.Dense, models.Convolutional)
+	oneOf("model.decoder_kind", c.Model.DecoderKind, models.Dense, models.Convolutional)
 	count("model.encoder", c.Model.Encoder, maxWidth)
 	count("model.latent", c.Model.Latent, maxWidth)
 	count("model.decoder", c.Model.Decoder, maxWidth)

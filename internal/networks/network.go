@@ -134,7 +134,17 @@ func hyperparameters(c *config.Config) models.Hyperparameters {
 	case models.Made:
 		h.Decoder = c.Model.Decoder
 	default:
-		h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
+		h.Latent, h.Noise = c.Model.Latent, c.Trainer.Noise
+		h.Encoder, h.Decoder = c.Model.Encoder, c.Model.Decoder
+		if c.Model.EncoderKind == models.Convolutional {
+			h.EncoderKind, h.Encoder = models.Convolutional, 0
+		}
+		if c.Model.DecoderKind == models.Convolutional {
+			h.DecoderKind, h.Decoder = models.Convolutional, 0
+		}
+		if h.Encoder == 0 || h.Decoder == 0 {
+			h.Width, h.Depth, h.Kernel = c.Model.Width, c.Model.Depth, c.Model.Kernel
+		}
 	}
 	return h
 }

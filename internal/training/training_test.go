@@ -230,6 +230,8 @@ func TestTrainEarlier(t *testing.T) {
 		"time":        load(t, "train.steps=1000000", "train.max_time=300ms"),
 		"interrupted": load(t, "train.steps=1000000"),
 		"autoencoder": load(t, "train.steps=30", "model.architecture=autoencoder"),
+		"convolutional autoencoder of any size": load(t, "train.steps=10", "model.architecture=autoencoder",
+			"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "train.sizes=4x5"),
 	} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		r, err := training.Train(ctx, training.Options{
