@@ -137,7 +137,7 @@ type latentDecoder interface {
 }
 
 // convDecoder is the network of the architecture conv, conditioned on channels at each
-// cell of the grid.
+// cell of the grid: their interpolation to the sites is added to the sum of v^0.
 type convDecoder struct {
 	s System
 	h Hyperparameters
