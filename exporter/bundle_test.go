@@ -399,8 +399,7 @@ func TestIndependentReader(t *testing.T) {
 	repository := t.TempDir()
 	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
 	for _, s := range []models.System{{Q: 2, Lx: 3, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
-		for _, architecture := range models.Architectures() {
-			h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1}
+		check := func(architecture string, h models.Hyperparameters) {
 			m, err := models.New(architecture, s, h)
 			if err != nil {
 				t.Fatal(err)
@@ -414,6 +413,12 @@ func TestIndependentReader(t *testing.T) {
 				files = append(files, filepath.Join(folder, file))
 			}
 		}
+		h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1, Depth: 2, Kernel: 3}
+		for _, architecture := range models.Architectures() {
+			check(architecture, h)
+		}
+		h.EncoderKind, h.DecoderKind = models.Convolutional, models.Convolutional
+		check(models.Autoencoder, h)
 	}
 	out, err := exec.Command(python, files...).CombinedOutput()
 	if err != nil || strings.Count(string(out), " ok") != len(files)-2 {

@@ -25,7 +25,7 @@ func sharpened(t testing.TB, s models.System, h models.Hyperparameters) *exporte
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, factor := range map[string]float32{"decoder.output": 20, "latent.weight": 3, "context.weight": 2} {
+	for name, factor := range map[string]float32{"decoder.output": 20, "output.weight": 20, "latent.weight": 3, "context.weight": 2} {
 		if _, ok := w[name]; !ok {
 			continue
 		}
@@ -39,8 +39,17 @@ func sharpened(t testing.TB, s models.System, h models.Hyperparameters) *exporte
 	return b
 }
 
+// tinyConvolutions is the autoencoder with convolutions on both sides.
+var tinyConvolutions = models.Hyperparameters{
+	EncoderKind: models.Convolutional, DecoderKind: models.Convolutional,
+	Width: 4, Depth: 1, Kernel: 3, Latent: 3, Floor: 1e-3, Noise: 0.3,
+}
+
 // tiny are small networks by architecture, of those that are not conditioned on an energy.
-var tiny = map[string]models.Hyperparameters{"autoencoder": tinyHyper, models.Made: {Decoder: 8, Floor: 1e-3}}
+var tiny = map[string]models.Hyperparameters{
+	"autoencoder": tinyHyper, models.Made: {Decoder: 8, Floor: 1e-3},
+	models.Conv: {Width: 4, Depth: 1, Kernel: 5, Floor: 1e-3}, "convolutional autoencoder": tinyConvolutions,
+}
 
 // configurations lists all q^N configurations of p, site 0 fastest.
 func configurations(p *lattice.Potts) [][]uint8 {
@@ -271,7 +280,8 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 func TestNeuralChainIsExact(t *testing.T) {
 	openLibrary(t)
 	for name, h := range map[string]models.Hyperparameters{
-		"autoencoder": tinyHyper, models.Made: tiny[models.Made], models.Microcanonical: {Width: 4, Window: 2, Floor: 1e-3},
+		"autoencoder": tinyHyper, models.Made: tiny[models.Made], models.Conv: tiny[models.Conv],
+		models.Microcanonical: {Width: 4, Window: 2, Floor: 1e-3},
 	} {
 		t.Run(name, func(t *testing.T) { neuralChainIsExact(t, h) })
 	}
@@ -356,6 +366,10 @@ func TestSampledAndEvaluated(t *testing.T) {
 		{models.System{Q: 3, Lx: 12, Ly: 5}, benchHyper},
 		{models.System{Q: 2, Lx: 16, Ly: 16}, benchHyper},
 		{models.System{Q: 10, Lx: 8, Ly: 8}, models.Hyperparameters{Decoder: 128, Floor: 1e-3}},
+		{models.System{Q: 10, Lx: 8, Ly: 8}, convHyper},
+		{models.System{Q: 3, Lx: 12, Ly: 5}, models.Hyperparameters{Width: 16, Depth: 2, Kernel: 5, Floor: 1e-3}},
+		{models.System{Q: 2, Lx: 32, Ly: 32}, convHyper},
+		{models.System{Q: 3, Lx: 12, Ly: 5}, tinyConvolutions},
 		{models.System{Q: 10, Lx: 8, Ly: 8}, targetHyper},
 		{models.System{Q: 2, Lx: 8, Ly: 8}, targetHyper},
 		{models.System{Q: 10, Lx: 16, Ly: 16}, targetHyper},

@@ -12,16 +12,19 @@ import (
 	"neuralwl/sampler"
 )
 
-// newBundle makes a network with random weights: of the hyper-parameters, a width makes
-// it a microcanonical one, an encoder an autoencoder, and neither a made.
+// newBundle makes a network with random weights: of the hyper-parameters, a latent width
+// makes it an autoencoder, else a kernel a convolutional one, else a width a
+// microcanonical one, and none of them a made.
 func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	architecture := models.Made
 	switch {
+	case h.Latent > 0:
+		architecture = "autoencoder"
+	case h.Kernel > 0:
+		architecture = models.Conv
 	case h.Width > 0:
 		architecture = models.Microcanonical
-	case h.Encoder > 0:
-		architecture = "autoencoder"
 	}
 	m, err := models.New(architecture, s, h)
 	if err != nil {
@@ -56,48 +59,45 @@ func openLibrary(t testing.TB) {
 
 var benchHyper = models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
 
+var convHyper = models.Hyperparameters{Width: 32, Depth: 3, Kernel: 3, Floor: 1e-3}
+
 var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 
 // BenchmarkProposals reports the time per walker of one proposal and of one
-// evaluation of ln q, on one core, by lattice size and batch.
+// evaluation of ln q, on one core, by architecture, lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
 	openLibrary(b)
-	for _, c := range []struct {
-		l       int
-		h       models.Hyperparameters
-		batches []int
-	}{
-		{8, benchHyper, []int{1, 16, 32, 64, 128, 256}}, {16, benchHyper, []int{1, 16, 32, 64, 128, 256}},
-		{8, models.Hyperparameters{Decoder: 128, Floor: 1e-3}, []int{128}}, {16, models.Hyperparameters{Decoder: 128, Floor: 1e-3}, []int{128}},
-	} {
-		l, s := c.l, models.System{Q: 10, Lx: c.l, Ly: c.l}
-		bundle := newBundle(b, s, c.h)
-		store := newStore(b, bundle)
-		for _, batch := range c.batches {
-			p, err := inference.NewProposer(bundle, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, batch, batch)
-			if err != nil {
-				b.Fatal(err)
-			}
-			r := rand.New(rand.NewPCG(3, 4))
-			for i := range p.Batch().State {
-				p.Batch().State[i] = int32(r.IntN(s.Q))
-				p.Batch().Uniform[i] = r.Float32()
-			}
-			for _, call := range []struct {
-				name string
-				f    func(context.Context) error
-			}{{"propose", p.Propose}, {"log_prob", p.LogProb}} {
-				b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", bundle.Card.Architecture, call.name, l, batch), func(b *testing.B) {
-					for b.Loop() {
-						if err := call.f(context.Background()); err != nil {
-							b.Fatal(err)
-						}
-					}
-					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*batch), "µs/walker")
-				})
-			}
-			p.Close()
+	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper} {
+		for _, l := range []int{8, 16, 32} {
+			benchmarkProposals(b, l, h)
 		}
+	}
+}
+
+func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
+	s := models.System{Q: 10, Lx: l, Ly: l}
+	bundle := newBundle(b, s, h)
+	store := newStore(b, bundle)
+	for _, batch := range []int{1, 16, 32, 64, 128, 256} {
+		p, err := inference.NewProposer(bundle, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, batch, batch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		fill(p.Batch(), s.Q, rand.New(rand.NewPCG(3, 4)))
+		for _, call := range []struct {
+			name string
+			f    func(context.Context) error
+		}{{"propose", p.Propose}, {"log_prob", p.LogProb}} {
+			b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", bundle.Card.Architecture, call.name, l, batch), func(b *testing.B) {
+				for b.Loop() {
+					if err := call.f(context.Background()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*batch), "µs/walker")
+			})
+		}
+		p.Close()
 	}
 }
 

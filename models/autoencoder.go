@@ -1,6 +1,8 @@
 package models
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -20,12 +22,27 @@ const Autoencoder = "autoencoder"
 // configuration that it was shown, with noise on z, so that a proposal resembles
 // the present configuration without being its copy. The noise bounds what one
 // latent coordinate can carry; it has no part in proposals, whose q is exact.
+//
+// Encoder and decoder may be convolutional instead, see convEncoder and convDecoder: then
+// the 16 C channels of the cells of a grid take the place of tanh(W_1 onehot(s) + b_1), and
+// as many that of the hidden units' W_3 z + b_3.
 type autoencoder struct {
 	s System
 	h Hyperparameters
 }
 
-func newAutoencoder(s System, h Hyperparameters) *autoencoder { return &autoencoder{s, h} }
+func newAutoencoder(s System, h Hyperparameters) (*autoencoder, error) {
+	var faults []error
+	for name, kind := range map[string]string{"encoder_kind": h.EncoderKind, "decoder_kind": h.DecoderKind} {
+		if kind != "" && kind != Dense && kind != Convolutional {
+			faults = append(faults, fmt.Errorf("%s = %q, must be %s or %s", name, kind, Dense, Convolutional))
+		}
+	}
+	if h.EncoderKind == Convolutional || h.DecoderKind == Convolutional {
+		faults = append(faults, convFaults(s, h)...)
+	}
+	return &autoencoder{s, h}, errors.Join(faults...)
+}
 
 func (a *autoencoder) Architecture() string { return Autoencoder }
 
@@ -35,20 +52,43 @@ func (a *autoencoder) Symmetries() []string { return []string{} }
 
 // latent returns z, float[M,K], of configurations, int32[M,N].
 func (a *autoencoder) latent(g *graph.Graph, state *graph.Node) *graph.Node {
+	hidden := a.encode(g, state)
+	w2 := g.Param("latent.weight", hidden.Dim(1), a.h.Latent)
+	b2 := g.Param("latent.bias", a.h.Latent)
+	return hidden.MatMul(w2).Add(b2).Tanh()
+}
+
+// encode returns the hidden units of the encoder, float[M,H].
+func (a *autoencoder) encode(g *graph.Graph, state *graph.Node) *graph.Node {
+	if a.h.EncoderKind == Convolutional {
+		return declareEncoder(a.s, a.h, declareIn(g)).encode(g, a.s, state)
+	}
 	n := a.s.Sites()
 	w1 := g.Param("encoder.weight", n*a.s.Q, a.h.Encoder)
 	b1 := g.Param("encoder.bias", a.h.Encoder)
-	w2 := g.Param("latent.weight", a.h.Encoder, a.h.Latent)
-	b2 := g.Param("latent.bias", a.h.Latent)
 	colours := oneHot(state, a.s.Q).Reshape(-1, n*a.s.Q)
-	return colours.MatMul(w1).Add(b1).Tanh().MatMul(w2).Add(b2).Tanh()
+	return colours.MatMul(w1).Add(b1).Tanh()
 }
 
-// context returns what the decoder's hidden units start from, float[M,H].
+// context returns what the decoder starts from, float[M,H].
 func (a *autoencoder) context(g *graph.Graph, latent *graph.Node) *graph.Node {
-	w := g.Param("context.weight", a.h.Latent, a.h.Decoder)
-	b := g.Param("context.bias", a.h.Decoder)
+	w := g.Param("context.weight", a.h.Latent, a.contextUnits())
+	b := g.Param("context.bias", a.contextUnits())
 	return latent.MatMul(w).Add(b)
+}
+
+func (a *autoencoder) contextUnits() int {
+	if a.h.DecoderKind == Convolutional {
+		return gridCells * a.h.Width
+	}
+	return a.h.Decoder
+}
+
+func (a *autoencoder) decoder(g *graph.Graph) latentDecoder {
+	if a.h.DecoderKind == Convolutional {
+		return convDecoder{a.s, a.h}
+	}
+	return newDecoder(g, a.s, a.h)
 }
 
 func (a *autoencoder) Propose() (*graph.Graph, error) {
@@ -57,7 +97,7 @@ func (a *autoencoder) Propose() (*graph.Graph, error) {
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
 	context := a.context(g, a.latent(g, state))
-	d := newDecoder(g, a.s, a.h)
+	d := a.decoder(g)
 	proposal, logP := d.sample(g, context, state, start, uniform)
 	g.Output(Proposal, proposal)
 	g.Output(LogQ, d.fromStart(g, logP, start))
@@ -70,7 +110,7 @@ func (a *autoencoder) LogProb() (*graph.Graph, error) {
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	context := a.context(g, a.latent(g, condition))
-	d := newDecoder(g, a.s, a.h)
+	d := a.decoder(g)
 	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, context, state), start))
 	return g, g.Err()
 }
@@ -86,7 +126,7 @@ func (a *autoencoder) Gradient() (*graph.Graph, error) {
 		latent = latent.Add(noise.Mul(noise.Scalar(a.h.Noise)))
 	}
 	context := a.context(g, latent)
-	d := newDecoder(g, a.s, a.h)
+	d := a.decoder(g)
 	logQ := d.logProb(context, state).ReduceSum(graph.DropDims, 0)
 	return g, addLoss(g, logQ, weight)
 }
@@ -108,20 +148,30 @@ func addLoss(g *graph.Graph, logQ, weight *graph.Node) error {
 
 func (a *autoencoder) Initial(r *rand.Rand) map[string]graph.Tensor {
 	n, q, h := a.s.Sites(), a.s.Q, a.h
+	weights := map[string]graph.Tensor{}
 	// Standard deviations that keep the variance of every layer's sum near 1:
 	// one input in q is set in a one-hot vector of n sites, and half as many
 	// sites are placed on average when the decoder's sum is used.
-	return map[string]graph.Tensor{
-		"encoder.weight": normal(r, 1/math.Sqrt(float64(n)), n*q, h.Encoder),
-		"encoder.bias":   graph.Zeros(graph.Float32, h.Encoder),
-		"latent.weight":  normal(r, 1/math.Sqrt(float64(h.Encoder)), h.Encoder, h.Latent),
-		"latent.bias":    graph.Zeros(graph.Float32, h.Latent),
-		"context.weight": normal(r, 1/math.Sqrt(float64(h.Latent)), h.Latent, h.Decoder),
-		"context.bias":   graph.Zeros(graph.Float32, h.Decoder),
-		"decoder.embed":  normal(r, math.Sqrt(2/float64(n)), n, q, h.Decoder),
-		"decoder.output": normal(r, 0.1/math.Sqrt(float64(h.Decoder)), n, h.Decoder, q),
-		"decoder.bias":   graph.Zeros(graph.Float32, n, q),
+	hidden := h.Encoder
+	if h.EncoderKind == Convolutional {
+		hidden = gridCells * h.Width
+		declareEncoder(a.s, h, drawInto(weights, r))
+	} else {
+		weights["encoder.weight"] = normal(r, 1/math.Sqrt(float64(n)), n*q, h.Encoder)
+		weights["encoder.bias"] = graph.Zeros(graph.Float32, h.Encoder)
 	}
+	weights["latent.weight"] = normal(r, 1/math.Sqrt(float64(hidden)), hidden, h.Latent)
+	weights["latent.bias"] = graph.Zeros(graph.Float32, h.Latent)
+	weights["context.weight"] = normal(r, 1/math.Sqrt(float64(h.Latent)), h.Latent, a.contextUnits())
+	weights["context.bias"] = graph.Zeros(graph.Float32, a.contextUnits())
+	if h.DecoderKind == Convolutional {
+		declareConv(a.s, h, drawInto(weights, r))
+	} else {
+		weights["decoder.embed"] = normal(r, math.Sqrt(2/float64(n)), n, q, h.Decoder)
+		weights["decoder.output"] = normal(r, 0.1/math.Sqrt(float64(h.Decoder)), n, h.Decoder, q)
+		weights["decoder.bias"] = graph.Zeros(graph.Float32, n, q)
+	}
+	return weights
 }
 
 // normal returns a tensor of independent normal numbers of the given standard

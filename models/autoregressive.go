@@ -24,20 +24,16 @@ type decoder struct {
 	embed  *graph.Node // V, float[N,q,H]
 	output *graph.Node // U, float[N,H,q]
 	bias   *graph.Node // c, float[N,q]
-
-	sites, colours int
-	floor          float64
+	conditionals
 }
 
 func newDecoder(g *graph.Graph, s System, h Hyperparameters) *decoder {
 	n := s.Sites()
 	return &decoder{
-		embed:   g.Param("decoder.embed", n, s.Q, h.Decoder),
-		output:  g.Param("decoder.output", n, h.Decoder, s.Q),
-		bias:    g.Param("decoder.bias", n, s.Q),
-		sites:   n,
-		colours: s.Q,
-		floor:   h.Floor,
+		embed:        g.Param("decoder.embed", n, s.Q, h.Decoder),
+		output:       g.Param("decoder.output", n, h.Decoder, s.Q),
+		bias:         g.Param("decoder.bias", n, s.Q),
+		conditionals: conditionals{n, s.Q, h.Floor},
 	}
 }
 
@@ -45,13 +41,6 @@ func newDecoder(g *graph.Graph, s System, h Hyperparameters) *decoder {
 // site given the hidden units' input, float[M,H].
 func scores(a, output, bias *graph.Node) *graph.Node {
 	return a.Tanh().MatMul(output).Add(bias).Softmax(-1)
-}
-
-// logOf returns ln p_i[s_i], float[N,M], of the colours, int32[N,M], under scores,
-// float[N,M,q].
-func (d *decoder) logOf(scores, colours *graph.Node) *graph.Node {
-	p := scores.Mul(oneHot(colours, d.colours)).ReduceSum(graph.DropDims, -1)
-	return p.Mul(p.Scalar(1 - d.floor)).Add(p.Scalar(d.floor / float64(d.colours))).Log()
 }
 
 // logProb returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], given
@@ -80,69 +69,13 @@ func (d *decoder) logProbInOrder(g *graph.Graph, context, state *graph.Node) *gr
 // uniform, float[M,N]. It returns the configurations, int32[M,N], and ln p_i of
 // their colours, float[N,M].
 func (d *decoder) sample(g *graph.Graph, context, state, start, uniform *graph.Node) (proposal, logP *graph.Node) {
-	// The product of below with the scores, colours first, is their cumulative
-	// sum C_0, C_1, ... without the last one, which is 1 up to rounding. Walkers
-	// come last there because the runtime compares along the last axis in one go.
-	borders := d.colours - 1
-	below := make([]float32, borders*d.colours)
-	for k := range borders {
-		for c := range k + 1 {
-			below[k*d.colours+c] = 1
-		}
-	}
-	cumulate := g.Constant(graph.Float32s(below, borders, d.colours))
+	cumulate := d.cumulate(g)
 	scanned := []*graph.Node{d.levels(g, state, start, uniform), d.embed, d.output, d.bias}
 	_, out := g.Scan([]*graph.Node{context}, scanned, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 		a, levels, embed, output, bias := carry[0], slice[0], slice[1], slice[2], slice[3]
 		p := scores(a, output, bias)
-		passed := levels.GreaterOrEqual(cumulate.MatMul(p.Transpose(1, 0))).Cast(graph.Int32)
-		colour := passed.ReduceSum(graph.DropDims, 0)
+		colour := choose(levels, cumulate, p)
 		return []*graph.Node{a.Add(embed.Gather(0, colour))}, []*graph.Node{colour, p}
 	})
 	return out[0].Transpose(1, 0), d.logOf(out[1], out[0])
-}
-
-// levels are numbers, float[N,q-1,M], so that the colour of a site is the number of
-// borders C_k at or below its level k. With the floor, the border between the
-// colours k and k+1 is (1 - floor) C_k + (k+1) floor/q, and u at or above it means
-// (u - (k+1) floor/q) / (1 - floor) at or above C_k. The levels of a site to be
-// kept lie above all borders below its colour and under all others.
-func (d *decoder) levels(g *graph.Graph, state, start, uniform *graph.Node) *graph.Node {
-	borders := d.colours - 1
-	shift, below := make([]float32, borders), make([]int32, borders)
-	for k := range borders {
-		shift[k] = float32(float64(k+1) * d.floor / float64(d.colours))
-		below[k] = int32(k)
-	}
-	u := uniform.Transpose(1, 0).Unsqueeze(1) // [N,1,M]
-	drawn := u.Sub(g.Constant(graph.Float32s(shift, borders, 1))).Div(u.Scalar(1 - d.floor))
-	old := state.Transpose(1, 0).Unsqueeze(1)
-	kept := graph.Where(g.Constant(graph.Int32s(below, borders, 1)).Less(old), u.Scalar(2), u.Scalar(-1))
-	return graph.Where(d.site(g).Unsqueeze(1).Less(start), kept, drawn)
-}
-
-// site numbers the sites, int32[N,1].
-func (d *decoder) site(g *graph.Graph) *graph.Node {
-	site := make([]int32, d.sites)
-	for i := range site {
-		site[i] = int32(i)
-	}
-	return g.Constant(graph.Int32s(site, d.sites, 1))
-}
-
-// fromStart sums logP, float[N,M], over the sites from start, int32[M], on.
-func (d *decoder) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node {
-	resampled := d.site(g).GreaterOrEqual(start).Cast(logP.DType())
-	return logP.Mul(resampled).ReduceSum(graph.DropDims, 0)
-}
-
-// oneHot appends an axis to an integer index with 1 at the place that it names and
-// 0 elsewhere. Rows of a unit matrix are copied several times faster than the
-// index is compared with every place.
-func oneHot(index *graph.Node, places int) *graph.Node {
-	unit := make([]float32, places*places)
-	for i := range places {
-		unit[i*places+i] = 1
-	}
-	return index.Graph().Constant(graph.Float32s(unit, places, places)).Gather(0, index)
 }

@@ -72,13 +72,6 @@ func (a *microcanonical) withFloor(p *graph.Node) *graph.Node {
 	return p.Mul(p.Scalar(1 - a.h.Floor)).Add(p.Scalar(a.h.Floor / float64(a.s.Q))).Log()
 }
 
-// fromStart sums logP, float[N,M], over the sites from start, int32[M], on. The sum
-// is taken in double precision: of a thousand terms float32 would lose 1e-3.
-func (a *microcanonical) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node {
-	resampled := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(logP.DType())
-	return logP.Mul(resampled).Cast(graph.Float64).ReduceSum(graph.DropDims, 0).Cast(logP.DType())
-}
-
 func (a *microcanonical) Propose() (*graph.Graph, error) {
 	g := graph.New("propose")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
@@ -87,7 +80,7 @@ func (a *microcanonical) Propose() (*graph.Graph, error) {
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
 	proposal, p := a.sample(g, a.network(1, a.weights(g)), state, start, energy, uniform)
 	g.Output(Proposal, proposal)
-	g.Output(LogQ, a.fromStart(g, a.withFloor(p), start))
+	g.Output(LogQ, a.s.fromStart(g, a.withFloor(p), start))
 	return g, g.Err()
 }
 
@@ -100,13 +93,13 @@ func (a *microcanonical) LogProb() (*graph.Graph, error) {
 	k := a.known(g, 1, state, energy)
 	of := n.lookUp()
 	// Site by site, what one of them needs stays in the cache.
-	_, out := g.Scan(nil, append(k.scanned, n.atSites(a.placeTable(g))), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
+	_, out := g.Scan(nil, append(k.scanned, n.atSites(a.s.placeTable(g))), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
 		logits := k.logits(n, slice, slice[knownParts], of)
 		e := logits.Sub(logits.ReduceMax(graph.KeepDims, 0)).Exp()
 		chosen := slice[knownColours].Mul(e).ReduceSum(graph.DropDims, 0)
 		return nil, []*graph.Node{chosen.Div(e.ReduceSum(graph.DropDims, 0))}
 	})
-	g.Output(LogQ, a.fromStart(g, a.withFloor(out[0]), start))
+	g.Output(LogQ, a.s.fromStart(g, a.withFloor(out[0]), start))
 	return g, g.Err()
 }
 
@@ -126,7 +119,7 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	}
 	params := a.weights(g)
 	k := a.known(g, c, state, energy)
-	places := a.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
+	places := a.s.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
 
 	// The loss is a sum over parts of the sites. Each step of the loop adds the loss
 	// of a part and its derivatives to what it carries; weights are carried along

@@ -34,15 +34,6 @@ func (t siteTables) scanned() []*graph.Node { return []*graph.Node{t.undecided, 
 
 func siteTablesOf(slice []*graph.Node) siteTables { return siteTables{slice[0], slice[1], slice[2]} }
 
-// placeTable returns the features of the sites alone, float[N,12].
-func (a *microcanonical) placeTable(g *graph.Graph) *graph.Node {
-	table := make([]float32, 0, a.s.Sites()*placeFeatures)
-	for i, r := range a.s.undecided() {
-		table = append(table, a.s.place(i%a.s.Lx, i/a.s.Lx, r)...)
-	}
-	return g.Constant(graph.Float32s(table, a.s.Sites(), placeFeatures))
-}
-
 // known are the features of configurations that are given, to be evaluated c sites
 // at a time.
 type known struct {

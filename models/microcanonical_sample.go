@@ -137,10 +137,10 @@ func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, 
 	rows := zero.Expand(rowsAbove{lx}.len(), -q)
 	beside := zero.Expand(carried, -q)
 	sites := []*graph.Node{
-		byRow(t.undecided), byRow(t.slope), byRow(t.shift), byRow(n.atSites(a.placeTable(g))), byRow(a.shareScale(g)),
+		byRow(t.undecided), byRow(t.slope), byRow(t.shift), byRow(n.atSites(a.s.placeTable(g))), byRow(a.shareScale(g)),
 		walkers(free), walkers(kept), walkers(level),
 	}
-	kinds := []*graph.Node{a.rowKind(g), a.isRow(g, 0), a.isRow(g, 1)}
+	kinds := []*graph.Node{a.rowKind(g), a.s.isRow(g, 0), a.s.isRow(g, 1)}
 	carry := []*graph.Node{rows, beside, energy.Neg()}
 	_, out := g.Scan(carry, append(sites, kinds...), func(row *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 		rows, sites, kinds := carry[0], slice[:len(sites):len(sites)], slice[len(sites):]
@@ -199,13 +199,6 @@ func (a *microcanonical) rowKind(g *graph.Graph) *graph.Node {
 	}
 	kinds[0], kinds[a.s.Ly-1] = firstRow, lastRow
 	return g.Constant(graph.Int32s(kinds, a.s.Ly))
-}
-
-// isRow tells for each row whether it is row y, bool[Ly].
-func (a *microcanonical) isRow(g *graph.Graph, y int) *graph.Node {
-	is := make([]bool, a.s.Ly)
-	is[y] = true
-	return g.Constant(graph.Bools(is, a.s.Ly))
 }
 
 // shareScale returns the factors of the features of a colour, float[N,32,1]: running

@@ -1,6 +1,10 @@
 package models
 
-import "math"
+import (
+	"math"
+
+	"neuralwl/models/graph"
+)
 
 // Sizes of what a microcanonical network sees of a site.
 const (
@@ -121,6 +125,29 @@ func (s System) place(x, y, undecided int) []float32 {
 		f = append(f, indicator(yes))
 	}
 	return f
+}
+
+// placeTable returns the features of the sites alone, float[N,12].
+func (s System) placeTable(g *graph.Graph) *graph.Node {
+	table := make([]float32, 0, s.Sites()*placeFeatures)
+	for i, r := range s.undecided() {
+		table = append(table, s.place(i%s.Lx, i/s.Lx, r)...)
+	}
+	return g.Constant(graph.Float32s(table, s.Sites(), placeFeatures))
+}
+
+// isRow tells for each row whether it is row y, bool[Ly].
+func (s System) isRow(g *graph.Graph, y int) *graph.Node {
+	is := make([]bool, s.Ly)
+	is[y] = true
+	return g.Constant(graph.Bools(is, s.Ly))
+}
+
+// fromStart sums logP, float[N,M], over the sites from start, int32[M], on. The sum
+// is taken in double precision: of a thousand terms float32 would lose 1e-3.
+func (s System) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node {
+	resampled := siteNumbers(g, s.Sites()).GreaterOrEqual(start).Cast(logP.DType())
+	return logP.Mul(resampled).Cast(graph.Float64).ReduceSum(graph.DropDims, 0).Cast(logP.DType())
 }
 
 // logScale brings logarithms of numbers of bonds near 1.

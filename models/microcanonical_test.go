@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,8 +17,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// loudWeights are weights of a microcanonical network, all of them drawn so large
-// that every feature matters.
+// loudWeights are weights of a network, all of them drawn so large that every feature
+// matters.
 func loudWeights(t testing.TB, m models.Model) map[string]graph.Tensor {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 6))
@@ -336,11 +337,28 @@ func silu(v []float64) []float64 {
 // with a difference quotient of the loss, in double precision.
 func TestMicrocanonicalGradient(t *testing.T) {
 	s := models.System{Q: 3, Lx: 3, Ly: 4}
-	m := newMicrocanonical(t, s, models.Hyperparameters{Width: 3, Floor: 1e-2})
+	gradientByElement(t, s, newMicrocanonical(t, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
+}
+
+func gradientByElement(t *testing.T, s models.System, m models.Model) {
+	t.Helper()
 	weights := loudWeights(t, m)
 	model := encode(t, m.Gradient, weights)
 	state, _, energy, _ := walkers(s, 3)
-	inputs := map[string]graph.Tensor{models.State: state, models.Energy: energy, models.Weight: graph.Float32s([]float32{1, 0.5, 2}, 3)}
+	inputs := map[string]graph.Tensor{models.State: state, models.Weight: graph.Float32s([]float32{1, 0.5, 2}, 3)}
+	for _, condition := range m.Conditions() {
+		switch condition {
+		case models.Energy:
+			inputs[models.Energy] = energy
+		case models.State:
+			shown := slices.Clone(state.Int32s())
+			slices.Reverse(shown)
+			inputs[models.Condition] = graph.Int32s(shown, state.Shape...)
+		}
+	}
+	if _, noisy := m.Initial(rand.New(rand.NewPCG(1, 2)))["latent.bias"]; noisy {
+		inputs[models.Noise] = graph.Float32s([]float32{0.5, -1, 0.2, 0.9, -0.3, 1.1}, 3, 2)
+	}
 	derivatives := evaluate(t, model, inputs)
 	const step = 1e-5
 	for name, w := range weights {

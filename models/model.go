@@ -86,19 +86,26 @@ type Model interface {
 // Hyperparameters of the architectures. Those that an architecture has no use for are
 // 0 and left out of files.
 type Hyperparameters struct {
+	// EncoderKind and DecoderKind of an autoencoder are Convolutional, or Dense or empty.
+	EncoderKind string `json:"encoder_kind,omitempty"`
+	DecoderKind string `json:"decoder_kind,omitempty"`
+
 	Encoder int     `json:"encoder,omitempty"` // hidden units of the encoder
 	Latent  int     `json:"latent,omitempty"`  // width of the latent vector
 	Decoder int     `json:"decoder,omitempty"` // hidden units of the decoder
 	Floor   float64 `json:"floor"`             // probability shared out evenly among the colours
 	Noise   float64 `json:"noise,omitempty"`   // standard deviation of the latent noise in training
-	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network
+	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network, channels of a convolutional one
+	Depth   int     `json:"depth,omitempty"`   // residual blocks of a convolutional network, in each of its stacks
+	Kernel  int     `json:"kernel,omitempty"`  // width of its kernels in sites, odd
 	// Window w: a microcanonical network is trained on, and asked for, energies up to
 	// w units of J beside that of the state. It has no part in the graphs.
 	Window int `json:"window,omitempty"`
 }
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
-	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h), nil },
+	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h) },
+	Conv:           func(s System, h Hyperparameters) (Model, error) { return newConv(s, h) },
 	Made:           func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
 	Microcanonical: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
 }

@@ -26,7 +26,7 @@ func newTrain() *cobra.Command {
 		Long: `Train a network on states of all energies, drawn by local moves under the weights of
 a multicanonical iteration or, with --from, under the density of states of a run. The
 bundle becomes the next version of its name in the repository, with the loss curve
-(loss.csv), and, for networks that aim at energies, an evaluation by energy
+(loss.csv), and, for networks that are not shown a state, an evaluation by energy
 (evaluation.csv) on states that it was not trained on.
 
 model.init begins with the weights of another bundle, which may be of another size of the
@@ -87,8 +87,11 @@ func printTraining(w io.Writer, r *training.Report) error {
 	}
 	row("time", "weights %.1f s, training %.1f s, evaluation %.1f s", r.Seconds.Weights, r.Seconds.Training, r.Seconds.Evaluation)
 	for _, e := range r.Evaluations {
-		row("on "+e.Size, "divergence %.3f(%.3f) nats, acceptance %.3f(%.3f) with targets anywhere, %.3f of the proposals hit theirs",
-			e.KL, e.KLError, e.Acceptance, e.AcceptanceError, e.HitRate)
+		aim := ""
+		if c.TakesEnergy() {
+			aim = fmt.Sprintf(" with targets anywhere, %.3f of the proposals hit theirs", e.HitRate)
+		}
+		row("on "+e.Size, "divergence %.3f(%.3f) nats, acceptance %.3f(%.3f)%s", e.KL, e.KLError, e.Acceptance, e.AcceptanceError, aim)
 	}
 	row("bundle", "%s", r.Folder)
 	return t.Flush()

@@ -1,7 +1,9 @@
 package reference_test
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"neuralwl/exporter"
@@ -17,37 +19,32 @@ const sites, colours = 16, 3
 // distributions differ much from each other.
 func newBundle(t testing.TB) *exporter.Bundle {
 	t.Helper()
-	s := models.System{Q: colours, Lx: 4, Ly: 4}
-	h := models.Hyperparameters{Encoder: 7, Latent: 3, Decoder: 6, Floor: 1e-2, Noise: 0.5}
-	model, err := models.New("autoencoder", s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(3, 4))
-	weights := model.Initial(r)
-	for name, w := range weights {
-		weights[name] = random(r, graph.Float32, w.Shape...)
-	}
-	b, err := exporter.NewBundle("tiny", model, s, h, weights)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return newLoud(t, 1, "autoencoder", models.Hyperparameters{Encoder: 7, Latent: 3, Decoder: 6, Floor: 1e-2, Noise: 0.5})
 }
 
 // newTargeted is a network conditioned on an energy, with large weights too.
 func newTargeted(t testing.TB) *exporter.Bundle {
 	t.Helper()
+	return newLoud(t, 1, "microcanonical", models.Hyperparameters{Width: 6, Floor: 1e-2, Window: 2})
+}
+
+// newLoud is a network with weights of that standard deviation. Deep networks let rounding
+// errors grow with it.
+func newLoud(t testing.TB, deviation float32, architecture string, h models.Hyperparameters) *exporter.Bundle {
+	t.Helper()
 	s := models.System{Q: colours, Lx: 4, Ly: 4}
-	h := models.Hyperparameters{Width: 6, Floor: 1e-2, Window: 2}
-	model, err := models.New("microcanonical", s, h)
+	model, err := models.New(architecture, s, h)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	weights := model.Initial(r)
-	for name, w := range weights {
-		weights[name] = random(r, graph.Float32, w.Shape...)
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		w := random(r, graph.Float32, weights[name].Shape...)
+		for i := range w.Float32s() {
+			w.Float32s()[i] *= deviation
+		}
+		weights[name] = w
 	}
 	b, err := exporter.NewBundle("tiny", model, s, h, weights)
 	if err != nil {
@@ -111,6 +108,36 @@ func TestTargetedBundle(t *testing.T) {
 	compare(t, b.Propose, propose, 1e-4)
 	compare(t, b.LogProb, logProb, 1e-4)
 	compare(t, b.Gradient, gradient, 1e-4)
+}
+
+// TestUnconditionalBundle is TestBundle for networks that take nothing.
+func TestUnconditionalBundle(t *testing.T) {
+	for architecture, h := range map[string]models.Hyperparameters{
+		models.Made: {Decoder: 6, Floor: 1e-2},
+		models.Conv: {Width: 5, Depth: 2, Kernel: 5, Floor: 1e-2},
+	} {
+		b := newLoud(t, 0.5, architecture, h)
+		propose, logProb, gradient := bundleInputs(newBundle(t), 20)
+		for _, inputs := range []map[string]graph.Tensor{logProb, gradient} {
+			delete(inputs, models.Condition)
+			delete(inputs, models.Noise)
+		}
+		compare(t, b.Propose, propose, 1e-4)
+		compare(t, b.LogProb, logProb, 1e-4)
+		compare(t, b.Gradient, gradient, 1e-3)
+	}
+}
+
+// TestConvolutionalBundle is TestBundle for an autoencoder with convolutions.
+func TestConvolutionalBundle(t *testing.T) {
+	b := newLoud(t, 0.5, models.Autoencoder, models.Hyperparameters{
+		EncoderKind: models.Convolutional, DecoderKind: models.Convolutional,
+		Width: 4, Depth: 2, Kernel: 3, Latent: 3, Floor: 1e-2, Noise: 0.5,
+	})
+	propose, logProb, gradient := bundleInputs(b, 20)
+	compare(t, b.Propose, propose, 1e-4)
+	compare(t, b.LogProb, logProb, 1e-4)
+	compare(t, b.Gradient, gradient, 1e-3)
 }
 
 // TestBundleAgreesWithItself finds for a proposal the probability it was drawn

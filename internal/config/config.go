@@ -100,10 +100,14 @@ type Model struct {
 	Architecture string  `mapstructure:"architecture" yaml:"architecture"`
 	Bundle       string  `mapstructure:"bundle" yaml:"bundle"`
 	Init         string  `mapstructure:"init" yaml:"init"`
+	EncoderKind  string  `mapstructure:"encoder_kind" yaml:"encoder_kind"`
+	DecoderKind  string  `mapstructure:"decoder_kind" yaml:"decoder_kind"`
 	Encoder      int     `mapstructure:"encoder" yaml:"encoder"`
 	Latent       int     `mapstructure:"latent" yaml:"latent"`
 	Decoder      int     `mapstructure:"decoder" yaml:"decoder"`
 	Width        int     `mapstructure:"width" yaml:"width"`
+	Depth        int     `mapstructure:"depth" yaml:"depth"`
+	Kernel       int     `mapstructure:"kernel" yaml:"kernel"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
 }

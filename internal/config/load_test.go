@@ -111,6 +111,9 @@ func TestMethods(t *testing.T) {
 			t.Errorf("%s: method %s and moves %s, want %s and %s", c.settings, got.Run.Method, moves, c.method, c.moves)
 		}
 	}
+	if c := load(t, "", "run.method=van-wang-landau", "model.architecture=conv"); c.Model.Architecture != "conv" {
+		t.Errorf("architecture %s with van-wang-landau, chosen was conv", c.Model.Architecture)
+	}
 	if c := load(t, "", "run.method=van-wang-landau"); c.Model.Architecture != "made" || c.WangLandau.FinalLnF != config.VANFinalLnF {
 		t.Errorf("architecture %s and final ln f %g with van-wang-landau", c.Model.Architecture, c.WangLandau.FinalLnF)
 	}
@@ -125,14 +128,16 @@ func TestMethods(t *testing.T) {
 		"run.method=van-wang-landau run.moves=[local,neural]":               "run.moves: [local neural], van-wang-landau has no walkers to be moved, only the network's draws; take [neural]",
 		"run.method=van-wang-landau run.moves=local":                        "run.moves: [local]",
 		"run.method=van-wang-landau model.architecture=microcanonical":      "model.architecture: the proposals of the microcanonical depend on a state or an energy, van-wang-landau needs draws that depend on nothing; take made",
-		"run.method=van-wang-landau windows.count=2":                        "windows.count: 2",
-		"run.method=van-wang-landau run.walkers=1":                          "run.walkers: 1, a batch",
-		"run.method=van-wang-landau system.model=potts3d":                   "run.moves: neural moves are made for",
-		"run.method=metropolis":                                             "run.method: \"metropolis\" is not one of",
-		"run.beta=1.2":                                                      "run.beta: 1.2, only run.method canonical",
-		"windows.count=3":                                                   "run.walkers: 256 are not a multiple of windows.count 3, so that each window has as many; take 258",
-		"windows.overlap=0.95":                                              "windows.overlap: 0.95",
-		"run.method=canonical run.max_time=1s run.beta=.inf":                "run.beta: +Inf",
+		"model.kernel=4": "model.kernel: 4 is not an odd number within 3..7",
+		"model.depth=0":  "model.depth: 0 is not within 1..64",
+		"run.method=van-wang-landau windows.count=2":         "windows.count: 2",
+		"run.method=van-wang-landau run.walkers=1":           "run.walkers: 1, a batch",
+		"run.method=van-wang-landau system.model=potts3d":    "run.moves: neural moves are made for",
+		"run.method=metropolis":                              "run.method: \"metropolis\" is not one of",
+		"run.beta=1.2":                                       "run.beta: 1.2, only run.method canonical",
+		"windows.count=3":                                    "run.walkers: 256 are not a multiple of windows.count 3, so that each window has as many; take 258",
+		"windows.overlap=0.95":                               "windows.overlap: 0.95",
+		"run.method=canonical run.max_time=1s run.beta=.inf": "run.beta: +Inf",
 	} {
 		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", settings, err, want)

@@ -37,6 +37,9 @@ const Automatic = -1
 const (
 	maxCount = 1 << 20 // walkers, or states in a batch
 	maxWidth = 1 << 14 // units of a layer
+	maxDepth = 1 << 6  // blocks, each of which makes the graphs longer
+	// maxKernel is the widest kernel that fits the smallest lattice.
+	maxKernel = 7
 )
 
 // Validate returns all faults, each with its key and what is allowed.
@@ -150,10 +153,16 @@ func (c *Config) Validate() []error {
 	}
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
+	oneOf("model.encoder_kind", c.Model.EncoderKind, models.Dense, models.Convolutional)
+	oneOf("model.decoder_kind", c.Model.DecoderKind, models.Dense, models.Convolutional)
 	count("model.encoder", c.Model.Encoder, maxWidth)
 	count("model.latent", c.Model.Latent, maxWidth)
 	count("model.decoder", c.Model.Decoder, maxWidth)
 	count("model.width", c.Model.Width, maxWidth)
+	count("model.depth", c.Model.Depth, maxDepth)
+	if k := c.Model.Kernel; k < 3 || k > maxKernel || k%2 == 0 {
+		fault("model.kernel", "%d is not an odd number within 3..%d", k, maxKernel)
+	}
 	atLeast("model.window", c.Model.Window, 0)
 	if c.Model.Bundle != "" && c.Model.Init != "" {
 		fault("model.init", "%q, but model.bundle is given, too; give one of them", c.Model.Init)
@@ -199,8 +208,8 @@ func (c *Config) validateVAN(fault func(key, format string, a ...any)) {
 			c.Run.Moves, VANWangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
 	}
 	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical) {
-		fault("model.architecture", "the proposals of the %s depend on a state or an energy, %s needs draws that depend on nothing; take %s, or run.method %s",
-			a, VANWangLandauMethod, models.Made, NeuralWangLandauMethod)
+		fault("model.architecture", "the proposals of the %s depend on a state or an energy, %s needs draws that depend on nothing; take %s or %s, or run.method %s",
+			a, VANWangLandauMethod, models.Made, models.Conv, NeuralWangLandauMethod)
 	}
 	if c.Windows.Count > 1 {
 		fault("windows.count", "%d, %s has no windows", c.Windows.Count, VANWangLandauMethod)

@@ -126,13 +126,25 @@ func transfer(b, from *exporter.Bundle) error {
 // hyperparameters of a new network, those that its architecture has.
 func hyperparameters(c *config.Config) models.Hyperparameters {
 	h := models.Hyperparameters{Floor: c.Model.Floor}
-	if c.Model.Architecture == models.Microcanonical {
+	switch c.Model.Architecture {
+	case models.Microcanonical:
 		h.Width, h.Window = c.Model.Width, c.Model.Window
-		return h
+	case models.Conv:
+		h.Width, h.Depth, h.Kernel = c.Model.Width, c.Model.Depth, c.Model.Kernel
+	case models.Made:
+		h.Decoder = c.Model.Decoder
+	default:
+		h.Latent, h.Noise = c.Model.Latent, c.Trainer.Noise
+		h.Encoder, h.Decoder = c.Model.Encoder, c.Model.Decoder
+		if c.Model.EncoderKind == models.Convolutional {
+			h.EncoderKind, h.Encoder = models.Convolutional, 0
+		}
+		if c.Model.DecoderKind == models.Convolutional {
+			h.DecoderKind, h.Decoder = models.Convolutional, 0
+		}
+		if h.Encoder == 0 || h.Decoder == 0 {
+			h.Width, h.Depth, h.Kernel = c.Model.Width, c.Model.Depth, c.Model.Kernel
+		}
 	}
-	if h.Decoder = c.Model.Decoder; c.Model.Architecture == models.Made {
-		return h
-	}
-	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
 	return h
 }

@@ -22,8 +22,16 @@ var alone = []string{
 
 // TestAlone finds the exact density of states by a network's draws alone, within errors.
 func TestAlone(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"made": nil, "conv": {"model.architecture=conv", "model.width=8", "model.depth=2"},
+	} {
+		t.Run(name, func(t *testing.T) { findsAlone(t, append(alone[:len(alone):len(alone)], settings...)) })
+	}
+}
+
+func findsAlone(t *testing.T, settings []string) {
 	folder := filepath.Join(t.TempDir(), "run")
-	s := perform(t, folder, alone...)
+	s := perform(t, folder, settings...)
 	if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA) > 0 {
 		t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)
 	}

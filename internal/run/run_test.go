@@ -65,6 +65,8 @@ func TestRun(t *testing.T) {
 		"local and neural": {"run.moves=[local, neural]"},
 		"neural":           {"run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
 		"made":             {"model.architecture=made", "run.moves=[local, neural]"},
+		"conv":             {"model.architecture=conv", "model.width=8", "model.depth=2", "run.moves=[local, neural]"},
+		"convolutional":    {"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "model.width=8", "model.depth=1", "run.moves=[local, neural]"},
 		"microcanonical":   {"model.architecture=microcanonical", "model.width=8", "model.window=3", "run.moves=[local, neural]", "neural.trials=2", "production.passes=1000"},
 		"multicanonical":   {"run.method=multicanonical", "production.passes=1000"},
 		"windows":          {"run.method=wang-landau", "windows.count=2", "production.passes=1000"},

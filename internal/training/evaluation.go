@@ -13,7 +13,9 @@ import (
 	"neuralwl/trainer"
 )
 
-// Evaluation is what a network that aims at energies has learned.
+// Evaluation is what a network that is not shown a state has learned. The proposals of one
+// that does not aim at energies hit a target anywhere within w of all energies, and below
+// have the energy that they are said to aim at.
 type Evaluation struct {
 	Size string // of the lattice
 	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states of a flat histogram and
@@ -95,6 +97,8 @@ type meter struct {
 	course *course
 	lnG    []float64
 	batch  *sampler.Batch
+	aiming bool // the network takes an energy
+	within int  // w in levels
 	r      *rand.Rand
 	levels []int // of the states
 	aims   []int
@@ -110,18 +114,22 @@ type meter struct {
 
 func newMeter(c *course, lnG []float64, b *sampler.Batch) *meter {
 	n := len(lnG)
+	aiming, within := c.bundle.Card.TakesEnergy(), b.Tolerance
+	if !aiming {
+		within = n
+	}
 	return &meter{
-		course: c, lnG: lnG, batch: b, r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)),
+		course: c, lnG: lnG, batch: b, aiming: aiming, within: within, r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)),
 		levels: make([]int, b.Walkers), aims: make([]int, b.Walkers), own: make([]int, b.Walkers),
 		states: make([]moments, n), aimed: make([]moments, n), tried: make([]int, n),
 		weights: make([]float64, n), squares: make([]float64, n),
 	}
 }
 
-// fill puts the walkers' states into the batch, each in a frame and with a target of its
-// own, and targets anywhere for proposals.
+// fill puts the walkers' states into the batch, each in a frame and, for a network that
+// aims, with a target of its own, and targets anywhere for proposals.
 func (m *meter) fill(e *sampler.Engine) {
-	b, w := m.batch, m.batch.Tolerance
+	b, w := m.batch, m.within
 	frame := m.course.system.NewFrame()
 	for i := range b.Walkers {
 		state, level := e.State(i)
@@ -129,10 +137,12 @@ func (m *meter) fill(e *sampler.Engine) {
 		frame.Randomise(m.r)
 		frame.Apply(b.State[i*b.Sites:(i+1)*b.Sites], state)
 		b.Start[i] = 0
-		m.own[i] = level - w + m.r.IntN(2*w+1)
-		b.Current[i] = float32(m.course.system.Energy(m.own[i]))
-		m.aims[i] = m.r.IntN(len(m.lnG)+2*w) - w
-		b.Target[i] = float32(m.course.system.Energy(m.aims[i]))
+		if m.aiming {
+			m.own[i] = level - w + m.r.IntN(2*w+1)
+			b.Current[i] = float32(m.course.system.Energy(m.own[i]))
+			m.aims[i] = m.r.IntN(len(m.lnG)+2*w) - w
+			b.Target[i] = float32(m.course.system.Energy(m.aims[i]))
+		}
 		for k := range b.Sites {
 			b.Uniform[i*b.Sites+k] = float32(m.r.Uint64()>>40) * 0x1p-24
 		}
@@ -150,7 +160,10 @@ func (m *meter) count() {
 			m.states[from].add(x)
 		}
 		to := m.course.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
-		hit := to-m.aims[i] <= b.Tolerance && m.aims[i]-to <= b.Tolerance
+		if !m.aiming {
+			m.aims[i] = to
+		}
+		hit := to-m.aims[i] <= m.within && m.aims[i]-to <= m.within
 		m.proposals++
 		acceptance := 0.0
 		if hit {
@@ -175,7 +188,7 @@ func (m *meter) count() {
 // lnLevels is ln of the number n of levels with states within w of a target.
 func (m *meter) lnLevels(target int) float64 {
 	n := 0
-	for b := max(0, target-m.batch.Tolerance); b <= min(len(m.lnG)-1, target+m.batch.Tolerance); b++ {
+	for b := max(0, target-m.within); b <= min(len(m.lnG)-1, target+m.within); b++ {
 		if !math.IsNaN(m.lnG[b]) {
 			n++
 		}

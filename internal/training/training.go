@@ -42,8 +42,8 @@ type Options struct {
 type Report struct {
 	Folder string // of the bundle
 	Card   exporter.Card
-	// Evaluations by size of the lattice, the bundle's first; none for networks that do not
-	// aim at energies.
+	// Evaluations by size of the lattice, the bundle's first; none for networks that are
+	// shown a state.
 	Evaluations []*Evaluation
 	Seconds     struct{ Weights, Training, Evaluation float64 }
 }
@@ -126,7 +126,7 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 		c.Local.Move, c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
 	bundle.Records = map[string][]byte{LossFile: lossTable(s.losses)}
 	for i, course := range s.courses {
-		if !bundle.Card.TakesEnergy() {
+		if bundle.Card.TakesState() {
 			break
 		}
 		// A person who stops the training waits for this.

@@ -78,11 +78,16 @@ func divergence(t *testing.T, b *exporter.Bundle) float64 {
 	for _, n := range g {
 		occupied += min(n, 1)
 	}
-	w := batch.Tolerance
+	w, within := batch.Tolerance, batch.Tolerance
+	if !b.Card.TakesEnergy() {
+		within = len(g)
+	}
 	sum := 0.0
 	for off := -w; off <= w; off++ {
 		for k, level := range levels {
-			batch.Current[k] = float32(-level - off)
+			if b.Card.TakesEnergy() {
+				batch.Current[k] = float32(-level - off)
+			}
 		}
 		if off == -w {
 			if err := proposer.Propose(context.Background()); err != nil { // chooses the weights
@@ -94,7 +99,7 @@ func divergence(t *testing.T, b *exporter.Bundle) float64 {
 		}
 		for k, level := range levels {
 			near := 0.0
-			for b := max(0, level+off-w); b <= min(len(g)-1, level+off+w); b++ {
+			for b := max(0, level+off-within); b <= min(len(g)-1, level+off+within); b++ {
 				near += min(g[b], 1)
 			}
 			sum += (-float64(batch.Reverse[k]) - math.Log(g[level]) - math.Log(near)) / (g[level] * occupied)
@@ -170,6 +175,33 @@ func TestTrain(t *testing.T) {
 	}
 }
 
+// TestTrainUnconditional trains a network that does not aim at energies, finds the
+// divergence that it reports to be the exact one, and goes on from there on another lattice.
+func TestTrainUnconditional(t *testing.T) {
+	repository := t.TempDir()
+	settings := []string{"model.architecture=conv", "model.depth=2", "trainer.learning_rate=1e-2"}
+	r := train(t, training.Options{Config: load(t, append(settings, "train.steps=400")...), Repository: repository, Name: "tiny"})
+	b, err := exporter.Load(r.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := b.Card.Hyperparameters; b.Card.Architecture != "conv" || h.Width != 8 || h.Depth != 2 || h.Kernel != 3 || h.Window != 0 {
+		t.Errorf("card %+v", b.Card)
+	}
+	exact, e := divergence(t, b), r.Evaluations[0]
+	t.Logf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f(%.3f)", e.KL, e.KLError, exact, e.Acceptance, e.AcceptanceError)
+	if math.Abs(e.KL-exact) > 5*e.KLError+0.02 || exact > 0.3 || exact < 0 || e.Acceptance < 0.5 || e.HitRate != 1 {
+		t.Errorf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f, %.3f hit", e.KL, e.KLError, exact, e.Acceptance, e.HitRate)
+	}
+	settings = append(settings, "train.steps=1", "trainer.learning_rate=1e-9", "system.size=4x4")
+	next := train(t, training.Options{Config: load(t, append(settings, "model.init="+r.Folder)...), Repository: repository})
+	untrained := train(t, training.Options{Config: load(t, settings...), Repository: t.TempDir()})
+	t.Logf("on 4x4: %.3f nats with these weights, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
+	if next.Evaluations[0].KL > untrained.Evaluations[0].KL/2 {
+		t.Errorf("on 4x4: %.3f nats with weights trained on 3x3, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
+	}
+}
+
 // TestTrainSizes trains one network on two lattices: it learns both.
 func TestTrainSizes(t *testing.T) {
 	r := train(t, training.Options{Config: load(t, "train.steps=600", "train.sizes=[4x3]"), Repository: t.TempDir()})
@@ -198,6 +230,8 @@ func TestTrainEarlier(t *testing.T) {
 		"time":        load(t, "train.steps=1000000", "train.max_time=300ms"),
 		"interrupted": load(t, "train.steps=1000000"),
 		"autoencoder": load(t, "train.steps=30", "model.architecture=autoencoder"),
+		"convolutional autoencoder of any size": load(t, "train.steps=10", "model.architecture=autoencoder",
+			"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "train.sizes=4x5"),
 	} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		r, err := training.Train(ctx, training.Options{

@@ -42,18 +42,29 @@ func (n *Node) MatMul(m *Node) *Node {
 			case i == 0 && b.Rank() == 2 && dy.Rank() > 2:
 				// One tall product here, too: with a transposed operand a runtime does
 				// not see by itself that the batch is one.
-				rows := dy.Reshape(-1, dy.Dim(-1))
-				return rows.MatMul(b.transposeLast()).reshapeTo(a.shape)
+				return dy.rows().MatMul(b.transposeLast()).reshapeTo(a.shape)
 			case i == 0:
 				return dy.MatMul(b.transposeLast())
 			case b.Rank() == 2 && a.Rank() > 2:
 				// One tall product instead of a batch of them and their sum.
-				rows := a.Reshape(-1, a.Dim(-1))
-				return rows.transposeLast().MatMul(dy.Reshape(-1, dy.Dim(-1)))
+				return a.rows().transposeLast().MatMul(dy.rows())
 			}
 			return a.transposeLast().MatMul(dy)
 		},
 	}, n, m)
+}
+
+// rows joins all axes but the last.
+func (n *Node) rows() *Node {
+	last := n.Dim(-1)
+	if last >= 0 {
+		return n.Reshape(-1, last)
+	}
+	lead, err := product(n.shape[:n.Rank()-1])
+	if err != nil {
+		return n.graph.fail("MatMul gradient", []*Node{n}, "%w", err)
+	}
+	return n.reshapeTo(Shape{lead, last})
 }
 
 // transposeLast swaps the last two axes.

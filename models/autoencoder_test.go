@@ -1,0 +1,135 @@
+package models_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// kinds are autoencoders with convolutions on either side and on both.
+func kinds(encoder, decoder string) models.Hyperparameters {
+	return models.Hyperparameters{
+		EncoderKind: encoder, DecoderKind: decoder,
+		Encoder: 3, Decoder: 3, Latent: 2, Width: 2, Depth: 1, Kernel: 3, Floor: 1e-2, Noise: 0.5,
+	}
+}
+
+func newAutoencoder(t testing.TB, s models.System, h models.Hyperparameters) models.Model {
+	t.Helper()
+	m, err := models.New(models.Autoencoder, s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestAutoencoderKinds compares the derivatives by every weight with difference quotients,
+// and adds up q over all configurations, given each of some, for autoencoders with
+// convolutions.
+func TestAutoencoderKinds(t *testing.T) {
+	for _, kind := range [][2]string{
+		{models.Convolutional, models.Dense}, {models.Dense, models.Convolutional}, {models.Convolutional, models.Convolutional},
+	} {
+		t.Run(kind[0]+" and "+kind[1], func(t *testing.T) {
+			s := models.System{Q: 2, Lx: 3, Ly: 4}
+			m := newAutoencoder(t, s, kinds(kind[0], kind[1]))
+			gradientByElement(t, s, m)
+
+			s = models.System{Q: 2, Lx: 3, Ly: 3}
+			m = newAutoencoder(t, s, kinds(kind[0], kind[1]))
+			model := encode(t, m.LogProb, loudWeights(t, m))
+			const count = 1 << 9
+			states := make([]int32, count*9)
+			for k := range count {
+				for i := range 9 {
+					states[k*9+i] = int32(k >> i & 1)
+				}
+			}
+			first := map[float32]bool{}
+			for _, shown := range []int{0, 0b110100101, count - 1} {
+				condition := make([]int32, 0, count*9)
+				for range count {
+					condition = append(condition, states[shown*9:(shown+1)*9]...)
+				}
+				lnQ := execute(t, model, map[string]graph.Tensor{
+					models.Condition: graph.Int32s(condition, count, 9), models.State: graph.Int32s(states, count, 9), models.Start: graph.Zeros(graph.Int32, count),
+				})[models.LogQ].Float32s()
+				sum := 0.0
+				for _, x := range lnQ {
+					sum += math.Exp(float64(x))
+				}
+				if math.Abs(sum-1) > 1e-5 {
+					t.Errorf("given state %d the probabilities of all configurations sum to %v", shown, sum)
+				}
+				first[lnQ[0]] = true
+			}
+			if len(first) != 3 {
+				t.Error("q does not depend on the state shown")
+			}
+		})
+	}
+}
+
+// TestAutoencoderFitsEverySize finds the same names and shapes of weights for all sizes
+// with convolutions on both sides.
+func TestAutoencoderFitsEverySize(t *testing.T) {
+	h := kinds(models.Convolutional, models.Convolutional)
+	weights := loudWeights(t, newAutoencoder(t, models.System{Q: 3, Lx: 3, Ly: 4}, h))
+	for _, s := range []models.System{{Q: 3, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}} {
+		m := newAutoencoder(t, s, h)
+		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
+			encode(t, build, weights)
+		}
+		if have := m.Initial(rand.New(rand.NewPCG(1, 2))); len(have) != len(weights) {
+			t.Errorf("%v: %d weights, not %d", s, len(have), len(weights))
+		}
+	}
+}
+
+// TestAutoencoderIsPeriodic makes the layer from the cells to the latent vector the same
+// for all cells: translations of the state shown by the width of a cell change nothing.
+func TestAutoencoderIsPeriodic(t *testing.T) {
+	s, h := models.System{Q: 3, Lx: 8, Ly: 12}, kinds(models.Convolutional, models.Convolutional)
+	m := newAutoencoder(t, s, h)
+	weights := loudWeights(t, m)
+	w := weights["latent.weight"].Float32s()
+	for i := range w {
+		w[i] = w[i%(h.Width*h.Latent)]
+	}
+	model := encode(t, m.LogProb, weights)
+	state, _, _, _ := walkers(s, 1)
+	n := s.Sites()
+	var shown []int32
+	shifts := [][2]int{{0, 0}, {2, 0}, {0, 3}, {4, 6}, {1, 0}}
+	for _, by := range shifts {
+		for i := range n {
+			x, y := (i%s.Lx+by[0])%s.Lx, (i/s.Lx+by[1])%s.Ly
+			shown = append(shown, state.Int32s()[y*s.Lx+x])
+		}
+	}
+	count := len(shifts)
+	lnQ := evaluate(t, model, map[string]graph.Tensor{
+		models.Condition: graph.Int32s(shown, count, n), models.State: graph.Zeros(graph.Int32, count, n), models.Start: graph.Zeros(graph.Int32, count),
+	})[models.LogQ].Float64s()
+	for _, x := range lnQ[1:4] {
+		near(t, "ln q given the state translated", x, lnQ[0], 1e-9)
+	}
+	if lnQ[4] == lnQ[0] {
+		t.Error("q does not depend on the state shown")
+	}
+}
+
+// TestAutoencoderFaults finds every fault of hyper-parameters named.
+func TestAutoencoderFaults(t *testing.T) {
+	h := models.Hyperparameters{EncoderKind: "round", DecoderKind: models.Convolutional, Latent: 1, Encoder: 1, Floor: 0.1}
+	_, err := models.New(models.Autoencoder, models.System{Q: 2, Lx: 3, Ly: 3}, h)
+	for _, want := range []string{"autoencoder", `encoder_kind = "round", must be dense or convolutional`, "width = 0", "depth = 0", "kernel = 0"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
+		}
+	}
+}
