@@ -37,14 +37,14 @@ func TestTrainAndBench(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &results); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	out = succeed("bench", "moves", "--q", "3", "--size", "4x4", "--bundle", filepath.Join(models, "tiny"), "--time", "1s", "--walkers", "16")
-	if !strings.Contains(out, "200 sweeps, 1 trials") || !strings.Contains(out, "network, 8 trials") {
+	out = succeed("bench", "moves", "--q", "3", "--size", "4x4", "--bundle", filepath.Join(models, "tiny"), "--time", "1s", "--walkers", "16", "--low=false")
+	if !strings.Contains(out, "200 sweeps, 1 trials") || !strings.Contains(out, "network, 8 trials") || strings.Contains(out, "low histogram") {
 		t.Errorf("nwl bench moves prints:\n%s", out)
 	}
 	if _, errs, code := nwl(t, "bench", "moves", "--q", "3", "--size", "4x4"); code == 0 || !strings.Contains(errs, `no pretrained network "potts-q3", there are potts-q10, potts-q2`) {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
-	if len(results) != 3 || results[0].Ratio != 1 || results[0].Acceptance != 0 || results[2].Local != 0 {
+	if len(results) != 6 || results[3].Moves != "local, low histogram" || results[0].Ratio != 1 || results[0].Acceptance != 0 || results[2].Local != 0 {
 		t.Errorf("results %+v", results)
 	}
 	for _, r := range results {
