@@ -129,6 +129,8 @@ func TestMethods(t *testing.T) {
 		"run.method=metropolis":                                        "run.method: \"metropolis\" is not one of",
 		"run.beta=1.2":                                                 "run.beta: 1.2, only run.method canonical",
 		"windows.count=3":                                              "run.walkers: 256 are not a multiple of windows.count 3, so that each window has as many; take 258",
+		"neural.shift=4":                                               "neural.shift: 4, the network to be built takes no shift of the energy; set model.energy_weight",
+		"model.energy_weight=-1":                                       "model.energy_weight: -1",
 		"windows.overlap=0.95":                                         "windows.overlap: 0.95",
 		"run.method=canonical run.max_time=1s run.beta=.inf":           "run.beta: +Inf",
 	} {

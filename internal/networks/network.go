@@ -134,5 +134,6 @@ func hyperparameters(c *config.Config) models.Hyperparameters {
 		return h
 	}
 	h.Encoder, h.Latent, h.Decoder, h.Noise = c.Model.Encoder, c.Model.Latent, c.Model.Decoder, c.Trainer.Noise
+	h.EnergyWeight = c.Model.EnergyWeight
 	return h
 }
