@@ -429,7 +429,7 @@ func TestWayBack(t *testing.T) {
 }
 
 // TestDrawShift counts shifts: d as often as -d, which detailed balance rests on, half of
-// them 0, and all sizes up to the largest.
+// them without a choice, and the others of all sizes.
 func TestDrawShift(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	const draws, most = 400000, 5
@@ -437,12 +437,13 @@ func TestDrawShift(t *testing.T) {
 	for range draws {
 		count[drawShift(r, most)]++
 	}
-	if z := (count[0] - draws/2) / math.Sqrt(draws/4); math.Abs(z) > 4.5 {
-		t.Errorf("%v of %d shifts are 0", count[0], draws)
-	}
-	for d := float32(1); d <= most; d++ {
-		if sum := count[d] + count[-d]; sum == 0 || math.Abs(count[d]-count[-d]) > 4.5*math.Sqrt(sum) {
-			t.Errorf("%v shifts by %v, %v by %v", count[d], d, count[-d], -d)
+	for d := float32(-most); d <= most; d++ {
+		want := draws * shiftedShare / (2*most + 1)
+		if d == 0 {
+			want += draws * (1 - shiftedShare)
+		}
+		if math.Abs(count[d]-want) > 4.5*math.Sqrt(want) {
+			t.Errorf("%v shifts by %v, expected %.0f", count[d], d, want)
 		}
 	}
 	if len(count) != 2*most+1 {

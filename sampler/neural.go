@@ -41,8 +41,7 @@ type neuralMove struct {
 	// partial is the share of proposals with N-k log-uniform in 1..N; the others
 	// have k = 0.
 	partial float64
-	// shift is the largest shift in units of J, drawn for the share shiftedShare of the
-	// proposals; the others have d = 0, as all have if shift is 0.
+	// shift is the largest shift in units of J; 0 for none.
 	shift   int
 	frames  []*lattice.Frame
 	decide  []float64 // uniform number of each walker for the decision
@@ -66,20 +65,17 @@ func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, shift, 
 	return m
 }
 
-// shiftedShare is the share of proposals with a shift, if there are shifts.
+// shiftedShare is the share of proposals with a shift, if there are shifts; the others, and
+// few of these, have d = 0.
 const shiftedShare = 0.5
 
-// drawShift draws a shift of the energy in units of J, d as often as -d: 0, or of a size
-// that is log-uniform in 1..most, so that every scale is tried equally often.
+// drawShift draws a shift of the energy in units of J, d as often as -d: 0, or any from -most
+// to most, so that every part of the range is within reach of one move.
 func drawShift(r *rand.Rand, most int) float32 {
 	if r.Float64() >= shiftedShare {
 		return 0
 	}
-	d := float32(resampled(r.Float64(), most))
-	if r.Float64() < 0.5 {
-		return -d
-	}
-	return d
+	return float32(around(r, 0, most))
 }
 
 // resampled is the number of sites, 1..n, that a partial refresh draws anew given a
