@@ -35,6 +35,12 @@ func newTargeted(t testing.TB, s models.System) *exporter.Bundle {
 	return makeBundle(t, "microcanonical", s, models.Hyperparameters{Width: 3, Floor: 1e-3, Window: 2})
 }
 
+// newShifted makes a bundle that takes a shift.
+func newShifted(t testing.TB, s models.System) *exporter.Bundle {
+	t.Helper()
+	return makeBundle(t, "autoencoder", s, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5, EnergyWeight: 20})
+}
+
 func makeBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	m, err := models.New(architecture, s, h)
@@ -285,6 +291,40 @@ func TestTargetedBundle(t *testing.T) {
 	}
 }
 
+// TestShiftedBundle saves and loads a network that takes shifts, and refuses files that do
+// not and cards without a state.
+func TestShiftedBundle(t *testing.T) {
+	b := newShifted(t, models.System{Q: 3, Lx: 4, Ly: 3})
+	loaded, err := exporter.Load(save(t, b, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := loaded.Card; !c.TakesShift() || !c.TakesState() || c.TakesEnergy() || c.Hyperparameters.EnergyWeight != 20 {
+		t.Errorf("card %+v", c)
+	}
+	if old := newBundle(t); old.Card.TakesShift() {
+		t.Errorf("card of an autoencoder without a tie %+v", old.Card)
+	}
+	for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile} {
+		folder := save(t, b, t.TempDir())
+		rewrite(t, folder, file, true, func(d []byte) []byte { return bytes.ReplaceAll(d, []byte("shift"), []byte("shlft")) })
+		if _, err := exporter.Load(folder); err == nil || !strings.Contains(err.Error(), `no input "shift"`) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s without a shift: %v", file, err)
+		}
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"state"`, `"shift"`, "goes with a state"},
+		{`"shift"`, `"shift", "energy"`, "without an energy"},
+		{`"shift"`, `"state"`, `inputs ["shift"]`},
+	} {
+		folder := save(t, b, t.TempDir())
+		rewrite(t, folder, exporter.CardFile, false, func(d []byte) []byte { return bytes.Replace(d, []byte(c.old), []byte(c.new), 1) })
+		if _, err := exporter.Load(folder); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("card with %s: %v", c.new, err)
+		}
+	}
+}
+
 // TestTransfer begins with the weights of another size and of another number of
 // colours, and refuses those of another network.
 func TestTransfer(t *testing.T) {
@@ -418,6 +458,8 @@ func TestIndependentReader(t *testing.T) {
 			check(architecture, h)
 		}
 		h.EncoderKind, h.DecoderKind = models.Convolutional, models.Convolutional
+		check(models.Autoencoder, h)
+		h.EnergyWeight = 20
 		check(models.Autoencoder, h)
 	}
 	out, err := exec.Command(python, files...).CombinedOutput()

@@ -29,8 +29,8 @@ type Card struct {
 	Architecture    string                 `json:"architecture"`
 	Hyperparameters models.Hyperparameters `json:"hyperparameters"`
 	System          CardSystem             `json:"system"`
-	// Conditions that the network takes: "state" is the present configuration,
-	// "energy" a target energy in units of J.
+	// Conditions that the network takes: "state" is the present configuration, "shift" how
+	// far the energy should move from its own, "energy" a target energy, both in units of J.
 	Conditions []string `json:"conditions"`
 	// Symmetries under which q is invariant by construction, "colours" or none.
 	Symmetries []string `json:"symmetries"`
@@ -68,11 +68,16 @@ type Training struct {
 // Conditions of networks.
 const (
 	ConditionState  = models.State  // proposals depend on the present configuration
+	ConditionShift  = models.Shift  // and on how far the energy should move from there
 	ConditionEnergy = models.Energy // proposals aim at an energy
 )
 
 // TakesState reports whether the network is conditioned on the present configuration.
 func (c *Card) TakesState() bool { return slices.Contains(c.Conditions, ConditionState) }
+
+// TakesShift reports whether the network takes a shift of the energy of the present
+// configuration.
+func (c *Card) TakesShift() bool { return slices.Contains(c.Conditions, ConditionShift) }
 
 // TakesEnergy reports whether the network is conditioned on a target energy.
 // Hyperparameters.Window then says how far from it the energy of a state may be.
@@ -100,9 +105,12 @@ func parseCard(data []byte) (*Card, error) {
 		fault("system: %w", err)
 	}
 	for _, condition := range c.Conditions {
-		if condition != ConditionState && condition != ConditionEnergy {
-			fault("condition %q, this program supplies %q and %q", condition, ConditionState, ConditionEnergy)
+		if condition != ConditionState && condition != ConditionShift && condition != ConditionEnergy {
+			fault("condition %q, this program supplies %q, %q and %q", condition, ConditionState, ConditionShift, ConditionEnergy)
 		}
+	}
+	if c.TakesShift() && (!c.TakesState() || c.TakesEnergy()) {
+		fault("conditions %q, a shift goes with a state and without an energy", c.Conditions)
 	}
 	if w := c.Hyperparameters.Window; w < 0 || w > 2*c.System.Size[0]*c.System.Size[1] {
 		fault("hyperparameters.window = %d, must be between 0 and the number of bonds", w)

@@ -43,6 +43,10 @@ func (b *Bundle) checkContract() error {
 		logProb = append(logProb, configuration(models.Condition))
 		gradient = append(gradient, configuration(models.Condition))
 	}
+	if b.Card.TakesShift() {
+		shift := value{models.Shift, graph.Float32, []int{m}}
+		propose, logProb = append(propose, shift), append(logProb, shift)
+	}
 	if b.Card.TakesEnergy() {
 		energy := value{models.Energy, graph.Float32, []int{m}}
 		propose, logProb, gradient = append(propose, energy), append(logProb, energy), append(gradient, energy)

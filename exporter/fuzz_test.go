@@ -56,6 +56,11 @@ func FuzzCard(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	whole.Card.Conditions = []string{ConditionState, ConditionShift}
+	if data, err = json.Marshal(whole.Card); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var c *Card
 		var err error

@@ -47,9 +47,12 @@ var tinyConvolutions = models.Hyperparameters{
 
 // tiny are small networks by architecture, of those that are not conditioned on an energy.
 var tiny = map[string]models.Hyperparameters{
-	"autoencoder": tinyHyper, models.Made: {Decoder: 8, Floor: 1e-3},
+	"autoencoder": tinyHyper, "autoencoder with shifts": shiftedHyper, models.Made: {Decoder: 8, Floor: 1e-3},
 	models.Conv: {Width: 4, Depth: 1, Kernel: 5, Floor: 1e-3}, "convolutional autoencoder": tinyConvolutions,
 }
+
+// shiftedHyper is tinyHyper with latent coordinate 0 tied to the energy.
+var shiftedHyper = models.Hyperparameters{Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3, EnergyWeight: 20}
 
 // configurations lists all q^N configurations of p, site 0 fastest.
 func configurations(p *lattice.Potts) [][]uint8 {
@@ -77,8 +80,9 @@ func index(p *lattice.Potts, state []uint8) int {
 }
 
 // likelihoods returns ln q(s'|s) for all pairs at [s][s'], with the sites from start
-// on resampled, from log_prob.onnx. Pairs that differ before start are -Inf.
-func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int) [][]float64 {
+// on resampled and shifted if the network takes shifts, from log_prob.onnx. Pairs that
+// differ before start are -Inf.
+func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int, shift float32) [][]float64 {
 	t.Helper()
 	p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1}, len(states), 128)
 	if err != nil {
@@ -87,6 +91,9 @@ func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int) 
 	defer p.Close()
 	batch := p.Batch()
 	n := batch.Sites
+	for i := range batch.Back {
+		batch.Back[i] = shift
+	}
 	lnQ := make([][]float64, len(states))
 	if err := p.Propose(context.Background()); err != nil { // chooses the weights
 		t.Fatal(err)
@@ -117,8 +124,9 @@ func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int) 
 
 // TestNeuralMoveDetailedBalance builds the transition matrix of the neural move on
 // the 3x3 lattice with two colours by enumeration, for a global proposal and for
-// partial refreshes, averages it over random frames, and compares the flow s -> s'
-// with s' -> s under weights 1/g of an arbitrary g.
+// partial refreshes, averages it over random frames and over shifts d, of networks that
+// take them, and compares the flow s -> s' with s' -> s under weights 1/g of an arbitrary g.
+// With shifts one way alone, the flows differ.
 func TestNeuralMoveDetailedBalance(t *testing.T) {
 	openLibrary(t)
 	for name, h := range tiny {
@@ -146,19 +154,26 @@ func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 	}
 	lnZ = math.Log(lnZ)
 
+	shifts := []float32{0}
+	if b.Card.TakesShift() {
+		shifts = []float32{-7, -2, 0, 2, 7}
+	}
 	for _, start := range []int{0, 4, 8} {
-		lnQ := likelihoods(t, b, states, start)
+		lnQ := map[float32][][]float64{}
 		lowest, highest := 0.0, math.Inf(-1)
-		for from := range states {
-			sum := 0.0
-			for _, x := range lnQ[from] {
-				sum += math.Exp(x)
-				if !math.IsInf(x, -1) {
-					lowest, highest = min(lowest, x), max(highest, x)
+		for _, d := range shifts {
+			lnQ[d] = likelihoods(t, b, states, start, d)
+			for from := range states {
+				sum := 0.0
+				for _, x := range lnQ[d][from] {
+					sum += math.Exp(x)
+					if !math.IsInf(x, -1) {
+						lowest, highest = min(lowest, x), max(highest, x)
+					}
 				}
-			}
-			if math.Abs(sum-1) > 1e-5 {
-				t.Fatalf("start %d: the probabilities of all proposals from state %d sum to %v", start, from, sum)
+				if math.Abs(sum-1) > 1e-5 {
+					t.Fatalf("start %d, shift %v: the probabilities of all proposals from state %d sum to %v", start, d, from, sum)
+				}
 			}
 		}
 		if highest-lowest < 1 {
@@ -166,12 +181,16 @@ func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 		}
 		// transition is the probability of s -> s', s' != s, in the network's own
 		// frame.
-		transition := func(from, to int) float64 {
-			if math.IsInf(lnQ[from][to], -1) {
-				return 0
+		transition := func(from, to int, shifts []float32) (p float64) {
+			for _, d := range shifts {
+				forward, reverse := lnQ[d][from][to], lnQ[-d][to][from]
+				if math.IsInf(forward, -1) {
+					return 0
+				}
+				x := sampler.LnAcceptance(lnG[levels[from]], lnG[levels[to]], forward, reverse)
+				p += math.Exp(forward) * min(1, math.Exp(x)) / float64(len(shifts))
 			}
-			x := sampler.LnAcceptance(lnG[levels[from]], lnG[levels[to]], lnQ[from][to], lnQ[to][from])
-			return math.Exp(lnQ[from][to]) * min(1, math.Exp(x))
+			return p
 		}
 		const frames = 12
 		images := make([][]int, frames)
@@ -188,21 +207,30 @@ func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 				images[f][k] = index(p, back)
 			}
 		}
-		worst := 0.0
+		// flows between two states under the weights 1/g.
+		flows := func(from, to int, shifts []float32) (left, right float64) {
+			forth, back := 0.0, 0.0
+			for _, image := range images {
+				forth += transition(image[from], image[to], shifts) / frames
+				back += transition(image[to], image[from], shifts) / frames
+			}
+			return math.Exp(-lnG[levels[from]]-lnZ) * forth, math.Exp(-lnG[levels[to]]-lnZ) * back
+		}
+		worst, wrong := 0.0, 0.0
 		for from := range states {
 			for to := range from {
-				forth, back := 0.0, 0.0
-				for _, image := range images {
-					forth += transition(image[from], image[to]) / frames
-					back += transition(image[to], image[from]) / frames
-				}
-				left := math.Exp(-lnG[levels[from]]-lnZ) * forth
-				right := math.Exp(-lnG[levels[to]]-lnZ) * back
+				left, right := flows(from, to, shifts)
 				worst = max(worst, math.Abs(left-right))
 				if math.Abs(left-right) > 1e-6*max(left, right)+1e-12 {
 					t.Fatalf("start %d: flow %d -> %d is %g, back %g", start, from, to, left, right)
 				}
+				if left, right = flows(from, to, shifts[:1]); left > 0 {
+					wrong = max(wrong, math.Abs(left-right)/max(left, right))
+				}
 			}
+		}
+		if len(shifts) > 1 && wrong < 0.1 {
+			t.Errorf("start %d: with shifts one way alone the flows differ by a share of %.3g at most: the shift says nothing", start, wrong)
 		}
 		t.Logf("start %d: ln q in %.2f..%.2f, largest difference of flows %.2g", start, lowest, highest, worst)
 	}
@@ -233,7 +261,10 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 	batch := proposer.Batch()
 	r := rand.New(rand.NewPCG(10, 11))
 	for _, start := range []int{0, 3} {
-		lnQ := likelihoods(t, b, states, start)
+		lnQ := likelihoods(t, b, states, start, 4)
+		for w := range batch.Shift {
+			batch.Shift[w] = 4
+		}
 		const condition = 0b110100101
 		counts := make([]float64, len(states))
 		const rounds = 40
@@ -280,7 +311,7 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 func TestNeuralChainIsExact(t *testing.T) {
 	openLibrary(t)
 	for name, h := range map[string]models.Hyperparameters{
-		"autoencoder": tinyHyper, models.Made: tiny[models.Made], models.Conv: tiny[models.Conv],
+		"autoencoder": tinyHyper, "autoencoder with shifts": shiftedHyper, models.Made: tiny[models.Made], models.Conv: tiny[models.Conv],
 		models.Microcanonical: {Width: 4, Window: 2, Floor: 1e-3},
 	} {
 		t.Run(name, func(t *testing.T) { neuralChainIsExact(t, h) })
@@ -293,7 +324,10 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 		t.Fatal(err)
 	}
 	s := models.System{Q: 3, Lx: 3, Ly: 3}
-	b := newBundle(t, s, h)
+	b, shift := newBundle(t, s, h), 0
+	if b.Card.TakesShift() {
+		b, shift = sharpened(t, s, h), 9
+	}
 	exact := make([]float64, p.Levels())
 	for _, state := range configurations(p) {
 		exact[p.Bonds(state)]++
@@ -311,7 +345,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 			lnG[level] = math.Log(g)
 		}
 	}
-	e, err := sampler.New(sampler.Options{System: p, Seed: 3, Walkers: walkers, Workers: 2, Proposer: proposer, Partial: 0.5, LnG: lnG})
+	e, err := sampler.New(sampler.Options{System: p, Seed: 3, Walkers: walkers, Workers: 2, Proposer: proposer, Partial: 0.5, Shift: shift, LnG: lnG})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,6 +399,7 @@ func TestSampledAndEvaluated(t *testing.T) {
 		{models.System{Q: 10, Lx: 8, Ly: 8}, benchHyper},
 		{models.System{Q: 3, Lx: 12, Ly: 5}, benchHyper},
 		{models.System{Q: 2, Lx: 16, Ly: 16}, benchHyper},
+		{models.System{Q: 10, Lx: 8, Ly: 8}, models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, EnergyWeight: 50}},
 		{models.System{Q: 10, Lx: 8, Ly: 8}, models.Hyperparameters{Decoder: 128, Floor: 1e-3}},
 		{models.System{Q: 10, Lx: 8, Ly: 8}, convHyper},
 		{models.System{Q: 3, Lx: 12, Ly: 5}, models.Hyperparameters{Width: 16, Depth: 2, Kernel: 5, Floor: 1e-3}},
@@ -416,6 +451,7 @@ func TestSampledAndEvaluated(t *testing.T) {
 			batch.State[i], batch.Proposal[i] = batch.Proposal[i], batch.State[i]
 		}
 		copy(batch.Current, batch.Target)
+		copy(batch.Back, batch.Shift)
 		if err := p.LogProb(context.Background()); err != nil {
 			t.Fatal(err)
 		}

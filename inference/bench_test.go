@@ -197,4 +197,8 @@ func fill(b *sampler.Batch, q int, r *rand.Rand) {
 		b.Target[i] = float32(8 - r.IntN(2*b.Sites+17))
 		b.Current[i] = float32(8 - r.IntN(2*b.Sites+17))
 	}
+	for i := range b.Shift {
+		b.Shift[i] = float32(r.IntN(2*b.Sites+1) - b.Sites)
+		b.Back[i] = float32(r.IntN(2*b.Sites+1) - b.Sites)
+	}
 }

@@ -53,6 +53,9 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 		s.batch.Target, s.batch.Current = make([]float32, walkers), make([]float32, walkers)
 		s.batch.Tolerance = b.Card.Hyperparameters.Window
 	}
+	if b.Card.TakesShift() {
+		s.batch.Shift, s.batch.Back = make([]float32, walkers), make([]float32, walkers)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), s.Close())
@@ -78,20 +81,25 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 			target = tensor(&s.native, s.batch.Target[from:to], m)
 			current = tensor(&s.native, s.batch.Current[from:to], m)
 		}
+		var shift, back ort.Value
+		if b.Card.TakesShift() {
+			shift = tensor(&s.native, s.batch.Shift[from:to], m)
+			back = tensor(&s.native, s.batch.Back[from:to], m)
+		}
 		if s.native.err != nil {
 			return nil, s.native.err
 		}
 		// The reverse move starts from the proposal and ends in the state, at whose
-		// own target it aims.
+		// own target it aims, or by the shift back.
 		var q proposerPart
 		for _, f := range []struct {
 			to    *[]ort.Value
 			names []string
 			from  map[string]ort.Value
 		}{
-			{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Energy: target, models.Uniform: uniform}},
+			{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Shift: shift, models.Energy: target, models.Uniform: uniform}},
 			{&q.proposeOut, s.propose.outputs, map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward}},
-			{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Energy: current}},
+			{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Shift: back, models.Energy: current}},
 			{&q.logProbOut, s.logProb.outputs, map[string]ort.Value{models.LogQ: reverse}},
 		} {
 			for _, name := range f.names {

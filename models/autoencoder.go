@@ -26,6 +26,9 @@ const Autoencoder = "autoencoder"
 // Encoder and decoder may be convolutional instead, see convEncoder and convDecoder: then
 // the 16 C channels of the cells of a grid take the place of tanh(W_1 onehot(s) + b_1), and
 // as many that of the hidden units' W_3 z + b_3.
+//
+// With a weight of the energy, latent coordinate 0 is tied to the energy in training, and
+// proposals take a shift of it; see energyCoordinate.
 type autoencoder struct {
 	s System
 	h Hyperparameters
@@ -46,7 +49,17 @@ func newAutoencoder(s System, h Hyperparameters) (*autoencoder, error) {
 
 func (a *autoencoder) Architecture() string { return Autoencoder }
 
-func (a *autoencoder) Conditions() []string { return []string{State} }
+func (a *autoencoder) Conditions() []string {
+	if a.energy().isTied() {
+		return []string{State, Shift}
+	}
+	return []string{State}
+}
+
+// energy is the tie of latent coordinate 0 to the energy.
+func (a *autoencoder) energy() energyCoordinate {
+	return energyCoordinate{s: a.s, latent: a.h.Latent, weight: a.h.EnergyWeight}
+}
 
 func (a *autoencoder) Symmetries() []string { return []string{} }
 
@@ -96,7 +109,7 @@ func (a *autoencoder) Propose() (*graph.Graph, error) {
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
-	context := a.context(g, a.latent(g, state))
+	context := a.context(g, a.energy().shifted(g, a.latent(g, state)))
 	d := a.decoder(g)
 	proposal, logP := d.sample(g, context, state, start, uniform)
 	g.Output(Proposal, proposal)
@@ -109,7 +122,7 @@ func (a *autoencoder) LogProb() (*graph.Graph, error) {
 	condition := g.Input(Condition, graph.Int32, graph.Dynamic, a.s.Sites())
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
-	context := a.context(g, a.latent(g, condition))
+	context := a.context(g, a.energy().shifted(g, a.latent(g, condition)))
 	d := a.decoder(g)
 	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, context, state), start))
 	return g, g.Err()
@@ -120,20 +133,22 @@ func (a *autoencoder) Gradient() (*graph.Graph, error) {
 	condition := g.Input(Condition, graph.Int32, graph.Dynamic, a.s.Sites())
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
-	latent := a.latent(g, condition)
+	encoded := a.latent(g, condition)
+	latent := encoded
 	if a.h.Noise > 0 {
 		noise := g.Input(Noise, graph.Float32, graph.Dynamic, a.h.Latent)
-		latent = latent.Add(noise.Mul(noise.Scalar(a.h.Noise)))
+		latent = latent.Add(noise.Mul(a.energy().noise(g, a.h.Noise)))
 	}
 	context := a.context(g, latent)
 	d := a.decoder(g)
 	logQ := d.logProb(context, state).ReduceSum(graph.DropDims, 0)
-	return g, addLoss(g, logQ, weight)
+	return g, addLoss(g, a.energy().tie(logQ, encoded, condition), weight)
 }
 
-// addLoss makes the loss -sum weight logQ and its derivatives outputs of g.
-func addLoss(g *graph.Graph, logQ, weight *graph.Node) error {
-	loss := logQ.Mul(weight).ReduceSum(graph.KeepDims).Neg()
+// addLoss makes the loss -sum weight x, x being logQ or what else is to become large, and
+// its derivatives outputs of g.
+func addLoss(g *graph.Graph, x, weight *graph.Node) error {
+	loss := x.Mul(weight).ReduceSum(graph.KeepDims).Neg()
 	g.Output(Loss, loss)
 	params := g.Program().Params
 	gradients, err := graph.Gradients(loss, params)

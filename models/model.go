@@ -2,27 +2,33 @@
 // their weights and their beginning. It knows neither files nor how graphs are
 // executed.
 //
-// Every architecture is a proposal distribution q(s'|s,E*) over configurations of N
+// Every architecture is a proposal distribution q(s'|s,d,E*) over configurations of N
 // sites with q colours, given by three graphs (contract version 1). M is the
 // number of walkers. What it is conditioned on, its Conditions, are some of the
-// configuration s that a move starts from and a target energy E*, in units of J.
+// configuration s that a move starts from, a shift d by which the energy of s' should
+// differ from that of s, and a target energy E*, both in units of J. A shift goes with a
+// state and without an energy. Whatever q makes of d, the move from s with d and that from
+// s' with -d belong together.
 //
 //	propose   in   state    int32[M,N]    s; optional without the condition state,
 //	                                      and then of use only before start
 //	               start    int32[M]      first site in raster order to be resampled
+//	               shift    float32[M]    d, with the condition shift
 //	               energy   float32[M]    E*, with the condition energy
 //	               uniform  float32[M,N]  independent, uniform in [0,1)
 //	          out  proposal int32[M,N]    s', equal to s before start
-//	               log_q    float32[M]    ln q(s'|s,E*) of the resampled sites
+//	               log_q    float32[M]    ln q(s'|s,d,E*) of the resampled sites
 //	log_prob  in   condition int32[M,N]   s, with the condition state
 //	               state    int32[M,N]    s'
 //	               start    int32[M]
+//	               shift    float32[M]    d, with the condition shift
 //	               energy   float32[M]    E*, with the condition energy
 //	          out  log_q    float32[M]
 //	gradient  in   condition, state, energy as above
 //	               noise    float32[M,K]  standard normal, optional
 //	               weight   float32[M]    of each sample in the loss
-//	          out  loss     float32[1]    -sum weight ln q(state|condition,energy)
+//	          out  loss     float32[1]    -sum weight ln q(state|condition,energy) without a
+//	                                      shift, and what else training is to make small
 //	               gradient.NAME          derivative of loss by the weight NAME
 //
 // A network without state in propose draws all sites anew and is given start = 0.
@@ -47,6 +53,7 @@ const (
 	Proposal  = "proposal"
 	LogQ      = "log_q"
 	Condition = "condition"
+	Shift     = "shift"
 	Energy    = "energy"
 	Noise     = "noise"
 	Weight    = "weight"
@@ -71,7 +78,7 @@ func (s System) Sites() int { return s.Lx * s.Ly }
 type Model interface {
 	// Architecture is the name under which New builds such a model.
 	Architecture() string
-	// Conditions are what q depends on, State and Energy or one of them.
+	// Conditions are what q depends on: some of State, Shift and Energy.
 	Conditions() []string
 	// Symmetries are those under which q is invariant by construction.
 	Symmetries() []string
@@ -101,6 +108,8 @@ type Hyperparameters struct {
 	// Window w: a microcanonical network is trained on, and asked for, energies up to
 	// w units of J beside that of the state. It has no part in the graphs.
 	Window int `json:"window,omitempty"`
+	// EnergyWeight lambda, if above 0, ties latent coordinate 0 to the energy in training.
+	EnergyWeight float64 `json:"energy_weight,omitempty"`
 }
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){

@@ -40,6 +40,9 @@ type Options struct {
 	// Partial is the share of neural trials that keep a randomly drawn number of
 	// sites, 0..1.
 	Partial float64
+	// Shift is the largest shift of the energy that neural trials ask for, in units of J, of
+	// a proposer that takes shifts; none by default.
+	Shift int
 
 	// Across is the share of the other neural trials that aim at the other half of the
 	// levels, 0..1, of a proposer with targets.
@@ -113,6 +116,9 @@ func (o *Options) Validate() error {
 	if o.Partial < 0 || o.Partial > 1 {
 		fault("partial = %g, must be within 0..1", o.Partial)
 	}
+	if o.Shift < 0 {
+		fault("shift = %d, must not be negative", o.Shift)
+	}
 	if !(o.Across >= 0 && o.Across <= 1) {
 		fault("across = %g, must be within 0..1", o.Across)
 	}
@@ -145,6 +151,9 @@ func (o *Options) Validate() error {
 		b := o.Proposer.Batch()
 		if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
 			fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, o.Walkers, o.System.Sites())
+		}
+		if o.Shift > 0 && b.Shift == nil {
+			fault("shift = %d, the network takes no shift of the energy; take 0, or a network with coordinate 0 of its latent vector tied to the energy", o.Shift)
 		}
 	}
 	return errors.Join(faults...)
@@ -198,7 +207,7 @@ func New(o Options) (*Engine, error) {
 		if potts := p.(*lattice.Potts); e.targeted() {
 			e.neural = newTargetedMove(potts, o.Proposer, o.Partial, o.Across, o.Walkers)
 		} else {
-			e.neural = newNeuralMove(potts, o.Proposer, o.Partial, o.Walkers)
+			e.neural = newNeuralMove(potts, o.Proposer, o.Partial, o.Shift, o.Walkers)
 		}
 	}
 	e.open()

@@ -31,8 +31,8 @@ func exactLnG(t testing.TB, name string) *dos.Density {
 
 // siteProposer is a Proposer in plain Go with a closed form: every site to be
 // resampled keeps the colour that the condition has there with probability stay,
-// a probability that depends on the condition's bonds, so that forward and reverse
-// differ.
+// a probability that depends on the condition's bonds and the shift, if it takes
+// one, so that forward and reverse differ.
 type siteProposer struct {
 	p *lattice.Potts
 	b *Batch
@@ -47,15 +47,26 @@ func newSiteProposer(p *lattice.Potts, walkers int) *siteProposer {
 	}}
 }
 
+// newShiftedProposer is one that takes shifts.
+func newShiftedProposer(p *lattice.Potts, walkers int) *siteProposer {
+	s := newSiteProposer(p, walkers)
+	s.b.Shift, s.b.Back = make([]float32, walkers), make([]float32, walkers)
+	return s
+}
+
 func (s *siteProposer) Batch() *Batch { return s.b }
 
-func (s *siteProposer) stay(condition []int32) float64 {
-	return 0.3 + 0.6*float64(s.p.BondsInt32(condition))/float64(s.p.GroundLevel())
+func (s *siteProposer) stay(condition []int32, shifts []float32, walker int) float64 {
+	bonds, ground := float64(s.p.BondsInt32(condition)), float64(s.p.GroundLevel())
+	if shifts != nil {
+		bonds = min(ground, max(0, bonds-float64(shifts[walker])))
+	}
+	return 0.3 + 0.6*bonds/ground
 }
 
 // lnQ is the log-likelihood of state given condition.
-func (s *siteProposer) lnQ(state, condition []int32, start int) float32 {
-	stay, q := s.stay(condition), float64(s.p.Q())
+func (s *siteProposer) lnQ(state, condition []int32, start int, stay float64) float32 {
+	q := float64(s.p.Q())
 	x := 0.0
 	for i := start; i < len(state); i++ {
 		if state[i] == condition[i] {
@@ -71,7 +82,7 @@ func (s *siteProposer) Propose(context.Context) error {
 	n := s.b.Sites
 	for w := range s.b.Walkers {
 		state, proposal := s.b.State[w*n:w*n+n], s.b.Proposal[w*n:w*n+n]
-		stay := s.stay(state)
+		stay := s.stay(state, s.b.Shift, w)
 		copy(proposal, state)
 		for i := int(s.b.Start[w]); i < n; i++ {
 			if u := float64(s.b.Uniform[w*n+i]); u >= stay {
@@ -79,7 +90,7 @@ func (s *siteProposer) Propose(context.Context) error {
 				proposal[i] = (state[i] + min(step, int32(s.p.Q()-1))) % int32(s.p.Q())
 			}
 		}
-		s.b.Forward[w] = s.lnQ(proposal, state, int(s.b.Start[w]))
+		s.b.Forward[w] = s.lnQ(proposal, state, int(s.b.Start[w]), stay)
 	}
 	return nil
 }
@@ -87,7 +98,8 @@ func (s *siteProposer) Propose(context.Context) error {
 func (s *siteProposer) LogProb(context.Context) error {
 	n := s.b.Sites
 	for w := range s.b.Walkers {
-		s.b.Reverse[w] = s.lnQ(s.b.State[w*n:w*n+n], s.b.Proposal[w*n:w*n+n], int(s.b.Start[w]))
+		state, proposal := s.b.State[w*n:w*n+n], s.b.Proposal[w*n:w*n+n]
+		s.b.Reverse[w] = s.lnQ(state, proposal, int(s.b.Start[w]), s.stay(proposal, s.b.Back, w))
 	}
 	return nil
 }
@@ -107,6 +119,7 @@ func TestFrozenWeights(t *testing.T) {
 		{"metropolis", Options{Local: Metropolis}, 6000},
 		{"neural", Options{Proposer: newSiteProposer(p, walkers)}, 60000},
 		{"neural, partial", Options{Proposer: newSiteProposer(p, walkers), Partial: 0.7}, 60000},
+		{"neural, shifted", Options{Proposer: newShiftedProposer(p, walkers), Partial: 0.4, Shift: 30}, 60000},
 		{"local and neural", Options{Local: HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.3}, 4000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -368,14 +381,73 @@ func TestDamagedNetwork(t *testing.T) {
 }
 
 func TestOptionsReportEveryFault(t *testing.T) {
-	_, err := New(Options{Walkers: -1, Workers: -2, Sweeps: -3, Partial: 2, Flatness: 1})
+	_, err := New(Options{Walkers: -1, Workers: -2, Sweeps: -3, Partial: 2, Shift: -1, Flatness: 1})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, word := range []string{"system", "walkers", "workers", "sweeps", "moves", "partial", "flatness"} {
+	for _, word := range []string{"system", "walkers", "workers", "sweeps", "moves", "partial", "shift", "flatness"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("no fault about %s in: %v", word, err)
 		}
+	}
+}
+
+// TestShiftNeedsNetwork finds that a network without shifts is refused where some are
+// asked for.
+func TestShiftNeedsNetwork(t *testing.T) {
+	p := mustPotts(t, 3, 3, 3)
+	if _, err := New(Options{System: p, Walkers: 4, Proposer: newSiteProposer(p, 4), Shift: 2}); err == nil || !strings.Contains(err.Error(), "shift = 2") {
+		t.Error(err)
+	}
+}
+
+// TestWayBack finds that the way back of a move is given the opposite shift, and that moves
+// without shifts are among them.
+func TestWayBack(t *testing.T) {
+	p := mustPotts(t, 3, 3, 3)
+	const walkers = 64
+	proposer := newShiftedProposer(p, walkers)
+	e, err := New(Options{System: p, Walkers: walkers, Proposer: proposer, Shift: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Pass(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	still := 0
+	for i, d := range proposer.b.Shift {
+		if proposer.b.Back[i] != -d {
+			t.Errorf("walker %d: shift %v forth and %v back", i, d, proposer.b.Back[i])
+		}
+		if d == 0 {
+			still++
+		}
+	}
+	if still == 0 || still == walkers {
+		t.Errorf("%d of %d moves have no shift", still, walkers)
+	}
+}
+
+// TestDrawShift counts shifts: d as often as -d, which detailed balance rests on, half of
+// them without a choice, and the others of all sizes.
+func TestDrawShift(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	const draws, most = 400000, 5
+	count := map[float32]float64{}
+	for range draws {
+		count[drawShift(r, most)]++
+	}
+	for d := float32(-most); d <= most; d++ {
+		want := draws * shiftedShare / (2*most + 1)
+		if d == 0 {
+			want += draws * (1 - shiftedShare)
+		}
+		if math.Abs(count[d]-want) > 4.5*math.Sqrt(want) {
+			t.Errorf("%v shifts by %v, expected %.0f", count[d], d, want)
+		}
+	}
+	if len(count) != 2*most+1 {
+		t.Errorf("shifts and their numbers %v", count)
 	}
 }
 

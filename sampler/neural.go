@@ -16,18 +16,33 @@ import (
 //
 //	min[1, g(E) q(s|s') / (g(E') q(s'|s))].
 //
-// Two choices are made afresh for every walker and move, independently of the
+// Three choices are made afresh for every walker and move, independently of the
 // state, and therefore leave detailed balance exact: the frame, a random symmetry
-// of the lattice and the colours in which the network sees the configuration; and
+// of the lattice and the colours in which the network sees the configuration;
 // the number k of sites, in raster order of that frame, that keep their colour
-// (Wu, Rossi, Carleo, PRR 3, L042024 (2021)). Sites that are kept are the same in
-// s and s', so that only the conditionals of the others enter q.
+// (Wu, Rossi, Carleo, PRR 3, L042024 (2021)), which are the same in s and s', so that
+// only the conditionals of the others enter q; and, for a network that takes one, the
+// shift d of the energy. The acceptance is then
+//
+//	min[1, g(E) q(s|s',-d) / (g(E') q(s'|s,d))].
+//
+// Detailed balance holds because the way back of a move with d is one with -d, which is
+// drawn as often, p(d) = p(-d): the flow from s to s' under the weights 1/g by moves with d,
+//
+//	p(d) q(s'|s,d)/g(E) min[1, ...] = min[p(d) q(s'|s,d)/g(E), p(-d) q(s|s',-d)/g(E')],
+//
+// is that from s' to s by moves with -d, and the sums over all d are the same. Nothing is
+// asked of the network: what it makes of d decides on how often moves are accepted alone.
+// A p(d) that prefers a direction or depends on the energy would break it. (The way back
+// with the same d would be exact, too, and hardly ever accepted: it leads away from E.)
 type neuralMove struct {
 	system   *lattice.Potts
 	proposer Proposer
 	// partial is the share of proposals with N-k log-uniform in 1..N; the others
 	// have k = 0.
 	partial float64
+	// shift is the largest shift in units of J; 0 for none.
+	shift   int
 	frames  []*lattice.Frame
 	decide  []float64 // uniform number of each walker for the decision
 	to      []int     // level of each proposal
@@ -35,9 +50,9 @@ type neuralMove struct {
 	changed []int     // sites that it changed, -1 if it was rejected
 }
 
-func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, walkers int) *neuralMove {
+func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, shift, walkers int) *neuralMove {
 	m := &neuralMove{
-		system: p, proposer: proposer, partial: partial,
+		system: p, proposer: proposer, partial: partial, shift: shift,
 		frames:  make([]*lattice.Frame, walkers),
 		decide:  make([]float64, walkers),
 		to:      make([]int, walkers),
@@ -48,6 +63,19 @@ func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, walkers
 		m.frames[i] = p.NewFrame()
 	}
 	return m
+}
+
+// shiftedShare is the share of proposals with a shift, if there are shifts; the others, and
+// few of these, have d = 0.
+const shiftedShare = 0.5
+
+// drawShift draws a shift of the energy in units of J, d as often as -d: 0, or any from -most
+// to most, so that every part of the range is within reach of one move.
+func drawShift(r *rand.Rand, most int) float32 {
+	if r.Float64() >= shiftedShare {
+		return 0
+	}
+	return float32(around(r, 0, most))
 }
 
 // resampled is the number of sites, 1..n, that a partial refresh draws anew given a
@@ -87,6 +115,10 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 		b.Start[i] = 0
 		if m.partial > 0 && r.Float64() < m.partial {
 			b.Start[i] = int32(n - resampled(r.Float64(), n))
+		}
+		if m.shift > 0 {
+			b.Shift[i] = drawShift(r, m.shift)
+			b.Back[i] = -b.Shift[i]
 		}
 		uniform := b.Uniform[i*n : i*n+n]
 		for j := range uniform {

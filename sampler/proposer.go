@@ -2,16 +2,16 @@ package sampler
 
 import "context"
 
-// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|E*) of a
-// network that aims at an energy. It is the only thing the engine knows of a network. A
+// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) of a
+// network that takes a shift d of the energy, or q(s'|E*) of one that aims at an energy. It is the only thing the engine knows of a network. A
 // call serves all M walkers at once; data pass through the buffers of Batch, so that
 // nothing is copied.
 type Proposer interface {
 	// Batch returns the buffers, always the same.
 	Batch() *Batch
-	// Propose reads State, Start, Target and Uniform and writes Proposal and Forward.
+	// Propose reads State, Start, Shift, Target and Uniform and writes Proposal and Forward.
 	Propose(ctx context.Context) error
-	// LogProb reads Proposal as the condition, State, Start and Current, and
+	// LogProb reads Proposal as the condition, State, Start, Back and Current, and
 	// writes Reverse.
 	LogProb(ctx context.Context) error
 }
@@ -27,6 +27,10 @@ type Batch struct {
 	Proposal []int32   // [M,N] the proposed configurations s'
 	Forward  []float32 // [M] ln q(s'|s)
 	Reverse  []float32 // [M] ln q(s|s')
+
+	// Shift d of the energy, in units of J, and Back that of the reverse move, nil for a
+	// network that takes none: Forward is ln q(s'|s,Shift), Reverse ln q(s|s',Back).
+	Shift, Back []float32 // [M]
 
 	// Target energies in units of J, nil for a network that takes none: s' is drawn
 	// from q(s'|Target), and Reverse is ln q(s|Current).

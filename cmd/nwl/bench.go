@@ -48,7 +48,8 @@ second of one core, under frozen weights: of the sequential heat bath alone, and
 with a network's proposals. The kinds of move take turns every half second, so that what
 else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
 pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials aim
-at the other half of the energies. All are measured with a flat histogram and, unless
+at the other half of the energies, and SWEEPS:TRIALS:SHARE:SHIFT half of them shift the energy
+by up to SHIFT, each of a network that can. All are measured with a flat histogram and, unless
 --low=false, with one that spends more time at low energies (production.histogram of
 runs). Ratios are those to the heat bath with a flat histogram.
 
@@ -63,7 +64,7 @@ a multicanonical iteration with the network, which is made first.`,
 			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Low: low, Observe: logProgress()}
 			for _, m := range mixes {
 				var mix bench.Mix
-				if n, err := fmt.Sscanf(m, "%d:%d:%g", &mix.Sweeps, &mix.Trials, &mix.Across); n < 2 || n == 2 && strings.Count(m, ":") != 1 || mix.Trials < 1 || mix.Sweeps < 0 {
+				if n, err := fmt.Sscanf(m, "%d:%d:%g:%d", &mix.Sweeps, &mix.Trials, &mix.Across, &mix.Shift); n < 2 || n != strings.Count(m, ":")+1 || mix.Trials < 1 || mix.Sweeps < 0 {
 					return usageError{fmt.Errorf("--mix %s: write SWEEPS:TRIALS, as in 8:1 (%v)", m, err)}
 				}
 				o.Mixes = append(o.Mixes, mix)
@@ -94,7 +95,7 @@ a multicanonical iteration with the network, which is made first.`,
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
 	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&mixes, "mix", []string{"200:1:1", "0:8:0"}, "mixes of moves, SWEEPS:TRIALS[:SHARE] per pass")
+	c.Flags().StringSliceVar(&mixes, "mix", []string{"200:1:1", "0:8:0"}, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().BoolVar(&low, "low", true, "measure also with more time at low energies")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")

@@ -2,6 +2,7 @@ package reference_test
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"neuralwl/exporter/reference"
 	"neuralwl/models"
 	"neuralwl/models/graph"
+	"neuralwl/sampler/lattice"
 )
 
 const sites, colours = 16, 3
@@ -45,6 +47,26 @@ func newLoud(t testing.TB, deviation float32, architecture string, h models.Hype
 			w.Float32s()[i] *= deviation
 		}
 		weights[name] = w
+	}
+	b, err := exporter.NewBundle("tiny", model, s, h, weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// newTied is an untied network with latent coordinate 0 tied to the energy.
+func newTied(t testing.TB, untied *exporter.Bundle, weight float64) *exporter.Bundle {
+	t.Helper()
+	weights, err := untied.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, h := models.System{Q: colours, Lx: 4, Ly: 4}, untied.Card.Hyperparameters
+	h.EnergyWeight = weight
+	model, err := models.New("autoencoder", s, h)
+	if err != nil {
+		t.Fatal(err)
 	}
 	b, err := exporter.NewBundle("tiny", model, s, h, weights)
 	if err != nil {
@@ -184,10 +206,87 @@ func TestBundleAgreesWithItself(t *testing.T) {
 	}
 }
 
+// TestTiedBundle is TestBundle for a network that takes shifts.
+func TestTiedBundle(t *testing.T) {
+	b := newTied(t, newBundle(t), 5)
+	propose, logProb, gradient := bundleInputs(b, 20)
+	r := rand.New(rand.NewPCG(7, 8))
+	shift := graph.Float32s(draw(20, func() float32 { return float32(r.IntN(2*sites+1) - sites) }), 20)
+	propose[models.Shift], logProb[models.Shift] = shift, shift
+	compare(t, b.Propose, propose, 1e-4)
+	compare(t, b.LogProb, logProb, 1e-4)
+	compare(t, b.Gradient, gradient, 1e-4)
+}
+
+// TestEnergyCoordinate compares a network with its latent coordinate 0 tied to the energy
+// with one that has the same weights and no tie. A shift moves coordinate 0 as a bias of
+// the context can; the loss exceeds that with as little noise by the weighted squares of
+// coordinate 0 less the energy, which the lattice counts.
+func TestEnergyCoordinate(t *testing.T) {
+	const weight, walkers = 8, 20
+	untied := newBundle(t)
+	tied := newTied(t, untied, weight)
+	weights, err := tied.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluate := func(model *onnxpb.ModelProto, inputs map[string]graph.Tensor) map[string]graph.Tensor {
+		t.Helper()
+		out, err := reference.Evaluate(model, inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	_, logProb, gradient := bundleInputs(tied, walkers)
+	const shift = -5
+	bias := floats(weights["context.bias"].Float32s(), func(v float32) float64 { return float64(v) })
+	for i := range bias {
+		bias[i] += 0.9 * shift / sites * float64(weights["context.weight"].Float32s()[i])
+	}
+	logProb["context.bias"] = graph.Float64s(bias, len(bias))
+	want := evaluate(untied.LogProb, logProb)[models.LogQ]
+	delete(logProb, "context.bias")
+	logProb[models.Shift] = graph.Float32s(slices.Repeat([]float32{shift}, walkers), walkers)
+	if err := differ(evaluate(tied.LogProb, logProb)[models.LogQ], want, 1e-6); err != nil {
+		t.Errorf("ln q with a shift: %v", err)
+	}
+
+	// Without encoder weights the latent vector is tanh of its bias.
+	for _, name := range []string{"encoder.weight", "encoder.bias", "latent.weight"} {
+		gradient[name] = graph.Zeros(graph.Float32, weights[name].Shape...)
+	}
+	latent := math.Tanh(float64(weights["latent.bias"].Float32s()[0]))
+	p, err := lattice.NewPotts(colours, 4, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tie := 0.0
+	for i, w := range gradient[models.Weight].Float32s() {
+		bonds := p.BondsInt32(gradient[models.Condition].Int32s()[i*sites : (i+1)*sites])
+		off := latent - 0.9*(1-float64(bonds)/sites)
+		tie += float64(w) * weight * off * off
+	}
+	noise := gradient[models.Noise].Float32s()
+	k := len(noise) / walkers
+	with := evaluate(tied.Gradient, gradient)[models.Loss].Float64s()[0]
+	for i := 0; i < len(noise); i += k {
+		noise[i] *= float32(1 / math.Sqrt(2*weight) / tied.Card.Hyperparameters.Noise)
+	}
+	without := evaluate(untied.Gradient, gradient)[models.Loss].Float64s()[0]
+	if math.Abs(with-without-tie) > 1e-6*with {
+		t.Errorf("loss %v, %v without the tie, which is %v", with, without, tie)
+	}
+}
+
 // TestGradient compares derivatives in gradient.onnx with finite differences of
 // its loss, which double precision allows although the file is of float32.
 func TestGradient(t *testing.T) {
-	b := newBundle(t)
+	t.Run("autoencoder", func(t *testing.T) { gradient(t, newBundle(t)) })
+	t.Run("tied to the energy", func(t *testing.T) { gradient(t, newTied(t, newBundle(t), 5)) })
+}
+
+func gradient(t *testing.T, b *exporter.Bundle) {
 	_, _, inputs := bundleInputs(b, 4)
 	loss := func() map[string]graph.Tensor {
 		t.Helper()

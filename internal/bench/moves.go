@@ -46,16 +46,21 @@ type Mix struct {
 	Sweeps int     // local ones per walker, 0 for none
 	Trials int     // of the network per walker, 0 for none
 	Across float64 // share of these that aim at the other half of the levels
+	Shift  int     // largest shift of the energy that these ask for, in units of J, 0 for none
 }
 
 func (m Mix) String() string {
+	how := fmt.Sprintf("%d trials, %g across", m.Trials, m.Across)
+	if m.Shift > 0 {
+		how += fmt.Sprintf(", shifts to %d", m.Shift)
+	}
 	switch {
 	case m.Trials == 0:
 		return "local"
 	case m.Sweeps == 0:
-		return fmt.Sprintf("network, %d trials, %g across", m.Trials, m.Across)
+		return "network, " + how
 	}
-	return fmt.Sprintf("%d sweeps, %d trials, %g across", m.Sweeps, m.Trials, m.Across)
+	return fmt.Sprintf("%d sweeps, %s", m.Sweeps, how)
 }
 
 // Result is what one kind of move achieved.
@@ -179,7 +184,7 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 func (c *contender) open(o Options, store *inference.Store) (err error) {
 	options := sampler.Options{
 		System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG, Adaptation: sampler.Multicanonical,
-		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across,
+		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
 	}
 	if c.mix.Sweeps > 0 {
 		options.Local = sampler.HeatBath

@@ -69,6 +69,7 @@ type Neural struct {
 	Trials  int     `mapstructure:"trials" yaml:"trials"`
 	Partial float64 `mapstructure:"partial" yaml:"partial"`
 	Across  float64 `mapstructure:"across" yaml:"across"`
+	Shift   int     `mapstructure:"shift" yaml:"shift"`
 }
 
 // WangLandau is the schedule of the modification factor.
@@ -110,6 +111,7 @@ type Model struct {
 	Kernel       int     `mapstructure:"kernel" yaml:"kernel"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
+	EnergyWeight float64 `mapstructure:"energy_weight" yaml:"energy_weight"`
 }
 
 // Trainer is the training loop.

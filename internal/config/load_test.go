@@ -138,6 +138,8 @@ func TestMethods(t *testing.T) {
 		"windows.count=3":                                    "run.walkers: 256 are not a multiple of windows.count 3, so that each window has as many; take 258",
 		"windows.overlap=0.95":                               "windows.overlap: 0.95",
 		"run.method=canonical run.max_time=1s run.beta=.inf": "run.beta: +Inf",
+		"neural.shift=4":                                     "neural.shift: 4, the network to be built takes no shift of the energy; set model.energy_weight",
+		"model.energy_weight=-1":                             "model.energy_weight: -1",
 	} {
 		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", settings, err, want)

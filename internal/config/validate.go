@@ -132,6 +132,10 @@ func (c *Config) Validate() []error {
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.across", c.Neural.Across, 0, 1)
+	atLeast("neural.shift", c.Neural.Shift, 0)
+	if n, m := c.Neural.Shift, c.Model; n > 0 && c.Run.Has(NeuralMoves) && m.Bundle == "" && (m.Architecture != models.Autoencoder || m.EnergyWeight == 0) {
+		fault("neural.shift", "%d, the network to be built takes no shift of the energy; set model.energy_weight, which the architecture %s has, or neural.shift to 0", n, models.Autoencoder)
+	}
 	if c.Neural.Partial != Automatic {
 		within("neural.partial", c.Neural.Partial, 0, 1)
 	}
@@ -166,6 +170,9 @@ func (c *Config) Validate() []error {
 	atLeast("model.window", c.Model.Window, 0)
 	if c.Model.Bundle != "" && c.Model.Init != "" {
 		fault("model.init", "%q, but model.bundle is given, too; give one of them", c.Model.Init)
+	}
+	if !(c.Model.EnergyWeight >= 0) || math.IsInf(c.Model.EnergyWeight, 0) {
+		fault("model.energy_weight", "%g is not a number of at least 0", c.Model.EnergyWeight)
 	}
 	if !(c.Model.Floor > 0 && c.Model.Floor < 1) {
 		fault("model.floor", "%g is not between 0 and 1", c.Model.Floor)

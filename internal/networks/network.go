@@ -134,7 +134,7 @@ func hyperparameters(c *config.Config) models.Hyperparameters {
 	case models.Made:
 		h.Decoder = c.Model.Decoder
 	default:
-		h.Latent, h.Noise = c.Model.Latent, c.Trainer.Noise
+		h.Latent, h.Noise, h.EnergyWeight = c.Model.Latent, c.Trainer.Noise, c.Model.EnergyWeight
 		h.Encoder, h.Decoder = c.Model.Encoder, c.Model.Decoder
 		if c.Model.EncoderKind == models.Convolutional {
 			h.EncoderKind, h.Encoder = models.Convolutional, 0

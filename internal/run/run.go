@@ -224,6 +224,7 @@ func (j *job) newEngine(workers int) (err error) {
 	if j.network != nil {
 		o.Proposer = j.network.proposer
 		o.Partial, o.Across, o.Trials = j.network.partial(), j.c.Neural.Across, j.c.Neural.Trials
+		o.Shift = j.c.Neural.Shift
 	}
 	if j.engine, err = sampler.New(o); err != nil {
 		return err

@@ -64,6 +64,7 @@ func TestRun(t *testing.T) {
 		"metropolis":       {"run.moves=local", "local.move=metropolis"},
 		"local and neural": {"run.moves=[local, neural]"},
 		"neural":           {"run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
+		"shifts":           {"model.energy_weight=30", "neural.shift=8", "run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
 		"made":             {"model.architecture=made", "run.moves=[local, neural]"},
 		"conv":             {"model.architecture=conv", "model.width=8", "model.depth=2", "run.moves=[local, neural]"},
 		"convolutional":    {"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "model.width=8", "model.depth=1", "run.moves=[local, neural]"},

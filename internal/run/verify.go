@@ -269,17 +269,30 @@ func (v *verifier) logQ(b *exporter.Bundle) (worst float64, err error) {
 			batch.Uniform[w*n+i] = r.Float32()
 		}
 		batch.Start[w] = int32(w % 2 * r.IntN(n))
+		if b.Card.TakesShift() {
+			batch.Shift[w] = float32(r.IntN(2*n+1) - n)
+			batch.Back[w] = -batch.Shift[w]
+		}
+		if b.Card.TakesEnergy() {
+			batch.Target[w], batch.Current[w] = float32(-r.IntN(2*n+1)), float32(-r.IntN(2*n+1))
+		}
 	}
 	if err := p.Propose(context.Background()); err != nil {
 		return 0, err
 	}
-	compare := func(condition, state []int32, got []float32, of string) error {
+	compare := func(condition, state []int32, shift, energy, got []float32, of string) error {
 		inputs := map[string]graph.Tensor{
 			models.State: graph.Int32s(state, verifyStates, n),
 			models.Start: graph.Int32s(batch.Start, verifyStates),
 		}
 		if slices.Contains(b.Card.Conditions, exporter.ConditionState) {
 			inputs[models.Condition] = graph.Int32s(condition, verifyStates, n)
+		}
+		if b.Card.TakesShift() {
+			inputs[models.Shift] = graph.Float32s(shift, verifyStates)
+		}
+		if b.Card.TakesEnergy() {
+			inputs[models.Energy] = graph.Float32s(energy, verifyStates)
 		}
 		out, err := reference.Evaluate(b.LogProb, inputs)
 		if err != nil {
@@ -293,11 +306,11 @@ func (v *verifier) logQ(b *exporter.Bundle) (worst float64, err error) {
 		}
 		return nil
 	}
-	if err := compare(batch.State, batch.Proposal, batch.Forward, "a proposal"); err != nil {
+	if err := compare(batch.State, batch.Proposal, batch.Shift, batch.Target, batch.Forward, "a proposal"); err != nil {
 		return worst, err
 	}
 	if err := p.LogProb(context.Background()); err != nil {
 		return worst, err
 	}
-	return worst, compare(batch.Proposal, batch.State, batch.Reverse, "a reverse move")
+	return worst, compare(batch.Proposal, batch.State, batch.Back, batch.Current, batch.Reverse, "a reverse move")
 }

@@ -30,6 +30,20 @@ func failures(t *testing.T, folder string) (failed []run.Check, passed int) {
 	return failed, passed
 }
 
+// TestVerifyConditions finds nothing wrong with runs whose networks take a shift or an energy.
+func TestVerifyConditions(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"shift":  {"model.energy_weight=30", "neural.shift=6"},
+		"energy": {"model.architecture=microcanonical", "model.width=8", "model.window=3"},
+	} {
+		folder := filepath.Join(t.TempDir(), name)
+		perform(t, folder, append(brief[:len(brief):len(brief)], settings...)...)
+		if failed, passed := failures(t, folder); len(failed) > 0 || passed < 8 {
+			t.Errorf("%s: %d checks hold, not %+v", name, passed, failed)
+		}
+	}
+}
+
 // TestVerify finds nothing wrong with a run, and the damage where there is one.
 func TestVerify(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")

@@ -1,0 +1,91 @@
+package models
+
+import (
+	"math"
+
+	"neuralwl/models/graph"
+)
+
+// energyCoordinate ties coordinate 0 of a latent vector z of a configuration s to its
+// energy E ("conditioning in latent space" of Riedel, Zierenberg and Weigel, 2024), on the
+// scale of tanh:
+//
+//	e(s) = 0.9 (1 + E(s)/(N J)), from -0.9 at the ground state to 0.9 without any bond.
+//
+// Training adds lambda (z_0 - e(s))^2 to -ln q of every sample, which is -ln of a normal
+// distribution of z_0 around e(s) with the variance 1/(2 lambda), up to a constant. The
+// noise on z_0 is made no larger than that: the decoder is told the energy as sharply as
+// it is asked for. With the usual noise it could not be told at all.
+//
+// The tie has no part in proposals. They take a shift d in units of J,
+//
+//	q(s'|s,d) = q_D(s'|z(s) + 0.9 d/N e_0),
+//
+// a distribution of known probability for any d, whether z_0 has become the energy or not.
+// The zero weight stands for no tie and no shift.
+type energyCoordinate struct {
+	s      System
+	latent int // width of z
+	weight float64
+}
+
+// energyEnd is e(s) without a satisfied bond, and -e(s) at the ground state: tanh gets
+// there with a finite argument.
+const energyEnd = 0.9
+
+func (c energyCoordinate) isTied() bool { return c.weight > 0 }
+
+// unit is the vector, float[K], with v at coordinate 0 and rest elsewhere.
+func (c energyCoordinate) unit(g *graph.Graph, v, rest float64) *graph.Node {
+	x := make([]float32, c.latent)
+	for i := range x {
+		x[i] = float32(rest)
+	}
+	x[0] = float32(v)
+	return g.Constant(graph.Float32s(x, c.latent))
+}
+
+// shifted returns z, float[M,K], with coordinate 0 moved by the input Shift.
+func (c energyCoordinate) shifted(g *graph.Graph, z *graph.Node) *graph.Node {
+	if !c.isTied() {
+		return z
+	}
+	shift := g.Input(Shift, graph.Float32, graph.Dynamic)
+	return z.Add(shift.Unsqueeze(1).Mul(c.unit(g, energyEnd/float64(c.s.Sites()), 0)))
+}
+
+// noise returns the standard deviations of the noise on z, float[K], given that on an
+// untied coordinate.
+func (c energyCoordinate) noise(g *graph.Graph, deviation float64) *graph.Node {
+	if !c.isTied() {
+		return g.Scalar(graph.Float32, deviation)
+	}
+	return c.unit(g, min(deviation, 1/math.Sqrt(2*c.weight)), deviation)
+}
+
+// tie subtracts lambda (z_0 - e(s))^2 from ln q, float[M], given z, float[M,K], of
+// configurations s, int32[M,N].
+func (c energyCoordinate) tie(logQ, z, state *graph.Node) *graph.Node {
+	if !c.isTied() {
+		return logQ
+	}
+	off := z.Slice(1, 0, 1).Sub(c.of(state))
+	return logQ.Sub(off.Mul(off).ReduceSum(graph.DropDims, 1).Mul(logQ.Scalar(c.weight)))
+}
+
+// of returns e(s), float[M,1], of configurations, int32[M,N].
+func (c energyCoordinate) of(state *graph.Node) *graph.Node {
+	n := c.s.Sites()
+	var site, neighbour []int32
+	for i := range n {
+		x, y := i%c.s.Lx, i/c.s.Lx
+		right, below := y*c.s.Lx+(x+1)%c.s.Lx, (y+1)%c.s.Ly*c.s.Lx+x
+		site = append(site, int32(i), int32(i))
+		neighbour = append(neighbour, int32(right), int32(below))
+	}
+	at := func(sites []int32) *graph.Node {
+		return state.Gather(1, state.Graph().Constant(graph.Int32s(sites, 2*n)))
+	}
+	bonds := at(site).Equal(at(neighbour)).Cast(state.Graph().Float()).ReduceSum(graph.KeepDims, 1)
+	return bonds.Mul(bonds.Scalar(-energyEnd / float64(n))).Add(bonds.Scalar(energyEnd))
+}
