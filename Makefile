@@ -62,7 +62,7 @@ runs/scaling/%/summary.json: | build
 	GOMAXPROCS=1 bin/nwl run --set run.moves=local --set run.workers=1 --set system.size=$*x$* \
 		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); fi
 
-# Each takes some ten minutes of one core; with make -j2 both at once.
+# They take half an hour and ten minutes of one core; with make -j2 both at once.
 pretrained: pretrained-potts-q10 pretrained-potts-q2 ## the networks that come with the program, by their recipes
 
 pretrained-%: models/pretrained/recipes/%.yaml | build
