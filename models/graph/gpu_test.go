@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"slices"
 	"testing"
 
 	"neuralwl/internal/onnxtest"
@@ -27,9 +28,9 @@ func nested() *graph.Graph {
 	return g
 }
 
-// TestUnroll finds the same results, to the last bit, with several slices to a step, up
+// TestForGPU finds the same results, to the last bit, with several slices to a step, up
 // to no loop at all.
-func TestUnroll(t *testing.T) {
+func TestForGPU(t *testing.T) {
 	x := graph.Float32s([]float32{1, -2, 3, 0.5, 7, -1}, 3, 2)
 	recurrent := map[string]graph.Tensor{
 		"w": graph.Float32s([]float32{1, 2, -1, 0, 0, 1, 1, 1, 2, 0, 1, -1}, 3, 2, 2),
@@ -49,7 +50,7 @@ func TestUnroll(t *testing.T) {
 	} {
 		want := onnxtest.Run(t, encode(t, c.build(), c.weights), map[string]graph.Tensor{"x": x})
 		for width, scans := range c.scans {
-			g, err := graph.Unroll(c.build(), width)
+			g, err := graph.ForGPU(c.build(), width)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -71,6 +72,27 @@ func TestUnroll(t *testing.T) {
 	}
 }
 
+// TestForGPUPad pads integers in front and behind, without a Pad.
+func TestForGPUPad(t *testing.T) {
+	g := graph.New("padded")
+	x := g.Input("x", graph.Int32, 2, m)
+	g.Output("y", x.Pad(0, 1, 2, -5))
+	g, err := graph.ForGPU(g, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range g.Program().Calls {
+		if c.Op() == "Pad" {
+			t.Error("there is still a Pad")
+		}
+	}
+	out := onnxtest.Run(t, encode(t, g, nil), map[string]graph.Tensor{"x": graph.Int32s([]int32{1, 2, 3, 4, 5, 6}, 2, 3)})
+	want := []int32{-5, -5, -5, 1, 2, 3, 4, 5, 6, -5, -5, -5, -5, -5, -5}
+	if got := out["y"].Int32s(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func countScans(g *graph.Graph) (n int) {
 	for _, c := range g.Program().Calls {
 		for _, a := range c.Attributes() {
@@ -82,11 +104,11 @@ func countScans(g *graph.Graph) (n int) {
 	return n
 }
 
-// TestUnrollFault hands on the error of a graph.
-func TestUnrollFault(t *testing.T) {
+// TestForGPUFault hands on the error of a graph.
+func TestForGPUFault(t *testing.T) {
 	g := graph.New("faulty")
 	g.Output("y", g.Input("x", graph.Float32, m, 2).MatMul(g.Param("w", 3, 1)))
-	if _, err := graph.Unroll(g, 2); err == nil {
-		t.Error("a faulty graph is unrolled")
+	if _, err := graph.ForGPU(g, 2); err == nil {
+		t.Error("a faulty graph is laid out")
 	}
 }

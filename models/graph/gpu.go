@@ -2,14 +2,15 @@ package graph
 
 import "slices"
 
-// Unroll returns a graph that computes the same with fewer steps: each step of an
-// innermost Scan takes as many consecutive slices as there can be, at most width and a
-// divisor of their number. A Scan that is left with one step disappears. Inputs,
-// outputs and weights keep their names.
+// ForGPU returns a graph that computes the same, laid out for a GPU. Inputs, outputs and
+// weights keep their names.
 //
-// A step costs some runtimes much beside its operators, a GPU above all. What is scanned
-// and stacked is taken apart and put together outside of the loop.
-func Unroll(g *Graph, width int) (*Graph, error) {
+// A step of a loop costs much there beside its operators. Therefore each step of an
+// innermost Scan takes several consecutive slices, as many as there can be up to width
+// and a divisor of their number; a Scan that is left with one step disappears. What is
+// scanned and stacked is taken apart and put together outside of the loop. And ONNX
+// Runtime has no Pad of integers for CUDA, for which a Concat stands in.
+func ForGPU(g *Graph, width int) (*Graph, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
@@ -50,10 +51,32 @@ func (r replay) calls(to, from *Graph) {
 			r.scan(to, c, in)
 		case c.op.infer == nil: // the Identity by which an output got its name
 			r.nodes[c.Outputs[0]] = in[0]
+		case c.op.name == "Pad" && in[0].dtype.IsInteger():
+			r.nodes[c.Outputs[0]] = concatForPad(in[0], in[1].value.Int64s(), in[2])
 		default:
 			r.nodes[c.Outputs[0]] = apply(c.op, in...)
 		}
 	}
+}
+
+// concatForPad puts copies of value, a scalar, around x, as many as pads says: those in
+// front along every axis, then those behind.
+func concatForPad(x *Node, pads []int64, value *Node) *Node {
+	rank := x.Rank()
+	for axis := range rank {
+		around := func(count int64) []*Node {
+			if count == 0 {
+				return nil
+			}
+			shape := x.Shape()
+			shape[axis] = int(count)
+			return []*Node{value.Expand(shape...)}
+		}
+		if parts := slices.Concat(around(pads[axis]), []*Node{x}, around(pads[rank+axis])); len(parts) > 1 {
+			x = Concat(axis, parts...)
+		}
+	}
+	return x
 }
 
 // scan repeats a Scan whose operands are in.

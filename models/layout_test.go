@@ -1,0 +1,81 @@
+package models_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// TestLayouts compares the graphs laid out for a GPU, and ln q evaluated for several
+// sites at a time, with those laid out for a CPU: the same configurations for the same
+// uniforms, and the same ln q. ONNX Runtime and the reference evaluate both.
+func TestLayouts(t *testing.T) {
+	s := models.System{Q: 3, Lx: 6, Ly: 4}
+	for architecture, h := range map[string]models.Hyperparameters{
+		models.Made:           {Decoder: 7, Floor: 1e-2},
+		models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
+		models.Microcanonical: tinyHyper,
+	} {
+		t.Run(architecture, func(t *testing.T) {
+			m, err := models.New(architecture, s, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights := loudWeights(t, m)
+			state, start, energy, uniform := walkers(s, 12)
+			// evaluated evaluates a graph on those of the inputs that it has.
+			evaluated := func(build func() (*graph.Graph, error), inputs map[string]graph.Tensor) (out, exact map[string]graph.Tensor) {
+				g, err := build()
+				if err != nil {
+					t.Fatal(err)
+				}
+				fed := map[string]graph.Tensor{}
+				for _, n := range g.Program().Inputs {
+					fed[n.Name()] = inputs[n.Name()]
+				}
+				model := encode(t, func() (*graph.Graph, error) { return g, nil }, weights)
+				return execute(t, model, fed), evaluate(t, model, fed)
+			}
+			laidOut := func(build func() (*graph.Graph, error), width int) func() (*graph.Graph, error) {
+				return func() (*graph.Graph, error) {
+					g, err := build()
+					if err != nil {
+						return nil, err
+					}
+					return graph.ForGPU(g, width)
+				}
+			}
+			compare := func(what string, out, exact, want map[string]graph.Tensor) {
+				t.Helper()
+				for i, x := range want[models.LogQ].Float32s() {
+					near(t, what, float64(out[models.LogQ].Float32s()[i]), float64(x), 1e-5)
+					near(t, what+" by the reference", exact[models.LogQ].Float64s()[i], float64(x), 1e-5)
+				}
+			}
+
+			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy, models.Uniform: uniform}
+			want, _ := evaluated(m.Propose, inputs)
+			for _, k := range []int{1, 2, 4, s.Lx, s.Sites()} {
+				got, exact := evaluated(laidOut(m.Propose, k), inputs)
+				for _, out := range []map[string]graph.Tensor{got, exact} {
+					if !slices.Equal(out[models.Proposal].Int32s(), want[models.Proposal].Int32s()) {
+						t.Errorf("k = %d: other configurations than one site at a time", k)
+					}
+				}
+				compare(fmt.Sprintf("propose, k = %d", k), got, exact, want)
+			}
+
+			inputs = map[string]graph.Tensor{models.Condition: state, models.State: want[models.Proposal], models.Start: start, models.Energy: energy}
+			for _, c := range []int{1, 2, 4, s.Lx, s.Sites()} {
+				at := func() (*graph.Graph, error) { return m.(models.AtOnce).LogProbAtOnce(c) }
+				for _, build := range []func() (*graph.Graph, error){at, laidOut(at, 1), laidOut(at, 4)} {
+					got, exact := evaluated(build, inputs)
+					compare(fmt.Sprintf("log_prob, %d sites at a time", c), got, exact, want)
+				}
+			}
+		})
+	}
+}
