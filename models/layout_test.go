@@ -9,16 +9,18 @@ import (
 	"neuralwl/models/graph"
 )
 
+var layoutHyper = map[string]models.Hyperparameters{
+	models.Made:           {Decoder: 7, Floor: 1e-2},
+	models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
+	models.Microcanonical: tinyHyper,
+}
+
 // TestLayouts compares the graphs laid out for a GPU, and ln q evaluated for several
 // sites at a time, with those laid out for a CPU: the same configurations for the same
 // uniforms, and the same ln q. ONNX Runtime and the reference evaluate both.
 func TestLayouts(t *testing.T) {
 	s := models.System{Q: 3, Lx: 6, Ly: 4}
-	for architecture, h := range map[string]models.Hyperparameters{
-		models.Made:           {Decoder: 7, Floor: 1e-2},
-		models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
-		models.Microcanonical: tinyHyper,
-	} {
+	for architecture, h := range layoutHyper {
 		t.Run(architecture, func(t *testing.T) {
 			m, err := models.New(architecture, s, h)
 			if err != nil {
@@ -77,5 +79,67 @@ func TestLayouts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// cudaKernels are the element types for which ONNX Runtime has CUDA kernels of the
+// operators in use, as its docs/OperatorKernels.md lists them, less the types that no graph
+// has. Those of Shape and of what is made of it do not matter: they are gone once the
+// number of walkers is known.
+var cudaKernels = func() map[string][]graph.DType {
+	const f, d, i, l, b = graph.Float32, graph.Float64, graph.Int32, graph.Int64, graph.Bool
+	table := map[string][]graph.DType{"Pad": {f, d, b}, "Equal": {f, d, i, l, b}, "Clip": {f, d, l}}
+	for _, op := range []string{"Div", "Exp", "Log", "MatMul", "Sigmoid", "Softmax", "Tanh"} {
+		table[op] = []graph.DType{f, d}
+	}
+	for _, op := range []string{"Add", "CumSum", "GreaterOrEqual", "Less", "Mul", "Neg", "ReduceMax", "ReduceSum", "Sub"} {
+		table[op] = []graph.DType{f, d, i, l}
+	}
+	for _, op := range []string{"Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Scan", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"} {
+		table[op] = []graph.DType{f, d, i, l, b}
+	}
+	return table
+}()
+
+// TestCUDAKernels finds a CUDA kernel for every operator of the graphs laid out for a GPU,
+// in the bodies of loops too, where ONNX Runtime would fall back to the CPU in silence.
+func TestCUDAKernels(t *testing.T) {
+	s := models.System{Q: 3, Lx: 6, Ly: 4}
+	for architecture, h := range layoutHyper {
+		m, err := models.New(architecture, s, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, build := range []func() (*graph.Graph, error){
+			m.Propose, m.LogProb, m.Gradient,
+			func() (*graph.Graph, error) { return m.(models.AtOnce).LogProbAtOnce(6) },
+		} {
+			g, err := build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, err = graph.ForGPU(g, 2); err != nil {
+				t.Fatal(err)
+			}
+			checkKernels(t, architecture+" "+g.Name(), g)
+		}
+	}
+}
+
+func checkKernels(t *testing.T, name string, g *graph.Graph) {
+	t.Helper()
+	for _, c := range g.Program().Calls {
+		in, types := c.Inputs[0], cudaKernels[c.Op()]
+		if c.Op() == "Where" { // its first operand is the condition
+			in, types = c.Inputs[1], []graph.DType{graph.Float32, graph.Float64, graph.Int32, graph.Int64}
+		}
+		if !slices.Contains(types, in.DType()) {
+			t.Errorf("%s: no CUDA kernel is known of %s of %v", name, c.Op(), in)
+		}
+		for _, a := range c.Attributes() {
+			if body, ok := a.Value.(*graph.Graph); ok {
+				checkKernels(t, name, body)
+			}
+		}
 	}
 }

@@ -93,6 +93,10 @@ func (r replay) scan(to *Graph, c *Call, in []*Node) {
 	// Slice j of a step is slice number step*k + j of the whole.
 	var parts []*Node
 	for _, x := range scanned {
+		if k == 1 {
+			parts = append(parts, x)
+			continue
+		}
 		x = x.reshapeTo(append(Shape{steps / k, k}, x.shape[1:]...))
 		for j := range k {
 			parts = append(parts, x.Gather(1, x.graph.Scalar(Int32, float64(j))))
@@ -143,6 +147,10 @@ func (r replay) scan(to *Graph, c *Call, in []*Node) {
 			continue
 		}
 		of := parts[(i-len(carry))*k:][:k]
+		if k == 1 {
+			r.nodes[n] = of[0]
+			continue
+		}
 		for j, x := range of {
 			of[j] = x.Unsqueeze(1)
 		}
