@@ -57,7 +57,7 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), g.Close())
+			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w%s", b.Card.Name, b.Card.Version, err, r.remedy()), g.Close())
 		}
 	}()
 	if g.weights, err = exporter.Weights(b.Gradient); err != nil {
@@ -65,12 +65,16 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	}
 	width := noiseWidth(b)
 	g.Noise = make([]float32, samples*width)
-	if g.net, err = open(b.Gradient, r); err != nil {
-		return nil, err
-	}
 	part := gradientBatch
 	if r.Provider != CPU {
 		part = samples
+	}
+	networks, err := r.laidOut(b, part)
+	if err != nil {
+		return nil, err
+	}
+	if g.net, err = newNetwork(networks.Gradient, r); err != nil {
+		return nil, err
 	}
 	for from := 0; from < samples; from += part {
 		to := min(from+part, samples)

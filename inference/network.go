@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"slices"
 
@@ -14,8 +13,9 @@ import (
 	"neuralwl/exporter/onnxpb"
 )
 
-// network is one ONNX model in a session. Its weights are fed at every call. It may
-// be run from several goroutines at once.
+// network is one ONNX model in a session. Its weights are fed at every call, on a
+// device of its own memory when they are others than at the call before. It may be run
+// from several goroutines at once.
 type network struct {
 	name    string
 	runtime Runtime
@@ -23,11 +23,12 @@ type network struct {
 	weights []string
 	outputs []string
 	session *ort.DynamicAdvancedSession
+	device  *device // nil on the CPU
 }
 
-// newNetwork makes a session for the model; strict as for sessionOptions. The inputs
-// and outputs are in the order of the file.
-func newNetwork(model *onnxpb.ModelProto, r Runtime, strict bool) (*network, error) {
+// newNetwork makes a session for the model. The inputs and outputs are in the order of
+// the file.
+func newNetwork(model *onnxpb.ModelProto, r Runtime) (*network, error) {
 	n := &network{name: model.GetGraph().GetName(), runtime: r}
 	initialised := map[string]bool{}
 	for _, t := range model.GetGraph().GetInitializer() {
@@ -47,34 +48,22 @@ func newNetwork(model *onnxpb.ModelProto, r Runtime, strict bool) (*network, err
 	if err != nil {
 		return nil, err
 	}
-	options, err := sessionOptions(r.Provider, strict)
+	options, err := sessionOptions(r.Provider)
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", n.name, err)
 	}
 	defer options.Destroy()
 	n.session, err = ort.NewDynamicAdvancedSessionWithONNXData(data, slices.Concat(n.inputs, n.weights), n.outputs, options)
 	if err != nil {
-		return nil, fmt.Errorf("network %s: ONNX Runtime does not accept it: %w", n.name, err)
+		return nil, fmt.Errorf("network %s: ONNX Runtime does not accept it for the provider %s: %w", n.name, r.Provider, err)
 	}
 	live.sessions.Add(1)
-	return n, nil
-}
-
-// open is newNetwork that insists on the provider if that is possible and says so
-// where some nodes have to run on the CPU.
-func open(model *onnxpb.ModelProto, r Runtime) (*network, error) {
 	if r.Provider == CPU {
-		return newNetwork(model, r, false)
-	}
-	n, err := newNetwork(model, r, true)
-	if err == nil {
 		return n, nil
 	}
-	n, fallbackErr := newNetwork(model, r, false)
-	if fallbackErr != nil {
-		return nil, fallbackErr
+	if n.device, err = newDevice(n.session); err != nil {
+		return nil, errors.Join(fmt.Errorf("network %s: %w", n.name, err), n.Close())
 	}
-	slog.Warn("parts of a network run on the CPU", "network", n.name, "provider", r.Provider, "reason", err)
 	return n, nil
 }
 
@@ -89,7 +78,12 @@ func (n *network) run(ctx context.Context, data []ort.Value, w *Weights, outputs
 		}
 		in = append(in, t)
 	}
-	err := n.runtime.evaluate(ctx, n.name, outputs, func(o *ort.RunOptions) error { return n.session.RunWithOptions(in, outputs, o) })
+	err := n.runtime.evaluate(ctx, n.name, outputs, func(o *ort.RunOptions) error {
+		if n.device != nil {
+			return n.device.run(n, in, w, outputs)
+		}
+		return n.session.RunWithOptions(in, outputs, o)
+	})
 	// The C side holds pointers into Go memory that the collector cannot see.
 	runtime.KeepAlive(in)
 	runtime.KeepAlive(outputs)
@@ -102,7 +96,7 @@ func (n *network) Close() error {
 	if n == nil || n.session == nil {
 		return nil
 	}
-	err := n.session.Destroy()
+	err := errors.Join(n.device.destroy(), n.session.Destroy())
 	n.session = nil
 	live.sessions.Add(-1)
 	return err

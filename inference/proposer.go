@@ -58,13 +58,17 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w", b.Card.Name, b.Card.Version, err), s.Close())
+			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w%s", b.Card.Name, b.Card.Version, err, r.remedy()), s.Close())
 		}
 	}()
-	if s.propose, err = open(b.Propose, r); err != nil {
+	networks, err := r.laidOut(b, part)
+	if err != nil {
 		return nil, err
 	}
-	if s.logProb, err = open(b.LogProb, r); err != nil {
+	if s.propose, err = newNetwork(networks.Propose, r); err != nil {
+		return nil, err
+	}
+	if s.logProb, err = newNetwork(networks.LogProb, r); err != nil {
 		return nil, err
 	}
 	for from := 0; from < walkers; from += part {

@@ -55,7 +55,7 @@ func Probe(p Provider) error {
 	if err != nil {
 		return err
 	}
-	n, err := newNetwork(model, Runtime{Provider: p}, true)
+	n, err := newNetwork(model, Runtime{Provider: p})
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", p, err)
 	}
@@ -84,10 +84,10 @@ func Probe(p Provider) error {
 	return nil
 }
 
-// sessionOptions returns options for sessions on p; the caller destroys them. With
-// strict the session cannot be made if any of its nodes would run on the CPU
-// instead.
-func sessionOptions(p Provider, strict bool) (_ *ort.SessionOptions, err error) {
+// sessionOptions returns options for sessions on p; the caller destroys them. With another
+// provider than the CPU no session can be made of a network of which a node would run on
+// the CPU instead. ONNX Runtime does not look into the bodies of loops for that.
+func sessionOptions(p Provider) (_ *ort.SessionOptions, err error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -123,8 +123,5 @@ func sessionOptions(p Provider, strict bool) (_ *ort.SessionOptions, err error) 
 	if err := o.AppendExecutionProviderCUDA(cuda); err != nil {
 		return nil, err
 	}
-	if strict {
-		return o, o.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
-	}
-	return o, nil
+	return o, o.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
 }

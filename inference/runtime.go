@@ -57,7 +57,8 @@ func (r Runtime) evaluate(ctx context.Context, network string, outputs []ort.Val
 	return nil
 }
 
-// terminable runs f so that the end of ctx terminates it.
+// terminable runs f so that the end of ctx terminates it, or is its error where f cannot
+// be terminated.
 func terminable(ctx context.Context, f func(*ort.RunOptions) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -70,7 +71,7 @@ func terminable(ctx context.Context, f func(*ort.RunOptions) error) error {
 	stop := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
 	err = f(options)
 	if !stop() {
-		err = errors.Join(err, <-terminated)
+		err = errors.Join(err, <-terminated, ctx.Err())
 	}
 	return errors.Join(err, options.Destroy())
 }

@@ -34,7 +34,7 @@ func endless(t *testing.T, r Runtime) (*network, []ort.Value) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := newNetwork(model, r, false)
+	n, err := newNetwork(model, r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,14 +117,16 @@ func (a *autoencoder) Propose() (*graph.Graph, error) {
 	return g, g.Err()
 }
 
-func (a *autoencoder) LogProb() (*graph.Graph, error) {
+func (a *autoencoder) LogProb() (*graph.Graph, error) { return a.LogProbAtOnce(1) }
+
+func (a *autoencoder) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	g := graph.New("log_prob")
 	condition := g.Input(Condition, graph.Int32, graph.Dynamic, a.s.Sites())
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	context := a.context(g, a.energy().shifted(g, a.latent(g, condition)))
 	d := a.decoder(g)
-	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, context, state), start))
+	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, context, state, sites), start))
 	return g, g.Err()
 }
 

@@ -132,7 +132,7 @@ func convolvePeriodic(x, weights *graph.Node) *graph.Node {
 type latentDecoder interface {
 	sample(g *graph.Graph, context, state, start, uniform *graph.Node) (proposal, logP *graph.Node)
 	logProb(context, state *graph.Node) *graph.Node
-	logProbInOrder(g *graph.Graph, context, state *graph.Node) *graph.Node
+	logProbInOrder(g *graph.Graph, context, state *graph.Node, sites int) *graph.Node
 	fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node
 }
 
@@ -151,7 +151,8 @@ func (d convDecoder) logProb(context, state *graph.Node) *graph.Node {
 	return newConvNetwork(context.Graph(), d.s, d.h, context).logProb(state)
 }
 
-func (d convDecoder) logProbInOrder(g *graph.Graph, context, state *graph.Node) *graph.Node {
+// logProbInOrder treats a row at a time, whatever is asked for.
+func (d convDecoder) logProbInOrder(g *graph.Graph, context, state *graph.Node, _ int) *graph.Node {
 	return newConvNetwork(g, d.s, d.h, context).logProbByRow(g, state)
 }
 

@@ -47,12 +47,14 @@ func (a *made) Propose() (*graph.Graph, error) {
 	return g, g.Err()
 }
 
-func (a *made) LogProb() (*graph.Graph, error) {
+func (a *made) LogProb() (*graph.Graph, error) { return a.LogProbAtOnce(1) }
+
+func (a *made) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	g := graph.New("log_prob")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	d := newDecoder(g, a.s, a.h)
-	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, a.context(g, start), state), start))
+	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, a.context(g, start), state, sites), start))
 	return g, g.Err()
 }
 

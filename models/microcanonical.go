@@ -84,22 +84,34 @@ func (a *microcanonical) Propose() (*graph.Graph, error) {
 	return g, g.Err()
 }
 
-func (a *microcanonical) LogProb() (*graph.Graph, error) {
+func (a *microcanonical) LogProb() (*graph.Graph, error) { return a.LogProbAtOnce(1) }
+
+func (a *microcanonical) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	g := graph.New("log_prob")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
-	n := a.network(1, a.weights(g))
-	k := a.known(g, 1, state, energy)
+	n := a.network(sites, a.weights(g))
+	k := a.known(g, sites, state, energy)
 	of := n.lookUp()
-	// Site by site, what one of them needs stays in the cache.
-	_, out := g.Scan(nil, append(k.scanned, n.atSites(a.s.placeTable(g))), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
+	atSites := n.atSites(a.s.placeTable(g))
+	colours := 0 // the axis of the colours
+	if sites > 1 {
+		colours = 1
+		atSites = atSites.Reshape(append([]int{a.s.Sites() / sites, sites}, atSites.Shape()[1:]...)...)
+	}
+	// With one site at a time, what it needs stays in the cache.
+	_, out := g.Scan(nil, append(k.scanned, atSites), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
 		logits := k.logits(n, slice, slice[knownParts], of)
-		e := logits.Sub(logits.ReduceMax(graph.KeepDims, 0)).Exp()
-		chosen := slice[knownColours].Mul(e).ReduceSum(graph.DropDims, 0)
-		return nil, []*graph.Node{chosen.Div(e.ReduceSum(graph.DropDims, 0))}
+		e := logits.Sub(logits.ReduceMax(graph.KeepDims, colours)).Exp()
+		chosen := slice[knownColours].Mul(e).ReduceSum(graph.DropDims, colours)
+		return nil, []*graph.Node{chosen.Div(e.ReduceSum(graph.DropDims, colours))}
 	})
-	g.Output(LogQ, a.s.fromStart(g, a.withFloor(out[0]), start))
+	p := out[0]
+	if sites > 1 {
+		p = p.Reshape(a.s.Sites(), -1)
+	}
+	g.Output(LogQ, a.s.fromStart(g, a.withFloor(p), start))
 	return g, g.Err()
 }
 

@@ -90,6 +90,14 @@ type Model interface {
 	Initial(r *rand.Rand) map[string]graph.Tensor
 }
 
+// AtOnce is a Model that can evaluate ln q of several sites at a time, all of whose
+// earlier sites are known: with few, large operators, as a GPU likes them.
+type AtOnce interface {
+	Model
+	// LogProbAtOnce builds log_prob with that many sites, a divisor of N, at a time.
+	LogProbAtOnce(sites int) (*graph.Graph, error)
+}
+
 // Hyperparameters of the architectures. Those that an architecture has no use for are
 // 0 and left out of files.
 type Hyperparameters struct {

@@ -1,0 +1,96 @@
+package exporter
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"neuralwl/exporter/onnxpb"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+)
+
+// Layout says how networks are laid out for a GPU. It has no part in what they compute.
+type Layout struct {
+	Samples int // in one evaluation, M: GPUs want sizes to be known beforehand
+	Width   int // sites, at most, in one step of the loops of propose, and of log_prob of a model that is no models.AtOnce
+	AtOnce  int // sites, a divisor of N, that log_prob of a models.AtOnce treats at a time
+}
+
+// ForGPU returns the bundle with its networks laid out for a GPU. A network from
+// elsewhere keeps the graphs of its files, but for the number of samples: only those of
+// the program's own architectures, encoded by the program, can be built again. own says
+// which it is.
+func (b *Bundle) ForGPU(l Layout) (laidOut *Bundle, own bool, err error) {
+	weights, err := b.Weights()
+	if err != nil {
+		return nil, false, err
+	}
+	laidOut, own = b.rebuilt(l, weights)
+	if !own {
+		copied := *b
+		laidOut = &copied
+	}
+	laidOut.Propose = withSamples(laidOut.Propose, l.Samples)
+	laidOut.LogProb = withSamples(laidOut.LogProb, l.Samples)
+	if laidOut.Gradient != nil {
+		laidOut.Gradient = withSamples(laidOut.Gradient, l.Samples)
+	}
+	return laidOut, own, nil
+}
+
+// rebuilt encodes the networks of the bundle's card anew in that layout, false where the
+// bundle is none of the program's own.
+func (b *Bundle) rebuilt(l Layout, weights map[string]graph.Tensor) (*Bundle, bool) {
+	for _, model := range b.parts() {
+		if model.GetProducerName() != producer {
+			return nil, false
+		}
+	}
+	system := models.System{Q: b.Card.System.Q, Lx: b.Card.System.Size[0], Ly: b.Card.System.Size[1]}
+	m, err := models.New(b.Card.Architecture, system, b.Card.Hyperparameters)
+	if err != nil {
+		return nil, false
+	}
+	logProb, width := m.LogProb, l.Width
+	if m, ok := m.(models.AtOnce); ok {
+		logProb, width = func() (*graph.Graph, error) { return m.LogProbAtOnce(l.AtOnce) }, 1
+	}
+	c := *b
+	for _, part := range []struct {
+		build func() (*graph.Graph, error)
+		width int
+		model **onnxpb.ModelProto
+	}{{m.Propose, l.Width, &c.Propose}, {logProb, width, &c.LogProb}, {m.Gradient, 1, &c.Gradient}} {
+		if *part.model == nil {
+			continue
+		}
+		g, err := part.build()
+		if err != nil {
+			return nil, false
+		}
+		if g, err = graph.ForGPU(g, part.width); err != nil {
+			return nil, false
+		}
+		if *part.model, err = Encode(g, weights); err != nil {
+			return nil, false
+		}
+	}
+	used, err := c.Weights()
+	return &c, err == nil && len(used) == len(weights)
+}
+
+// withSamples returns a copy of a model whose inputs have the number of samples m for
+// their first dimension, as the contract has it. Then nothing in the graph depends on
+// sizes that are known only as it runs, which would be worked out on the CPU.
+func withSamples(model *onnxpb.ModelProto, m int) *onnxpb.ModelProto {
+	model = proto.Clone(model).(*onnxpb.ModelProto)
+	weights := weightProtos(model)
+	for _, in := range model.GetGraph().GetInput() {
+		isWeight := slices.ContainsFunc(weights, func(w *onnxpb.TensorProto) bool { return w.GetName() == in.GetName() })
+		if dims := in.GetType().GetTensorType().GetShape().GetDim(); !isWeight && len(dims) > 0 {
+			dims[0].Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(m)}
+		}
+	}
+	return model
+}

@@ -1,0 +1,104 @@
+package inference
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"neuralwl/exporter"
+	"neuralwl/exporter/onnxpb"
+	"neuralwl/models"
+)
+
+var layoutProvider = flag.String("provider", string(CPU), "the provider of BenchmarkLayouts, cpu or cuda")
+
+// BenchmarkLayouts reports the time per walker of propose with k sites in a step of its
+// loops, and of log_prob with k sites at a time, for q = 10 by lattice size and batch.
+func BenchmarkLayouts(b *testing.B) {
+	if _, err := Open(""); err != nil {
+		b.Fatal(err)
+	}
+	r := Runtime{Provider: Provider(*layoutProvider), Workers: 1}
+	hyper := map[string]models.Hyperparameters{
+		models.Autoencoder:    {Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1},
+		models.Microcanonical: {Width: 32, Floor: 1e-4, Window: 8},
+	}
+	for _, architecture := range []string{models.Autoencoder, models.Microcanonical} {
+		for _, l := range []int{8, 16} {
+			bundle := deviceBundle(b, architecture, models.System{Q: 10, Lx: l, Ly: l}, hyper[architecture])
+			for _, batch := range []int{128, 1024} {
+				widths := []int{1, 8, l, l * l}
+				if l == 8 {
+					widths = []int{1, 8, l * l}
+				}
+				for _, k := range widths {
+					laidOut, _, err := bundle.ForGPU(exporter.Layout{Samples: batch, Width: k, AtOnce: k})
+					if err != nil {
+						b.Fatal(err)
+					}
+					for _, model := range []*onnxpb.ModelProto{laidOut.Propose, laidOut.LogProb} {
+						if model == laidOut.Propose && k > l {
+							continue
+						}
+						b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d/k=%d", architecture, model.GetGraph().GetName(), l, batch, k), func(b *testing.B) {
+							benchmarkModel(b, bundle, model, r, batch)
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// benchmarkModel evaluates propose or log_prob of a bundle on random inputs.
+func benchmarkModel(b *testing.B, bundle *exporter.Bundle, model *onnxpb.ModelProto, r Runtime, batch int) {
+	weights, err := bundle.Weights()
+	if err != nil {
+		b.Fatal(err)
+	}
+	w, err := NewWeights(weights)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := newNetwork(model, r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sites, random := bundle.Card.System.Size[0]*bundle.Card.System.Size[1], rand.New(rand.NewPCG(3, 4))
+	state, uniform, energy := make([]int32, batch*sites), make([]float32, batch*sites), make([]float32, batch)
+	for i := range state {
+		state[i], uniform[i] = random.Int32N(10), float32(random.IntN(1<<24))*0x1p-24
+	}
+	for i := range energy {
+		energy[i] = -float32(random.IntN(2*sites + 1))
+	}
+	var native values
+	all := map[string]ort.Value{
+		models.State: tensor(&native, state, batch, sites), models.Condition: tensor(&native, state, batch, sites),
+		models.Uniform: tensor(&native, uniform, batch, sites), models.Start: tensor(&native, make([]int32, batch), batch),
+		models.Energy: tensor(&native, energy, batch), models.Proposal: tensor(&native, make([]int32, batch*sites), batch, sites),
+		models.LogQ: tensor(&native, make([]float32, batch), batch),
+	}
+	if native.err != nil {
+		b.Fatal(native.err)
+	}
+	named := func(names []string) (v []ort.Value) {
+		for _, name := range names {
+			v = append(v, all[name])
+		}
+		return v
+	}
+	in, out := named(n.inputs), named(n.outputs)
+	for b.Loop() {
+		if err := n.run(context.Background(), in, w, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*batch), "µs/walker")
+	n.Close()
+	native.destroy()
+}
