@@ -62,6 +62,7 @@ func TestMetamorphic(t *testing.T) {
 		"wang-landau":    {6, nil},
 		"windows":        {2, []string{"windows.count=2"}},
 		"microcanonical": {3, []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "neural.trials=2", "production.histogram=low"}},
+		"mix":            {2, []string{"production.mix=3:2"}},
 		"multicanonical": {2, []string{"run.method=multicanonical"}},
 	} {
 		t.Run(name, func(t *testing.T) { metamorphic(t, c.trials, append(brief[:len(brief):len(brief)], c.settings...)) })
