@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"math"
+	"slices"
 
 	"neuralwl/sampler/dos"
 )
@@ -64,10 +65,13 @@ func (d *draws) drawn(segment, i int, reach Window, to int, lnWeight float64) {
 // changed in all.
 type ProposalCounts struct{ Trials, Accepted, Changed []int64 }
 
-// Proposals returns the counts of proposals, nil without neural moves. Shared, valid until
+// empty reports whether no proposal was made.
+func (d *draws) empty() bool { return d == nil || slices.Max(d.trials) == 0 }
+
+// Proposals returns the counts of proposals, nil if there were none. Shared, valid until
 // the next pass.
 func (s *Samples) Proposals() *ProposalCounts {
-	if s.draws == nil {
+	if s.draws.empty() {
 		return nil
 	}
 	return &ProposalCounts{s.draws.trials, s.draws.accepted, s.draws.changed}
@@ -76,7 +80,7 @@ func (s *Samples) Proposals() *ProposalCounts {
 // Weights returns the inverse probabilities of full proposals in independent blocks, as
 // dos.FromWeights takes them, nil without proposals with a target.
 func (s *Samples) Weights() []dos.WeightBlock {
-	if s.draws == nil || s.draws.weights == nil {
+	if s.draws.empty() || s.draws.weights == nil {
 		return nil
 	}
 	blocks := make([]dos.WeightBlock, len(s.draws.weights))

@@ -262,6 +262,10 @@ func (e *Engine) Pass(ctx context.Context) error {
 	return nil
 }
 
+// SetMix changes what the next passes consist of: sweeps of the local move and neural
+// trials per walker, 0 for none. It draws no random numbers.
+func (e *Engine) SetMix(sweeps, trials int) { e.o.Sweeps, e.o.Trials = sweeps, trials }
+
 // window is where walker i belongs. Neighbouring walkers are in neighbouring windows,
 // and as many of them as there are windows make a column; see Window.
 func (e *Engine) window(i int) *weights { return e.windows[i%len(e.windows)] }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -344,6 +345,53 @@ func TestEveryTrialCounts(t *testing.T) {
 	}
 	if want := int64(20 * 10 * (3*15 + 1)); total != want {
 		t.Errorf("%d trials counted, %d made", total, want)
+	}
+}
+
+// TestSetMix finds that an engine whose mix of moves was set goes on as one that was made
+// with it, also through production and back from none to some neural trials, and that no
+// counts of proposals are shown where none were made.
+func TestSetMix(t *testing.T) {
+	p := mustPotts(t, 3, 3, 5)
+	o := Options{System: p, Seed: 3, Walkers: 10, Local: HeatBath, Sweeps: 3, Trials: 2}
+	engine := func(o Options) *Engine {
+		o.Proposer = newSiteProposer(p, o.Walkers)
+		e, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	a := engine(o)
+	o.Sweeps, o.Trials = 1, 1
+	b := engine(o)
+	b.SetMix(3, 2)
+	pass := func(e *Engine) {
+		for range 5 {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, mix := range [][2]int{{3, 2}, {2, 0}, {0, 1}, {5, 3}} {
+		a.SetMix(mix[0], mix[1])
+		b.SetMix(mix[0], mix[1])
+		a.Produce()
+		b.Produce()
+		pass(a)
+		pass(b)
+		x, y := a.Snapshot(), b.Snapshot()
+		x.Times, y.Times = Times{}, Times{}
+		if !reflect.DeepEqual(x, y) {
+			t.Errorf("mix %v: the engines differ", mix)
+		}
+		want := [2]int64{int64(5 * 10 * 15 * mix[0]), int64(5 * 10 * mix[1])}
+		if m := a.Progress().Moves; m[Local].Trials != want[0] || m[Neural].Trials != want[1] {
+			t.Errorf("mix %v: %d local and %d neural trials, want %v", mix, m[Local].Trials, m[Neural].Trials, want)
+		}
+		if none := a.Samples().Proposals() == nil; none != (mix[1] == 0) {
+			t.Errorf("mix %v: no counts of proposals: %v", mix, none)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	WangLandau     Phase = "wang-landau"
 	Multicanonical Phase = "multicanonical"
 	Canonical      Phase = "canonical" // weights that need no adaptation
+	Tuning         Phase = "tuning"    // production's moves are tried out on copies of the walkers
 	Production     Phase = "production"
 )
 

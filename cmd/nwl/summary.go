@@ -37,6 +37,10 @@ func printSummary(w io.Writer, s *run.Summary) error {
 		row("  time", "local %.1f s, propose %.1f s, log_prob %.1f s, train %.1f s, in all %.1f s",
 			p.Seconds["local"], p.Seconds["propose"], p.Seconds["log_prob"], p.Seconds["train"], p.Seconds["all"])
 	}
+	if m := s.Tuning; m != nil {
+		row("mix of moves", "%s: %s", m.Mix, m.Reason)
+		row("", "%s repeats it on any machine, but for what run.max_time ends", m.Repeat)
+	}
 	if s.Autocorrelation != nil {
 		row("autocorrelation", "of the energy: %s passes", s.Autocorrelation)
 	}

@@ -87,6 +87,7 @@ type Windows struct {
 // Production is the phase with frozen weights.
 type Production struct {
 	Passes    int    `mapstructure:"passes" yaml:"passes"`
+	Mix       string `mapstructure:"mix" yaml:"mix"`
 	Histogram string `mapstructure:"histogram" yaml:"histogram"`
 }
 

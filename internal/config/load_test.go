@@ -34,7 +34,7 @@ func load(t *testing.T, path string, assignments ...string) *config.Config {
 
 // TestRoundTrip finds that a configuration written as YAML loads back the same.
 func TestRoundTrip(t *testing.T) {
-	c := load(t, "", "system.size=[4, 16]", "run.moves=neural", "run.max_time=90s", "run.seed=18446744073709551615")
+	c := load(t, "", "system.size=[4, 16]", "production.mix=64:1", "run.max_time=90s", "run.seed=18446744073709551615")
 	data, err := c.YAML()
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +67,14 @@ func TestNotations(t *testing.T) {
 	for _, moves := range []string{"[neural]", "neural", "[ neural ]"} {
 		if c := load(t, "", "run.moves="+moves); !reflect.DeepEqual(c.Run.Moves, []string{"neural"}) {
 			t.Errorf("moves %s read as %v", moves, c.Run.Moves)
+		}
+	}
+	for _, mix := range []string{"100:1", "4:0", "automatic"} {
+		if c := load(t, "", "production.mix="+mix); c.Production.Mix != mix {
+			t.Errorf("mix %s read as %q", mix, c.Production.Mix)
+		}
+		if c := load(t, file(t, "production: {mix: "+mix+"}\n")); c.Production.Mix != mix {
+			t.Errorf("mix %s of a file read as %q", mix, c.Production.Mix)
 		}
 	}
 	if c := load(t, "", "run.moves=local,neural"); len(c.Run.Moves) != 2 {
@@ -119,6 +127,16 @@ func TestMethods(t *testing.T) {
 	}
 	for settings, want := range map[string]string{
 		"run.method=canonical production.passes=3 production.histogram=low": "production.histogram: low, but that of canonical follows from other things; leave it out",
+		"production.mix=automatic run.moves=local":                          "production.mix: automatic chooses between local and neural moves, run.moves has only [local]; leave it out",
+		"production.mix=automatic run.moves=neural":                         "production.mix: automatic chooses between local and neural moves, run.moves has only [neural]",
+		"production.mix=automatic run.method=van-wang-landau":               "production.mix: automatic chooses",
+		"production.mix=best":                                               `production.mix: "best" is neither same, automatic nor a mix SWEEPS:TRIALS such as 100:1`,
+		"production.mix=64":                                                 `production.mix: "64" is neither`,
+		"production.mix=4:1:0.5":                                            `production.mix: "4:1:0.5" is neither`,
+		"production.mix=0:1":                                                "production.mix: 0:1, but at least 1 sweep and 0 trials are needed",
+		"production.mix=9999999:1":                                          "production.mix: 9999999:1, but at least 1 sweep",
+		"production.mix=4:1 run.moves=neural":                               "production.mix: 4:1, but there are no local moves",
+		"production.mix=4:1 run.moves=local":                                "production.mix: 4:1, but there are no neural moves; take 4:0",
 		"production.histogram=steep":                                        "production.histogram",
 		"run.method=wang-landau run.moves=[local,neural]":                   "run.method: wang-landau has no neural moves; take neural-wang-landau",
 		"run.method=neural-wang-landau run.moves=local":                     "run.method: neural-wang-landau needs neural among run.moves",

@@ -151,6 +151,7 @@ func (c *Config) Validate() []error {
 	}
 	within("windows.overlap", c.Windows.Overlap, 0.1, 0.9)
 	atLeast("production.passes", c.Production.Passes, 0)
+	c.validateMix(fault)
 	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram)
 	if m := c.Run.Method; c.Production.Histogram == LowHistogram && (m == CanonicalMethod || m == VANWangLandauMethod) {
 		fault("production.histogram", "%s, but that of %s follows from other things; leave it out", LowHistogram, m)

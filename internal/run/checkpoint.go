@@ -28,6 +28,7 @@ type saved struct {
 	Config      []byte        // YAML
 	Place       place
 	Phases      []PhaseSummary // that are over
+	Tuning      *TuningSummary // nil if the mix of moves was not looked for, or not yet found
 	Resumptions []Resumption
 	Checkpoints CheckpointSummary
 	Engine      *sampler.Snapshot       // or
@@ -111,7 +112,7 @@ func often(times int) bool { return times&(times-1) == 0 }
 func (j *job) save() *saved {
 	s := &saved{
 		Program: j.o.Version, Written: time.Now(), Elapsed: j.elapsed(), Config: j.yaml,
-		Place: j.at, Phases: j.phases, Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
+		Place: j.at, Phases: j.phases, Tuning: j.tuning, Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
 	}
 	if j.engine != nil {
 		s.Engine = j.engine.Snapshot()
@@ -167,7 +168,7 @@ func (j *job) load() (*saved, error) {
 			faults = append(faults, fmt.Errorf("%v: it cannot change when a run is resumed; begin a new run, or leave it as it was (of the keys, %s may change)",
 				c, strings.Join(mayChange, ", ")))
 		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting:
-			faults = append(faults, fmt.Errorf("%v: the run is in production and its weights are frozen; begin a new run, or prolong this one with production.passes", c))
+			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; begin a new run, or prolong this one with production.passes", c))
 		}
 	}
 	if len(faults) > 0 {
@@ -231,7 +232,10 @@ func (j *job) restore(s *saved) error {
 			}
 		}
 	}
-	j.at, j.phases, j.before, j.checkpoints.summary = s.Place, s.Phases, s.Elapsed, s.Checkpoints
+	j.at, j.phases, j.tuning, j.before, j.checkpoints.summary = s.Place, s.Phases, s.Tuning, s.Elapsed, s.Checkpoints
+	if j.engine != nil {
+		j.setMix()
+	}
 	return nil
 }
 
@@ -251,10 +255,16 @@ func (s *saved) check(n *network, global bool) error {
 	if n != nil && (s.Network == nil || n.trainer != nil && s.Trainer == nil) {
 		fault("the network's state is missing")
 	}
-	if !slices.Contains([]stage{adapting, burningIn, producing}, s.Place.Stage) {
+	if !slices.Contains([]stage{adapting, tuning, burningIn, producing}, s.Place.Stage) {
 		fault("there is no stage %q", s.Place.Stage)
-	} else if phase != "" && (s.Place.Stage == adapting) != (phase != sampler.Production) {
+	} else if phase != "" && (s.Place.Stage == adapting || s.Place.Stage == tuning) != (phase != sampler.Production) {
 		fault("the stage is %s and the sampler is in the phase %s", s.Place.Stage, phase)
+	}
+	if global && s.Place.Stage == tuning {
+		fault("the stage is %s, in a run without local moves", tuning)
+	}
+	if m := s.Place.Mix; m.Sweeps < 0 || m.Trials < 0 || s.Place.Planned < 0 {
+		fault("the mix of moves %v, for %d passes, is impossible", m, s.Place.Planned)
 	}
 	if s.Place.Pass < 0 || s.Elapsed < 0 {
 		fault("pass %d or time %v is impossible", s.Place.Pass, s.Elapsed)

@@ -42,7 +42,7 @@ func FuzzCheckpoint(f *testing.F) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	e, g := newEngine(f), newGlobal(f)
-	for _, stage := range []stage{adapting, producing} {
+	for _, stage := range []stage{adapting, tuning, producing} {
 		if stage == producing {
 			e.Produce()
 			g.Produce()

@@ -42,8 +42,8 @@ func (j *job) sample(ctx context.Context) error {
 		}
 	}
 	j.checkpoint()
-	if j.at.Stage != burningIn {
-		j.phases = append(j.phases, j.phase())
+	if j.at.Stage == adapting || j.at.Stage == producing {
+		j.phases = append(j.phases, j.phase(j.process.Progress()))
 	}
 	return nil
 }
@@ -84,7 +84,9 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 		default:
 			return true, j.adapt(ctx)
 		}
-		return true, j.beginProduction()
+		return true, j.endAdaptation()
+	case tuning:
+		return true, j.tune(ctx)
 	case burningIn:
 		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
 			return true, j.pass(ctx)
@@ -113,7 +115,7 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	if err := j.pass(ctx); err != nil {
 		return false, err
 	}
-	j.observe(min(1, done))
+	j.observe(j.process.Progress(), min(1, done))
 	return true, nil
 }
 
@@ -142,12 +144,12 @@ func (j *job) adapt(ctx context.Context) error {
 	if j.c.Run.MaxTime > 0 {
 		done = max(done, float64(j.elapsed())/((1-productionShare)*float64(j.c.Run.MaxTime)))
 	}
-	j.observe(min(1, done))
+	j.observe(j.process.Progress(), min(1, done))
 	return nil
 }
 
-// beginProduction ends the phase of adaptation: weights and network are frozen.
-func (j *job) beginProduction() error {
+// endAdaptation ends the phase of adaptation: weights and network are frozen.
+func (j *job) endAdaptation() error {
 	if j.engine != nil {
 		j.warnOfWaiting()
 	}
@@ -160,12 +162,38 @@ func (j *job) beginProduction() error {
 		}
 	}
 	if j.at.Pass > 0 {
-		j.phases = append(j.phases, j.phase())
+		j.phases = append(j.phases, j.phase(j.process.Progress()))
 	}
 	j.at.Adaptive, j.at.Began, j.at.Train = j.at.Pass, j.elapsed(), 0
-	slog.Info("phase begins", "phase", sampler.Production)
+	switch mix := j.c.Production.Mix; mix {
+	case config.SameMix:
+	case config.AutomaticMix:
+		slog.Info("phase begins", "phase", sampler.Tuning)
+		j.at.enter(tuning)
+		return nil
+	default:
+		var err error
+		if j.at.Mix, err = config.ParseMix(mix); err != nil {
+			return fmt.Errorf("production.mix: %w", err)
+		}
+	}
+	return j.beginProduction()
+}
+
+// shapeHistogram tells an engine which histogram production is to have.
+func (j *job) shapeHistogram(e *sampler.Engine) {
 	if j.c.Production.Histogram == config.LowHistogram {
-		j.engine.SetHistogram(j.engine.LowHistogram())
+		e.SetHistogram(e.LowHistogram())
+	}
+}
+
+// beginProduction begins production with the burn-in.
+func (j *job) beginProduction() error {
+	j.at.Began = j.elapsed()
+	slog.Info("phase begins", "phase", sampler.Production)
+	if j.engine != nil {
+		j.shapeHistogram(j.engine)
+		j.setMix()
 	}
 	j.process.Produce()
 	if j.engine == nil {
@@ -176,9 +204,15 @@ func (j *job) beginProduction() error {
 	return nil
 }
 
-// phase is the record of the present phase.
-func (j *job) phase() PhaseSummary {
-	p := j.process.Progress()
+// setMix gives the engine the mix of moves of production.
+func (j *job) setMix() {
+	if m := j.at.Mix; m != (config.Mix{}) {
+		j.engine.SetMix(m.Sweeps, m.Trials)
+	}
+}
+
+// phase is the record of the present phase, which has come as far as p says.
+func (j *job) phase(p sampler.Progress) PhaseSummary {
 	s := PhaseSummary{
 		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Flatness: p.Flatness, Levels: p.Levels, RoundTrips: p.RoundTrips,
 		Moves: map[string]MoveSummary{},
@@ -196,8 +230,7 @@ func (j *job) phase() PhaseSummary {
 }
 
 // observe reports a pass to metrics and observer.
-func (j *job) observe(done float64) {
-	p := j.process.Progress()
+func (j *job) observe(p sampler.Progress, done float64) {
 	j.metrics.Progress(p)
 	if j.o.Observe != nil {
 		j.o.Observe.Pass(p, done)

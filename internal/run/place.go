@@ -13,6 +13,7 @@ type stage string
 // The stages, in their order. The last one ends with the run.
 const (
 	adapting  stage = "adaptation"
+	tuning    stage = "tuning"  // looks for production's mix of moves
 	burningIn stage = "burn-in" // production's beginning, thrown away
 	producing stage = "production"
 )
@@ -26,6 +27,8 @@ type place struct {
 	Began    time.Duration // time of the run at which the phase began
 	Train    time.Duration // of the phase spent on training
 	Cut      bool          // run.max_time ended the phase of adaptation
+	Mix      config.Mix    // of production; zero before, and where it stays the same
+	Planned  int64         // passes of production that take as long as the adaptation, where the mix was looked for
 }
 
 // enter begins a stage.
@@ -44,6 +47,8 @@ func (j *job) planned() int64 {
 	case (j.at.Cut || j.c.Run.Method == config.CanonicalMethod) && j.c.Run.MaxTime > 0:
 		// What is missing in the weights is made up for by longer counting.
 		return endless
+	case j.at.Planned > 0:
+		return j.at.Planned
 	}
 	return j.at.Adaptive
 }

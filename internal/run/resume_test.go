@@ -64,6 +64,7 @@ func TestMetamorphic(t *testing.T) {
 		"microcanonical": {3, []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "neural.trials=2", "production.histogram=low"}},
 		"conv":           {2, []string{"model.architecture=conv", "model.width=6", "model.depth=1"}},
 		"shifts":         {3, []string{"model.energy_weight=30", "neural.shift=6", "production.passes=150"}},
+		"mix":            {2, []string{"production.mix=3:2"}},
 		"multicanonical": {2, []string{"run.method=multicanonical"}},
 	} {
 		t.Run(name, func(t *testing.T) { metamorphic(t, c.trials, append(brief[:len(brief):len(brief)], c.settings...)) })

@@ -75,6 +75,7 @@ type job struct {
 	fs      disk.FS
 	system  lattice.System
 	process process         // engine or global
+	options sampler.Options // of the engine
 	engine  *sampler.Engine // nil in sampling by a network's draws alone
 	global  *sampler.Global // nil in all other methods
 	network *network        // nil without neural moves
@@ -87,7 +88,9 @@ type job struct {
 	phases      []PhaseSummary // that are over
 	checkpoints checkpointer
 	resumptions []Resumption
-	interrupted error // why the run ended before its time
+	tuner       *tuner         // in the stage of that name
+	tuning      *TuningSummary // once production's mix of moves is chosen, if it was looked for
+	interrupted error          // why the run ended before its time
 }
 
 // Run performs a run, or the rest of one, and returns its summary. When ctx is
@@ -226,6 +229,7 @@ func (j *job) newEngine(workers int) (err error) {
 		o.Partial, o.Across, o.Trials = j.network.partial(), j.c.Neural.Across, j.c.Neural.Trials
 		o.Shift = j.c.Neural.Shift
 	}
+	j.options = o
 	if j.engine, err = sampler.New(o); err != nil {
 		return err
 	}

@@ -18,7 +18,9 @@ type Summary struct {
 	Walkers int     `json:"walkers"`
 	Seconds float64 `json:"seconds"` // wall-clock time
 
-	Phases  []PhaseSummary  `json:"phases"`
+	Phases []PhaseSummary `json:"phases"`
+	// Tuning tells how production's mix of moves was chosen, if it was looked for.
+	Tuning  *TuningSummary  `json:"tuning,omitempty"`
 	Network *NetworkSummary `json:"network,omitempty"`
 	Levels  LevelSummary    `json:"levels"`
 	// GroundState compares ln g(E_min) with the known degeneracy, ln q; nil where that is
@@ -159,7 +161,7 @@ func (j *job) summarise(r *result) *Summary {
 	s := &Summary{
 		Version: j.o.Version, System: j.system.String(), Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers,
 		Seconds: j.elapsed().Seconds(), Resumptions: j.resumptions, Checkpoints: j.checkpoints.summary,
-		Phases: j.phases, Exact: r.difference, Windows: r.windows, Inverse: j.compareInverse(r), Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
+		Phases: j.phases, Tuning: j.tuning, Exact: r.difference, Windows: r.windows, Inverse: j.compareInverse(r), Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition, Folder: j.folder,
 		Levels: LevelSummary{
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),

@@ -1,0 +1,144 @@
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/run"
+	"neuralwl/sampler"
+	"neuralwl/trainer"
+)
+
+// phases are the names of a run's phases.
+func phases(s *run.Summary) (names []sampler.Phase) {
+	for _, p := range s.Phases {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// TestAutomaticMix chooses the mix of production by measurement: the run ends converged and
+// right, says what it chose, and is repeated digit by digit by the settings that it names,
+// with another number of workers. The network cannot pay on this lattice, and is left out;
+// in windows it may, as more passes are more exchanges.
+func TestAutomaticMix(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"wang-landau":    {"production.passes=0"},
+		"microcanonical": {"run.method=multicanonical", "run.moves=[local, neural]", "production.passes=2000", "model.architecture=microcanonical", "model.width=8", "model.window=3", "production.histogram=low"},
+		"windows":        {"production.passes=2000", "windows.count=2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := captureLog(t, 0)
+			folder := t.TempDir()
+			s := perform(t, filepath.Join(folder, "run"), append(settings, "production.mix=automatic")...)
+			if s.Exact == nil || s.Exact.RMS > 0.1 || !s.Verdict.Converged {
+				t.Errorf("exact %+v, verdict %+v", s.Exact, s.Verdict)
+			}
+			m := s.Tuning
+			if m == nil || len(phases(s)) != 3 || s.Phases[1].Name != sampler.Tuning {
+				t.Fatalf("tuning %+v, phases %v", m, phases(s))
+			}
+			if !strings.Contains(log.String(), "chosen for production") || !strings.Contains(log.String(), "mix="+m.Mix) {
+				t.Errorf("the log does not tell the choice of %s:\n%s", m.Mix, log)
+			}
+			mix, err := config.ParseMix(m.Mix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name != "windows" && mix != (config.Mix{Sweeps: 2}) || strings.Contains(m.Reason, "does not pay") != (mix.Trials == 0) {
+				t.Errorf("the wrong choice: %+v", m)
+			}
+			moves := s.Phases[2].Moves
+			if passes, n := s.Phases[2].Passes, int64(64); moves["neural"].Trials != passes*n*int64(mix.Trials) || moves["local"].Trials != passes*n*16*int64(mix.Sweeps) {
+				t.Errorf("mix %v in %d passes of production: %+v", mix, passes, moves)
+			}
+			if i := slices.IndexFunc(m.Measured, func(x run.MixSummary) bool { return x.Mix == m.Mix }); i < 0 || len(m.Measured) < 3 || m.Measured[i].RoundTrips == 0 {
+				t.Errorf("measured %+v", m.Measured)
+			}
+			again := append(slices.Clone(settings), "run.workers=3")
+			for _, setting := range strings.Split(m.Repeat, "--set ") {
+				if setting = strings.TrimSpace(setting); setting != "" {
+					again = append(again, setting)
+				}
+			}
+			repeated := perform(t, filepath.Join(folder, "again"), again...)
+			if !bytes.Equal(read(t, folder, "run", run.DensityFile), read(t, folder, "again", run.DensityFile)) {
+				t.Errorf("%s gives another dos.csv", m.Repeat)
+			}
+			if repeated.Tuning != nil || len(repeated.Phases) != 2 {
+				t.Errorf("the repeated run looked for the mix again: %+v", repeated.Tuning)
+			}
+		})
+	}
+}
+
+// stopIn ends a run after some passes of a phase.
+type stopIn struct {
+	phase  sampler.Phase
+	after  int
+	cancel context.CancelCauseFunc
+}
+
+func (s *stopIn) Pass(p sampler.Progress, _ float64) {
+	if p.Phase == s.phase {
+		if s.after--; s.after == 0 {
+			s.cancel(errors.New("stopped by the test"))
+		}
+	}
+}
+func (s *stopIn) Step(trainer.StepInfo) {}
+func (s *stopIn) Close(bool)            {}
+
+// TestTuningResumed stops a run in every stage of the search for a mix: interrupted in it,
+// the run has the results of the adaptation, and looks for the mix anew when it goes on; once
+// found, the mix stays. The whole is the run that its settings repeat.
+func TestTuningResumed(t *testing.T) {
+	captureLog(t, 0)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "run")
+	settings := append(brief[:len(brief):len(brief)], "production.mix=automatic", "trainer.export_every=0")
+	var s *run.Summary
+	stops := []stopIn{{sampler.WangLandau, 5, nil}, {sampler.Tuning, 1, nil}, {sampler.Tuning, 3, nil}, {sampler.Production, 7, nil}, {"", 0, nil}}
+	for i, stop := range stops {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		stop.cancel = cancel
+		var err error
+		if s, err = run.Run(ctx, run.Options{Config: load(t, settings...), Folder: path, Resume: i > 0, Observe: &stop}); err != nil {
+			t.Fatal(err)
+		}
+		cancel(nil)
+		if stopped := stop.phase != ""; stopped != (s.Interrupted != "") {
+			t.Fatalf("stopped in %s: %+v", stop.phase, s)
+		}
+		if chosen := i > 2; chosen != (s.Tuning != nil) {
+			t.Errorf("stopped in %s, the choice is %+v", stop.phase, s.Tuning)
+		}
+		if want := []int{1, 1, 1, 3, 3}[i]; len(s.Phases) != want {
+			t.Errorf("stopped in %s with the phases %v", stop.phase, phases(s))
+		}
+	}
+	for i, want := range []string{"adaptation", "tuning", "tuning", "production"} {
+		if s.Resumptions[i].Stage != want {
+			t.Errorf("resumption %d in the stage %s, want %s", i, s.Resumptions[i].Stage, want)
+		}
+	}
+	checks, err := run.Verify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range checks {
+		if !c.Passed {
+			t.Errorf("%s: %s", c.Name, c.Detail)
+		}
+	}
+	perform(t, filepath.Join(folder, "again"), append(brief[:len(brief):len(brief)], "production.mix="+s.Tuning.Mix)...)
+	if !bytes.Equal(read(t, path, run.DensityFile), read(t, folder, "again", run.DensityFile)) {
+		t.Errorf("dos.csv of the run that was interrupted is not that of %s", s.Tuning.Repeat)
+	}
+}
