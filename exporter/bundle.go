@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -57,6 +58,15 @@ func NewBundle(name string, m models.Model, s models.System, h models.Hyperparam
 		}
 	}
 	return b, nil
+}
+
+// NewUntrained is NewBundle for a network that begins with weights drawn from r.
+func NewUntrained(name, architecture string, s models.System, h models.Hyperparameters, r *rand.Rand) (*Bundle, error) {
+	m, err := models.New(architecture, s, h)
+	if err != nil {
+		return nil, err
+	}
+	return NewBundle(name, m, s, h, m.Initial(r))
 }
 
 // parts lists the models of the bundle by file name.

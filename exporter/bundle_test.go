@@ -43,11 +43,7 @@ func newShifted(t testing.TB, s models.System) *exporter.Bundle {
 
 func makeBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	m, err := models.New(architecture, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewBundle("tiny", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	b, err := exporter.NewUntrained("tiny", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,6 +278,7 @@ func TestTargetedBundle(t *testing.T) {
 		{`"window": 2`, `"window": -1`, "window = -1"},
 		{`"window": 2`, `"window": 25`, "window = 25"},
 		{`"energy"`, `"state"`, `no input "condition"`},
+		{`"energy"`, `"state", "energy"`, "aims at an energy does so whatever the state is"},
 	} {
 		folder := save(t, b, t.TempDir())
 		rewrite(t, folder, exporter.CardFile, false, func(d []byte) []byte { return bytes.Replace(d, []byte(c.old), []byte(c.new), 1) })
@@ -440,11 +437,7 @@ func TestIndependentReader(t *testing.T) {
 	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
 	for _, s := range []models.System{{Q: 2, Lx: 3, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
 		check := func(architecture string, h models.Hyperparameters) {
-			m, err := models.New(architecture, s, h)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := exporter.NewBundle(architecture, m, s, h, m.Initial(rand.New(rand.NewPCG(3, 4))))
+			b, err := exporter.NewUntrained(architecture, architecture, s, h, rand.New(rand.NewPCG(3, 4)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -109,6 +109,9 @@ func parseCard(data []byte) (*Card, error) {
 			fault("condition %q, this program supplies %q, %q and %q", condition, ConditionState, ConditionShift, ConditionEnergy)
 		}
 	}
+	if c.TakesState() && c.TakesEnergy() {
+		fault("conditions %q, a network that aims at an energy does so whatever the state is", c.Conditions)
+	}
 	if c.TakesShift() && (!c.TakesState() || c.TakesEnergy()) {
 		fault("conditions %q, a shift goes with a state and without an energy", c.Conditions)
 	}

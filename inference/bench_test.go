@@ -26,11 +26,7 @@ func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporte
 	case h.Width > 0:
 		architecture = models.Microcanonical
 	}
-	m, err := models.New(architecture, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}

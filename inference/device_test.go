@@ -98,11 +98,7 @@ func TestLateIsAnError(t *testing.T) {
 // deviceBundle is a small network of an architecture.
 func deviceBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	m, err := models.New(architecture, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,15 +18,6 @@ func kinds(encoder, decoder string) models.Hyperparameters {
 	}
 }
 
-func newAutoencoder(t testing.TB, s models.System, h models.Hyperparameters) models.Model {
-	t.Helper()
-	m, err := models.New(models.Autoencoder, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // TestAutoencoderKinds compares the derivatives by every weight with difference quotients,
 // and adds up q over all configurations, given each of some, for autoencoders with
 // convolutions.
@@ -36,11 +27,11 @@ func TestAutoencoderKinds(t *testing.T) {
 	} {
 		t.Run(kind[0]+" and "+kind[1], func(t *testing.T) {
 			s := models.System{Q: 2, Lx: 3, Ly: 4}
-			m := newAutoencoder(t, s, kinds(kind[0], kind[1]))
+			m := newModel(t, models.Autoencoder, s, kinds(kind[0], kind[1]))
 			gradientByElement(t, s, m)
 
 			s = models.System{Q: 2, Lx: 3, Ly: 3}
-			m = newAutoencoder(t, s, kinds(kind[0], kind[1]))
+			m = newModel(t, models.Autoencoder, s, kinds(kind[0], kind[1]))
 			model := encode(t, m.LogProb, loudWeights(t, m))
 			const count = 1 << 9
 			states := make([]int32, count*9)
@@ -78,9 +69,9 @@ func TestAutoencoderKinds(t *testing.T) {
 // with convolutions on both sides.
 func TestAutoencoderFitsEverySize(t *testing.T) {
 	h := kinds(models.Convolutional, models.Convolutional)
-	weights := loudWeights(t, newAutoencoder(t, models.System{Q: 3, Lx: 3, Ly: 4}, h))
+	weights := loudWeights(t, newModel(t, models.Autoencoder, models.System{Q: 3, Lx: 3, Ly: 4}, h))
 	for _, s := range []models.System{{Q: 3, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}} {
-		m := newAutoencoder(t, s, h)
+		m := newModel(t, models.Autoencoder, s, h)
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)
 		}
@@ -94,7 +85,7 @@ func TestAutoencoderFitsEverySize(t *testing.T) {
 // for all cells: translations of the state shown by the width of a cell change nothing.
 func TestAutoencoderIsPeriodic(t *testing.T) {
 	s, h := models.System{Q: 3, Lx: 8, Ly: 12}, kinds(models.Convolutional, models.Convolutional)
-	m := newAutoencoder(t, s, h)
+	m := newModel(t, models.Autoencoder, s, h)
 	weights := loudWeights(t, m)
 	w := weights["latent.weight"].Float32s()
 	for i := range w {

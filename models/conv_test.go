@@ -11,15 +11,6 @@ import (
 	"neuralwl/models/graph"
 )
 
-func newConv(t testing.TB, s models.System, h models.Hyperparameters) models.Model {
-	t.Helper()
-	m, err := models.New(models.Conv, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // TestConvByTheBook compares the three graphs, site by site, with a plain program that
 // knows a network's definition and nothing of how the graphs go about it.
 func TestConvByTheBook(t *testing.T) {
@@ -34,7 +25,7 @@ func TestConvByTheBook(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.s, c.h.Kernel), func(t *testing.T) {
 			s := c.s
-			m := newConv(t, s, c.h)
+			m := newModel(t, models.Conv, s, c.h)
 			weights := loudWeights(t, m)
 			book := convBook{book{s, weights, c.h.Width, c.h.Floor}, c.h}
 			n, count := s.Sites(), 5
@@ -43,37 +34,7 @@ func TestConvByTheBook(t *testing.T) {
 			// Sampling: the same colours, and ln q of those from start on.
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Uniform: uniform}
 			model := encode(t, m.Propose, weights)
-			exact, single := evaluate(t, model, inputs), execute(t, model, inputs)
-			span := 0.0
-			for k := range count {
-				var placed []int32
-				want := 0.0
-				for i := range n {
-					p := book.conditional(placed)
-					c := state.Int32s()[k*n+i]
-					if i >= int(start.Int32s()[k]) {
-						c = 0
-						for sum := p[0]; float64(uniform.Float32s()[k*n+i]) >= sum; sum += p[c] {
-							c++
-						}
-						want += math.Log(p[c])
-					}
-					span = max(span, math.Abs(math.Log(p[0]/p[1])))
-					placed = append(placed, c)
-				}
-				for i, c := range placed {
-					for name, got := range map[string]graph.Tensor{"exact": exact[models.Proposal], "runtime": single[models.Proposal]} {
-						if got.Int32s()[k*n+i] != c {
-							t.Fatalf("%s, walker %d: site %d of the proposal has colour %d, by the book %d", name, k, i, got.Int32s()[k*n+i], c)
-						}
-					}
-				}
-				near(t, "ln q of a proposal", exact[models.LogQ].Float64s()[k], want, 1e-5)
-				near(t, "ln q of a proposal by the runtime", float64(single[models.LogQ].Float32s()[k]), want, 5e-5)
-			}
-			if span < 0.5 {
-				t.Errorf("ln of the ratio of two probabilities is at most %v, the network says nothing and the test shows little", span)
-			}
+			sampledByTheBook(t, model, inputs, func(_ int, placed []int32) []float64 { return book.conditional(placed) })
 
 			// Evaluation, with every start: the differences are single sites.
 			model = encode(t, m.LogProb, weights)
@@ -253,13 +214,13 @@ func (b convBook) place(x, y int) []float64 {
 // difference quotient of the loss, in double precision.
 func TestConvGradient(t *testing.T) {
 	s := models.System{Q: 3, Lx: 3, Ly: 4}
-	gradientByElement(t, s, newConv(t, s, models.Hyperparameters{Width: 2, Depth: 2, Kernel: 3, Floor: 1e-2}))
+	gradientByElement(t, s, newModel(t, models.Conv, s, models.Hyperparameters{Width: 2, Depth: 2, Kernel: 3, Floor: 1e-2}))
 }
 
 // TestConvNormalised adds up q over all configurations.
 func TestConvNormalised(t *testing.T) {
 	s := models.System{Q: 2, Lx: 3, Ly: 3}
-	m := newConv(t, s, models.Hyperparameters{Width: 5, Depth: 2, Kernel: 5, Floor: 1e-2})
+	m := newModel(t, models.Conv, s, models.Hyperparameters{Width: 5, Depth: 2, Kernel: 5, Floor: 1e-2})
 	const count = 1 << 9
 	states := make([]int32, count*9)
 	for k := range count {
@@ -302,9 +263,9 @@ func TestConvFaults(t *testing.T) {
 // TestConvWeightsFitEverySize finds the same names and shapes for all sizes.
 func TestConvWeightsFitEverySize(t *testing.T) {
 	h := models.Hyperparameters{Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2}
-	weights := loudWeights(t, newConv(t, models.System{Q: 3, Lx: 3, Ly: 4}, h))
+	weights := loudWeights(t, newModel(t, models.Conv, models.System{Q: 3, Lx: 3, Ly: 4}, h))
 	for _, s := range []models.System{{Q: 3, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}, {Q: 3, Lx: 32, Ly: 32}} {
-		m := newConv(t, s, h)
+		m := newModel(t, models.Conv, s, h)
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)
 		}

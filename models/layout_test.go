@@ -23,10 +23,7 @@ func TestLayouts(t *testing.T) {
 	s := models.System{Q: 3, Lx: 6, Ly: 4}
 	for architecture, h := range layoutHyper {
 		t.Run(architecture, func(t *testing.T) {
-			m, err := models.New(architecture, s, h)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, architecture, s, h)
 			weights := loudWeights(t, m)
 			state, start, energy, uniform := walkers(s, 12)
 			// evaluated evaluates a graph on those of the inputs that it has.
@@ -110,10 +107,7 @@ var cudaKernels = func() map[string][]graph.DType {
 func TestCUDAKernels(t *testing.T) {
 	s := models.System{Q: 3, Lx: 6, Ly: 4}
 	for architecture, h := range layoutHyper {
-		m, err := models.New(architecture, s, h)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := newModel(t, architecture, s, h)
 		builds := []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient}
 		if m, ok := m.(models.AtOnce); ok {
 			builds = append(builds, func() (*graph.Graph, error) { return m.LogProbAtOnce(6) })

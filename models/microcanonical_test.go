@@ -31,9 +31,9 @@ func loudWeights(t testing.TB, m models.Model) map[string]graph.Tensor {
 	return weights
 }
 
-func newMicrocanonical(t testing.TB, s models.System, h models.Hyperparameters) models.Model {
+func newModel(t testing.TB, architecture string, s models.System, h models.Hyperparameters) models.Model {
 	t.Helper()
-	m, err := models.New("microcanonical", s, h)
+	m, err := models.New(architecture, s, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +93,45 @@ func walkers(s models.System, n int) (state, start, energy, uniform graph.Tensor
 	return graph.Int32s(states, n, s.Sites()), graph.Int32s(starts, n), graph.Float32s(energies, n), graph.Float32s(uniforms, n, s.Sites())
 }
 
+// sampledByTheBook compares the proposals of a graph with colours drawn one after another from
+// their conditional probabilities, given those placed for walker k.
+func sampledByTheBook(t *testing.T, model *onnxpb.ModelProto, inputs map[string]graph.Tensor, conditional func(k int, placed []int32) []float64) {
+	t.Helper()
+	state, start, uniform := inputs[models.State], inputs[models.Start].Int32s(), inputs[models.Uniform].Float32s()
+	count, n := state.Shape[0], state.Shape[1]
+	exact, single := evaluate(t, model, inputs), execute(t, model, inputs)
+	span := 0.0
+	for k := range count {
+		placed := make([]int32, 0, n)
+		want := 0.0
+		for i := range n {
+			p := conditional(k, placed)
+			c := state.Int32s()[k*n+i]
+			if i >= int(start[k]) {
+				c = 0
+				for sum := p[0]; float64(uniform[k*n+i]) >= sum; sum += p[c] {
+					c++
+				}
+				want += math.Log(p[c])
+			}
+			span = max(span, math.Abs(math.Log(p[0]/p[1])))
+			placed = append(placed, c)
+		}
+		for i, c := range placed {
+			for name, got := range map[string]graph.Tensor{"exact": exact[models.Proposal], "runtime": single[models.Proposal]} {
+				if got.Int32s()[k*n+i] != c {
+					t.Fatalf("%s, walker %d: site %d of the proposal has colour %d, by the book %d", name, k, i, got.Int32s()[k*n+i], c)
+				}
+			}
+		}
+		near(t, "ln q of a proposal", exact[models.LogQ].Float64s()[k], want, 1e-5)
+		near(t, "ln q of a proposal by the runtime", float64(single[models.LogQ].Float32s()[k]), want, 5e-5)
+	}
+	if span < 0.5 {
+		t.Errorf("ln of the ratio of two probabilities is at most %v, the network says nothing and the test shows little", span)
+	}
+}
+
 var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
 
 // TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
@@ -101,7 +140,7 @@ var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
 func TestMicrocanonicalByTheBook(t *testing.T) {
 	for _, s := range []models.System{{Q: 3, Lx: 4, Ly: 5}, {Q: 4, Lx: 3, Ly: 3}, {Q: 2, Lx: 11, Ly: 11}, {Q: 10, Lx: 8, Ly: 8}} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
-			m := newMicrocanonical(t, s, tinyHyper)
+			m := newModel(t, models.Microcanonical, s, tinyHyper)
 			weights := loudWeights(t, m)
 			book := book{s, weights, tinyHyper.Width, tinyHyper.Floor}
 			n, count := s.Sites(), 6
@@ -110,38 +149,9 @@ func TestMicrocanonicalByTheBook(t *testing.T) {
 			// Sampling: the same colours, and ln q of those from start on.
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy, models.Uniform: uniform}
 			model := encode(t, m.Propose, weights)
-			exact, single := evaluate(t, model, inputs), execute(t, model, inputs)
-			span := 0.0
-			for k := range count {
-				placed := make([]int32, 0, n)
-				want := 0.0
-				first := int(start.Int32s()[k])
-				for i := range n {
-					p := book.conditional(placed, -float64(energy.Float32s()[k]))
-					c := state.Int32s()[k*n+i]
-					if i >= first {
-						c = 0
-						for sum := p[0]; float64(uniform.Float32s()[k*n+i]) >= sum; sum += p[c] {
-							c++
-						}
-						want += math.Log(p[c])
-					}
-					span = max(span, math.Abs(math.Log(p[0]/p[1])))
-					placed = append(placed, c)
-				}
-				for i, c := range placed {
-					for name, got := range map[string]graph.Tensor{"exact": exact[models.Proposal], "runtime": single[models.Proposal]} {
-						if got.Int32s()[k*n+i] != c {
-							t.Fatalf("%s, walker %d: site %d of the proposal has colour %d, by the book %d", name, k, i, got.Int32s()[k*n+i], c)
-						}
-					}
-				}
-				near(t, "ln q of a proposal", exact[models.LogQ].Float64s()[k], want, 1e-5)
-				near(t, "ln q of a proposal by the runtime", float64(single[models.LogQ].Float32s()[k]), want, 5e-5)
-			}
-			if span < 0.5 {
-				t.Errorf("ln of the ratio of two probabilities is at most %v, the network says nothing and the test shows little", span)
-			}
+			sampledByTheBook(t, model, inputs, func(k int, placed []int32) []float64 {
+				return book.conditional(placed, -float64(energy.Float32s()[k]))
+			})
 
 			// Evaluation, with every start: the differences are single sites.
 			for k := range count {
@@ -337,7 +347,7 @@ func silu(v []float64) []float64 {
 // with a difference quotient of the loss, in double precision.
 func TestMicrocanonicalGradient(t *testing.T) {
 	s := models.System{Q: 3, Lx: 3, Ly: 4}
-	gradientByElement(t, s, newMicrocanonical(t, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
+	gradientByElement(t, s, newModel(t, models.Microcanonical, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
 }
 
 func gradientByElement(t *testing.T, s models.System, m models.Model) {
@@ -386,7 +396,7 @@ func gradientByElement(t *testing.T, s models.System, m models.Model) {
 // TestMicrocanonicalNormalised adds up q over all configurations.
 func TestMicrocanonicalNormalised(t *testing.T) {
 	s := models.System{Q: 2, Lx: 3, Ly: 3}
-	m := newMicrocanonical(t, s, tinyHyper)
+	m := newModel(t, models.Microcanonical, s, tinyHyper)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	const count = 1 << 9
 	states, energies := make([]int32, count*9), make([]float32, count)
@@ -420,7 +430,7 @@ func TestMicrocanonicalNormalised(t *testing.T) {
 // it is, up to the order of sums.
 func TestMicrocanonicalColours(t *testing.T) {
 	s := models.System{Q: 5, Lx: 6, Ly: 4}
-	m := newMicrocanonical(t, s, tinyHyper)
+	m := newModel(t, models.Microcanonical, s, tinyHyper)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	state, start, energy, _ := walkers(s, 40)
 	inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy}
@@ -455,10 +465,10 @@ func TestMicrocanonicalFaults(t *testing.T) {
 // TestMicrocanonicalWeightsFitEverySystem finds the same names and shapes for all
 // sizes and numbers of colours.
 func TestMicrocanonicalWeightsFitEverySystem(t *testing.T) {
-	small := newMicrocanonical(t, models.System{Q: 2, Lx: 3, Ly: 4}, tinyHyper)
+	small := newModel(t, models.Microcanonical, models.System{Q: 2, Lx: 3, Ly: 4}, tinyHyper)
 	weights := loudWeights(t, small)
 	for _, s := range []models.System{{Q: 10, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}, {Q: 2, Lx: 32, Ly: 32}} {
-		m := newMicrocanonical(t, s, tinyHyper)
+		m := newModel(t, models.Microcanonical, s, tinyHyper)
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)
 		}

@@ -7,7 +7,7 @@
 // number of walkers. What it is conditioned on, its Conditions, are some of the
 // configuration s that a move starts from, a shift d by which the energy of s' should
 // differ from that of s, and a target energy E*, both in units of J. A shift goes with a
-// state and without an energy. Whatever q makes of d, the move from s with d and that from
+// state, and neither goes with an energy. Whatever q makes of d, the move from s with d and that from
 // s' with -d belong together.
 //
 //	propose   in   state    int32[M,N]    s; optional without the condition state,

@@ -183,17 +183,9 @@ func (g *Global) adapt(b *Batch) error {
 		g.lnG[level] += share * g.schedule.lnF
 		g.hist[level] += share
 	}
-	least := math.Inf(1)
-	for level, seen := range g.seen {
-		if seen {
-			least = min(least, g.lnG[level])
-		}
-	}
-	for level, seen := range g.seen {
-		if seen {
-			g.lnG[level] -= least
-		}
-		if x := g.lnG[level]; math.IsNaN(x) || math.IsInf(x, 0) {
+	shiftToZero(g.lnG, g.seen)
+	for level, x := range g.lnG {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return fmt.Errorf("%s pass %d: ln g of level %d is %v; please report this with the seed %d", g.phase, g.passes, level, x, g.o.Seed)
 		}
 	}

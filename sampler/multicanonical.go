@@ -76,7 +76,7 @@ func (r *recursion) correct(w *weights) {
 		a, before = b, old
 		w.lnG[b] = lnG
 	}
-	w.shift()
+	shiftToZero(w.lnG, w.seen)
 	w.fillUnseen()
 }
 

@@ -133,7 +133,7 @@ func (w *weights) apply(trials int64) (found []int, ended bool) {
 	if w.recursion != nil {
 		ended = w.recursion.step(w, w.waiting, w.state.discovered)
 	} else {
-		w.shift()
+		shiftToZero(w.lnG, w.seen)
 		ended = w.schedule.step(w.waiting, w.state)
 	}
 	w.waiting = 0
@@ -161,19 +161,19 @@ func (w *weights) sumUp() {
 	}
 }
 
-// shift shifts ln g so that its least value over the levels seen is 0, which is also its
-// value at all others: a level that is found late starts from the least known one, not
+// shiftToZero shifts ln g so that its least value over the levels seen is 0, which is also
+// its value at all others: a level that is found late starts from the least known one, not
 // from far below.
-func (w *weights) shift() {
+func shiftToZero(lnG []float64, seen []bool) {
 	least := math.Inf(1)
-	for b, seen := range w.seen {
-		if seen {
-			least = min(least, w.lnG[b])
+	for b, s := range seen {
+		if s {
+			least = min(least, lnG[b])
 		}
 	}
-	for b, seen := range w.seen {
-		if seen {
-			w.lnG[b] -= least
+	for b, s := range seen {
+		if s {
+			lnG[b] -= least
 		}
 	}
 }

@@ -43,11 +43,7 @@ func TestLearningTargets(t *testing.T) {
 		mean += x / float64(len(counts.Energies))
 	}
 	h := models.Hyperparameters{Width: 16, Floor: 1e-4, Window: 2}
-	m, err := models.New("microcanonical", s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	b, err := exporter.NewUntrained("test", "microcanonical", s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,7 @@ import (
 // newBundle makes a bundle with random weights.
 func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	m, err := models.New("autoencoder", s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	b, err := exporter.NewUntrained("test", "autoencoder", s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}

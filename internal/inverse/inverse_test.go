@@ -20,11 +20,7 @@ func bundle(t *testing.T, architecture string, s models.System, h models.Hyperpa
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
 	}
-	m, err := models.New(architecture, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(rand.New(rand.NewPCG(1, 2))))
+	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}

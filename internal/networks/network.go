@@ -104,13 +104,9 @@ func load(c *config.Config) (*exporter.Bundle, error) {
 // build makes a new bundle with random weights.
 func build(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
 	s := System(c)
-	m, err := models.New(architecture, s, h)
-	if err != nil {
-		return nil, err
-	}
 	name := fmt.Sprintf("%s-%s-q%d-%dx%d", architecture, config.Potts, s.Q, s.Lx, s.Ly)
 	r := rand.New(sampler.Stream(c.Run.Seed, sampler.WeightStream, 0))
-	return exporter.NewBundle(name, m, s, h, m.Initial(r))
+	return exporter.NewUntrained(name, architecture, s, h, r)
 }
 
 // transfer gives b the weights and the training record of another bundle.

@@ -128,14 +128,8 @@ func TestTuningResumed(t *testing.T) {
 			t.Errorf("resumption %d in the stage %s, want %s", i, s.Resumptions[i].Stage, want)
 		}
 	}
-	checks, err := run.Verify(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range checks {
-		if !c.Passed {
-			t.Errorf("%s: %s", c.Name, c.Detail)
-		}
+	if failed, _ := failures(t, path); len(failed) > 0 {
+		t.Errorf("verify: %+v", failed)
 	}
 	perform(t, filepath.Join(folder, "again"), append(brief[:len(brief):len(brief)], "production.mix="+s.Tuning.Mix)...)
 	if !bytes.Equal(read(t, path, run.DensityFile), read(t, folder, "again", run.DensityFile)) {
