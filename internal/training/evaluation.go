@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -18,8 +19,10 @@ import (
 // have the energy that they are said to aim at.
 type Evaluation struct {
 	Size string // of the lattice
-	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states of a flat histogram and
-	// targets within w of them; see exporter.Training.
+	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states that are equally frequent
+	// at each level and targets within w of them; see exporter.Training. Walkers' states
+	// count with the weight that makes them so. The errors are from a jackknife over the
+	// walkers; that of ln g is part of them.
 	KL, KLError float64
 	// Acceptance of proposals with targets anywhere, from such states.
 	Acceptance, AcceptanceError float64
@@ -55,11 +58,7 @@ func (r *course) evaluate(ctx context.Context) (_ *Evaluation, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	lnG, err := r.lnG()
-	if err != nil {
-		return nil, err
-	}
-	m := newMeter(r, lnG, p.Batch())
+	m := newMeter(r, p.Batch())
 	for round := range evaluationRounds {
 		r.s.observe("evaluation", float64(round)/evaluationRounds, trainer.StepInfo{})
 		if err := r.engine.Pass(ctx); err != nil {
@@ -72,163 +71,204 @@ func (r *course) evaluate(ctx context.Context) (_ *Evaluation, err error) {
 		if err := p.LogProb(ctx); err != nil {
 			return nil, err
 		}
-		m.count()
+		m.take()
 	}
-	return m.result(), nil
+	return m.result()
 }
 
-// lnG is ln g by level from the walkers' histogram so far, normalised, NaN at levels
-// not visited.
-func (r *course) lnG() ([]float64, error) {
-	w := r.engine.Samples().Windows[0]
-	energy := make([]float64, r.system.Levels())
-	for b := range energy {
-		energy[b] = r.system.Energy(b)
-	}
-	d, err := dos.FromHistograms(energy, w.LnWeight, w.Blocks, r.system.LnStates())
-	if err != nil {
-		return nil, err
-	}
-	return r.levels(d.Density)
+// trial is a walker's state, or rather its level, and a proposal; targets are levels, and
+// those of a network that does not aim at energies are the levels themselves.
+type trial struct {
+	walker           int
+	from, to         int
+	own, aim         int     // targets of the state and of the proposal
+	forward, reverse float64 // ln q of the proposal and of the state
 }
 
 // meter measures one batch after the other.
 type meter struct {
 	course *course
-	lnG    []float64
 	batch  *sampler.Batch
 	aiming bool // the network takes an energy
-	within int  // w in levels
+	within int  // w in levels, all if it does not
 	r      *rand.Rand
-	levels []int // of the states
-	aims   []int
-	own    []int // targets of the states
-
-	kl, accepted     moments
-	hits, proposals  float64
-	states           []moments // of the KL, by level
-	aimed            []moments // of the ln weight of those that hit, by level
-	tried            []int     // proposals by level
-	weights, squares []float64 // sums of the weights by level
+	round  []trial // of the walkers, from fill to take
+	trials []trial
 }
 
-func newMeter(c *course, lnG []float64, b *sampler.Batch) *meter {
-	n := len(lnG)
-	aiming, within := c.bundle.Card.TakesEnergy(), b.Tolerance
-	if !aiming {
-		within = n
+func newMeter(c *course, b *sampler.Batch) *meter {
+	m := &meter{
+		course: c, batch: b, aiming: c.bundle.Card.TakesEnergy(), within: b.Tolerance,
+		r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)), round: make([]trial, b.Walkers),
 	}
-	return &meter{
-		course: c, lnG: lnG, batch: b, aiming: aiming, within: within, r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)),
-		levels: make([]int, b.Walkers), aims: make([]int, b.Walkers), own: make([]int, b.Walkers),
-		states: make([]moments, n), aimed: make([]moments, n), tried: make([]int, n),
-		weights: make([]float64, n), squares: make([]float64, n),
+	if !m.aiming {
+		m.within = c.system.Levels()
 	}
+	return m
 }
 
 // fill puts the walkers' states into the batch, each in a frame and, for a network that
 // aims, with a target of its own, and targets anywhere for proposals.
 func (m *meter) fill(e *sampler.Engine) {
-	b, w := m.batch, m.within
-	frame := m.course.system.NewFrame()
+	b, w, system := m.batch, m.within, m.course.system
+	frame := system.NewFrame()
 	for i := range b.Walkers {
 		state, level := e.State(i)
-		m.levels[i] = level
+		t := trial{walker: i, from: level, own: level}
 		frame.Randomise(m.r)
 		frame.Apply(b.State[i*b.Sites:(i+1)*b.Sites], state)
 		b.Start[i] = 0
 		if m.aiming {
-			m.own[i] = level - w + m.r.IntN(2*w+1)
-			b.Current[i] = float32(m.course.system.Energy(m.own[i]))
-			m.aims[i] = m.r.IntN(len(m.lnG)+2*w) - w
-			b.Target[i] = float32(m.course.system.Energy(m.aims[i]))
+			t.own = level - w + m.r.IntN(2*w+1)
+			b.Current[i] = float32(system.Energy(t.own))
+			t.aim = m.r.IntN(system.Levels()+2*w) - w
+			b.Target[i] = float32(system.Energy(t.aim))
 		}
 		for k := range b.Sites {
 			b.Uniform[i*b.Sites+k] = float32(m.r.Uint64()>>40) * 0x1p-24
 		}
+		m.round[i] = t
 	}
 }
 
-// count takes over what the network said of the batch.
-func (m *meter) count() {
+// take takes over what the network said of the batch.
+func (m *meter) take() {
 	b := m.batch
-	for i := range b.Walkers {
-		from := m.levels[i]
-		if !math.IsNaN(m.lnG[from]) {
-			x := -float64(b.Reverse[i]) - m.lnG[from] - m.lnLevels(m.own[i])
-			m.kl.add(x)
-			m.states[from].add(x)
-		}
-		to := m.course.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
+	for i, t := range m.round {
+		t.to = m.course.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
 		if !m.aiming {
-			m.aims[i] = to
+			t.aim = t.to
 		}
-		hit := to-m.aims[i] <= m.within && m.aims[i]-to <= m.within
-		m.proposals++
-		acceptance := 0.0
-		if hit {
-			m.hits++
-			if !math.IsNaN(m.lnG[to]) && !math.IsNaN(m.lnG[from]) {
-				acceptance = min(1, math.Exp(sampler.LnAcceptance(m.lnG[from], m.lnG[to], float64(b.Forward[i]), float64(b.Reverse[i]))))
-			}
-		}
-		m.accepted.add(acceptance)
-		if at := m.aims[i]; at >= 0 && at < len(m.lnG) {
-			m.tried[at]++
-			if hit && !math.IsNaN(m.lnG[to]) {
-				x := -float64(b.Forward[i]) - m.lnG[to] - m.lnLevels(at)
-				m.aimed[at].add(x)
-				m.weights[at] += math.Exp(x)
-				m.squares[at] += math.Exp(2 * x)
-			}
-		}
+		t.forward, t.reverse = float64(b.Forward[i]), float64(b.Reverse[i])
+		m.trials = append(m.trials, t)
 	}
 }
 
-// lnLevels is ln of the number n of levels with states within w of a target.
-func (m *meter) lnLevels(target int) float64 {
-	n := 0
-	for b := max(0, target-m.within); b <= min(len(m.lnG)-1, target+m.within); b++ {
-		if !math.IsNaN(m.lnG[b]) {
-			n++
+// hit tells whether a proposal met its target.
+func (m *meter) hit(t trial) bool { return t.to-t.aim <= m.within && t.aim-t.to <= m.within }
+
+// result is what the trials come to, with ln g from all that the walkers have visited under
+// their present weights.
+func (m *meter) result() (*Evaluation, error) {
+	w := m.course.engine.Samples().Windows[0]
+	energy := make([]float64, m.course.system.Levels())
+	for b := range energy {
+		energy[b] = m.course.system.Energy(b)
+	}
+	ensemble, err := dos.FromHistograms(energy, w.LnWeight, w.Blocks, m.course.system.LnStates())
+	if err != nil {
+		return nil, err
+	}
+	lnG, err := m.course.levels(ensemble.Density)
+	if err != nil {
+		return nil, err
+	}
+	lnN := m.lnLevels(lnG)
+	// Each of the blocks is one walker.
+	values, deviations, err := ensemble.Estimate(func(d *dos.Density) ([]float64, error) {
+		lnG, err := m.course.levels(d)
+		if err != nil {
+			return nil, err
+		}
+		kl, acceptance := m.means(lnG, w.LnWeight, lnN, slices.Index(ensemble.Replicas, d))
+		return []float64{kl, acceptance}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &Evaluation{
+		Size: m.course.size(), KL: values[0], KLError: deviations[0], Acceptance: values[1], AcceptanceError: deviations[1],
+		Levels: m.byLevel(lnG, lnN),
+	}
+	hits := 0
+	for _, t := range m.trials {
+		if m.hit(t) {
+			hits++
 		}
 	}
-	return math.Log(float64(n))
+	e.HitRate = float64(hits) / float64(len(m.trials))
+	return e, nil
 }
 
-func (m *meter) result() *Evaluation {
-	e := &Evaluation{Size: m.course.size(), HitRate: m.hits / m.proposals}
-	e.KL, e.KLError = m.kl.mean(), m.kl.deviation()
-	e.Acceptance, e.AcceptanceError = m.accepted.mean(), m.accepted.deviation()
-	for b := len(m.lnG) - 1; b >= 0; b-- {
-		if math.IsNaN(m.lnG[b]) {
+// lnLevels is ln of the number n of levels with an estimate within w of a target, by the
+// target + w.
+func (m *meter) lnLevels(lnG []float64) []float64 {
+	w := m.within
+	lnN := make([]float64, len(lnG)+2*w)
+	for target := range lnN {
+		n := 0
+		for b := max(0, target-2*w); b <= min(len(lnG)-1, target); b++ {
+			if !math.IsNaN(lnG[b]) {
+				n++
+			}
+		}
+		lnN[target] = math.Log(float64(n))
+	}
+	return lnN
+}
+
+// means are the divergence and the acceptance of the trials, but for those of one walker.
+// Walkers visit a level in proportion to g times their weight there; the inverse of that
+// makes their states equally frequent at all levels.
+func (m *meter) means(lnG, lnWeight, lnN []float64, without int) (kl, acceptance float64) {
+	shift := math.Inf(-1) // keeps the exponential finite
+	for b, x := range lnG {
+		if !math.IsNaN(x) {
+			shift = max(shift, lnWeight[b]-x)
+		}
+	}
+	total := 0.0
+	for _, t := range m.trials {
+		if t.walker == without || math.IsNaN(lnG[t.from]) {
 			continue
 		}
-		n := float64(m.tried[b])
-		e.Levels = append(e.Levels, LevelEvaluation{
-			Energy: float64(m.course.system.Energy(b)), States: int(m.states[b].n), KL: m.states[b].mean(),
-			Proposals: m.tried[b], HitRate: m.aimed[b].n / n, MeanLnWeight: m.aimed[b].mean(),
-			EffectiveShare: m.weights[b] * m.weights[b] / m.squares[b] / n,
-		})
+		weight := math.Exp(lnWeight[t.from] - lnG[t.from] - shift)
+		total += weight
+		kl += weight * (-t.reverse - lnG[t.from] - lnN[t.own+m.within])
+		if m.hit(t) && !math.IsNaN(lnG[t.to]) {
+			acceptance += weight * min(1, math.Exp(sampler.LnAcceptance(lnG[t.from], lnG[t.to], t.forward, t.reverse)))
+		}
 	}
-	return e
+	return kl / total, acceptance / total
 }
 
-// moments are the sums that mean and error follow from.
-type moments struct{ n, sum, squares float64 }
-
-func (m *moments) add(x float64) {
-	m.n++
-	m.sum += x
-	m.squares += x * x
-}
-
-func (m moments) mean() float64 { return m.sum / m.n }
-
-// deviation is the standard error of the mean of independent numbers.
-func (m moments) deviation() float64 {
-	mean := m.mean()
-	return math.Sqrt((m.squares/m.n - mean*mean) / (m.n - 1))
+// byLevel evaluates each level that has an estimate.
+func (m *meter) byLevel(lnG, lnN []float64) []LevelEvaluation {
+	levels := make([]LevelEvaluation, len(lnG))
+	hits, squares := make([]float64, len(lnG)), make([]float64, len(lnG))
+	for _, t := range m.trials {
+		if at := &levels[t.from]; !math.IsNaN(lnG[t.from]) {
+			at.States++
+			at.KL += -t.reverse - lnG[t.from] - lnN[t.own+m.within]
+		}
+		if t.aim < 0 || t.aim >= len(lnG) {
+			continue
+		}
+		at := &levels[t.aim]
+		at.Proposals++
+		if m.hit(t) && !math.IsNaN(lnG[t.to]) {
+			x := -t.forward - lnG[t.to] - lnN[t.aim+m.within]
+			hits[t.aim]++
+			at.MeanLnWeight += x
+			at.EffectiveShare += math.Exp(x)
+			squares[t.aim] += math.Exp(2 * x)
+		}
+	}
+	var evaluated []LevelEvaluation
+	for b := len(lnG) - 1; b >= 0; b-- {
+		if math.IsNaN(lnG[b]) {
+			continue
+		}
+		at := levels[b]
+		n := float64(at.Proposals)
+		at.Energy = m.course.system.Energy(b)
+		at.KL /= float64(at.States)
+		at.HitRate = hits[b] / n
+		at.MeanLnWeight /= hits[b]
+		at.EffectiveShare *= at.EffectiveShare / squares[b] / n
+		evaluated = append(evaluated, at)
+	}
+	return evaluated
 }
 
 // newStore holds the weights of a bundle.

@@ -168,7 +168,7 @@ func (r *course) size() string { return fmt.Sprintf("%dx%d", r.c.System.Size[0],
 
 // flatEnough is the flatness of the histogram of states to train on: the buffer gives every
 // level as many states, however often it is visited.
-const flatEnough = 0.2
+const flatEnough = 0.7
 
 // sample makes the walkers that supply states: under the weights given, or under those
 // of a multicanonical iteration.

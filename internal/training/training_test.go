@@ -16,6 +16,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/training"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
@@ -172,6 +173,30 @@ func TestTrain(t *testing.T) {
 	t.Logf("on 4x4: %.3f nats with these weights, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
 	if next.Evaluations[0].KL > untrained.Evaluations[0].KL/2 {
 		t.Errorf("on 4x4: %.3f nats with weights trained on 3x3, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
+	}
+}
+
+// TestEvaluationRough evaluates a network on walkers under weights that favour high energies
+// forty times over, and finds what it finds on others.
+func TestEvaluationRough(t *testing.T) {
+	counts, err := exact.Compute(context.Background(), 3, 3, 3, exact.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rough := &dos.Density{LnG: counts.LnG()}
+	for i, energy := range counts.Energies {
+		rough.Energy = append(rough.Energy, float64(energy))
+		rough.LnG[i] -= float64(energy) / 5
+	}
+	r := train(t, training.Options{Config: load(t, "run.walkers=1024", "train.steps=100"), LnG: rough, Repository: t.TempDir()})
+	b, err := exporter.Load(r.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, e := divergence(t, b), r.Evaluations[0]
+	t.Logf("divergence %.3f(%.3f), exact %.3f", e.KL, e.KLError, want)
+	if math.Abs(e.KL-want) > 4*e.KLError || e.KLError > 0.02 {
+		t.Errorf("divergence %.3f(%.3f), exact %.3f", e.KL, e.KLError, want)
 	}
 }
 
