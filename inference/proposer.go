@@ -12,18 +12,19 @@ import (
 	"neuralwl/sampler"
 )
 
-// Proposer serves a bundle's proposals to the sampler. The walkers are split into
-// parts of a fixed size, which workers evaluate side by side: the last bits of a
-// matrix product depend on its shape, so that neither the number of workers nor
-// their speed may have a say in it.
+// Proposer serves a bundle's proposals to the sampler. The batch is split into parts of about
+// equal size, which workers evaluate side by side: the last bits of a matrix product depend
+// on its shape, so that neither the number of workers nor their speed may have a say in it.
 type Proposer struct {
 	batch   sampler.Batch
 	propose *network
 	logProb *network
 	store   *Store
 	pinned  *Weights // those of the latest Propose, for its LogProb
+	size    int      // of a part, at most
+	divided int      // the places that parts cover
 	parts   []proposerPart
-	native  values
+	native  values // of the parts
 	runtime Runtime
 }
 
@@ -43,8 +44,9 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 	s := &Proposer{
 		store:   store,
 		runtime: r,
+		size:    part,
 		batch: sampler.Batch{
-			Walkers: walkers, Sites: n,
+			Walkers: walkers, Sites: n, Used: walkers,
 			State: make([]int32, walkers*n), Start: make([]int32, walkers), Uniform: make([]float32, walkers*n),
 			Proposal: make([]int32, walkers*n), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
 		},
@@ -71,52 +73,78 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 	if s.logProb, err = newNetwork(networks.LogProb, r); err != nil {
 		return nil, err
 	}
-	for from := 0; from < walkers; from += part {
-		to := min(from+part, walkers)
-		m := to - from
-		state := tensor(&s.native, s.batch.State[from*n:to*n], m, n)
-		start := tensor(&s.native, s.batch.Start[from:to], m)
-		uniform := tensor(&s.native, s.batch.Uniform[from*n:to*n], m, n)
-		proposal := tensor(&s.native, s.batch.Proposal[from*n:to*n], m, n)
-		forward := tensor(&s.native, s.batch.Forward[from:to], m)
-		reverse := tensor(&s.native, s.batch.Reverse[from:to], m)
-		var target, current ort.Value
-		if b.Card.TakesEnergy() {
-			target = tensor(&s.native, s.batch.Target[from:to], m)
-			current = tensor(&s.native, s.batch.Current[from:to], m)
-		}
-		var shift, back ort.Value
-		if b.Card.TakesShift() {
-			shift = tensor(&s.native, s.batch.Shift[from:to], m)
-			back = tensor(&s.native, s.batch.Back[from:to], m)
-		}
-		if s.native.err != nil {
-			return nil, s.native.err
-		}
-		// The reverse move starts from the proposal and ends in the state, at whose
-		// own target it aims, or by the shift back.
-		var q proposerPart
-		for _, f := range []struct {
-			to    *[]ort.Value
-			names []string
-			from  map[string]ort.Value
-		}{
-			{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Shift: shift, models.Energy: target, models.Uniform: uniform}},
-			{&q.proposeOut, s.propose.outputs, map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward}},
-			{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Shift: back, models.Energy: current}},
-			{&q.logProbOut, s.logProb.outputs, map[string]ort.Value{models.LogQ: reverse}},
-		} {
-			for _, name := range f.names {
-				v := f.from[name]
-				if v == nil {
-					return nil, fmt.Errorf("value %q is not in the contract", name)
-				}
-				*f.to = append(*f.to, v)
-			}
-		}
-		s.parts = append(s.parts, q)
+	return s, s.divide()
+}
+
+// divide makes the parts that cover the places in use. On a GPU, whose networks are laid out
+// for all of them, they are always all.
+func (s *Proposer) divide() error {
+	used := s.batch.Used
+	if s.runtime.Provider != CPU {
+		used = s.batch.Walkers
 	}
-	return s, nil
+	if s.divided == used {
+		return nil
+	}
+	if err := s.native.destroy(); err != nil {
+		return err
+	}
+	s.parts, s.divided = s.parts[:0], used
+	parts := (used + s.size - 1) / s.size
+	for k := range parts {
+		if err := s.addPart(k*used/parts, (k+1)*used/parts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPart makes the part of some places.
+func (s *Proposer) addPart(from, to int) error {
+	b := &s.batch
+	m, n := to-from, b.Sites
+	state := tensor(&s.native, b.State[from*n:to*n], m, n)
+	start := tensor(&s.native, b.Start[from:to], m)
+	uniform := tensor(&s.native, b.Uniform[from*n:to*n], m, n)
+	proposal := tensor(&s.native, b.Proposal[from*n:to*n], m, n)
+	forward := tensor(&s.native, b.Forward[from:to], m)
+	reverse := tensor(&s.native, b.Reverse[from:to], m)
+	var target, current ort.Value
+	if b.Target != nil {
+		target = tensor(&s.native, b.Target[from:to], m)
+		current = tensor(&s.native, b.Current[from:to], m)
+	}
+	var shift, back ort.Value
+	if b.Shift != nil {
+		shift = tensor(&s.native, b.Shift[from:to], m)
+		back = tensor(&s.native, b.Back[from:to], m)
+	}
+	if s.native.err != nil {
+		return s.native.err
+	}
+	// The reverse move starts from the proposal and ends in the state, at whose
+	// own target it aims, or by the shift back.
+	var q proposerPart
+	for _, f := range []struct {
+		to    *[]ort.Value
+		names []string
+		from  map[string]ort.Value
+	}{
+		{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Shift: shift, models.Energy: target, models.Uniform: uniform}},
+		{&q.proposeOut, s.propose.outputs, map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward}},
+		{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Shift: back, models.Energy: current}},
+		{&q.logProbOut, s.logProb.outputs, map[string]ort.Value{models.LogQ: reverse}},
+	} {
+		for _, name := range f.names {
+			v := f.from[name]
+			if v == nil {
+				return fmt.Errorf("value %q is not in the contract", name)
+			}
+			*f.to = append(*f.to, v)
+		}
+	}
+	s.parts = append(s.parts, q)
+	return nil
 }
 
 // Batch returns the buffers of the exchange.
@@ -124,6 +152,9 @@ func (s *Proposer) Batch() *sampler.Batch { return &s.batch }
 
 // Propose evaluates propose.onnx with the weights published last.
 func (s *Proposer) Propose(ctx context.Context) error {
+	if err := s.divide(); err != nil {
+		return err
+	}
 	s.pinned = s.store.current.Load()
 	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
 		return s.propose.run(ctx, s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)

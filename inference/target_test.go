@@ -92,3 +92,51 @@ func TestTargets(t *testing.T) {
 		t.Errorf("loss %v, the weighted sum of ln q is %v", loss, want)
 	}
 }
+
+// TestUsed serves some places of the batch alone, and finds what it finds with all of them
+// in use and the others as they were.
+func TestUsed(t *testing.T) {
+	openLibrary(t)
+	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	b := newBundle(t, s, targetHyper)
+	p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, 40, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	batch := p.Batch()
+	fill(batch, s.Q, rand.New(rand.NewPCG(5, 6)))
+	evaluate := func() {
+		if err := p.Propose(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.LogProb(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch.Used != batch.Walkers {
+		t.Fatalf("%d of %d places are used at first", batch.Used, batch.Walkers)
+	}
+	evaluate()
+	proposal, forward, reverse := slices.Clone(batch.Proposal), slices.Clone(batch.Forward), slices.Clone(batch.Reverse)
+	for _, used := range []int{0, 1, 7, 8, 19, 40, 33} {
+		for i := range batch.Forward {
+			batch.Forward[i], batch.Reverse[i] = 1, 1
+		}
+		clear(batch.Proposal)
+		batch.Used = used
+		evaluate()
+		if !slices.Equal(batch.Proposal[:used*batch.Sites], proposal[:used*batch.Sites]) {
+			t.Errorf("%d used: other proposals", used)
+		}
+		for i := range batch.Forward {
+			if i >= used {
+				if batch.Forward[i] != 1 || batch.Reverse[i] != 1 {
+					t.Errorf("%d used: place %d was served", used, i)
+				}
+			} else if math.Abs(float64(batch.Forward[i]-forward[i])) > 1e-5 || math.Abs(float64(batch.Reverse[i]-reverse[i])) > 1e-5 {
+				t.Errorf("%d used: place %d has ln q %v and %v instead of %v and %v", used, i, batch.Forward[i], batch.Reverse[i], forward[i], reverse[i])
+			}
+		}
+	}
+}

@@ -44,8 +44,8 @@ type Options struct {
 	// a proposer that takes shifts; none by default.
 	Shift int
 
-	// Across is the share of the other neural trials that aim at the other half of the
-	// levels, 0..1, of a proposer with targets.
+	// Across is the share of the other neural trials, 0..1, in which walkers at one end of
+	// the levels aim at the other one and those in between wait, of a proposer with targets.
 	Across float64
 
 	// LnG is an estimate of ln g by level to begin with, NaN at levels of which
@@ -121,6 +121,9 @@ func (o *Options) Validate() error {
 	}
 	if !(o.Across >= 0 && o.Across <= 1) {
 		fault("across = %g, must be within 0..1", o.Across)
+	}
+	if o.Across == 1 && o.Partial == 0 && o.Local == NoLocalMove {
+		fault("across = 1 without other moves reaches no levels between the ends, must be below 1")
 	}
 	if o.Flatness <= 0 || o.Flatness >= 1 {
 		fault("flatness = %g, must be between 0 and 1", o.Flatness)
@@ -340,7 +343,7 @@ func (e *Engine) groundLevel() int {
 
 // neuralTrial makes the n-th neural trial of the phase.
 func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
-	accepted, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits, e.samples)
+	count, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits, e.samples)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {
@@ -351,8 +354,9 @@ func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
 		w.trip.note(w.level, e.groundLevel(), e.o.System.PeakLevel())
 	}
 	c := &e.moves[Neural]
-	c.Accepted += int64(accepted)
-	c.Trials += e.apply(1)
+	c.Accepted += count.Accepted
+	c.Trials += count.Trials
+	e.apply(1)
 	return nil
 }
 

@@ -42,7 +42,7 @@ type siteProposer struct {
 func newSiteProposer(p *lattice.Potts, walkers int) *siteProposer {
 	n := p.Sites()
 	return &siteProposer{p: p, b: &Batch{
-		Walkers: walkers, Sites: n,
+		Walkers: walkers, Sites: n, Used: walkers,
 		State: make([]int32, walkers*n), Start: make([]int32, walkers), Uniform: make([]float32, walkers*n),
 		Proposal: make([]int32, walkers*n), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
 	}}

@@ -95,13 +95,13 @@ type neuralTimes struct{ propose, logProb time.Duration }
 type proposalMove interface {
 	// run makes the n-th trial for every walker. In production it tells samples, which
 	// are nil before, of every proposal.
-	run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (int, neuralTimes, error)
+	run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error)
 }
 
 // run makes one trial for every walker and counts it in hits(i) of walker i by
 // the level it ends on. Proposals outside of a walker's window are rejected; walkers of
-// windows that wait for walkers take no part. It returns the number of accepted trials.
-func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (int, neuralTimes, error) {
+// windows that wait for walkers take no part. It returns the number of trials.
+func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	b := m.proposer.Batch()
 	n := b.Sites
 	var times neuralTimes
@@ -127,28 +127,29 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 		m.decide[i] = r.Float64()
 	})
 	if err := m.proposer.Propose(ctx); err != nil {
-		return 0, times, fmt.Errorf("propose: %w", err)
+		return Count{}, times, fmt.Errorf("propose: %w", err)
 	}
 	times.propose = time.Since(began)
 
 	began = time.Now()
 	if err := checkProposals(m.system, b, m.to); err != nil {
-		return 0, times, err
+		return Count{}, times, err
 	}
 	if err := m.proposer.LogProb(ctx); err != nil {
-		return 0, times, fmt.Errorf("log-likelihood of the reverse move: %w", err)
+		return Count{}, times, fmt.Errorf("log-likelihood of the reverse move: %w", err)
 	}
-	if err := checkLogProb(b.Reverse, "reverse move"); err != nil {
-		return 0, times, err
+	if err := checkLogProb(b.Reverse[:b.Used], "reverse move"); err != nil {
+		return Count{}, times, err
 	}
 	times.logProb = time.Since(began)
 
-	var accepted atomic.Int64
+	var trials, accepted atomic.Int64
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
 		w, window := &walkers[i], window(i)
 		if !window.isOpen {
 			return
 		}
+		trials.Add(1)
 		m.from[i], m.changed[i] = w.level, -1
 		x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[m.to[i]], float64(b.Forward[i]), float64(b.Reverse[i]))
 		if window.Contains(m.to[i]) && (x >= 0 || m.decide[i] < math.Exp(x)) {
@@ -166,7 +167,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 			samples.draws.proposed(m.from[i], m.changed[i] >= 0, m.changed[i])
 		}
 	}
-	return int(accepted.Load()), times, nil
+	return Count{Trials: trials.Load(), Accepted: accepted.Load()}, times, nil
 }
 
 // LnAcceptance is ln of the Metropolis-Hastings ratio of a proposal s -> s' under
@@ -179,15 +180,15 @@ func LnAcceptance(lnGFrom, lnGTo, forward, reverse float64) float64 {
 // checkProposals makes sure of what came back from the network and computes the
 // levels of the proposals.
 func checkProposals(p *lattice.Potts, b *Batch, levels []int) error {
-	if err := checkLogProb(b.Forward, "proposal"); err != nil {
+	if err := checkLogProb(b.Forward[:b.Used], "proposal"); err != nil {
 		return err
 	}
 	q := int32(p.Q())
-	for i := range b.Walkers {
+	for i := range b.Used {
 		proposal := b.Proposal[i*b.Sites : (i+1)*b.Sites]
 		for j, c := range proposal {
 			if c < 0 || c >= q {
-				return fmt.Errorf("the proposal for walker %d has colour %d at site %d, allowed are 0..%d: the network does not follow the contract", i, c, j, q-1)
+				return fmt.Errorf("proposal %d has colour %d at site %d, allowed are 0..%d: the network does not follow the contract", i+1, c, j, q-1)
 			}
 		}
 		levels[i] = p.BondsInt32(proposal)
@@ -201,7 +202,7 @@ func checkLogProb(logQ []float32, of string) error {
 	const rounding = 1e-3
 	for i, x := range logQ {
 		if !(x <= rounding) || math.IsInf(float64(x), -1) {
-			return fmt.Errorf("log-likelihood of the %s of walker %d is %v: the network is damaged or does not follow the contract", of, i, x)
+			return fmt.Errorf("log-likelihood of %s %d is %v: the network is damaged or does not follow the contract", of, i+1, x)
 		}
 	}
 	return nil

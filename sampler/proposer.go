@@ -2,10 +2,10 @@ package sampler
 
 import "context"
 
-// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) of a
-// network that takes a shift d of the energy, or q(s'|E*) of one that aims at an energy. It is the only thing the engine knows of a network. A
-// call serves all M walkers at once; data pass through the buffers of Batch, so that
-// nothing is copied.
+// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) of a network
+// that takes a shift d of the energy, or q(s'|E*) of one that aims at an energy. It is the
+// only thing the engine knows of a network. A call serves many walkers at once; data pass
+// through the buffers of Batch, so that nothing is copied.
 type Proposer interface {
 	// Batch returns the buffers, always the same.
 	Batch() *Batch
@@ -16,10 +16,13 @@ type Proposer interface {
 	LogProb(ctx context.Context) error
 }
 
-// Batch is the exchange between the engine and a Proposer for M walkers on N
+// Batch is the exchange between the engine and a Proposer for up to M walkers on N
 // sites. Configurations are in the walker's frame and stored one after another.
 type Batch struct {
 	Walkers, Sites int
+	// Used is how many of the M places, from the first one on, the next call serves: all,
+	// unless only some walkers make a proposal. What is in the others means nothing.
+	Used int
 
 	State    []int32   // [M,N] the configurations s
 	Start    []int32   // [M] first site in raster order to be resampled

@@ -33,10 +33,11 @@ type aim struct {
 //
 //	min[1, g(E) q(s|B*) / (g(E') q(s'|B*'))],
 //
-// each q in its own frame: an independence sampler over the whole window. Or B*' is drawn
-// from the other half of these targets than that of B*, with the ratio of their sizes in
-// the acceptance: such a move across does not end where it began, and round trips need
-// fewer of them. Where the weights h/g are to make another histogram h than a flat one, targets
+// each q in its own frame: an independence sampler over the whole window. Or the move goes
+// across: B*' is drawn from one end of these targets if B* is in the other one, with the
+// ratio of the ends' sizes in the acceptance. Such a move does not end where it began, so
+// that round trips need fewer of them. Walkers in between make no move across, which
+// saves the network's time where its proposals are accepted least, between the phases. Where the weights h/g are to make another histogram h than a flat one, targets
 // are drawn in proportion to it, and h(B*)/h(B*') enters the acceptance. In a partial
 // refresh the first k sites in raster order of one frame T = T' stay; then B*' is drawn
 // around B*, evenly up to as far as the other sites can reach, and q is that of the other
@@ -48,17 +49,28 @@ type targetedMove struct {
 	// partial is the share of trials that are partial refreshs. They are made by all
 	// walkers at a time, as the full proposals can do without most evaluations of ln q(s|B*).
 	partial float64
-	across  float64 // share of full proposals with a target in the other half
+	across  float64 // share of full proposals that go across
 	frames  []*lattice.Frame
-	decide  []float64 // uniform number of each walker for the decision
-	crosses []bool    // the proposal aims at the other half
-	aims    []int     // target of each proposal
+
+	// By walker.
+	place   []int     // in the batch, -1 if it makes no proposal
+	resets  []int     // sites that a proposal draws anew
+	decide  []float64 // uniform number for the decision
+	crosses []bool    // the proposal goes across
+	aims    []int     // target of the proposal
 	from    []int     // target of the state where it was drawn anew
-	sides   []Window  // targets that each proposal's was drawn from
-	to      []int     // level of each proposal
+	sides   []Window  // targets that the proposal's was drawn from
 	levels  []int     // level that it was made for
 	changed []int     // sites that it changed, -1 if it was rejected
+
+	// By place in the batch.
+	made []int // the walker
+	to   []int // level of the proposal
 }
+
+// highEnd and lowEnd are the parts of the targets, at high and at low energies, between
+// which moves go across. With q = 10 they make the most round trips; see docs/networks.md.
+const highEnd, lowEnd = 0.3, 0.2
 
 // refreshPeriod is the number of full proposals after which every walker's aim is drawn
 // anew even if its configuration has stayed: a configuration that is improbable in its
@@ -68,10 +80,10 @@ const refreshPeriod = 16
 func newTargetedMove(p *lattice.Potts, proposer Proposer, partial, across float64, walkers int) *targetedMove {
 	m := &targetedMove{
 		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial, across: across,
-		frames: make([]*lattice.Frame, walkers),
+		frames: make([]*lattice.Frame, walkers), place: make([]int, walkers), resets: make([]int, walkers),
 		decide: make([]float64, walkers), crosses: make([]bool, walkers),
-		aims: make([]int, walkers), from: make([]int, walkers), to: make([]int, walkers),
-		sides: make([]Window, walkers), levels: make([]int, walkers), changed: make([]int, walkers),
+		aims: make([]int, walkers), from: make([]int, walkers), sides: make([]Window, walkers),
+		levels: make([]int, walkers), changed: make([]int, walkers), to: make([]int, walkers),
 	}
 	for i := range m.frames {
 		m.frames[i] = p.NewFrame()
@@ -87,65 +99,48 @@ func (m *targetedMove) isPartial(n int64) bool {
 	return math.Floor(float64(n+1)*m.partial) > math.Floor(float64(n)*m.partial)
 }
 
-func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (int, neuralTimes, error) {
+func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	partial := m.isPartial(n)
 	evaluate := partial || n%refreshPeriod == 0
 	for i := range walkers {
 		evaluate = evaluate || window(i).isOpen && !walkers[i].aim.known
 	}
 	b := m.proposer.Batch()
-	sites := b.Sites
 	var times neuralTimes
 
 	began := time.Now()
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
-		w, window := &walkers[i], window(i)
-		r := rand.New(w.rng)
-		m.frames[i].Randomise(r)
-		if evaluate {
-			m.frames[i].Apply(b.State[i*sites:(i+1)*sites], w.state)
-			m.from[i] = around(r, w.level, m.tolerance)
-			b.Current[i] = m.energy(m.from[i])
+		m.place[i] = -1
+		if window := window(i); window.isOpen && m.plan(i, &walkers[i], window, partial, evaluate) {
+			m.place[i] = 0
 		}
-		b.Start[i] = 0
-		m.sides[i] = m.targets(window)
-		m.aims[i] = window.targets.draw(r, m.sides[i])
-		// Without an evaluation the target of the state is the one that it has.
-		own := w.aim.target
-		if evaluate {
-			own = m.from[i]
+	})
+	m.made = m.made[:0]
+	for i := range walkers {
+		if m.place[i] == 0 {
+			m.place[i] = len(m.made)
+			m.made = append(m.made, i)
 		}
-		if m.crosses[i] = r.Float64() < m.across && !partial; m.crosses[i] {
-			m.sides[i] = m.sides[i].other(own)
-			m.aims[i] = window.targets.draw(r, m.sides[i])
-		}
-		if partial {
-			resampled := resampled(r.Float64(), sites)
-			b.Start[i] = int32(sites - resampled)
-			m.aims[i] = around(r, m.from[i], lattice.Coordination*resampled/2)
-		}
-		b.Target[i] = m.energy(m.aims[i])
-		uniform := b.Uniform[i*sites : (i+1)*sites]
-		for j := range uniform {
-			uniform[j] = float32(w.rng.Uint64()>>40) * 0x1p-24
-		}
-		m.decide[i] = r.Float64()
+	}
+	b.Used = len(m.made)
+	parallel.Do(workers, len(m.made), walkersAtOnce, func(_, k int) {
+		m.fill(b, k, &walkers[m.made[k]], evaluate)
 	})
 	if err := m.proposer.Propose(ctx); err != nil {
-		return 0, times, fmt.Errorf("propose: %w", err)
+		return Count{}, times, fmt.Errorf("propose: %w", err)
 	}
 	times.propose = time.Since(began)
 	if err := checkProposals(m.system, b, m.to); err != nil {
-		return 0, times, err
+		return Count{}, times, err
 	}
 
 	began = time.Now()
 	if evaluate {
 		if err := m.proposer.LogProb(ctx); err != nil {
-			return 0, times, fmt.Errorf("log-likelihood of the state: %w", err)
+			return Count{}, times, fmt.Errorf("log-likelihood of the state: %w", err)
 		}
-		if err := checkLogProb(b.Reverse, "state"); err != nil {
-			return 0, times, err
+		if err := checkLogProb(b.Reverse[:b.Used], "state"); err != nil {
+			return Count{}, times, err
 		}
 	}
 	times.logProb = time.Since(began)
@@ -153,53 +148,104 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	var accepted atomic.Int64
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
 		w, window := &walkers[i], window(i)
-		if !window.isOpen {
-			return
+		if m.place[i] >= 0 && m.decideOn(b, i, w, window, partial, evaluate) {
+			accepted.Add(1)
 		}
-		own := w.aim
-		if evaluate {
-			own = aim{m.from[i], float64(b.Reverse[i]), true}
+		if window.isOpen {
+			hits(worker, i)[w.level]++
 		}
-		if !partial {
-			w.aim = own
-		}
-		to := m.to[i]
-		m.levels[i], m.changed[i] = w.level, -1
-		if window.Contains(to) && abs(to-m.aims[i]) <= m.tolerance {
-			x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], float64(b.Forward[i]), own.lnQ)
-			if h := window.targets; !partial && (h != nil || m.crosses[i]) {
-				side, back := m.sides[i], m.targets(window)
-				if m.crosses[i] {
-					back = back.other(m.aims[i])
-				}
-				x += h.lnShare(Window{own.target, own.target}, back) - h.lnShare(Window{m.aims[i], m.aims[i]}, side)
-			}
-			if x >= 0 || m.decide[i] < math.Exp(x) {
-				m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[i*sites:(i+1)*sites])
-				w.level = to
-				w.aim = aim{m.aims[i], float64(b.Forward[i]), !partial}
-				accepted.Add(1)
-			}
-		}
-		hits(worker, i)[w.level]++
 	})
 	if samples != nil {
-		m.record(b, walkers, window, partial, samples)
+		m.record(b, window, partial, samples)
 	}
-	return int(accepted.Load()), times, nil
+	return Count{Trials: int64(len(m.made)), Accepted: accepted.Load()}, times, nil
+}
+
+// plan draws what walker i proposes, and whether.
+func (m *targetedMove) plan(i int, w *walker, window *weights, partial, evaluate bool) bool {
+	r := rand.New(w.rng)
+	m.frames[i].Randomise(r)
+	own := w.aim.target // without an evaluation the state keeps its target
+	if evaluate {
+		own = around(r, w.level, m.tolerance)
+		m.from[i] = own
+	}
+	m.resets[i] = m.system.Sites()
+	m.crosses[i] = !partial && r.Float64() < m.across
+	switch {
+	case partial:
+		m.resets[i] = resampled(r.Float64(), m.system.Sites())
+		m.aims[i] = around(r, own, lattice.Coordination*m.resets[i]/2)
+	case m.crosses[i]:
+		side, ok := m.targets(window).otherEnd(own)
+		if !ok {
+			return false
+		}
+		m.sides[i] = side
+		m.aims[i] = window.targets.draw(r, side)
+	default:
+		m.sides[i] = m.targets(window)
+		m.aims[i] = window.targets.draw(r, m.sides[i])
+	}
+	m.decide[i] = r.Float64()
+	return true
+}
+
+// fill puts the k-th proposal into the batch.
+func (m *targetedMove) fill(b *Batch, k int, w *walker, evaluate bool) {
+	i, sites := m.made[k], b.Sites
+	if evaluate {
+		m.frames[i].Apply(b.State[k*sites:(k+1)*sites], w.state)
+		b.Current[k] = m.energy(m.from[i])
+	}
+	b.Start[k] = int32(sites - m.resets[i])
+	b.Target[k] = m.energy(m.aims[i])
+	uniform := b.Uniform[k*sites : (k+1)*sites]
+	for j := range uniform {
+		uniform[j] = float32(w.rng.Uint64()>>40) * 0x1p-24
+	}
+}
+
+// decideOn accepts or rejects the proposal of walker i.
+func (m *targetedMove) decideOn(b *Batch, i int, w *walker, window *weights, partial, evaluate bool) bool {
+	k, sites := m.place[i], b.Sites
+	own := w.aim
+	if evaluate {
+		own = aim{m.from[i], float64(b.Reverse[k]), true}
+	}
+	if !partial {
+		w.aim = own
+	}
+	m.levels[i], m.changed[i] = w.level, -1
+	to := m.to[k]
+	if !window.Contains(to) || abs(to-m.aims[i]) > m.tolerance {
+		return false
+	}
+	x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], float64(b.Forward[k]), own.lnQ)
+	if h := window.targets; !partial && (h != nil || m.crosses[i]) {
+		side, back := m.sides[i], m.targets(window)
+		if m.crosses[i] {
+			back, _ = back.otherEnd(m.aims[i])
+		}
+		x += h.lnShare(Window{own.target, own.target}, back) - h.lnShare(Window{m.aims[i], m.aims[i]}, side)
+	}
+	if x < 0 && m.decide[i] >= math.Exp(x) {
+		return false
+	}
+	m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[k*sites:(k+1)*sites])
+	w.level = to
+	w.aim = aim{m.aims[i], float64(b.Forward[k]), !partial}
+	return true
 }
 
 // record tells samples of the proposals. Of a level E that is itself a possible target,
 // between w+1 and 2w+1 targets are within w; a draw that aims at one of them and hits E
 // stands for all, with the weight 1/(p q) if p is the probability of a target near E.
-func (m *targetedMove) record(b *Batch, walkers []walker, window func(i int) *weights, partial bool, samples *Samples) {
-	for i := range walkers {
+func (m *targetedMove) record(b *Batch, window func(i int) *weights, partial bool, samples *Samples) {
+	for k, i := range m.made {
 		window := window(i)
-		if !window.isOpen {
-			continue
-		}
 		samples.draws.proposed(m.levels[i], m.changed[i] >= 0, m.changed[i])
-		side, to := m.sides[i], m.to[i]
+		side, to := m.sides[i], m.to[k]
 		reach := Window{max(side.Low, window.Low), min(side.High, window.High)}
 		if partial || reach.levels() < 1 {
 			continue
@@ -207,7 +253,7 @@ func (m *targetedMove) record(b *Batch, walkers []walker, window func(i int) *we
 		lnWeight := math.Inf(-1)
 		if abs(to-m.aims[i]) <= m.tolerance {
 			near := Window{max(to-m.tolerance, side.Low), min(to+m.tolerance, side.High)}
-			lnWeight = -window.targets.lnShare(near, side) - float64(b.Forward[i])
+			lnWeight = -window.targets.lnShare(near, side) - float64(b.Forward[k])
 		}
 		samples.draws.drawn(samples.segment, i, reach, to, lnWeight)
 	}
@@ -218,13 +264,16 @@ func (m *targetedMove) targets(w *weights) Window {
 	return Window{w.Low - m.tolerance, w.High + m.tolerance}
 }
 
-// other is the half of the window that a level is not in.
-func (w Window) other(level int) Window {
-	middle := (w.Low + w.High) / 2
-	if level > middle {
-		return Window{w.Low, middle}
+// otherEnd is the end of the targets that a level at the other one has its counterparts in;
+// a level in between has none.
+func (w Window) otherEnd(level int) (Window, bool) {
+	// Levels count satisfied bonds, low energies are at high levels.
+	span := float64(w.High - w.Low)
+	high, low := Window{w.Low, w.Low + int(highEnd*span)}, Window{w.High - int(lowEnd*span), w.High}
+	if high.Contains(level) {
+		return low, true
 	}
-	return Window{middle + 1, w.High}
+	return high, low.Contains(level)
 }
 
 // energy of a level, in units of J, also of one beyond the ends.

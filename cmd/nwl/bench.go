@@ -47,9 +47,9 @@ func newBenchMoves() *cobra.Command {
 second of one core, under frozen weights: of the sequential heat bath alone, and of mixes
 with a network's proposals. The kinds of move take turns every half second, so that what
 else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
-pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials aim
-at the other half of the energies, and SWEEPS:TRIALS:SHARE:SHIFT half of them shift the energy
-by up to SHIFT, each of a network that can. All are measured with a flat histogram and, unless
+pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials go
+from one end of the energies to the other, and SWEEPS:TRIALS:SHARE:SHIFT half of them shift
+the energy by up to SHIFT, each of a network that can. All are measured with a flat histogram and, unless
 --low=false, with one that spends more time at low energies (production.histogram of
 runs). Ratios are those to the heat bath with a flat histogram.
 

@@ -45,7 +45,7 @@ type Options struct {
 type Mix struct {
 	Sweeps int     // local ones per walker, 0 for none
 	Trials int     // of the network per walker, 0 for none
-	Across float64 // share of these that aim at the other half of the levels
+	Across float64 // share of these that go from one end of the levels to the other
 	Shift  int     // largest shift of the energy that these ask for, in units of J, 0 for none
 }
 
