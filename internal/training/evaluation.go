@@ -147,8 +147,8 @@ func (m *meter) take() {
 // hit tells whether a proposal met its target.
 func (m *meter) hit(t trial) bool { return t.to-t.aim <= m.within && t.aim-t.to <= m.within }
 
-// result is what the trials come to, with ln g from all that the walkers have visited under
-// their present weights.
+// result is what the trials come to, with ln g from all that the walkers have visited since
+// training was halfway through.
 func (m *meter) result() (*Evaluation, error) {
 	w := m.course.engine.Samples().Windows[0]
 	energy := make([]float64, m.course.system.Levels())

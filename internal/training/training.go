@@ -263,6 +263,7 @@ func (s *session) train(ctx context.Context) (err error) {
 	}
 	c := s.o.Config
 	began := time.Now()
+	halfway := false
 	for step := 0; ctx.Err() == nil; step++ {
 		done := float64(step) / float64(c.Train.Steps)
 		if limit := c.Train.MaxTime; limit > 0 {
@@ -270,6 +271,14 @@ func (s *session) train(ctx context.Context) (err error) {
 		}
 		if done >= 1 {
 			break
+		}
+		if done >= 0.5 && !halfway {
+			// The evaluation takes ln g from what is visited from now on, when the walkers
+			// have forgotten where they began.
+			halfway = true
+			for _, r := range s.courses {
+				r.engine.Produce()
+			}
 		}
 		r := s.courses[step%len(s.courses)]
 		rate := c.Trainer.LearningRate * (rateFloor + (1-rateFloor)*(1+math.Cos(math.Pi*done))/2)
