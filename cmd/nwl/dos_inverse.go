@@ -20,7 +20,7 @@ func newDosInverse() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inverse --q Q --size LxL [--bundle BUNDLE] [--draws N] [--out FILE]",
 		Short: "Estimate ln g from a network alone, by inverse probabilities",
-		Long: `Draw configurations from a network that aims at energies and estimate the number of
+		Long: `Draw configurations from a network that is shown no state and estimate the number of
 states of every energy from their inverse probabilities. The estimate is absolute: nothing
 is normalised, and the sum over all energies is compared with q^N. No Markov chain has
 a part in it. The columns are the energy, ln of the number of states, one standard error

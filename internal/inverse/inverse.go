@@ -18,7 +18,7 @@ import (
 // Options of an estimate.
 type Options struct {
 	System  *lattice.Potts
-	Bundle  *exporter.Bundle // of a network that aims at energies
+	Bundle  *exporter.Bundle // of a network that is shown no state
 	Runtime inference.Runtime
 	Part    int // configurations per call
 	Seed    uint64
@@ -40,11 +40,12 @@ const batch = 512
 //	w(s) = n / sum over |B(s) - c_k| <= w of q(s|c_k),
 //
 // the balance heuristic (Veach, Guibas, SIGGRAPH 1995) among the targets that could have
-// been meant. Its expectation on a level is the number of states there, whatever the
-// network has learned.
+// been meant. A network that does not aim at energies has one target, which all levels are
+// near: w(s) = 1/q(s). The expectation of w on a level is the number of states there,
+// whatever the network has learned.
 func Estimate(ctx context.Context, o Options) (_ *dos.Absolute, err error) {
-	if !o.Bundle.Card.TakesEnergy() {
-		return nil, fmt.Errorf("the network %s (%s) does not aim at energies; take a microcanonical one", o.Bundle.Card.Name, o.Bundle.Card.Architecture)
+	if o.Bundle.Card.TakesState() {
+		return nil, fmt.Errorf("the proposals of the network %s (%s) depend on a state that they start from; take one of another architecture", o.Bundle.Card.Name, o.Bundle.Card.Architecture)
 	}
 	weights, err := o.Bundle.Weights()
 	if err != nil {
@@ -59,8 +60,10 @@ func Estimate(ctx context.Context, o Options) (_ *dos.Absolute, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	d := &drawer{system: o.System, proposer: p, targets: targets(o.System.Levels(), p.Batch().Tolerance)}
-	d.rng = sampler.Stream(o.Seed, sampler.VerifyStream, 2)
+	d := &drawer{system: o.System, proposer: p, rng: sampler.Stream(o.Seed, sampler.VerifyStream, 2)}
+	if p.Batch().Target != nil {
+		d.targets = targets(o.System.Levels(), p.Batch().Tolerance)
+	}
 	batches := max(Blocks, (o.Draws+batch-1)/batch)
 	blocks := make([]dos.WeightBlock, Blocks)
 	for k := range blocks {
@@ -98,7 +101,7 @@ func targets(levels, window int) []int {
 type drawer struct {
 	system   *lattice.Potts
 	proposer *inference.Proposer
-	targets  []int
+	targets  []int // nil if the network does not aim at energies
 	rng      interface{ Uint64() uint64 }
 	drawn    int
 }
@@ -107,9 +110,11 @@ func (d *drawer) draw(ctx context.Context, block *dos.WeightBlock) error {
 	b, n := d.proposer.Batch(), len(d.targets)
 	aims := make([]int, batch)
 	for i := range aims {
-		aims[i] = d.drawn % n
-		d.drawn++
-		b.Target[i] = float32(d.system.Energy(d.targets[aims[i]]))
+		if n > 0 {
+			aims[i] = d.drawn % n
+			d.drawn++
+			b.Target[i] = float32(d.system.Energy(d.targets[aims[i]]))
+		}
 		b.Start[i] = 0
 		for k := range b.Sites {
 			b.Uniform[i*b.Sites+k] = float32(d.rng.Uint64()>>40) * 0x1p-24
@@ -118,12 +123,23 @@ func (d *drawer) draw(ctx context.Context, block *dos.WeightBlock) error {
 	if err := d.proposer.Propose(ctx); err != nil {
 		return err
 	}
-	copy(b.State, b.Proposal)
+	for b := range block.Draws {
+		block.Draws[b] += batch
+	}
 	levels := make([]int, batch)
+	for i := range batch {
+		levels[i] = d.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
+	}
+	if n == 0 {
+		for i, level := range levels {
+			block.Add(level, -float64(b.Forward[i]))
+		}
+		return nil
+	}
+	copy(b.State, b.Proposal)
 	lnSum := make([]float64, batch) // of q over the targets within the window
 	first := make([]int, batch)     // of these
 	for i := range batch {
-		levels[i] = d.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
 		lnSum[i] = math.Inf(-1)
 		for first[i] < n && d.targets[first[i]] < levels[i]-b.Tolerance {
 			first[i]++
@@ -160,9 +176,6 @@ func (d *drawer) draw(ctx context.Context, block *dos.WeightBlock) error {
 		if d.within(aims[i], levels[i]) {
 			block.Add(levels[i], math.Log(float64(n))-lnSum[i])
 		}
-	}
-	for b := range block.Draws {
-		block.Draws[b] += batch
 	}
 	return nil
 }
