@@ -112,6 +112,7 @@ func Load(path string, assignments []string) (*Config, error) {
 	case !given["run.method"] && !c.Run.Has(NeuralMoves):
 		c.Run.Method = WangLandauMethod
 	}
+	c.defaultsOfArchitecture(given)
 	for _, fault := range c.Validate() {
 		// A value that could not be read is zero now, which is no second fault.
 		key, _, _ := strings.Cut(fault.Error(), ":")
@@ -123,6 +124,31 @@ func Load(path string, assignments []string) (*Config, error) {
 		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
 	}
 	return c, nil
+}
+
+// defaultsOfArchitecture are those of a network to be built, for keys that were not given.
+// Default has those of the autoencoder.
+func (c *Config) defaultsOfArchitecture(given map[string]bool) {
+	if c.Model.Bundle != "" || c.Run.Method == VANWangLandauMethod {
+		return
+	}
+	batch, rate, floor := 64, 5e-3, c.Model.Floor
+	switch c.Model.Architecture {
+	case models.Made, models.Conv:
+	case models.Microcanonical:
+		rate, floor = 1e-2, 3e-5
+	default:
+		return
+	}
+	if !given["trainer.batch"] {
+		c.Trainer.Batch = batch
+	}
+	if !given["trainer.learning_rate"] {
+		c.Trainer.LearningRate = rate
+	}
+	if !given["model.floor"] {
+		c.Model.Floor = floor
+	}
 }
 
 // Parse reads a configuration that YAML wrote, perhaps with an earlier version of the

@@ -294,3 +294,26 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%s has no field", key)
 	}
 }
+
+// TestDefaultsOfArchitecture finds the training that suits an architecture, unless another
+// one is asked for.
+func TestDefaultsOfArchitecture(t *testing.T) {
+	for _, c := range []struct {
+		assignments string
+		batch       int
+		rate, floor float64
+	}{
+		{"run.seed=2", 256, 2e-3, 1e-3},
+		{"model.architecture=conv", 64, 5e-3, 1e-3},
+		{"model.architecture=microcanonical", 64, 1e-2, 3e-5},
+		{"model.architecture=microcanonical trainer.batch=32 trainer.learning_rate=3e-3 model.floor=1e-4", 32, 3e-3, 1e-4},
+		{"model.architecture=microcanonical model.bundle=pretrained/potts-q10", 256, 2e-3, 1e-3},
+		{"run.method=van-wang-landau", 256, 2e-3, 1e-3},
+	} {
+		got := load(t, "", strings.Fields(c.assignments)...)
+		if got.Trainer.Batch != c.batch || got.Trainer.LearningRate != c.rate || got.Model.Floor != c.floor {
+			t.Errorf("%s: batch %d, learning rate %g, floor %g, want %d, %g, %g", c.assignments,
+				got.Trainer.Batch, got.Trainer.LearningRate, got.Model.Floor, c.batch, c.rate, c.floor)
+		}
+	}
+}
