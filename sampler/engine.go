@@ -46,6 +46,7 @@ type Options struct {
 
 	// Across is the share of the other neural trials, 0..1, in which walkers at one end of
 	// the levels aim at the other one and those in between wait, of a proposer with targets.
+	// An end is a quarter of the way between the infinite-temperature peak and the ground state.
 	Across float64
 
 	// LnG is an estimate of ln g by level to begin with, NaN at levels of which

@@ -75,7 +75,7 @@ func drawShift(r *rand.Rand, most int) float32 {
 	if r.Float64() >= shiftedShare {
 		return 0
 	}
-	return float32(around(r, 0, most))
+	return float32(near(r, 0, most))
 }
 
 // resampled is the number of sites, 1..n, that a partial refresh draws anew given a

@@ -34,14 +34,17 @@ type aim struct {
 //	min[1, g(E) q(s|B*) / (g(E') q(s'|B*'))],
 //
 // each q in its own frame: an independence sampler over the whole window. Or the move goes
-// across: B*' is drawn from one end of these targets if B* is in the other one, with the
-// ratio of the ends' sizes in the acceptance. Such a move does not end where it began, so
-// that round trips need fewer of them. Walkers in between make no move across, which
-// saves the network's time where its proposals are accepted least, between the phases. Where the weights h/g are to make another histogram h than a flat one, targets
-// are drawn in proportion to it, and h(B*)/h(B*') enters the acceptance. In a partial
-// refresh the first k sites in raster order of one frame T = T' stay; then B*' is drawn
-// around B*, evenly up to as far as the other sites can reach, and q is that of the other
-// sites given the first k.
+// across: if the level of s is at one end of the window, B*' is drawn from the other end and
+// w more at both sides of it, s' must be there, too, and the ratio of the sizes of both
+// enters the acceptance. Such a move does not end where it began, so that round trips need
+// fewer of them. Walkers in between make no move across, which saves the network's time
+// where its proposals are accepted least, between the phases. (It is the level that
+// decides, not B*: to move, or to draw B* anew, for the sake of what B* is would spoil its
+// distribution given s.) Where the weights h/g are to make another histogram h than a flat
+// one, targets are drawn in proportion to it, and h(B*)/h(B*') enters the acceptance. In a
+// partial refresh the first k sites in raster order of one frame T = T' stay; then B*' is
+// drawn around B*, evenly up to as far as the other sites can reach, and q is that of the
+// other sites given the first k.
 type targetedMove struct {
 	system    *lattice.Potts
 	proposer  Proposer
@@ -50,27 +53,31 @@ type targetedMove struct {
 	// walkers at a time, as the full proposals can do without most evaluations of ln q(s|B*).
 	partial float64
 	across  float64 // share of full proposals that go across
-	frames  []*lattice.Frame
-
-	// By walker.
-	place   []int     // in the batch, -1 if it makes no proposal
-	resets  []int     // sites that a proposal draws anew
-	decide  []float64 // uniform number for the decision
-	crosses []bool    // the proposal goes across
-	aims    []int     // target of the proposal
-	from    []int     // target of the state where it was drawn anew
-	sides   []Window  // targets that the proposal's was drawn from
-	levels  []int     // level that it was made for
-	changed []int     // sites that it changed, -1 if it was rejected
-
-	// By place in the batch.
-	made []int // the walker
-	to   []int // level of the proposal
+	trials  []trial // by walker
+	made    []int   // by place in the batch: the walker
+	to      []int   // by place in the batch: the level of the proposal
 }
 
-// highEnd and lowEnd are the parts of the targets, at high and at low energies, between
-// which moves go across. With q = 10 they make the most round trips; see docs/networks.md.
-const highEnd, lowEnd = 0.3, 0.2
+// trial is what a walker tries.
+type trial struct {
+	frame    *lattice.Frame
+	proposes bool
+	place    int     // in the batch
+	sites    int     // that the proposal draws anew
+	decide   float64 // uniform number for the decision
+	crosses  bool    // the proposal goes across
+	side     Window  // levels that it must have
+	targets  Window  // those that its target is drawn from
+	aim      int     // its target
+	from     int     // target of the state where that was drawn anew
+	level    int     // of the state
+	changed  int     // sites that the proposal changed, -1 if it was rejected
+}
+
+// endShare is the part of the levels between the infinite-temperature peak and the ground
+// state, at either side, that moves across connect; what is beyond the peak belongs to the
+// high energies. With ten colours less or much more make fewer round trips.
+const endShare = 0.25
 
 // refreshPeriod is the number of full proposals after which every walker's aim is drawn
 // anew even if its configuration has stayed: a configuration that is improbable in its
@@ -80,19 +87,16 @@ const refreshPeriod = 16
 func newTargetedMove(p *lattice.Potts, proposer Proposer, partial, across float64, walkers int) *targetedMove {
 	m := &targetedMove{
 		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial, across: across,
-		frames: make([]*lattice.Frame, walkers), place: make([]int, walkers), resets: make([]int, walkers),
-		decide: make([]float64, walkers), crosses: make([]bool, walkers),
-		aims: make([]int, walkers), from: make([]int, walkers), sides: make([]Window, walkers),
-		levels: make([]int, walkers), changed: make([]int, walkers), to: make([]int, walkers),
+		trials: make([]trial, walkers), to: make([]int, walkers),
 	}
-	for i := range m.frames {
-		m.frames[i] = p.NewFrame()
+	for i := range m.trials {
+		m.trials[i].frame = p.NewFrame()
 	}
 	return m
 }
 
-// around draws a level within distance of another one, evenly.
-func around(r *rand.Rand, level, distance int) int { return level - distance + r.IntN(2*distance+1) }
+// near draws a level within distance of another one, evenly.
+func near(r *rand.Rand, level, distance int) int { return level - distance + r.IntN(2*distance+1) }
 
 // isPartial tells whether the n-th trial is a partial refresh.
 func (m *targetedMove) isPartial(n int64) bool {
@@ -101,30 +105,26 @@ func (m *targetedMove) isPartial(n int64) bool {
 
 func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	partial := m.isPartial(n)
-	evaluate := partial || n%refreshPeriod == 0
-	for i := range walkers {
-		evaluate = evaluate || window(i).isOpen && !walkers[i].aim.known
-	}
 	b := m.proposer.Batch()
 	var times neuralTimes
 
 	began := time.Now()
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
-		m.place[i] = -1
-		if window := window(i); window.isOpen && m.plan(i, &walkers[i], window, partial, evaluate) {
-			m.place[i] = 0
-		}
+		m.trials[i].proposes = window(i).isOpen && m.plan(&m.trials[i], &walkers[i], window(i), partial)
 	})
 	m.made = m.made[:0]
-	for i := range walkers {
-		if m.place[i] == 0 {
-			m.place[i] = len(m.made)
+	evaluate := partial || n%refreshPeriod == 0
+	for i := range m.trials {
+		if m.trials[i].proposes {
+			m.trials[i].place = len(m.made)
 			m.made = append(m.made, i)
+			evaluate = evaluate || !walkers[i].aim.known
 		}
 	}
 	b.Used = len(m.made)
 	parallel.Do(workers, len(m.made), walkersAtOnce, func(_, k int) {
-		m.fill(b, k, &walkers[m.made[k]], evaluate)
+		i := m.made[k]
+		m.fill(b, &m.trials[i], &walkers[i], window(i), partial, evaluate)
 	})
 	if err := m.proposer.Propose(ctx); err != nil {
 		return Count{}, times, fmt.Errorf("propose: %w", err)
@@ -148,7 +148,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	var accepted atomic.Int64
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
 		w, window := &walkers[i], window(i)
-		if m.place[i] >= 0 && m.decideOn(b, i, w, window, partial, evaluate) {
+		if m.trials[i].proposes && m.decide(b, &m.trials[i], w, window, partial, evaluate) {
 			accepted.Add(1)
 		}
 		if window.isOpen {
@@ -161,80 +161,76 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	return Count{Trials: int64(len(m.made)), Accepted: accepted.Load()}, times, nil
 }
 
-// plan draws what walker i proposes, and whether.
-func (m *targetedMove) plan(i int, w *walker, window *weights, partial, evaluate bool) bool {
+// plan draws what kind of proposal a walker makes, if any.
+func (m *targetedMove) plan(t *trial, w *walker, window *weights, partial bool) (proposes bool) {
 	r := rand.New(w.rng)
-	m.frames[i].Randomise(r)
-	own := w.aim.target // without an evaluation the state keeps its target
-	if evaluate {
-		own = around(r, w.level, m.tolerance)
-		m.from[i] = own
+	t.frame.Randomise(r)
+	t.sites, t.side = m.system.Sites(), window.Window
+	if partial {
+		t.sites = resampled(r.Float64(), t.sites)
 	}
-	m.resets[i] = m.system.Sites()
-	m.crosses[i] = !partial && r.Float64() < m.across
-	switch {
-	case partial:
-		m.resets[i] = resampled(r.Float64(), m.system.Sites())
-		m.aims[i] = around(r, own, lattice.Coordination*m.resets[i]/2)
-	case m.crosses[i]:
-		side, ok := m.targets(window).otherEnd(own)
-		if !ok {
+	if t.crosses = !partial && r.Float64() < m.across; t.crosses {
+		if t.side, proposes = m.otherEnd(window.Window, w.level); !proposes {
 			return false
 		}
-		m.sides[i] = side
-		m.aims[i] = window.targets.draw(r, side)
-	default:
-		m.sides[i] = m.targets(window)
-		m.aims[i] = window.targets.draw(r, m.sides[i])
 	}
-	m.decide[i] = r.Float64()
+	t.targets = m.around(t.side)
 	return true
 }
 
-// fill puts the k-th proposal into the batch.
-func (m *targetedMove) fill(b *Batch, k int, w *walker, evaluate bool) {
-	i, sites := m.made[k], b.Sites
+// fill puts a walker's proposal into its place in the batch.
+func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *weights, partial, evaluate bool) {
+	r := rand.New(w.rng)
+	k, sites := t.place, b.Sites
 	if evaluate {
-		m.frames[i].Apply(b.State[k*sites:(k+1)*sites], w.state)
-		b.Current[k] = m.energy(m.from[i])
+		t.from = near(r, w.level, m.tolerance)
+		t.frame.Apply(b.State[k*sites:(k+1)*sites], w.state)
+		b.Current[k] = m.energy(t.from)
 	}
-	b.Start[k] = int32(sites - m.resets[i])
-	b.Target[k] = m.energy(m.aims[i])
+	if partial {
+		t.aim = near(r, t.from, lattice.Coordination*t.sites/2)
+	} else {
+		t.aim = window.targets.draw(r, t.targets)
+	}
+	b.Start[k] = int32(sites - t.sites)
+	b.Target[k] = m.energy(t.aim)
 	uniform := b.Uniform[k*sites : (k+1)*sites]
 	for j := range uniform {
 		uniform[j] = float32(w.rng.Uint64()>>40) * 0x1p-24
 	}
+	t.decide = r.Float64()
 }
 
-// decideOn accepts or rejects the proposal of walker i.
-func (m *targetedMove) decideOn(b *Batch, i int, w *walker, window *weights, partial, evaluate bool) bool {
-	k, sites := m.place[i], b.Sites
+// decide accepts or rejects a walker's proposal.
+func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *weights, partial, evaluate bool) (accepted bool) {
+	k, sites := t.place, b.Sites
 	own := w.aim
 	if evaluate {
-		own = aim{m.from[i], float64(b.Reverse[k]), true}
+		own = aim{t.from, float64(b.Reverse[k]), true}
 	}
 	if !partial {
 		w.aim = own
 	}
-	m.levels[i], m.changed[i] = w.level, -1
-	to := m.to[k]
-	if !window.Contains(to) || abs(to-m.aims[i]) > m.tolerance {
+	t.level, t.changed = w.level, -1
+	to, forward := m.to[k], float64(b.Forward[k])
+	if !t.side.Contains(to) || abs(to-t.aim) > m.tolerance {
 		return false
 	}
-	x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], float64(b.Forward[k]), own.lnQ)
-	if h := window.targets; !partial && (h != nil || m.crosses[i]) {
-		side, back := m.sides[i], m.targets(window)
-		if m.crosses[i] {
-			back, _ = back.otherEnd(m.aims[i])
+	x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], forward, own.lnQ)
+	if h := window.targets; !partial && (h != nil || t.crosses) {
+		back := t.targets
+		if t.crosses {
+			side, _ := m.otherEnd(window.Window, to)
+			back = m.around(side)
 		}
-		x += h.lnShare(Window{own.target, own.target}, back) - h.lnShare(Window{m.aims[i], m.aims[i]}, side)
+		x += h.lnShare(Window{own.target, own.target}, back) - h.lnShare(Window{t.aim, t.aim}, t.targets)
 	}
-	if x < 0 && m.decide[i] >= math.Exp(x) {
+	if x < 0 && t.decide >= math.Exp(x) {
 		return false
 	}
-	m.changed[i] = m.frames[i].Undo(w.state, b.Proposal[k*sites:(k+1)*sites])
+	t.changed = t.frame.Undo(w.state, b.Proposal[k*sites:(k+1)*sites])
 	w.level = to
-	w.aim = aim{m.aims[i], float64(b.Forward[k]), !partial}
+	w.aim = aim{t.aim, forward, !partial}
 	return true
 }
 
@@ -243,33 +239,36 @@ func (m *targetedMove) decideOn(b *Batch, i int, w *walker, window *weights, par
 // stands for all, with the weight 1/(p q) if p is the probability of a target near E.
 func (m *targetedMove) record(b *Batch, window func(i int) *weights, partial bool, samples *Samples) {
 	for k, i := range m.made {
-		window := window(i)
-		samples.draws.proposed(m.levels[i], m.changed[i] >= 0, m.changed[i])
-		side, to := m.sides[i], m.to[k]
-		reach := Window{max(side.Low, window.Low), min(side.High, window.High)}
-		if partial || reach.levels() < 1 {
+		window, t := window(i), &m.trials[i]
+		samples.draws.proposed(t.level, t.changed >= 0, t.changed)
+		if partial {
 			continue
 		}
-		lnWeight := math.Inf(-1)
-		if abs(to-m.aims[i]) <= m.tolerance {
-			near := Window{max(to-m.tolerance, side.Low), min(to+m.tolerance, side.High)}
-			lnWeight = -window.targets.lnShare(near, side) - float64(b.Forward[k])
+		to, lnWeight := m.to[k], math.Inf(-1)
+		if abs(to-t.aim) <= m.tolerance {
+			meant := Window{max(to-m.tolerance, t.targets.Low), min(to+m.tolerance, t.targets.High)}
+			lnWeight = -window.targets.lnShare(meant, t.targets) - float64(b.Forward[k])
 		}
-		samples.draws.drawn(samples.segment, i, reach, to, lnWeight)
+		samples.draws.drawn(samples.segment, i, t.side, to, lnWeight)
 	}
 }
 
-// targets are the levels that proposals in a window may aim at.
-func (m *targetedMove) targets(w *weights) Window {
-	return Window{w.Low - m.tolerance, w.High + m.tolerance}
+// around is a window of targets: some levels and as many more on both sides as a proposal may
+// be away from its target.
+func (m *targetedMove) around(levels Window) Window {
+	return Window{levels.Low - m.tolerance, levels.High + m.tolerance}
 }
 
-// otherEnd is the end of the targets that a level at the other one has its counterparts in;
-// a level in between has none.
-func (w Window) otherEnd(level int) (Window, bool) {
+// otherEnd is the end of a window that moves across lead to from a level at the other one; a
+// level in between has none.
+func (m *targetedMove) otherEnd(w Window, level int) (Window, bool) {
 	// Levels count satisfied bonds, low energies are at high levels.
-	span := float64(w.High - w.Low)
-	high, low := Window{w.Low, w.Low + int(highEnd*span)}, Window{w.High - int(lowEnd*span), w.High}
+	peak := min(max(w.Low, m.system.PeakLevel()), w.High)
+	reach := int(endShare * float64(w.High-peak))
+	high, low := Window{w.Low, peak + reach}, Window{w.High - reach, w.High}
+	if high.High >= low.Low { // a window of one level, or beyond the peak
+		return Window{}, false
+	}
 	if high.Contains(level) {
 		return low, true
 	}
