@@ -99,7 +99,7 @@ a multicanonical iteration with the network, which is made first.`,
 	c.Flags().BoolVar(&low, "low", true, "measure also with more time at low energies")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
-	c.Flags().IntVar(&walkers, "walkers", 128, "walkers of the moves with a network")
+	c.Flags().IntVar(&walkers, "walkers", 192, "walkers of the moves with a network")
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return c
 }

@@ -44,12 +44,12 @@ func serve(bundle string, q int, size string, workers int) (*served, error) {
 }
 
 // logProgress returns a callback that logs how much is done every so often.
-func logProgress() func(done float64) {
+func logProgress() func(activity string, done float64) {
 	last := time.Now()
-	return func(done float64) {
+	return func(activity string, done float64) {
 		if time.Since(last) > logInterval {
 			last = time.Now()
-			slog.Info("progress", "done", fmt.Sprintf("%.0f%%", 100*done))
+			slog.Info("progress", "activity", activity, "done", fmt.Sprintf("%.0f%%", 100*done))
 		}
 	}
 }

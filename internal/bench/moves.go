@@ -37,8 +37,8 @@ type Options struct {
 	Mixes []Mix
 	// Low measures all of them also with sampler.Engine.LowHistogram, beside a flat one.
 	Low bool
-	// Observe is told how much is done, 0..1; nil for nobody.
-	Observe func(done float64)
+	// Observe is told how much of an activity is done, 0..1; nil for nobody.
+	Observe func(activity string, done float64)
 }
 
 // Mix is what a pass consists of.
@@ -152,9 +152,7 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 	}
 	warmUp := o.Time / 4
 	for done := time.Duration(0); done < warmUp+o.Time; done += slice {
-		if o.Observe != nil {
-			o.Observe(float64(done) / float64(warmUp+o.Time))
-		}
+		o.observe("measurement", float64(done)/float64(warmUp+o.Time))
 		for _, c := range all {
 			if c.turns == nil && c.spent >= warmUp {
 				c.turns = append([]int64{}, c.engine.Snapshot().Turns...)
@@ -178,6 +176,12 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 	}
 	results[0].RatioError = 0
 	return results, nil
+}
+
+func (o *Options) observe(activity string, done float64) {
+	if o.Observe != nil {
+		o.Observe(activity, done)
+	}
 }
 
 // open makes the engine of a contender.
@@ -215,6 +219,7 @@ func adapt(ctx context.Context, o Options, store *inference.Store) (lnG []float6
 		if err := c.engine.Pass(ctx); err != nil {
 			return nil, err
 		}
+		o.observe("weights", c.engine.AdaptationProgress(0))
 	}
 	seen := c.engine.Seen()
 	for b, x := range c.engine.LnG() {

@@ -22,8 +22,9 @@ type Options struct {
 	Runtime inference.Runtime
 	Part    int // configurations per call
 	Seed    uint64
-	Draws   int                // configurations to draw, rounded up to whole batches
-	Observe func(done float64) // nil for nobody
+	Draws   int // configurations to draw, rounded up to whole batches
+	// Observe is told how much of an activity is done, 0..1; nil for nobody.
+	Observe func(activity string, done float64)
 }
 
 // Blocks is the number of parts of the draws, from which errors are estimated.
@@ -77,7 +78,7 @@ func Estimate(ctx context.Context, o Options) (_ *dos.Absolute, err error) {
 			return nil, err
 		}
 		if o.Observe != nil {
-			o.Observe(float64(n+1) / float64(batches))
+			o.Observe("draws", float64(n+1)/float64(batches))
 		}
 	}
 	energy := make([]float64, o.System.Levels())

@@ -69,7 +69,7 @@ func TestEstimate(t *testing.T) {
 		done := 0.0
 		o := Options{
 			System: p, Bundle: bundle(t, c.architecture, s, h), Runtime: inference.Runtime{Provider: inference.CPU, Workers: 2},
-			Part: 128, Seed: 3, Draws: 60_000, Observe: func(d float64) { done = d },
+			Part: 128, Seed: 3, Draws: 60_000, Observe: func(_ string, d float64) { done = d },
 		}
 		a, err := Estimate(context.Background(), o)
 		if err != nil {
