@@ -95,7 +95,7 @@ a multicanonical iteration with the network, which is made first.`,
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
 	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&mixes, "mix", []string{"150:1:1", "0:8:0"}, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().StringSliceVar(&mixes, "mix", []string{"150:1:1", "0:8:0.5"}, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().BoolVar(&low, "low", true, "measure also with more time at low energies")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
