@@ -38,7 +38,7 @@ func TestTrainAndBench(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	out = succeed("bench", "moves", "--q", "3", "--size", "4x4", "--bundle", filepath.Join(models, "tiny"), "--time", "1s", "--walkers", "16", "--low=false")
-	if !strings.Contains(out, "200 sweeps, 1 trials") || !strings.Contains(out, "network, 8 trials") || strings.Contains(out, "low histogram") {
+	if !strings.Contains(out, "150 sweeps, 1 trials") || !strings.Contains(out, "network, 8 trials") || strings.Contains(out, "low histogram") {
 		t.Errorf("nwl bench moves prints:\n%s", out)
 	}
 	if _, errs, code := nwl(t, "bench", "moves", "--q", "3", "--size", "4x4"); code == 0 || !strings.Contains(errs, `no pretrained network "potts-q3", there are potts-q10, potts-q2`) {
