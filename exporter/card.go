@@ -55,8 +55,8 @@ type Training struct {
 	Seconds float64 `json:"seconds"` // wall-clock time spent on gradient steps
 	// Data says which states it was trained on, empty for those that a run visited.
 	Data string `json:"data,omitempty"`
-	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states of a flat histogram that
-	// it was not trained on, in nats: the Kullback-Leibler divergence of its proposals from
+	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states, equally many at
+	// each level, that it was not trained on, in nats: the Kullback-Leibler divergence of its proposals from
 	// states that are as frequent at each of the n levels within w of the target. Nil where
 	// it was not measured.
 	KL *float64 `json:"kl,omitempty"`

@@ -73,7 +73,10 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 	if s.logProb, err = newNetwork(networks.LogProb, r); err != nil {
 		return nil, err
 	}
-	return s, s.divide()
+	if err := s.divide(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // divide makes the parts that cover the places in use. On a GPU, whose networks are laid out
@@ -89,13 +92,14 @@ func (s *Proposer) divide() error {
 	if err := s.native.destroy(); err != nil {
 		return err
 	}
-	s.parts, s.divided = s.parts[:0], used
+	s.parts, s.divided = s.parts[:0], 0
 	parts := (used + s.size - 1) / s.size
 	for k := range parts {
 		if err := s.addPart(k*used/parts, (k+1)*used/parts); err != nil {
 			return err
 		}
 	}
+	s.divided = used
 	return nil
 }
 

@@ -76,7 +76,7 @@ type trial struct {
 
 // endShare is the part of the levels between the infinite-temperature peak and the ground
 // state, at either side, that moves across connect; what is beyond the peak belongs to the
-// high energies. With ten colours less or much more make fewer round trips.
+// high energies.
 const endShare = 0.25
 
 // refreshPeriod is the number of full proposals after which every walker's aim is drawn
@@ -217,7 +217,7 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *weights, pa
 		return false
 	}
 	x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], forward, own.lnQ)
-	if h := window.targets; !partial && (h != nil || t.crosses) {
+	if h := window.targets; !partial { // the shares cancel for even targets of the whole window
 		back := t.targets
 		if t.crosses {
 			side, _ := m.otherEnd(window.Window, to)
