@@ -90,7 +90,7 @@ func New(info Info) *Metrics {
 		func() float64 { n, _ := inference.Live(); return float64(n) })
 	tensors := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "nwl", Name: "onnxruntime_tensors", Help: "Tensors held in ONNX Runtime."},
 		func() float64 { _, n := inference.Live(); return float64(n) })
-	for _, phase := range []sampler.Phase{sampler.WangLandau, sampler.Multicanonical, sampler.Canonical, sampler.Tuning, sampler.Production} {
+	for _, phase := range []sampler.Phase{sampler.Starting, sampler.WangLandau, sampler.Multicanonical, sampler.Canonical, sampler.Tuning, sampler.Production} {
 		m.phase.WithLabelValues(string(phase)).Set(0)
 	}
 	for _, result := range []string{applied, dropped} {

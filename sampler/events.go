@@ -9,6 +9,7 @@ type Phase string
 // The phases. Only in Production are the weights and the network constant, so
 // that the walkers are Markov chains and error bars mean what they say.
 const (
+	Starting       Phase = "start" // the network's draws make first weights and configurations
 	WangLandau     Phase = "wang-landau"
 	Multicanonical Phase = "multicanonical"
 	Canonical      Phase = "canonical" // weights that need no adaptation

@@ -10,6 +10,7 @@ const (
 	VerifyStream
 	exchangeStream
 	globalStream
+	startStream
 )
 
 // Stream returns the generator of the given purpose and index under a run's

@@ -126,13 +126,10 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		i := m.made[k]
 		m.fill(b, &m.trials[i], &walkers[i], window(i), partial, evaluate)
 	})
-	if err := m.proposer.Propose(ctx); err != nil {
-		return Count{}, times, fmt.Errorf("propose: %w", err)
-	}
-	times.propose = time.Since(began)
-	if err := checkProposals(m.system, b, m.to); err != nil {
+	if err := m.propose(ctx); err != nil {
 		return Count{}, times, err
 	}
+	times.propose = time.Since(began)
 
 	began = time.Now()
 	if evaluate {
@@ -159,6 +156,14 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		m.record(b, window, partial, samples)
 	}
 	return Count{Trials: int64(len(m.made)), Accepted: accepted.Load()}, times, nil
+}
+
+// propose has the network fill the places in use.
+func (m *targetedMove) propose(ctx context.Context) error {
+	if err := m.proposer.Propose(ctx); err != nil {
+		return fmt.Errorf("propose: %w", err)
+	}
+	return checkProposals(m.system, m.proposer.Batch(), m.to)
 }
 
 // plan draws what kind of proposal a walker makes, if any.
@@ -213,7 +218,7 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *weights, pa
 	}
 	t.level, t.changed = w.level, -1
 	to, forward := m.to[k], float64(b.Forward[k])
-	if !t.side.Contains(to) || abs(to-t.aim) > m.tolerance {
+	if !m.meets(t, to) {
 		return false
 	}
 	x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], forward, own.lnQ)
@@ -234,9 +239,21 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *weights, pa
 	return true
 }
 
-// record tells samples of the proposals. Of a level E that is itself a possible target,
-// between w+1 and 2w+1 targets are within w; a draw that aims at one of them and hits E
-// stands for all, with the weight 1/(p q) if p is the probability of a target near E.
+// meets tells whether the level of a proposal is as near to its target as it must be.
+func (m *targetedMove) meets(t *trial, to int) bool {
+	return t.side.Contains(to) && abs(to-t.aim) <= m.tolerance
+}
+
+// lnWeight is what a proposal that has met its target at a level adds to the number of
+// states there. Of a level that is itself a possible target, between w+1 and 2w+1 targets are
+// within w; a draw that aims at one of them stands for all, with the weight 1/(p q) if
+// p is the probability of a target near the level.
+func (m *targetedMove) lnWeight(t *trial, h *spread, to int, lnQ float64) float64 {
+	meant := Window{max(to-m.tolerance, t.targets.Low), min(to+m.tolerance, t.targets.High)}
+	return -h.lnShare(meant, t.targets) - lnQ
+}
+
+// record tells samples of the proposals.
 func (m *targetedMove) record(b *Batch, window func(i int) *weights, partial bool, samples *Samples) {
 	for k, i := range m.made {
 		window, t := window(i), &m.trials[i]
@@ -245,9 +262,8 @@ func (m *targetedMove) record(b *Batch, window func(i int) *weights, partial boo
 			continue
 		}
 		to, lnWeight := m.to[k], math.Inf(-1)
-		if abs(to-t.aim) <= m.tolerance {
-			meant := Window{max(to-m.tolerance, t.targets.Low), min(to+m.tolerance, t.targets.High)}
-			lnWeight = -window.targets.lnShare(meant, t.targets) - float64(b.Forward[k])
+		if m.meets(t, to) {
+			lnWeight = m.lnWeight(t, window.targets, to, float64(b.Forward[k]))
 		}
 		samples.draws.drawn(samples.segment, i, t.side, to, lnWeight)
 	}

@@ -171,9 +171,7 @@ func shiftToZero(lnG []float64, seen []bool) {
 			least = min(least, lnG[b])
 		}
 	}
-	for b, s := range seen {
-		if s {
-			lnG[b] -= least
-		}
+	for b := range lnG {
+		lnG[b] = max(0, lnG[b]-least)
 	}
 }

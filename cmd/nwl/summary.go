@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"neuralwl/internal/run"
+	"neuralwl/sampler"
 )
 
 // printSummary prints what a run found, as a short table.
@@ -24,6 +25,10 @@ func printSummary(w io.Writer, s *run.Summary) error {
 		row("levels", "%d seen; how many have states is not known", s.Levels.Seen)
 	}
 	for _, p := range s.Phases {
+		if m := p.Moves["neural"]; p.Name == sampler.Starting {
+			row(string(p.Name), "%d levels by %d draws of the network, %.1f %% of which met their targets, %.1f s", p.Levels, m.Trials, 100*m.Acceptance, p.Seconds["all"])
+			continue
+		}
 		lnF := ""
 		if p.LnF > 0 {
 			lnF = fmt.Sprintf(", ln f %.3g", p.LnF)

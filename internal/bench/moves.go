@@ -84,8 +84,13 @@ type Result struct {
 	LogProb float64 `json:"log_prob"`
 }
 
-// adaptSweeps is the number of sweeps of a pass while weights are looked for.
-const adaptSweeps = 20
+// While weights are looked for, a pass has adaptSweeps sweeps, and a histogram is flat
+// enough at adaptFlatness: all moves are compared under the same weights, which need not be
+// precise.
+const (
+	adaptSweeps   = 20
+	adaptFlatness = 0.5
+)
 
 // localSweeps is the number of sweeps of a pass of local moves alone.
 const localSweeps = 4
@@ -188,7 +193,7 @@ func (o *Options) observe(activity string, done float64) {
 func (c *contender) open(o Options, store *inference.Store) (err error) {
 	options := sampler.Options{
 		System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG, Adaptation: sampler.Multicanonical,
-		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
+		Flatness: adaptFlatness, Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
 	}
 	if c.mix.Sweeps > 0 {
 		options.Local = sampler.HeatBath
@@ -205,13 +210,26 @@ func (c *contender) open(o Options, store *inference.Store) (err error) {
 	return err
 }
 
-// adapt finds weights by a multicanonical iteration with local moves and the network.
+// adapt finds weights by a multicanonical iteration with local moves and the network, whose
+// draws it begins with if they have a target.
 func adapt(ctx context.Context, o Options, store *inference.Store) (lnG []float64, err error) {
 	c := &contender{mix: Mix{Sweeps: adaptSweeps, Trials: 1, Across: 1}}
 	if err := c.open(o, store); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.proposer.Close()) }()
+	if start := c.engine.NewStart(); start != nil {
+		for start.Done() < 1 {
+			if err := ctx.Err(); err != nil {
+				return nil, context.Cause(ctx)
+			}
+			if err := start.Draw(ctx); err != nil {
+				return nil, err
+			}
+			o.observe("start", start.Done())
+		}
+		start.Finish()
+	}
 	for !c.engine.Adapted(0) {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)

@@ -54,6 +54,7 @@ type Run struct {
 	Walkers int           `mapstructure:"walkers" yaml:"walkers"`
 	Workers int           `mapstructure:"workers" yaml:"workers"`
 	Moves   []string      `mapstructure:"moves" yaml:"moves,flow"`
+	Start   string        `mapstructure:"start" yaml:"start"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
 }
 

@@ -137,6 +137,8 @@ func TestMethods(t *testing.T) {
 		"production.mix=9999999:1":                                          "production.mix: 9999999:1, but at least 1 sweep",
 		"production.mix=4:1 run.moves=neural":                               "production.mix: 4:1, but there are no local moves",
 		"production.mix=4:1 run.moves=local":                                "production.mix: 4:1, but there are no neural moves; take 4:0",
+		"run.start=anywhere":                                                "run.start: \"anywhere\" is not one of auto, random, network",
+		"run.start=network run.moves=local":                                 "run.start: network, but run.method wang-landau",
 		"production.histogram=steep":                                        "production.histogram",
 		"run.method=wang-landau run.moves=[local,neural]":                   "run.method: wang-landau has no neural moves; take neural-wang-landau",
 		"run.method=neural-wang-landau run.moves=local":                     "run.method: neural-wang-landau needs neural among run.moves",

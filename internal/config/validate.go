@@ -26,6 +26,10 @@ const (
 	HeatBath   = "heat_bath"
 	Metropolis = "metropolis"
 
+	AutomaticStart = "auto"
+	RandomStart    = "random"
+	NetworkStart   = "network"
+
 	Sequential = "sequential"
 	Random     = "random"
 )
@@ -99,6 +103,11 @@ func (c *Config) Validate() []error {
 	}
 	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.HasNetworks() {
 		fault("run.moves", "%s moves are made for system.model %s and %s, not for %s; leave run.moves out or set it to [%s]", NeuralMoves, Potts, Ising, c.System.Model, LocalMoves)
+	}
+
+	oneOf("run.start", c.Run.Start, AutomaticStart, RandomStart, NetworkStart)
+	if c.Run.Start == NetworkStart && (!c.Run.Has(NeuralMoves) || c.Run.Method == VANWangLandauMethod) {
+		fault("run.start", "%s, but run.method %s with run.moves %v has no network that moves walkers; take %s", NetworkStart, c.Run.Method, c.Run.Moves, RandomStart)
 	}
 
 	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, VANWangLandauMethod, MulticanonicalMethod, CanonicalMethod)

@@ -167,7 +167,7 @@ func (j *job) load() (*saved, error) {
 		case !slices.Contains(mayChange, c.Key):
 			faults = append(faults, fmt.Errorf("%v: it cannot change when a run is resumed; begin a new run, or leave it as it was (of the keys, %s may change)",
 				c, strings.Join(mayChange, ", ")))
-		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting:
+		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting:
 			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; begin a new run, or prolong this one with production.passes", c))
 		}
 	}
@@ -255,13 +255,13 @@ func (s *saved) check(n *network, global bool) error {
 	if n != nil && (s.Network == nil || n.trainer != nil && s.Trainer == nil) {
 		fault("the network's state is missing")
 	}
-	if !slices.Contains([]stage{adapting, tuning, burningIn, producing}, s.Place.Stage) {
+	if !slices.Contains([]stage{starting, adapting, tuning, burningIn, producing}, s.Place.Stage) {
 		fault("there is no stage %q", s.Place.Stage)
-	} else if phase != "" && (s.Place.Stage == adapting || s.Place.Stage == tuning) != (phase != sampler.Production) {
+	} else if phase != "" && slices.Contains([]stage{starting, adapting, tuning}, s.Place.Stage) != (phase != sampler.Production) {
 		fault("the stage is %s and the sampler is in the phase %s", s.Place.Stage, phase)
 	}
-	if global && s.Place.Stage == tuning {
-		fault("the stage is %s, in a run without local moves", tuning)
+	if global && (s.Place.Stage == tuning || s.Place.Stage == starting) {
+		fault("the stage is %s, in a run without walkers", s.Place.Stage)
 	}
 	if m := s.Place.Mix; m.Sweeps < 0 || m.Trials < 0 || s.Place.Planned < 0 {
 		fault("the mix of moves %v, for %d passes, is impossible", m, s.Place.Planned)

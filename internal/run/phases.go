@@ -42,6 +42,9 @@ func (j *job) sample(ctx context.Context) error {
 		}
 	}
 	j.checkpoint()
+	if j.at.Stage == starting {
+		return fmt.Errorf("%w before the walkers began to move", j.interrupted)
+	}
 	if j.at.Stage == adapting || j.at.Stage == producing {
 		j.phases = append(j.phases, j.phase(j.process.Progress()))
 	}
@@ -51,7 +54,7 @@ func (j *job) sample(ctx context.Context) error {
 // toEnd tells why the run has to end before it is complete, nil if it has not. It has
 // not before there is a result of any kind, which is a matter of the first passes.
 func (j *job) toEnd(ctx context.Context) error {
-	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.process.Progress().Levels == 0 {
+	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.at.Stage != starting && j.process.Progress().Levels == 0 {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -72,6 +75,8 @@ func (j *job) toEnd(ctx context.Context) error {
 // more to do.
 func (j *job) step(ctx context.Context) (more bool, err error) {
 	switch j.at.Stage {
+	case starting:
+		return true, j.start(ctx)
 	case adapting:
 		limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
 		switch {

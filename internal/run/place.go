@@ -12,6 +12,7 @@ type stage string
 
 // The stages, in their order. The last one ends with the run.
 const (
+	starting  stage = "start" // the network's draws make first weights and configurations
 	adapting  stage = "adaptation"
 	tuning    stage = "tuning"  // looks for production's mix of moves
 	burningIn stage = "burn-in" // production's beginning, thrown away

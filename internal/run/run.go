@@ -88,6 +88,7 @@ type job struct {
 	phases      []PhaseSummary // that are over
 	checkpoints checkpointer
 	resumptions []Resumption
+	starter     *sampler.Start // in the stage of that name
 	tuner       *tuner         // in the stage of that name
 	tuning      *TuningSummary // once production's mix of moves is chosen, if it was looked for
 	interrupted error          // why the run ended before its time
@@ -164,7 +165,9 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		}
 	} else {
 		slog.Info("run begins", "method", j.c.Run.Method, "system", j.system, "walkers", j.c.Run.Walkers)
-		j.at = place{Stage: adapting}
+		if err := j.begin(); err != nil {
+			return nil, err
+		}
 	}
 	if j.c.Checkpoint.Interval > 0 {
 		j.checkpoint()

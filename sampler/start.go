@@ -1,0 +1,150 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"neuralwl/sampler/dos"
+)
+
+// Start gives an engine that has not moved yet a first estimate of ln g, and its walkers
+// configurations of all energies, by draws of a network that aims at energies. Without it
+// they are random configurations, and ln g grows from 0 by ln f a visit while they find one
+// level after the other.
+//
+// The estimate is that of inverse probabilities, without Markov chains: a draw s with a target
+// B* out of the levels of a window and w more at both ends has the weight 1/(p q(s|B*)) if
+// |B(s) - B*| <= w, and else 0, with p the probability of a target within w of B(s). The mean
+// weight on a level is the number of its states, whatever the network has learned. A single
+// draw tells ln g as well as the network knows it; the rest is left to the adaptation of
+// the weights. Levels that were not drawn have the ln g of the nearest one that was, and are not seen.
+//
+// The engine is as it was until Finish. A start that was stopped is made anew from the beginning.
+type Start struct {
+	e       *Engine
+	m       *targetedMove
+	rng     *rand.PCG
+	sum     dos.WeightBlock
+	states  [][]uint8 // by walker: its last draw in its window that met its target
+	levels  []int     // of these, -1 for none
+	batches int       // to draw
+	p       Progress
+}
+
+// NewStart returns a start with about as many draws as there are levels, nil for an engine
+// without a network that aims at energies.
+func (e *Engine) NewStart() *Start {
+	m, ok := e.neural.(*targetedMove)
+	if !ok {
+		return nil
+	}
+	n, levels := len(e.walkers), e.o.System.Levels()
+	s := &Start{
+		e: e, m: m, rng: Stream(e.o.Seed, startStream, 0), sum: dos.NewWeightBlock(levels),
+		states: make([][]uint8, n), levels: make([]int, n),
+		batches: (levels + n - 1) / n,
+		p:       Progress{Phase: Starting},
+	}
+	for i := range n {
+		s.states[i], s.levels[i] = make([]uint8, e.o.System.Sites()), -1
+	}
+	return s
+}
+
+// Draw draws one configuration per walker, with targets that are spread evenly over the
+// levels of each window.
+func (s *Start) Draw(ctx context.Context) error {
+	b, m, r := s.m.proposer.Batch(), s.m, rand.New(s.rng)
+	columns := len(s.e.walkers) / len(s.e.windows)
+	offset := r.Float64()
+	b.Used = b.Walkers
+	for i := range s.e.walkers {
+		t := &m.trials[i]
+		t.frame.Randomise(r)
+		t.side = s.e.window(i).Window
+		t.targets = m.around(t.side)
+		share := (float64(i/len(s.e.windows)) + offset) / float64(columns)
+		t.aim = min(t.targets.Low+int(share*float64(t.targets.levels())), t.targets.High)
+		b.Start[i], b.Target[i] = 0, m.energy(t.aim)
+	}
+	for k := range b.Uniform {
+		b.Uniform[k] = float32(s.rng.Uint64()>>40) * 0x1p-24
+	}
+	began := time.Now()
+	if err := m.propose(ctx); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	s.p.Times.Propose += time.Since(began)
+	for i := range s.e.walkers {
+		t, to := &m.trials[i], m.to[i]
+		for level := t.side.Low; level <= t.side.High; level++ {
+			s.sum.Draws[level]++
+		}
+		if !m.meets(t, to) {
+			continue
+		}
+		if math.IsInf(s.sum.LnSum[to], -1) {
+			s.p.Levels++
+		}
+		s.sum.Add(to, m.lnWeight(t, nil, to, float64(b.Forward[i])))
+		t.frame.Undo(s.states[i], b.Proposal[i*b.Sites:(i+1)*b.Sites])
+		s.levels[i] = to
+		s.p.Moves[Neural].Accepted++
+	}
+	s.p.Moves[Neural].Trials += int64(b.Walkers)
+	s.p.Passes++
+	return nil
+}
+
+// Done is the share of the draws that were made, 0..1.
+func (s *Start) Done() float64 { return float64(s.p.Passes) / float64(s.batches) }
+
+// Progress sums up the draws: passes are batches, those accepted have met their target.
+func (s *Start) Progress() Progress { return s.p }
+
+// LnTotal is the estimate of the logarithm of the number of all configurations.
+func (s *Start) LnTotal() float64 { return dos.LogSumExp(s.lnOmega()) }
+
+// lnOmega is the estimate of the logarithm of the number of states by level, -Inf where
+// none was drawn.
+func (s *Start) lnOmega() []float64 {
+	lnOmega := make([]float64, len(s.sum.LnSum))
+	for level, x := range s.sum.LnSum {
+		if lnOmega[level] = x; !math.IsInf(x, -1) {
+			lnOmega[level] -= math.Log(s.sum.Draws[level])
+		}
+	}
+	return lnOmega
+}
+
+// Finish gives the engine the estimate and the configurations.
+func (s *Start) Finish() {
+	lnOmega := s.lnOmega()
+	for _, w := range s.e.windows {
+		w.begin(lnOmega)
+	}
+	for i := range s.e.walkers {
+		if s.levels[i] >= 0 {
+			w := &s.e.walkers[i]
+			copy(w.state, s.states[i])
+			w.level = s.levels[i]
+		}
+	}
+	s.e.open()
+}
+
+// begin takes over ln g of the window's levels, -Inf where nothing is known.
+func (w *weights) begin(lnG []float64) {
+	for level := w.Low; level <= w.High; level++ {
+		if x := lnG[level]; !math.IsInf(x, -1) {
+			w.lnG[level], w.seen[level] = x, true
+			w.state.levels++
+		}
+	}
+	w.fillUnseen()
+	shiftToZero(w.lnG, w.seen)
+	w.tables.fill(w.lnG)
+}
