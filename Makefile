@@ -52,17 +52,21 @@ bench-c: ## the local moves and the microcanonical network in C, as yardsticks f
 	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/testdata/local.c -lm
 	bin/local-c
 
-# A run that was killed goes on at its last checkpoint. One that was interrupted has a
-# summary: the program below says so, and how to go on.
-scaling: $(foreach L,$(or $(SIZES),8 16 24 32),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, a quarter of an hour on one core, with make -j2 on two
+# Lattices beyond 32x32 take the network that comes with the program. A run that was killed
+# goes on at its last checkpoint. One that was interrupted has a summary: the program below
+# says so, and how to go on.
+scaling: $(foreach L,$(or $(SIZES),8 16 24 32 48 64),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, an hour on one core, with make -j2 half of it on two
 	$(GO) run ./internal/scaling/cmd --figure docs/scaling.png $^
 
 .PRECIOUS: runs/scaling/%/summary.json
 runs/scaling/%/summary.json: | build
 	@mkdir -p runs/scaling
-	if [ -e $(@D)/config.yaml ]; then GOMAXPROCS=1 bin/nwl run --resume $(@D); else \
-	GOMAXPROCS=1 bin/nwl run --set run.moves=local --set run.workers=1 --set system.size=$*x$* \
-		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); fi
+	if [ -e $(@D)/config.yaml ]; then GOMAXPROCS=1 bin/nwl run --resume $(@D); \
+	elif [ $* -le 32 ]; then GOMAXPROCS=1 bin/nwl run --set run.moves=local --set run.workers=1 --set system.size=$*x$* \
+		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); \
+	else GOMAXPROCS=1 bin/nwl run --set model.bundle=pretrained/potts-q10 --set trainer.every=0 --set run.walkers=128 --set run.workers=1 \
+		--set system.size=$*x$* --set local.sweeps=100 --set wang_landau.final_ln_f=1e-4 --set production.histogram=low \
+		--set production.passes=$(or $(PASSES),1000) --set metrics.listen= --out $(@D); fi
 
 # They take half an hour and ten minutes of one core; with make -j2 both at once.
 pretrained: pretrained-potts-q10 pretrained-potts-q2 ## the networks that come with the program, by their recipes

@@ -80,8 +80,8 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 		return nil, err
 	}
 	if card := n.bundle.Card; j.isGlobal() && (card.TakesState() || card.TakesEnergy()) {
-		return nil, fmt.Errorf("model.bundle: proposals of %s (%s) depend on %s, %s needs draws that depend on nothing; take a network without conditions (model.architecture %s), or run.method %s",
-			card.Name, card.Architecture, strings.Join(card.Conditions, " and "), config.VANWangLandauMethod, models.Made, config.NeuralWangLandauMethod)
+		return nil, fmt.Errorf("model.bundle: proposals of %s (%s) depend on %s, %s needs draws that depend on nothing; take a network without conditions (model.architecture %s or %s), or run.method %s",
+			card.Name, card.Architecture, strings.Join(card.Conditions, " and "), config.VANWangLandauMethod, models.Made, models.Conv, config.NeuralWangLandauMethod)
 	}
 	n.proposer, err = inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
 	if err != nil {
