@@ -21,6 +21,8 @@ type FS interface {
 	ReadFile(path string) ([]byte, error)
 	// Create opens a new file for writing; it is an error if path exists.
 	Create(path string) (File, error)
+	// Append opens a file for writing at its end; it makes one if there is none.
+	Append(path string) (File, error)
 	MkdirAll(path string) error
 	Rename(from, to string) error
 	RemoveAll(path string) error
@@ -46,6 +48,10 @@ func (osFS) RemoveAll(path string) error          { return os.RemoveAll(path) }
 
 func (osFS) Create(path string) (File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
+func (osFS) Append(path string) (File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 }
 
 func (osFS) Sync(folder string) error {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -88,17 +87,17 @@ func (j *job) checkpoint() {
 	c.summary.Seconds += took.Seconds()
 	if err != nil {
 		c.summary.Failed++
-		slog.Error("no checkpoint; the one before is kept, and the run goes on", "reason", err)
+		j.log.Error("no checkpoint; the one before is kept, and the run goes on", "reason", err)
 	} else {
 		c.summary.Written++
 		c.summary.Bytes = size
-		slog.Debug("checkpoint written", "bytes", size, "took", took)
+		j.log.Debug("checkpoint written", "bytes", size, "took", took)
 	}
 	j.metrics.Checkpoint(took, size, err)
 	if limit := time.Duration(checkpointShare * float64(j.c.Checkpoint.Interval)); limit > 0 && took > limit {
 		c.slow++
 		if often(c.slow) {
-			slog.Warn("writing checkpoints takes long; raise checkpoint.interval or take a faster disk", "took", took.Round(time.Millisecond),
+			j.log.Warn("writing checkpoints takes long; raise checkpoint.interval or take a faster disk", "took", took.Round(time.Millisecond),
 				"share_of_interval", fmt.Sprintf("%.1f%%", 100*took.Seconds()/j.c.Checkpoint.Interval.Seconds()), "times", c.slow)
 		}
 	}
@@ -145,13 +144,13 @@ func (j *job) load() (*saved, error) {
 	var damaged []string
 	s, path, err := checkpoint.Read[saved](j.checkpoints.folder, func(path string, reason error) {
 		damaged = append(damaged, path)
-		slog.Error("checkpoint cannot be used; taking the one before", "file", path, "reason", reason)
+		j.log.Error("checkpoint cannot be used; taking the one before", "file", path, "reason", reason)
 	})
 	if errors.Is(err, checkpoint.ErrNone) {
-		slog.Warn("the run was stopped before its first checkpoint and begins anew", "folder", j.folder)
+		j.log.Warn("the run was stopped before its first checkpoint and begins anew", "folder", j.folder)
 		err = nil
 	} else if err == nil {
-		slog.Info("resuming", "checkpoint", path, "stage", s.Place.Stage, "pass", s.Place.Pass, "after", s.Elapsed.Round(time.Second))
+		j.log.Info("resuming", "checkpoint", path, "stage", s.Place.Stage, "pass", s.Place.Pass, "after", s.Elapsed.Round(time.Second))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("resume %s: %w", j.folder, err)
@@ -222,7 +221,7 @@ func (j *job) restore(s *saved) error {
 	}
 	if n := j.network; n != nil {
 		if was, is := s.Network.Provider, string(n.runtime.Provider); was != is {
-			slog.Warn("the network is evaluated elsewhere than before: results are as good, but differ in their last digits from those of the same run without interruption",
+			j.log.Warn("the network is evaluated elsewhere than before: results are as good, but differ in their last digits from those of the same run without interruption",
 				"before", was, "now", is)
 		}
 		n.exported = s.Network.Exported

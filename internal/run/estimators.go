@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
 	"slices"
 
@@ -40,13 +39,13 @@ func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble 
 	counts := s.Transitions()
 	if counts == nil {
 		if j.c.Run.Has(config.LocalMoves) {
-			slog.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", j.system.Levels(), "changes", sampler.Steps(j.system))
+			j.log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", j.system.Levels(), "changes", sampler.Steps(j.system))
 		}
 		return nil
 	}
 	e, err := dos.FromTransitions(energy, sampler.Steps(j.system), counts, j.system.LnStates())
 	if err != nil {
-		slog.Warn("no estimate from transitions between levels", "reason", err)
+		j.log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
 	}
 	return e

@@ -45,7 +45,7 @@ func (j *job) finish() (*Summary, error) {
 			return nil, err
 		}
 	}
-	return s, errors.Join(
+	err = errors.Join(
 		unexported,
 		j.write(DensityFile, table.Bytes()),
 		j.write(ArchiveFile, archive.Bytes()),
@@ -53,4 +53,8 @@ func (j *job) finish() (*Summary, error) {
 		j.writePlots(r),
 		j.writeJSON(SummaryFile, s),
 	)
+	if err == nil {
+		j.log.Info("run ends", "converged", s.Verdict.Converged, "seconds", s.Seconds)
+	}
+	return s, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -41,7 +40,7 @@ func (j *job) openFolder() (unlock func(), err error) {
 	lock := flock.New(filepath.Join(j.folder, lockFile))
 	if free, err := lock.TryLock(); err != nil {
 		// Some network file systems have no locks.
-		slog.Warn("the run directory cannot be locked: make sure that no other process uses it", "folder", j.folder, "reason", err)
+		j.log.Warn("the run directory cannot be locked: make sure that no other process uses it", "folder", j.folder, "reason", err)
 	} else if !free {
 		return nil, fmt.Errorf("another process is running in the run directory %s; wait for it, or choose another with --out", j.folder)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -122,7 +121,7 @@ func (n *network) partial() float64 {
 		}
 	}
 	if partial > 0 && !n.bundle.KeepsSites() {
-		slog.Warn("neural.partial is taken as 0: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
+		n.j.log.Warn("neural.partial is taken as 0: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
 		return 0
 	}
 	return partial
@@ -166,7 +165,7 @@ func (n *network) exportIfDue() {
 	due := int64(n.j.c.Trainer.ExportEvery)
 	if steps := n.trainer.Record().Steps; due > 0 && steps%due == 0 && steps > n.exported {
 		if err := n.export(); err != nil {
-			slog.Error("the network was not exported; the run goes on and tries again later", "reason", err)
+			n.j.log.Error("the network was not exported; the run goes on and tries again later", "reason", err)
 		}
 	}
 }
@@ -176,7 +175,7 @@ func (n *network) stepped(s trainer.StepInfo) {
 	if s.Dropped {
 		n.dropped++
 		if often(n.dropped) {
-			slog.Warn("gradient step dropped: loss or gradient is not finite; training goes back to the last good weights",
+			n.j.log.Warn("gradient step dropped: loss or gradient is not finite; training goes back to the last good weights",
 				"loss", s.Loss, "norm", s.Norm, "dropped", n.dropped)
 		}
 	}
@@ -197,7 +196,7 @@ func (n *network) export() error {
 	n.folder = folder
 	n.exported = n.trainer.Record().Steps
 	n.j.metrics.Exported()
-	slog.Debug("bundle exported", "folder", n.folder)
+	n.j.log.Debug("bundle exported", "folder", n.folder)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"math"
 	"strconv"
 
@@ -63,7 +62,7 @@ func (j *job) centre(d *dos.Density) float64 {
 	}
 	maximum, err := d.HeatMaximum(j.searched())
 	if err != nil {
-		slog.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
+		j.log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
 		return 1
 	}
 	return maximum.Beta

@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"math"
 	"strings"
 
@@ -38,7 +37,7 @@ func (j *job) measurements(r *result, s *sampler.Samples, energy []float64) {
 	}
 	var err error
 	if r.means, err = m.Means(); err != nil {
-		slog.Warn("no order parameter", "reason", err)
+		j.log.Warn("no order parameter", "reason", err)
 		return
 	}
 	betas := make([]float64, len(r.canonical))
@@ -53,7 +52,7 @@ func (j *job) measurements(r *result, s *sampler.Samples, energy []float64) {
 				unknown++
 			}
 		}
-		slog.Warn("the order parameter is not known at all temperatures", "unknown", fmt.Sprintf("%d of %d", unknown, len(betas)), "first", first)
+		j.log.Warn("the order parameter is not known at all temperatures", "unknown", fmt.Sprintf("%d of %d", unknown, len(betas)), "first", first)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"time"
 
@@ -27,7 +26,7 @@ func (j *job) sample(ctx context.Context) error {
 	passing := context.WithoutCancel(ctx)
 	for {
 		if j.interrupted = j.toEnd(ctx); j.interrupted != nil {
-			slog.Warn("the run ends early with what it has", "reason", j.interrupted)
+			j.log.Warn("the run ends early with what it has", "reason", j.interrupted)
 			break
 		}
 		more, err := j.step(passing)
@@ -83,7 +82,7 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 		case j.process.Adapted(j.c.WangLandau.FinalLnF):
 		case limit > 0 && j.elapsed() > limit:
 			p := j.process.Progress()
-			slog.Warn("run.max_time: the adaptation of the weights ends before its time",
+			j.log.Warn("run.max_time: the adaptation of the weights ends before its time",
 				"ln_f", p.LnF, "final_ln_f", j.c.WangLandau.FinalLnF, "flatness", p.Flatness)
 			j.at.Cut = true
 		default:
@@ -106,7 +105,7 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	}
 	if j.spent(1) {
 		if planned < endless {
-			slog.Warn("run.max_time: production ends early", "passes", j.at.Pass, "planned", planned)
+			j.log.Warn("run.max_time: production ends early", "passes", j.at.Pass, "planned", planned)
 		}
 		return false, nil
 	}
@@ -163,7 +162,7 @@ func (j *job) endAdaptation() error {
 			return err
 		}
 		if err := j.network.finish(); err != nil {
-			slog.Error("the network was not exported; the run goes on and tries again at its end", "reason", err)
+			j.log.Error("the network was not exported; the run goes on and tries again at its end", "reason", err)
 		}
 	}
 	if j.at.Pass > 0 {
@@ -173,7 +172,7 @@ func (j *job) endAdaptation() error {
 	switch mix := j.c.Production.Mix; mix {
 	case config.SameMix:
 	case config.AutomaticMix:
-		slog.Info("phase begins", "phase", sampler.Tuning)
+		j.log.Info("phase begins", "phase", sampler.Tuning)
 		j.at.enter(tuning)
 		return nil
 	default:
@@ -195,7 +194,7 @@ func (j *job) shapeHistogram(e *sampler.Engine) {
 // beginProduction begins production with the burn-in.
 func (j *job) beginProduction() error {
 	j.at.Began = j.elapsed()
-	slog.Info("phase begins", "phase", sampler.Production)
+	j.log.Info("phase begins", "phase", sampler.Production)
 	if j.engine != nil {
 		j.shapeHistogram(j.engine)
 		j.setMix()

@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"math"
 
 	"neuralwl/internal/plots"
@@ -46,7 +45,7 @@ func (j *job) byWeights(s *sampler.Samples, energy []float64) *dos.Absolute {
 	}
 	a, err := dos.FromWeights(energy, blocks)
 	if err != nil {
-		slog.Warn("no estimate from inverse probabilities of proposals", "reason", err)
+		j.log.Warn("no estimate from inverse probabilities of proposals", "reason", err)
 		return nil
 	}
 	return a

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math"
 	"slices"
 
@@ -135,7 +134,7 @@ func (j *job) computeExact(ctx context.Context) *dos.Density {
 		d, err = exactTerms(ctx, s)
 	}
 	if err != nil {
-		slog.Warn("no comparison with the exact density of states", "reason", err)
+		j.log.Warn("no comparison with the exact density of states", "reason", err)
 		return nil
 	}
 	return d

@@ -69,7 +69,9 @@ type process interface {
 // job is a run under way.
 type job struct {
 	c       *config.Config
-	yaml    []byte // of c
+	log     *slog.Logger // also to the journal, once the run directory is open
+	journal *journal     // nil before, and if it cannot be written
+	yaml    []byte       // of c
 	o       Options
 	folder  string
 	fs      disk.FS
@@ -98,7 +100,7 @@ type job struct {
 // cancelled, or the Slurm allocation is about to end, the run ends in order, with a
 // checkpoint and the results it has.
 func Run(ctx context.Context, o Options) (_ *Summary, err error) {
-	j := &job{c: o.Config, o: o, folder: o.Folder, fs: o.FS, began: time.Now()}
+	j := &job{c: o.Config, o: o, folder: o.Folder, fs: o.FS, log: slog.Default(), began: time.Now()}
 	if j.fs == nil {
 		j.fs = disk.OS
 	}
@@ -106,10 +108,14 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	var unlock func() // once the run directory is ours
 	defer func() {
 		if value := recover(); value != nil {
-			err = internalError(value)
+			err = j.internalError(value)
 		}
 		if paths, _ := j.checkpoints.folder.Paths(); err != nil && unlock != nil && len(paths) > 0 {
 			err = fmt.Errorf("%w\nthe run can be taken up again at its last checkpoint: nwl run --resume %s", err, j.folder)
+		}
+		j.journal.end(err)
+		if unlock != nil {
+			unlock()
 		}
 	}()
 	if err := j.prepare(); err != nil {
@@ -118,7 +124,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	if unlock, err = j.openFolder(); err != nil {
 		return nil, err
 	}
-	defer unlock()
+	j.openJournal()
 	var last *saved
 	if o.Resume {
 		if last, err = j.load(); err != nil {
@@ -161,10 +167,10 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 			return nil, err
 		}
 		if j.at.Stage == producing && j.at.Pass >= j.planned() {
-			slog.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
+			j.log.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
 		}
 	} else {
-		slog.Info("run begins", "method", j.c.Run.Method, "system", j.system, "walkers", j.c.Run.Walkers)
+		j.log.Info("run begins", "method", j.c.Run.Method, "system", j.system.String(), "walkers", j.c.Run.Walkers)
 		if err := j.begin(); err != nil {
 			return nil, err
 		}
@@ -194,12 +200,12 @@ func (j *job) prepare() (err error) {
 }
 
 // internalError makes an error of a panic and logs where it happened.
-func internalError(value any) error {
+func (j *job) internalError(value any) error {
 	stack := debug.Stack()
 	if p := (*parallel.Panic)(nil); errors.As(asError(value), &p) {
 		stack = p.Stack
 	}
-	slog.Error("internal error", "panic", value, "stack", string(stack))
+	j.log.Error("internal error", "panic", value, "stack", string(stack))
 	return fmt.Errorf("internal error: %v; please report it with the log", value)
 }
 
@@ -244,9 +250,9 @@ func (j *job) newEngine(workers int) (err error) {
 func (j *job) events() sampler.Events {
 	return sampler.Events{
 		StageEnded: func(p sampler.Progress) {
-			slog.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
+			j.log.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
 		},
-		LevelsFound: func(levels []int) { slog.Debug("levels found", "levels", levels) },
+		LevelsFound: func(levels []int) { j.log.Debug("levels found", "levels", levels) },
 	}
 }
 
@@ -272,13 +278,13 @@ func (j *job) serveMetrics() (*metrics.Server, error) {
 	}
 	server, err := metrics.Serve(address, j.metrics)
 	if err != nil && address == config.DefaultListen {
-		slog.Warn("metrics are not served; set metrics.listen to a free address", "reason", err)
+		j.log.Warn("metrics are not served; set metrics.listen to a free address", "reason", err)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; choose a free address, or an empty one for no metrics", err)
 	}
-	slog.Info("metrics are served", "url", server.URL)
+	j.log.Info("metrics are served", "url", server.URL)
 	return server, nil
 }
 

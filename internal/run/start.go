@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"neuralwl/internal/config"
@@ -40,7 +39,7 @@ func (j *job) begin() error {
 // start draws a batch of the start, and ends it when it is time.
 func (j *job) start(ctx context.Context) error {
 	if j.starter == nil {
-		slog.Info("phase begins", "phase", sampler.Starting)
+		j.log.Info("phase begins", "phase", sampler.Starting)
 		j.starter = j.engine.NewStart()
 	}
 	s := j.starter
@@ -53,10 +52,10 @@ func (j *job) start(ctx context.Context) error {
 		return nil
 	}
 	if met := p.Moves[sampler.Neural].Ratio(); met < leastMet {
-		slog.Warn("the network misses its targets; walkers begin in random configurations", "met", fmt.Sprintf("%.2f", met))
+		j.log.Warn("the network misses its targets; walkers begin in random configurations", "met", fmt.Sprintf("%.2f", met))
 	} else {
 		s.Finish()
-		slog.Info("walkers begin with draws of the network", "levels", p.Levels, "met", fmt.Sprintf("%.2f", met),
+		j.log.Info("walkers begin with draws of the network", "levels", p.Levels, "met", fmt.Sprintf("%.2f", met),
 			"ln_sum", fmt.Sprintf("%.1f", s.LnTotal()), "ln_states", fmt.Sprintf("%.1f", j.system.LnStates()))
 	}
 	j.phases = append(j.phases, j.phase(p))

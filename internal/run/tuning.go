@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"time"
 
@@ -146,7 +145,7 @@ func (j *job) tune(ctx context.Context) (err error) {
 	j.at.Planned = max(1, int64(math.Round(float64(j.at.Adaptive)*c.of(j.c.Mix())/c.of(chosen))))
 	j.tuning = t.summary()
 	j.tuning.Repeat = j.repeat()
-	slog.Info("mix of moves chosen for production", "mix", chosen, "reason", j.tuning.Reason, "repeat", j.tuning.Repeat)
+	j.log.Info("mix of moves chosen for production", "mix", chosen.String(), "reason", j.tuning.Reason, "repeat", j.tuning.Repeat)
 	j.tuner = nil
 	return j.beginProduction()
 }

@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
 	"strings"
 
@@ -84,7 +83,7 @@ func (j *job) waiting() string {
 // warnOfWaiting says that windows were not reached and what to do.
 func (j *job) warnOfWaiting() {
 	if waiting := j.waiting(); waiting != "" {
-		slog.Warn("no walker has come into some energy windows: the walkers next to them do not find their energies; "+
+		j.log.Warn("no walker has come into some energy windows: the walkers next to them do not find their energies; "+
 			"take fewer windows (windows.count) or a larger overlap (windows.overlap), or give the run more time", "windows", waiting)
 	}
 }

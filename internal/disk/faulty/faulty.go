@@ -14,6 +14,7 @@ type Op string
 const (
 	Read       Op = "read"
 	Create     Op = "create"
+	Append     Op = "append"
 	Write      Op = "write"
 	SyncFile   Op = "sync file"
 	Rename     Op = "rename"
@@ -23,7 +24,7 @@ const (
 )
 
 // Ops lists all operations.
-var Ops = []Op{Read, Create, Write, SyncFile, Rename, MkdirAll, RemoveAll, SyncFolder}
+var Ops = []Op{Read, Create, Append, Write, SyncFile, Rename, MkdirAll, RemoveAll, SyncFolder}
 
 // ErrShort makes a write write half of its data without saying so.
 var ErrShort = errors.New("short write")
@@ -48,6 +49,14 @@ func (f FS) Create(path string) (disk.File, error) {
 		return nil, err
 	}
 	file, err := disk.OS.Create(path)
+	return &faultyFile{file, f, path}, err
+}
+
+func (f FS) Append(path string) (disk.File, error) {
+	if err := f.Fault(Append, path); err != nil {
+		return nil, err
+	}
+	file, err := disk.OS.Append(path)
 	return &faultyFile{file, f, path}, err
 }
 

@@ -1,0 +1,65 @@
+package run
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"neuralwl/internal/disk"
+)
+
+// EventsFile is what the run logs, at every level and over all resumptions, a JSON object
+// per line.
+const EventsFile = "events.jsonl"
+
+// journal is that file. A line that cannot be written is lost, which is said and no reason to
+// end the run.
+type journal struct {
+	file    disk.File
+	path    string
+	handler slog.Handler
+	broken  bool // the last line has no end
+	failed  int
+}
+
+// openJournal lets the run log into its directory, too.
+func (j *job) openJournal() {
+	path := filepath.Join(j.folder, EventsFile)
+	data, _ := j.fs.ReadFile(path) // none at first
+	file, err := j.fs.Append(path)
+	if err != nil {
+		j.log.Warn("the run is not logged in its directory", "reason", err)
+		return
+	}
+	w := &journal{file: file, path: path, broken: len(data) > 0 && data[len(data)-1] != '\n'}
+	w.handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
+	j.journal = w
+	j.log = slog.New(slog.NewMultiHandler(j.log.Handler(), w.handler))
+}
+
+// end closes the journal of a run that ends with err, which it holds, too.
+func (w *journal) end(err error) {
+	if w == nil {
+		return
+	}
+	if err != nil {
+		slog.New(w.handler).Error("the run ends", "reason", err)
+	}
+	if err := w.file.Close(); err != nil {
+		slog.Warn("the run's log is not complete", "file", w.path, "reason", err)
+	}
+}
+
+// Write writes a line that the handler has made.
+func (w *journal) Write(line []byte) (int, error) {
+	data := line
+	if w.broken {
+		data = append([]byte("\n"), line...)
+	}
+	n, err := w.file.Write(data)
+	if w.broken = n < len(data); w.broken || err != nil {
+		if w.failed++; often(w.failed) {
+			slog.Warn("an event is not logged in the run directory", "reason", err, "times", w.failed)
+		}
+	}
+	return len(line), nil
+}

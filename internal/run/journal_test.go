@@ -1,0 +1,123 @@
+package run_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"neuralwl/internal/disk/faulty"
+	"neuralwl/internal/run"
+)
+
+// event is a line of the journal.
+type event map[string]any
+
+// events reads the journal of a run, every line of which must be a JSON object with time,
+// level and message.
+func events(t *testing.T, folder string) (all []event) {
+	t.Helper()
+	for line := range bytes.Lines(read(t, folder, run.EventsFile)) {
+		e := event{}
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		for _, key := range []string{"time", "level", "msg"} {
+			if s, ok := e[key].(string); !ok || s == "" {
+				t.Errorf("%s: %s is missing", line, key)
+			}
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// find returns the events with a message.
+func find(all []event, message string) (found []event) {
+	for _, e := range all {
+		if e["msg"] == message {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// TestJournal: a run logs all that happens into its directory, whatever the level of the
+// log, goes on in the same file when it is resumed, and loses a line at most that a crash
+// left without its end.
+func TestJournal(t *testing.T) {
+	captureLog(t, 8)
+	folder := filepath.Join(t.TempDir(), "run")
+	interrupted(t, folder, 70, brief...)
+	all := events(t, folder)
+	for message, n := range map[string]int{"run begins": 1, "the run ends early with what it has": 1, "run ends": 1, "resuming": 0} {
+		if found := find(all, message); len(found) != n {
+			t.Errorf("%q is there %d times, want %d", message, len(found), n)
+		}
+	}
+	if begins := find(all, "run begins"); begins[0]["system"] != "potts q=3 4x4" || begins[0]["walkers"] != 48.0 {
+		t.Errorf("begin: %v", begins[0])
+	}
+	if len(find(all, "bundle exported")) < 2 || len(find(all, "levels found")) == 0 || len(find(all, "checkpoint written")) == 0 {
+		t.Errorf("events at the level of debug are missing: %v", all)
+	}
+
+	path := filepath.Join(folder, run.EventsFile)
+	torn := append(read(t, path), `{"time":"2026-`...)
+	if err := os.WriteFile(path, torn, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := resume(t, folder); err != nil {
+		t.Fatal(err)
+	}
+	whole := bytes.Replace(read(t, path), []byte("{\"time\":\"2026-\n"), nil, 1)
+	if err := os.WriteFile(path, whole, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	again := events(t, folder)
+	if len(find(again, "resuming")) != 1 || len(find(again, "run ends")) != 2 || len(again) < len(all)+3 {
+		t.Errorf("resumed: %v", again[len(all):])
+	}
+	if end := again[len(again)-1]; end["msg"] != "run ends" || end["converged"] == nil {
+		t.Errorf("the last event is %v", end)
+	}
+}
+
+// TestJournalFaults: without a journal, or with one that lacks lines, the run goes on and says
+// so; how a run fails is the last thing there.
+func TestJournalFaults(t *testing.T) {
+	for op, message := range map[faulty.Op]string{faulty.Append: "not logged in its directory", faulty.Write: "an event is not logged"} {
+		log := captureLog(t, 0)
+		fs := faulty.FS{Fault: func(o faulty.Op, path string) error {
+			if o == op && filepath.Base(path) == run.EventsFile {
+				return syscall.ENOSPC
+			}
+			return nil
+		}}
+		if _, err := faultyRun(t, filepath.Join(t.TempDir(), "run"), fs, nil, faultSettings()...); err != nil {
+			t.Errorf("%s: %v", op, err)
+		}
+		if !strings.Contains(log.String(), message) {
+			t.Errorf("%s: the log does not say so:\n%s", op, log)
+		}
+	}
+
+	folder := filepath.Join(t.TempDir(), "run")
+	fs := faulty.FS{Fault: func(o faulty.Op, path string) error {
+		if o == faulty.Create && strings.Contains(path, run.DensityFile) {
+			return syscall.ENOSPC
+		}
+		return nil
+	}}
+	captureLog(t, 0)
+	if _, err := faultyRun(t, folder, fs, nil, faultSettings()...); err == nil {
+		t.Fatal("the run ended well without its results")
+	}
+	all := events(t, folder)
+	if end := all[len(all)-1]; end["level"] != "ERROR" || !strings.Contains(end["reason"].(string), run.DensityFile) {
+		t.Errorf("the last event is %v", end)
+	}
+}
