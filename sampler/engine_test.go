@@ -499,6 +499,36 @@ func TestDrawShift(t *testing.T) {
 	}
 }
 
+// TestIterationHeals: levels whose weights are so small that no walker comes to them, though it
+// does to those beside them, are found again by multicanonical iterations.
+func TestIterationHeals(t *testing.T) {
+	p := mustPotts(t, 3, 4, 4)
+	lnG := make([]float64, p.Levels())
+	for level := range lnG {
+		lnG[level] = math.NaN()
+	}
+	exact := exactLnG(t, "potts_q3_4x4")
+	for i, energy := range exact.Energy {
+		lnG[int(-energy)] = exact.LnG[i]
+	}
+	lnG[12] += 40
+	lnG[20] += 25
+	lnG[21] += 30
+	e, err := New(Options{System: p, Seed: 6, Walkers: 32, Local: HeatBath, LnG: lnG, Adaptation: Multicanonical})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4000 {
+		if err := e.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if e.Adapted(0) {
+			return
+		}
+	}
+	t.Errorf("no iteration was flat, flatness %.2f", e.Progress().Flatness)
+}
+
 func TestStreamsDiffer(t *testing.T) {
 	seen := map[uint64]bool{}
 	for seed := range uint64(20) {

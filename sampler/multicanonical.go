@@ -17,11 +17,16 @@ import "math"
 // early iterations far from equilibrium said has to be forgotten. Levels not yet seen have the weight of
 // the nearest one seen, so that each iteration reaches some levels further.
 //
+// A level seen that an iteration leaves out between two that it visits, one step apart, counts
+// as half a visit (as h_0 in Berg, Fields Inst. Commun. 26, 1 (2000)): its ln g is far too high,
+// and would else remain so.
+//
 // Iterations become longer by iterationGrowth whenever one has visited every level seen and
 // found none: the number of trials that a flat histogram takes is not known beforehand.
 // Iterations that leave levels out stay short, as the way back to those is found in many
 // small steps.
 type recursion struct {
+	maxStep   int   // largest change of the level by a trial
 	length    int64 // trials of an iteration
 	trials    int64 // made in the present one
 	found     bool  // the present one has found a new level
@@ -40,8 +45,8 @@ const (
 	firstSweeps = 8
 )
 
-func newRecursion(levels int, length int64) *recursion {
-	return &recursion{length: length, precision: make([]float64, levels), upper: make([]int, levels)}
+func newRecursion(levels, maxStep int, length int64) *recursion {
+	return &recursion{maxStep: maxStep, length: length, precision: make([]float64, levels), upper: make([]int, levels)}
 }
 
 // step accounts for trials and, at the end of an iteration, corrects ln g. It reports
@@ -64,6 +69,7 @@ func (r *recursion) step(w *weights, trials int64, found bool) bool {
 
 // correct applies the recursion to neighbouring levels seen.
 func (r *recursion) correct(w *weights) {
+	visits := r.visits(w)
 	a, before, lnG := -1, 0.0, 0.0 // the level below, ln g there before and after
 	for b, seen := range w.seen {
 		if !seen {
@@ -71,13 +77,29 @@ func (r *recursion) correct(w *weights) {
 		}
 		old := w.lnG[b]
 		if a >= 0 {
-			lnG += old - before + r.correction(a, b, float64(w.hist[a]), float64(w.hist[b]))
+			lnG += old - before + r.correction(a, b, visits[a], visits[b])
 		}
 		a, before = b, old
 		w.lnG[b] = lnG
 	}
 	shiftToZero(w.lnG, w.seen)
 	w.fillUnseen()
+}
+
+// visits of the present iteration by level.
+func (r *recursion) visits(w *weights) []float64 {
+	visits, last := make([]float64, len(w.hist)), len(w.hist)
+	for b, n := range w.hist {
+		if n == 0 {
+			continue
+		}
+		visits[b] = float64(n)
+		for hole := last + 1; b-last <= r.maxStep && hole < b; hole++ {
+			visits[hole] = 0.5
+		}
+		last = b
+	}
+	return visits
 }
 
 // correction of ln g(b) - ln g(a) by the visits to both.

@@ -157,7 +157,7 @@ func (w *weights) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 	}
 	w.schedule.lnF, w.schedule.inverse, w.schedule.trials, w.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
 	if it := s.Iteration; it != nil {
-		w.recursion = &recursion{it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
+		w.recursion = &recursion{w.recursion.maxStep, it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
 	}
 	w.lnWeight, w.targets = w.lnG, nil
 	if lnWeight != nil && !slices.Equal(lnWeight, w.lnG) {

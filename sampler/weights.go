@@ -58,7 +58,7 @@ func newWeights(o *Options, window Window, walkers int) *weights {
 	}
 	w.schedule = newSchedule(min(1, float64(window.levels())/float64(atOnce)), o.Flatness)
 	if o.Adaptation == Multicanonical {
-		w.recursion = newRecursion(p.Levels(), max(trialsPerLevel*int64(window.levels()), int64(firstSweeps*walkers*p.Sites())))
+		w.recursion = newRecursion(p.Levels(), p.MaxStep(), max(trialsPerLevel*int64(window.levels()), int64(firstSweeps*walkers*p.Sites())))
 	}
 	for b, x := range o.LnG {
 		if !math.IsNaN(x) && window.Contains(b) {

@@ -54,7 +54,7 @@ the energy by up to SHIFT, each of a network that can. All are measured with a f
 runs). Ratios are those to the heat bath with a flat histogram.
 
 The weights are the inverse of a density of states, that of a run, or without one those of
-a multicanonical iteration with the network, which is made first.`,
+Wang-Landau sampling with the network, which comes first.`,
 		Example: "  nwl bench moves --q 10 --size 16x16\n  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -20,8 +20,8 @@ import (
 type Options struct {
 	System *lattice.Potts
 	Seed   uint64
-	// LnG are the frozen weights by level, NaN at levels without; nil for those of a
-	// multicanonical iteration, made first.
+	// LnG are the frozen weights by level, NaN at levels without; nil for those of
+	// Wang-Landau sampling, made first.
 	LnG []float64
 	// Bundle is the network; Runtime evaluates it in parts of Part walkers.
 	Bundle  *exporter.Bundle
@@ -84,13 +84,9 @@ type Result struct {
 	LogProb float64 `json:"log_prob"`
 }
 
-// While weights are looked for, a pass has adaptSweeps sweeps, and a histogram is flat
-// enough at adaptFlatness: all moves are compared under the same weights, which need not be
-// precise.
-const (
-	adaptSweeps   = 20
-	adaptFlatness = 0.5
-)
+// adaptLnF is where ln f ends while weights are looked for: all moves are compared under the
+// same weights, which need not be precise.
+const adaptLnF = 2e-5
 
 // localSweeps is the number of sweeps of a pass of local moves alone.
 const localSweeps = 4
@@ -192,8 +188,8 @@ func (o *Options) observe(activity string, done float64) {
 // open makes the engine of a contender.
 func (c *contender) open(o Options, store *inference.Store) (err error) {
 	options := sampler.Options{
-		System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG, Adaptation: sampler.Multicanonical,
-		Flatness: adaptFlatness, Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
+		System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG,
+		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
 	}
 	if c.mix.Sweeps > 0 {
 		options.Local = sampler.HeatBath
@@ -210,10 +206,10 @@ func (c *contender) open(o Options, store *inference.Store) (err error) {
 	return err
 }
 
-// adapt finds weights by a multicanonical iteration with local moves and the network, whose
-// draws it begins with if they have a target.
+// adapt finds weights by Wang-Landau sampling with local moves and the network, whose draws
+// it begins with if they have a target.
 func adapt(ctx context.Context, o Options, store *inference.Store) (lnG []float64, err error) {
-	c := &contender{mix: Mix{Sweeps: adaptSweeps, Trials: 1, Across: 1}}
+	c := &contender{mix: Mix{Sweeps: 100, Trials: 1, Across: 0.8}}
 	if err := c.open(o, store); err != nil {
 		return nil, err
 	}
@@ -230,14 +226,14 @@ func adapt(ctx context.Context, o Options, store *inference.Store) (lnG []float6
 		}
 		start.Finish()
 	}
-	for !c.engine.Adapted(0) {
+	for !c.engine.Adapted(adaptLnF) {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err := c.engine.Pass(ctx); err != nil {
 			return nil, err
 		}
-		o.observe("weights", c.engine.AdaptationProgress(0))
+		o.observe("weights", c.engine.AdaptationProgress(adaptLnF))
 	}
 	seen := c.engine.Seen()
 	for b, x := range c.engine.LnG() {
