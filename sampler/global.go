@@ -117,9 +117,7 @@ func NewGlobal(o GlobalOptions) (*Global, error) {
 // counted; without Learn, or twice in a row, it is an error.
 func (g *Global) Pass(ctx context.Context) error {
 	b := g.o.Proposer.Batch()
-	for i := range b.Uniform {
-		b.Uniform[i] = float32(g.source.Uint64()>>40) * 0x1p-24
-	}
+	Uniforms(b.Uniform, g.source)
 	clear(b.Start)
 	clear(b.State)
 	began := time.Now()

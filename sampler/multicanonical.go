@@ -88,7 +88,7 @@ func (r *recursion) correct(w *weights) {
 
 // visits of the present iteration by level.
 func (r *recursion) visits(w *weights) []float64 {
-	visits, last := make([]float64, len(w.hist)), len(w.hist)
+	visits, last := make([]float64, len(w.hist)), -1-r.maxStep
 	for b, n := range w.hist {
 		if n == 0 {
 			continue

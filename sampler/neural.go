@@ -120,10 +120,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 			b.Shift[i] = drawShift(r, m.shift)
 			b.Back[i] = -b.Shift[i]
 		}
-		uniform := b.Uniform[i*n : i*n+n]
-		for j := range uniform {
-			uniform[j] = float32(w.rng.Uint64()>>40) * 0x1p-24
-		}
+		Uniforms(b.Uniform[i*n:i*n+n], w.rng)
 		m.decide[i] = r.Float64()
 	})
 	if err := m.proposer.Propose(ctx); err != nil {

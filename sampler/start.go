@@ -70,9 +70,7 @@ func (s *Start) Draw(ctx context.Context) error {
 		t.aim = min(t.targets.Low+int(share*float64(t.targets.levels())), t.targets.High)
 		b.Start[i], b.Target[i] = 0, m.energy(t.aim)
 	}
-	for k := range b.Uniform {
-		b.Uniform[k] = float32(s.rng.Uint64()>>40) * 0x1p-24
-	}
+	Uniforms(b.Uniform, s.rng)
 	began := time.Now()
 	if err := m.propose(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)

@@ -29,6 +29,14 @@ func Stream(seed, purpose, index uint64) *rand.PCG {
 	return rand.NewPCG(key, mix(key))
 }
 
+// Uniforms fills x with independent uniform numbers in [0,1), multiples of 2^-24, as
+// Batch.Uniform takes them.
+func Uniforms(x []float32, source rand.Source) {
+	for i := range x {
+		x[i] = float32(source.Uint64()>>40) * 0x1p-24
+	}
+}
+
 // GeneratorState returns the state of a generator, for its UnmarshalBinary.
 func GeneratorState(rng *rand.PCG) []byte {
 	data, err := rng.MarshalBinary()

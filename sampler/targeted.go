@@ -199,10 +199,7 @@ func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *weights, part
 	}
 	b.Start[k] = int32(sites - t.sites)
 	b.Target[k] = m.energy(t.aim)
-	uniform := b.Uniform[k*sites : (k+1)*sites]
-	for j := range uniform {
-		uniform[j] = float32(w.rng.Uint64()>>40) * 0x1p-24
-	}
+	Uniforms(b.Uniform[k*sites:(k+1)*sites], w.rng)
 	t.decide = r.Float64()
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -103,7 +104,7 @@ type drawer struct {
 	system   *lattice.Potts
 	proposer *inference.Proposer
 	targets  []int // nil if the network does not aim at energies
-	rng      interface{ Uint64() uint64 }
+	rng      rand.Source
 	drawn    int
 }
 
@@ -117,10 +118,8 @@ func (d *drawer) draw(ctx context.Context, block *dos.WeightBlock) error {
 			b.Target[i] = float32(d.system.Energy(d.targets[aims[i]]))
 		}
 		b.Start[i] = 0
-		for k := range b.Sites {
-			b.Uniform[i*b.Sites+k] = float32(d.rng.Uint64()>>40) * 0x1p-24
-		}
 	}
+	sampler.Uniforms(b.Uniform, d.rng)
 	if err := d.proposer.Propose(ctx); err != nil {
 		return err
 	}

@@ -124,9 +124,7 @@ func (m *meter) fill(e *sampler.Engine) {
 			t.aim = m.r.IntN(system.Levels()+2*w) - w
 			b.Target[i] = float32(system.Energy(t.aim))
 		}
-		for k := range b.Sites {
-			b.Uniform[i*b.Sites+k] = float32(m.r.Uint64()>>40) * 0x1p-24
-		}
+		sampler.Uniforms(b.Uniform[i*b.Sites:(i+1)*b.Sites], m.r)
 		m.round[i] = t
 	}
 }
