@@ -9,7 +9,7 @@ const (
 	WeightStream
 	VerifyStream
 	exchangeStream
-	globalStream
+	vanStream
 	startStream
 )
 

@@ -30,10 +30,10 @@ type saved struct {
 	Tuning      *TuningSummary // nil if the mix of moves was not looked for, or not yet found
 	Resumptions []Resumption
 	Checkpoints CheckpointSummary
-	Engine      *sampler.Snapshot       // or
-	Global      *sampler.GlobalSnapshot // of the method without walkers
-	Trainer     *trainer.Snapshot       // nil if the network is not trained
-	Network     *savedNetwork           // nil without neural moves
+	Engine      *sampler.Snapshot    // or
+	Global      *sampler.VANSnapshot // of the method without walkers
+	Trainer     *trainer.Snapshot    // nil if the network is not trained
+	Network     *savedNetwork        // nil without neural moves
 }
 
 // savedNetwork says which bundle was in use.

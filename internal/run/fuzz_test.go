@@ -28,8 +28,8 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		return e
 	}
-	newGlobal := func(t testing.TB) *sampler.Global {
-		g, err := sampler.NewGlobal(sampler.GlobalOptions{System: system, Proposer: ordered{3, system.Sites()}})
+	newVAN := func(t testing.TB) *sampler.VAN {
+		g, err := sampler.NewVAN(sampler.VANOptions{System: system, Proposer: ordered{3, system.Sites()}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	e, g := newEngine(f), newGlobal(f)
+	e, g := newEngine(f), newVAN(f)
 	for _, stage := range []stage{adapting, tuning, producing} {
 		if stage == producing {
 			e.Produce()
@@ -78,7 +78,7 @@ func FuzzCheckpoint(f *testing.F) {
 			return
 		}
 		if s.check(nil, true) == nil {
-			if g := newGlobal(t); g.Restore(s.Global) == nil {
+			if g := newVAN(t); g.Restore(s.Global) == nil {
 				pass(t, g)
 				g.Weights()
 			}

@@ -18,8 +18,8 @@ const minEffective = 100
 // isGlobal tells whether the run samples by a network's draws alone, without walkers.
 func (j *job) isGlobal() bool { return j.c.Run.Method == config.VANWangLandauMethod }
 
-func (j *job) newGlobal() (err error) {
-	o := sampler.GlobalOptions{
+func (j *job) newVAN() (err error) {
+	o := sampler.VANOptions{
 		System: j.system.(*lattice.Potts), Seed: j.c.Run.Seed, // others have no networks
 		Proposer: j.network.proposer, Flatness: j.c.WangLandau.Flatness,
 		Events: j.events(),
@@ -27,7 +27,7 @@ func (j *job) newGlobal() (err error) {
 	if j.network.trainer != nil {
 		o.Learn = j.network.trainReverse
 	}
-	if j.global, err = sampler.NewGlobal(o); err != nil {
+	if j.global, err = sampler.NewVAN(o); err != nil {
 		return err
 	}
 	j.process = j.global

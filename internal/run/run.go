@@ -79,7 +79,7 @@ type job struct {
 	process process         // engine or global
 	options sampler.Options // of the engine
 	engine  *sampler.Engine // nil in sampling by a network's draws alone
-	global  *sampler.Global // nil in all other methods
+	global  *sampler.VAN    // nil in all other methods
 	network *network        // nil without neural moves
 	metrics *metrics.Metrics
 
@@ -155,7 +155,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		defer func() { err = errors.Join(err, server.Close()) }()
 	}
 	if j.isGlobal() {
-		err = j.newGlobal()
+		err = j.newVAN()
 	} else {
 		err = j.newEngine(workers)
 	}

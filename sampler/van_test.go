@@ -45,12 +45,12 @@ func (s *productProposer) Propose(context.Context) error {
 	return nil
 }
 
-func newGlobal(t *testing.T, m int, share float64, o GlobalOptions) (*Global, *productProposer) {
+func newVAN(t *testing.T, m int, share float64, o VANOptions) (*VAN, *productProposer) {
 	t.Helper()
 	o.System = mustPotts(t, 3, 3, 3)
 	p := &productProposer{siteProposer: newSiteProposer(o.System, m), share: share}
 	o.Proposer = p
-	g, err := NewGlobal(o)
+	g, err := NewVAN(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func exact3x3(t *testing.T) []float64 {
 	return count
 }
 
-func advance(t *testing.T, g *Global, passes int) {
+func advance(t *testing.T, g *VAN, passes int) {
 	t.Helper()
 	for range passes {
 		if err := g.Pass(context.Background()); err != nil {
@@ -85,15 +85,15 @@ func advance(t *testing.T, g *Global, passes int) {
 	}
 }
 
-// TestGlobal finds ln g by a fixed distribution that is far from flat, first from the
+// TestVAN finds ln g by a fixed distribution that is far from flat, first from the
 // weights of the adaptive phase and then, within errors, from production. In the first the
 // batch must be large: weights normalised over a batch have a bias where one of them would
 // be above 1, which that of the rarest state is here if M is below 400.
-func TestGlobal(t *testing.T) {
+func TestVAN(t *testing.T) {
 	const m = 4000
 	exact := exact3x3(t)
 	var learned int
-	g, _ := newGlobal(t, m, 0.4, GlobalOptions{Seed: 3, Learn: func(_ context.Context, d Drawn) error {
+	g, _ := newVAN(t, m, 0.4, VANOptions{Seed: 3, Learn: func(_ context.Context, d Drawn) error {
 		learned++
 		if len(d.States) != m*9 || len(d.LnQ) != m || len(d.LnP) != m {
 			t.Fatalf("a batch of %d colours, %d and %d likelihoods", len(d.States), len(d.LnQ), len(d.LnP))
@@ -153,9 +153,9 @@ func TestGlobal(t *testing.T) {
 	}
 }
 
-// TestGlobalUpdate checks one batch against the formula.
-func TestGlobalUpdate(t *testing.T) {
-	g, p := newGlobal(t, 40, 0.7, GlobalOptions{Seed: 1})
+// TestVANUpdate checks one batch against the formula.
+func TestVANUpdate(t *testing.T) {
+	g, p := newVAN(t, 40, 0.7, VANOptions{Seed: 1})
 	advance(t, g, 1)
 	want := make([]float64, len(g.lnG))
 	sum := 0.0
@@ -181,20 +181,20 @@ func TestGlobalUpdate(t *testing.T) {
 	}
 }
 
-// TestGlobalRestore moves the state to a fresh method in both phases: both go on alike.
-func TestGlobalRestore(t *testing.T) {
-	g, _ := newGlobal(t, 45, 0.5, GlobalOptions{Seed: 1})
+// TestVANRestore moves the state to a fresh method in both phases: both go on alike.
+func TestVANRestore(t *testing.T) {
+	g, _ := newVAN(t, 45, 0.5, VANOptions{Seed: 1})
 	for part := range 4 {
 		if part == 2 {
 			g.Produce()
 		}
 		advance(t, g, 50)
 		var buf bytes.Buffer
-		s := &GlobalSnapshot{}
+		s := &VANSnapshot{}
 		if err := errors.Join(gob.NewEncoder(&buf).Encode(g.Snapshot()), gob.NewDecoder(&buf).Decode(s)); err != nil {
 			t.Fatal(err)
 		}
-		other, _ := newGlobal(t, 45, 0.5, GlobalOptions{Seed: 1})
+		other, _ := newVAN(t, 45, 0.5, VANOptions{Seed: 1})
 		advance(t, other, part)
 		if err := other.Restore(s); err != nil {
 			t.Fatal(err)
@@ -209,37 +209,37 @@ func TestGlobalRestore(t *testing.T) {
 	}
 }
 
-// TestGlobalRestoreRefuses lists what a snapshot may have wrong.
-func TestGlobalRestoreRefuses(t *testing.T) {
-	for want, spoil := range map[string]func(*GlobalSnapshot){
-		"no phase":                      func(s *GlobalSnapshot) { s.Phase = "lunch" },
-		"-1 passes":                     func(s *GlobalSnapshot) { s.Passes = -1 },
-		"ln f is 2":                     func(s *GlobalSnapshot) { s.LnF = 2 },
-		"have 3, 19 and 19 levels":      func(s *GlobalSnapshot) { s.LnG = s.LnG[:3] },
-		"ln g of level 1 is NaN":        func(s *GlobalSnapshot) { s.LnG[1] = math.NaN() },
-		"level 2 has -1 visits":         func(s *GlobalSnapshot) { s.Hist[2] = -1 },
-		"level 17 was seen":             func(s *GlobalSnapshot) { s.Seen[17] = true },
-		"there are 0 blocks":            func(s *GlobalSnapshot) { s.Blocks = nil },
-		"block 3 has 0 and 19 levels":   func(s *GlobalSnapshot) { s.Blocks[3].LnSum = nil },
-		"block 0, level 4: the sum's l": func(s *GlobalSnapshot) { s.Blocks[0].LnSum[4] = math.Inf(1) },
-		"generator":                     func(s *GlobalSnapshot) { s.Generator = nil },
+// TestVANRestoreRefuses lists what a snapshot may have wrong.
+func TestVANRestoreRefuses(t *testing.T) {
+	for want, spoil := range map[string]func(*VANSnapshot){
+		"no phase":                      func(s *VANSnapshot) { s.Phase = "lunch" },
+		"-1 passes":                     func(s *VANSnapshot) { s.Passes = -1 },
+		"ln f is 2":                     func(s *VANSnapshot) { s.LnF = 2 },
+		"have 3, 19 and 19 levels":      func(s *VANSnapshot) { s.LnG = s.LnG[:3] },
+		"ln g of level 1 is NaN":        func(s *VANSnapshot) { s.LnG[1] = math.NaN() },
+		"level 2 has -1 visits":         func(s *VANSnapshot) { s.Hist[2] = -1 },
+		"level 17 was seen":             func(s *VANSnapshot) { s.Seen[17] = true },
+		"there are 0 blocks":            func(s *VANSnapshot) { s.Blocks = nil },
+		"block 3 has 0 and 19 levels":   func(s *VANSnapshot) { s.Blocks[3].LnSum = nil },
+		"block 0, level 4: the sum's l": func(s *VANSnapshot) { s.Blocks[0].LnSum[4] = math.Inf(1) },
+		"generator":                     func(s *VANSnapshot) { s.Generator = nil },
 	} {
-		g, _ := newGlobal(t, 45, 0.5, GlobalOptions{Seed: 1})
+		g, _ := newVAN(t, 45, 0.5, VANOptions{Seed: 1})
 		g.Produce()
 		s := g.Snapshot()
 		spoil(s)
-		other, _ := newGlobal(t, 45, 0.5, GlobalOptions{Seed: 1})
+		other, _ := newVAN(t, 45, 0.5, VANOptions{Seed: 1})
 		if err := other.Restore(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
 }
 
-// TestGlobalWithoutLikelihood shows a batch without likelihoods to Learn, once, and to
+// TestVANWithoutLikelihood shows a batch without likelihoods to Learn, once, and to
 // nobody in production or twice in a row.
-func TestGlobalWithoutLikelihood(t *testing.T) {
+func TestVANWithoutLikelihood(t *testing.T) {
 	ill := false
-	g, p := newGlobal(t, 20, 0.5, GlobalOptions{Learn: func(_ context.Context, d Drawn) error {
+	g, p := newVAN(t, 20, 0.5, VANOptions{Learn: func(_ context.Context, d Drawn) error {
 		ill = math.IsNaN(float64(d.LnQ[0]))
 		return nil
 	}})
@@ -264,14 +264,14 @@ func TestGlobalWithoutLikelihood(t *testing.T) {
 	}
 }
 
-// TestGlobalOptions reports every fault at once.
-func TestGlobalOptions(t *testing.T) {
+// TestVANOptions reports every fault at once.
+func TestVANOptions(t *testing.T) {
 	p := newSiteProposer(mustPotts(t, 3, 4, 4), 5)
-	_, err := NewGlobal(GlobalOptions{Flatness: 2, Proposer: p})
+	_, err := NewVAN(VANOptions{Flatness: 2, Proposer: p})
 	aiming := *p.b
 	aiming.Target = make([]float32, 5)
-	_, other := NewGlobal(GlobalOptions{System: mustPotts(t, 3, 3, 3), Proposer: &siteProposer{b: &aiming}})
-	_, third := NewGlobal(GlobalOptions{System: mustPotts(t, 3, 3, 3), Proposer: p})
+	_, other := NewVAN(VANOptions{System: mustPotts(t, 3, 3, 3), Proposer: &siteProposer{b: &aiming}})
+	_, third := NewVAN(VANOptions{System: mustPotts(t, 3, 3, 3), Proposer: p})
 	for want, err := range map[string]error{"no system\nflatness = 2": err, "aims at energies": other, "16 sites, the system has 9": third} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

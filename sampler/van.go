@@ -12,8 +12,8 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// GlobalOptions are those of Global.
-type GlobalOptions struct {
+// VANOptions are those of VAN.
+type VANOptions struct {
 	System *lattice.Potts // required
 	Seed   uint64
 	// Proposer draws a batch of M configurations from q(s), which must depend neither on a
@@ -35,7 +35,7 @@ type Drawn struct {
 	LnP    []float64 // [M] the target's, -ln g(E) up to a constant
 }
 
-// Global is Wang-Landau sampling by an autoregressive network alone, without Markov chains:
+// VAN is Wang-Landau sampling by an autoregressive network alone, without Markov chains:
 // the first algorithm of M. Riedel, J. Zierenberg and M. Weigel (2024). It is there to be
 // compared with the walkers of Engine.
 //
@@ -57,8 +57,8 @@ type Drawn struct {
 // In production ln g and the network are frozen, and every draw adds its inverse probability
 // to the number of states of its level: an estimate without bias whatever was learned.
 // Levels that are not drawn remain unknown.
-type Global struct {
-	o      GlobalOptions
+type VAN struct {
+	o      VANOptions
 	source *rand.PCG
 	levels []int     // of the batch
 	lnP    []float64 // of the batch
@@ -79,8 +79,8 @@ type Global struct {
 // visit is a visit in the units of the schedule, which counts in whole numbers.
 const visit = 1 << 20
 
-// NewGlobal returns the method at its beginning: ln g = 0 everywhere.
-func NewGlobal(o GlobalOptions) (*Global, error) {
+// NewVAN returns the method at its beginning: ln g = 0 everywhere.
+func NewVAN(o VANOptions) (*VAN, error) {
 	if o.Flatness == 0 {
 		o.Flatness = DefaultFlatness
 	}
@@ -103,8 +103,8 @@ func NewGlobal(o GlobalOptions) (*Global, error) {
 		return nil, fmt.Errorf("sampler options: %w", err)
 	}
 	m, levels := o.Proposer.Batch().Walkers, o.System.Levels()
-	return &Global{
-		o: o, source: Stream(o.Seed, globalStream, 0),
+	return &VAN{
+		o: o, source: Stream(o.Seed, vanStream, 0),
 		levels: make([]int, m), lnP: make([]float64, m),
 		lnG: make([]float64, levels), seen: make([]bool, levels), hist: make([]float64, levels),
 		schedule: newSchedule(1, o.Flatness),
@@ -115,99 +115,99 @@ func NewGlobal(o GlobalOptions) (*Global, error) {
 // Pass draws a batch and counts it. Before production Learn is shown it first. A batch whose
 // likelihoods are not finite is shown to Learn, which should mend the network, and not
 // counted; without Learn, or twice in a row, it is an error.
-func (g *Global) Pass(ctx context.Context) error {
-	b := g.o.Proposer.Batch()
-	Uniforms(b.Uniform, g.source)
+func (v *VAN) Pass(ctx context.Context) error {
+	b := v.o.Proposer.Batch()
+	Uniforms(b.Uniform, v.source)
 	clear(b.Start)
 	clear(b.State)
 	began := time.Now()
-	if err := g.o.Proposer.Propose(ctx); err != nil {
+	if err := v.o.Proposer.Propose(ctx); err != nil {
 		return fmt.Errorf("draw: %w", err)
 	}
-	g.times.Propose += time.Since(began)
-	learn := g.o.Learn
-	if g.blocks != nil {
+	v.times.Propose += time.Since(began)
+	learn := v.o.Learn
+	if v.blocks != nil {
 		learn = nil
 	}
-	switch err := checkProposals(g.o.System, b, g.levels); {
+	switch err := checkProposals(v.o.System, b, v.levels); {
 	case err == nil:
-		g.failed = false
-	case checkLogProb(b.Forward, "draw") == nil || learn == nil || g.failed:
+		v.failed = false
+	case checkLogProb(b.Forward, "draw") == nil || learn == nil || v.failed:
 		return err
 	default:
-		g.failed = true
+		v.failed = true
 		for k := range b.Forward {
 			b.Forward[k] = float32(math.NaN())
 		}
 	}
-	for k, level := range g.levels {
-		g.lnP[k] = -g.lnG[level]
+	for k, level := range v.levels {
+		v.lnP[k] = -v.lnG[level]
 	}
 	if learn != nil {
-		if err := learn(ctx, Drawn{b.Proposal, b.Forward, g.lnP}); err != nil {
+		if err := learn(ctx, Drawn{b.Proposal, b.Forward, v.lnP}); err != nil {
 			return err
 		}
 	}
-	if !g.failed {
-		g.moves[Neural].Trials += int64(b.Walkers)
-		g.moves[Neural].Accepted += int64(b.Walkers)
-		if g.blocks != nil {
-			g.count(b)
-		} else if err := g.adapt(b); err != nil {
+	if !v.failed {
+		v.moves[Neural].Trials += int64(b.Walkers)
+		v.moves[Neural].Accepted += int64(b.Walkers)
+		if v.blocks != nil {
+			v.count(b)
+		} else if err := v.adapt(b); err != nil {
 			return err
 		}
 	}
-	g.passes++
-	if g.o.Events.Pass != nil {
-		g.o.Events.Pass(g.Progress())
+	v.passes++
+	if v.o.Events.Pass != nil {
+		v.o.Events.Pass(v.Progress())
 	}
 	return nil
 }
 
 // adapt updates ln g by a batch.
-func (g *Global) adapt(b *Batch) error {
+func (v *VAN) adapt(b *Batch) error {
 	w := make([]float64, b.Walkers)
 	for k, x := range b.Forward {
-		w[k] = g.lnP[k] - float64(x)
+		w[k] = v.lnP[k] - float64(x)
 	}
 	lnSum := dos.LogSumExp(w)
 	var found []int
-	for k, level := range g.levels {
-		if !g.seen[level] {
-			g.seen[level] = true
+	for k, level := range v.levels {
+		if !v.seen[level] {
+			v.seen[level] = true
 			found = append(found, level)
 		}
 		share := math.Exp(w[k] - lnSum)
-		g.lnG[level] += share * g.schedule.lnF
-		g.hist[level] += share
+		v.lnG[level] += share * v.schedule.lnF
+		v.hist[level] += share
 	}
-	shiftToZero(g.lnG, g.seen)
-	for level, x := range g.lnG {
+	shiftToZero(v.lnG, v.seen)
+	for level, x := range v.lnG {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return fmt.Errorf("%s pass %d: ln g of level %d is %v; please report this with the seed %d", g.phase, g.passes, level, x, g.o.Seed)
+			return fmt.Errorf("%s pass %d: ln g of level %d is %v; please report this with the seed %d", v.phase, v.passes, level, x, v.o.Seed)
 		}
 	}
-	state := g.histogram()
+	state := v.histogram()
 	state.discovered = len(found) > 0
-	ended := g.schedule.step(1, state)
+	ended := v.schedule.step(1, state)
 	if ended {
-		clear(g.hist)
+		clear(v.hist)
 	}
-	if len(found) > 0 && g.o.Events.LevelsFound != nil {
-		g.o.Events.LevelsFound(found)
+	if len(found) > 0 && v.o.Events.LevelsFound != nil {
+		v.o.Events.LevelsFound(found)
 	}
-	if ended && g.o.Events.StageEnded != nil {
-		g.o.Events.StageEnded(g.Progress())
+	if ended && v.o.Events.StageEnded != nil {
+		v.o.Events.StageEnded(v.Progress())
 	}
 	return nil
 }
 
 // histogram sums up the visits.
-func (g *Global) histogram() histogramState {
+func (v *VAN) histogram() histogramState {
 	least, total, levels := math.Inf(1), 0.0, 0
-	for level, seen := range g.seen {
+	for level, seen := range v.seen {
 		if seen {
-			least, total, levels = min(least, g.hist[level]), total+g.hist[level], levels+1
+			least, total, levels = min(least, v.hist[level]), total+v.hist[level], levels+1
 		}
 	}
 	if levels == 0 {
@@ -218,40 +218,40 @@ func (g *Global) histogram() histogramState {
 
 // count adds a batch of production to the estimate. All draws are independent, so that any
 // partition into blocks will do.
-func (g *Global) count(b *Batch) {
-	of := int64(len(g.blocks))
-	first := g.passes % of * int64(b.Walkers)
-	for k, level := range g.levels {
-		g.hist[level]++
-		g.blocks[(first+int64(k))%of].Add(level, -float64(b.Forward[k]))
+func (v *VAN) count(b *Batch) {
+	of := int64(len(v.blocks))
+	first := v.passes % of * int64(b.Walkers)
+	for k, level := range v.levels {
+		v.hist[level]++
+		v.blocks[(first+int64(k))%of].Add(level, -float64(b.Forward[k]))
 	}
 }
 
 // Produce begins production: ln g is frozen, counts start anew.
-func (g *Global) Produce() {
-	g.phase, g.passes, g.moves, g.times = Production, 0, Moves{}, Times{}
-	clear(g.hist)
-	g.blocks = make([]dos.WeightBlock, minBlocks)
-	for k := range g.blocks {
-		g.blocks[k] = dos.NewWeightBlock(len(g.lnG))
+func (v *VAN) Produce() {
+	v.phase, v.passes, v.moves, v.times = Production, 0, Moves{}, Times{}
+	clear(v.hist)
+	v.blocks = make([]dos.WeightBlock, minBlocks)
+	for k := range v.blocks {
+		v.blocks[k] = dos.NewWeightBlock(len(v.lnG))
 	}
 }
 
 // Weights returns the inverse probabilities of the draws of production in independent
 // blocks, as dos.FromWeights takes them, nil before. Shared but for Draws.
-func (g *Global) Weights() []dos.WeightBlock {
-	if g.blocks == nil {
+func (v *VAN) Weights() []dos.WeightBlock {
+	if v.blocks == nil {
 		return nil
 	}
-	blocks := make([]dos.WeightBlock, len(g.blocks))
-	n, of := g.passes*int64(len(g.levels)), int64(len(g.blocks))
+	blocks := make([]dos.WeightBlock, len(v.blocks))
+	n, of := v.passes*int64(len(v.levels)), int64(len(v.blocks))
 	for k := range blocks {
-		blocks[k] = g.blocks[k]
+		blocks[k] = v.blocks[k]
 		draws := n / of
 		if int64(k) < n%of {
 			draws++
 		}
-		blocks[k].Draws = make([]float64, len(g.lnG))
+		blocks[k].Draws = make([]float64, len(v.lnG))
 		for level := range blocks[k].Draws {
 			blocks[k].Draws[level] = float64(draws)
 		}
@@ -261,30 +261,30 @@ func (g *Global) Weights() []dos.WeightBlock {
 
 // Progress sums up the present phase. Flatness is that of the weighted histogram, in
 // production that of the draws as they come.
-func (g *Global) Progress() Progress {
-	h := g.histogram()
+func (v *VAN) Progress() Progress {
+	h := v.histogram()
 	p := Progress{
-		Phase: g.phase, Passes: g.passes, LnF: g.schedule.lnF, Inverse: g.schedule.inverse,
-		Flatness: h.flatness(), Levels: h.levels, Moves: g.moves, Times: g.times,
+		Phase: v.phase, Passes: v.passes, LnF: v.schedule.lnF, Inverse: v.schedule.inverse,
+		Flatness: h.flatness(), Levels: h.levels, Moves: v.moves, Times: v.times,
 	}
-	if g.phase != WangLandau {
+	if v.phase != WangLandau {
 		p.LnF = 0
 	}
 	return p
 }
 
 // Adapted reports whether ln f is at or below the final one.
-func (g *Global) Adapted(finalLnF float64) bool { return g.schedule.lnF <= finalLnF }
+func (v *VAN) Adapted(finalLnF float64) bool { return v.schedule.lnF <= finalLnF }
 
 // AdaptationProgress guesses how much of the way to Adapted is done, 0..1.
-func (g *Global) AdaptationProgress(finalLnF float64) float64 {
-	return min(1, math.Log(g.schedule.lnF)/math.Log(finalLnF))
+func (v *VAN) AdaptationProgress(finalLnF float64) float64 {
+	return min(1, math.Log(v.schedule.lnF)/math.Log(finalLnF))
 }
 
 // Seen reports for every level whether it was ever drawn before production. Shared, not to
 // be written.
-func (g *Global) Seen() []bool { return g.seen }
+func (v *VAN) Seen() []bool { return v.seen }
 
 // LnG is the present ln g by level up to a constant, 0 at levels never seen. Shared, not to
 // be written.
-func (g *Global) LnG() []float64 { return g.lnG }
+func (v *VAN) LnG() []float64 { return v.lnG }

@@ -10,10 +10,10 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// GlobalSnapshot is all that changes in a Global: one made with the same options and given a
+// VANSnapshot is all that changes in a VAN: one made with the same options and given a
 // snapshot goes on exactly as the one did that it was taken from. Its fields are exported
 // for encoding.
-type GlobalSnapshot struct {
+type VANSnapshot struct {
 	Phase  Phase
 	Passes int64
 	Moves  Moves
@@ -34,14 +34,14 @@ type GlobalSnapshot struct {
 
 // Snapshot returns the state between two passes. It shares memory and is valid until the
 // next pass.
-func (g *Global) Snapshot() *GlobalSnapshot {
-	s := &GlobalSnapshot{
-		Phase: g.phase, Passes: g.passes, Moves: g.moves, Times: g.times,
-		LnG: g.lnG, Seen: g.seen, Hist: g.hist,
-		LnF: g.schedule.lnF, Inverse: g.schedule.inverse, Trials: g.schedule.trials, StageTrials: g.schedule.stage,
-		Generator: GeneratorState(g.source),
+func (v *VAN) Snapshot() *VANSnapshot {
+	s := &VANSnapshot{
+		Phase: v.phase, Passes: v.passes, Moves: v.moves, Times: v.times,
+		LnG: v.lnG, Seen: v.seen, Hist: v.hist,
+		LnF: v.schedule.lnF, Inverse: v.schedule.inverse, Trials: v.schedule.trials, StageTrials: v.schedule.stage,
+		Generator: GeneratorState(v.source),
 	}
-	for _, b := range g.blocks {
+	for _, b := range v.blocks {
 		s.Blocks = append(s.Blocks, dos.WeightBlock{LnSum: b.LnSum, LnSquares: b.LnSquares})
 	}
 	return s
@@ -50,28 +50,28 @@ func (g *Global) Snapshot() *GlobalSnapshot {
 // Restore puts the method into the state of a snapshot that was taken from one with the same
 // options. A snapshot that does not fit is an error that lists every fault, and changes
 // nothing.
-func (g *Global) Restore(s *GlobalSnapshot) error {
-	if err := s.Check(g.o.System); err != nil {
+func (v *VAN) Restore(s *VANSnapshot) error {
+	if err := s.Check(v.o.System); err != nil {
 		return fmt.Errorf("state of the sampler: %w", err)
 	}
-	g.blocks = nil
+	v.blocks = nil
 	if s.Phase == Production {
-		g.Produce()
+		v.Produce()
 		for k, b := range s.Blocks {
-			copy(g.blocks[k].LnSum, b.LnSum)
-			copy(g.blocks[k].LnSquares, b.LnSquares)
+			copy(v.blocks[k].LnSum, b.LnSum)
+			copy(v.blocks[k].LnSquares, b.LnSquares)
 		}
 	}
-	g.phase, g.passes, g.moves, g.times = s.Phase, s.Passes, s.Moves, s.Times
-	copy(g.lnG, s.LnG)
-	copy(g.seen, s.Seen)
-	copy(g.hist, s.Hist)
-	g.schedule.lnF, g.schedule.inverse, g.schedule.trials, g.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
-	return g.source.UnmarshalBinary(s.Generator)
+	v.phase, v.passes, v.moves, v.times = s.Phase, s.Passes, s.Moves, s.Times
+	copy(v.lnG, s.LnG)
+	copy(v.seen, s.Seen)
+	copy(v.hist, s.Hist)
+	v.schedule.lnF, v.schedule.inverse, v.schedule.trials, v.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
+	return v.source.UnmarshalBinary(s.Generator)
 }
 
 // Check reports everything in a snapshot that does not fit the system or cannot be.
-func (s *GlobalSnapshot) Check(p *lattice.Potts) error {
+func (s *VANSnapshot) Check(p *lattice.Potts) error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
 	levels := p.Levels()
