@@ -76,8 +76,8 @@ func siteProbabilities(p *lattice.Potts, state []uint8, level, x, y int, table s
 // balanceCases are the systems, on the 3x3 lattice, and windows of the tests below.
 var balanceCases = []struct {
 	q      int
-	window Window
-}{{2, Window{0, 18}}, {3, Window{0, 18}}, {2, Window{6, 14}}, {3, Window{3, 12}}, {3, Window{5, 18}}}
+	window lattice.Window
+}{{2, lattice.Window{Low: 0, High: 18}}, {3, lattice.Window{Low: 0, High: 18}}, {2, lattice.Window{Low: 6, High: 14}}, {3, lattice.Window{Low: 3, High: 12}}, {3, lattice.Window{Low: 5, High: 18}}}
 
 // TestHeatBathDetailedBalance builds the transition matrix of the heat bath at
 // every site of the 3x3 lattice by enumeration and compares the flow s -> s' with

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // TestCoverage repeats a small run with many seeds: the deviations of ln g from the
@@ -49,7 +50,7 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		transitions, err := dos.FromTransitions(energy, Steps(p), s.Transitions(), p.LnStates())
+		transitions, err := dos.FromTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

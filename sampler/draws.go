@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // draws is what production learns from a network's proposals, accepted or not.
@@ -49,7 +50,7 @@ func (d *draws) proposed(level int, accepted bool, changed int) {
 
 // drawn notes a full proposal of walker i that could have been of the levels in reach, is
 // of level to and has the weight exp(lnWeight), which is not used if to is out of reach.
-func (d *draws) drawn(segment, i int, reach Window, to int, lnWeight float64) {
+func (d *draws) drawn(segment, i int, reach lattice.Window, to int, lnWeight float64) {
 	b := &d.weights[segment*d.groups+i/d.groupSize]
 	b.Draws[reach.Low]++
 	if reach.High+1 < len(b.Draws) {

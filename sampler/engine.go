@@ -62,7 +62,7 @@ type Options struct {
 	// Windows divide the levels; together they must hold all of them, and each must
 	// share levels with the next. Walkers is a multiple of their number. None stands for
 	// one window over all levels.
-	Windows []Window
+	Windows []lattice.Window
 
 	// Flatness ends a stage of the Wang-Landau schedule, default DefaultFlatness.
 	Flatness float64
@@ -202,7 +202,7 @@ func New(o Options) (*Engine, error) {
 	}
 	windows := o.Windows
 	if len(windows) == 0 {
-		windows = []Window{{0, p.Levels() - 1}}
+		windows = []lattice.Window{{Low: 0, High: p.Levels() - 1}}
 	}
 	for _, w := range windows {
 		e.windows = append(e.windows, newWeights(&o, w, o.Walkers/len(windows)))

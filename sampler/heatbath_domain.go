@@ -20,7 +20,7 @@ import (
 type hazardTable []float64
 
 // fill computes the table from that of all sites.
-func (t hazardTable) fill(sites siteTable, window Window) {
+func (t hazardTable) fill(sites siteTable, window lattice.Window) {
 	for level := max(maxStep, window.Low); level <= window.High; level++ {
 		t[level] = -math.Log1p(-float64(sites[level-maxStep][patterns-1][0]) / (1 << 64))
 	}

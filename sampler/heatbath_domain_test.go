@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"neuralwl/sampler/lattice"
 )
 
 // nearlyOrdered sets a share of the sites to a random colour and the others to colour 0.
@@ -69,7 +71,7 @@ func TestOrderedSweep(t *testing.T) {
 	for b := range lnG {
 		lnG[b] = float64(p.Levels()-b)*0.3 + 0.5*r.NormFloat64()
 	}
-	for _, window := range []Window{{0, p.Levels() - 1}, {p.Levels() - 60, p.Levels() - 10}} {
+	for _, window := range []lattice.Window{{Low: 0, High: p.Levels() - 1}, {Low: p.Levels() - 60, High: p.Levels() - 10}} {
 		tables := newTables(p, HeatBath, window, 1)
 		tables.fill(lnG)
 		start := make([]uint8, p.Sites())

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
+
+	"neuralwl/sampler/lattice"
 )
 
 // SetHistogram tells the engine before Produce which histogram h(E) production is to have:
@@ -75,28 +77,28 @@ type spread struct {
 }
 
 // sum over the levels of a window.
-func (s *spread) sum(w Window) float64 {
+func (s *spread) sum(w lattice.Window) float64 {
 	if s == nil {
-		return float64(w.levels())
+		return float64(w.Levels())
 	}
 	return s.sums[w.High+1-s.low] - s.sums[w.Low-s.low]
 }
 
 // lnShare is the logarithm of the probability of a part of a window.
-func (s *spread) lnShare(part, of Window) float64 { return math.Log(s.sum(part) / s.sum(of)) }
+func (s *spread) lnShare(part, of lattice.Window) float64 { return math.Log(s.sum(part) / s.sum(of)) }
 
 // relative is the probability of a level in units of the mean.
 func (s *spread) relative(level int) float64 {
-	whole := Window{s.low, s.low + len(s.sums) - 2}
-	return s.sum(Window{level, level}) / s.sum(whole) * float64(whole.levels())
+	whole := lattice.Window{Low: s.low, High: s.low + len(s.sums) - 2}
+	return s.sum(lattice.Window{Low: level, High: level}) / s.sum(whole) * float64(whole.Levels())
 }
 
 // draw draws a level of a window.
-func (s *spread) draw(r *rand.Rand, w Window) int {
+func (s *spread) draw(r *rand.Rand, w lattice.Window) int {
 	if s == nil {
-		return w.Low + r.IntN(w.levels())
+		return w.Low + r.IntN(w.Levels())
 	}
 	sums := s.sums[w.Low-s.low : w.High+2-s.low]
 	x := sums[0] + r.Float64()*s.sum(w)
-	return w.Low + min(sort.Search(len(sums)-1, func(i int) bool { return sums[i+1] > x }), w.levels()-1)
+	return w.Low + min(sort.Search(len(sums)-1, func(i int) bool { return sums[i+1] > x }), w.Levels()-1)
 }

@@ -32,7 +32,7 @@ func BenchmarkLocal(b *testing.B) {
 			for phase, beta := range map[string]float64{"ordered": 1.6, "disordered": 1.2} {
 				b.Run(fmt.Sprintf("%s/%s/L=%d", move, phase, l), func(b *testing.B) {
 					situations := newTransitions(p, move, 1).situations[0]
-					t := newTables(p, move, Window{0, p.Levels() - 1}, 1)
+					t := newTables(p, move, lattice.Window{Low: 0, High: p.Levels() - 1}, 1)
 					lnG := make([]float64, p.Levels())
 					for level := range lnG {
 						lnG[level] = beta * p.Energy(level)
@@ -84,7 +84,7 @@ func BenchmarkTerms(b *testing.B) {
 		for _, move := range []LocalMove{Metropolis, HeatBath, RandomHeatBath} {
 			b.Run(fmt.Sprintf("%s/%s", c.name, strings.ReplaceAll(move.String(), " ", "_")), func(b *testing.B) {
 				s := c.system
-				t := newTables(s, move, Window{0, s.Levels() - 1}, 1)
+				t := newTables(s, move, lattice.Window{Low: 0, High: s.Levels() - 1}, 1)
 				t.fill(archLnG(s))
 				w := newWalkers(s, 1, 1)[0]
 				hits := make([]int64, s.Levels())
@@ -110,7 +110,7 @@ func BenchmarkTables(b *testing.B) {
 	}
 	for _, move := range []LocalMove{Metropolis, HeatBath} {
 		b.Run(move.String(), func(b *testing.B) {
-			t := newTables(p, move, Window{0, p.Levels() - 1}, 1)
+			t := newTables(p, move, lattice.Window{Low: 0, High: p.Levels() - 1}, 1)
 			lnG := archLnG(p)
 			for i := 0; i < b.N; i += p.Levels() {
 				t.fill(lnG)

@@ -89,7 +89,7 @@ func TestOrder(t *testing.T) {
 			}
 			e, err := New(Options{
 				System: p, Seed: 7, Walkers: c.walkers, Workers: 2, Local: HeatBath, Sweeps: 2, LnG: lnG,
-				Windows: UniformWindows(p.Levels(), c.windows, 0.5),
+				Windows: lattice.UniformWindows(p.Levels(), c.windows, 0.5),
 			})
 			if err != nil {
 				t.Fatal(err)

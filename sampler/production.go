@@ -1,6 +1,10 @@
 package sampler
 
-import "slices"
+import (
+	"slices"
+
+	"neuralwl/sampler/lattice"
+)
 
 // Samples are what a production phase counts: walkers under constant weights, in
 // blocks that have nothing to do with each other. A block is one column of walkers, which
@@ -18,7 +22,7 @@ type Samples struct {
 
 // WindowSamples are the histograms of a window.
 type WindowSamples struct {
-	Window
+	lattice.Window
 	// LnWeight is minus the logarithm of the weights of the walkers by level, ln g - ln h of
 	// the estimate ln g and the histogram h that was asked for.
 	LnWeight []float64

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // Snapshot is all that changes in an Engine while it runs: an engine made with the
@@ -321,7 +322,7 @@ func (e *Engine) check(s *Snapshot) error {
 			length("transitions", len(p.Transitions), segments(columns)*groups(columns))
 		}
 		for i, block := range p.Transitions {
-			length(fmt.Sprintf("transitions %d", i), len(block), levels*Steps(e.o.System))
+			length(fmt.Sprintf("transitions %d", i), len(block), levels*lattice.Steps(e.o.System))
 		}
 		// An engine without a network, as one that only looks at a snapshot, ignores these.
 		if d := p.Draws; d == nil && e.neural != nil {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"neuralwl/sampler/lattice"
 )
 
 func snapshotEngine(t *testing.T, workers, windows int, local LocalMove, method Phase) *Engine {
@@ -16,7 +18,7 @@ func snapshotEngine(t *testing.T, workers, windows int, local LocalMove, method 
 	p := mustPotts(t, 3, 4, 3)
 	const walkers = 20 // fewer than minBlocks, so that production has segments
 	e, err := New(Options{
-		System: p, Seed: 5, Walkers: walkers, Workers: workers, Windows: UniformWindows(p.Levels(), windows, 0.5),
+		System: p, Seed: 5, Walkers: walkers, Workers: workers, Windows: lattice.UniformWindows(p.Levels(), windows, 0.5),
 		Local: local, Proposer: newSiteProposer(p, walkers), Partial: 0.5, Adaptation: method,
 	})
 	if err != nil {

@@ -67,7 +67,7 @@ func (s *Start) Draw(ctx context.Context) error {
 		t.side = s.e.window(i).Window
 		t.targets = m.around(t.side)
 		share := (float64(i/len(s.e.windows)) + offset) / float64(columns)
-		t.aim = min(t.targets.Low+int(share*float64(t.targets.levels())), t.targets.High)
+		t.aim = min(t.targets.Low+int(share*float64(t.targets.Levels())), t.targets.High)
 		b.Start[i], b.Target[i] = 0, m.energy(t.aim)
 	}
 	Uniforms(b.Uniform, s.rng)

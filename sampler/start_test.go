@@ -6,6 +6,8 @@ import (
 	"math"
 	"reflect"
 	"testing"
+
+	"neuralwl/sampler/lattice"
 )
 
 // TestStart finds the numbers of states of the 3x3 lattice by many starts within their errors,
@@ -16,8 +18,8 @@ func TestStart(t *testing.T) {
 	configurations(p, func(_ []uint8, level int) { count[level]++ })
 	for _, c := range []struct {
 		walkers, tolerance int
-		windows            []Window
-	}{{64, 2, nil}, {8, 0, nil}, {64, 3, []Window{{0, 11}, {4, 18}}}} {
+		windows            []lattice.Window
+	}{{64, 2, nil}, {8, 0, nil}, {64, 3, []lattice.Window{{Low: 0, High: 11}, {Low: 4, High: 18}}}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			const starts = 400
 			mean, square := make([]float64, p.Levels()), make([]float64, p.Levels())
@@ -68,7 +70,7 @@ func TestStart(t *testing.T) {
 func TestStartBegins(t *testing.T) {
 	p := mustPotts(t, 3, 4, 4)
 	exact := exactLnG(t, "potts_q3_4x4")
-	for _, windows := range [][]Window{nil, {{0, 20}, {10, 32}}} {
+	for _, windows := range [][]lattice.Window{nil, {{Low: 0, High: 20}, {Low: 10, High: 32}}} {
 		const walkers = 64
 		engine := func() *Engine {
 			e, err := New(Options{System: p, Seed: 5, Walkers: walkers, Windows: windows, Proposer: newChainProposer(p, walkers, 3), Local: HeatBath})

@@ -30,7 +30,7 @@ type siteTable [][patterns][4]uint64
 
 // fill computes the table for q colours from ln g, for walkers that stay in a window:
 // levels outside have no weight.
-func (t siteTable) fill(lnG []float64, q int, window Window) {
+func (t siteTable) fill(lnG []float64, q int, window lattice.Window) {
 	for b0 := max(0, window.Low-maxStep); b0 <= window.High; b0++ {
 		var lnWeight, weight [maxStep + 1]float64 // of n bonds gained
 		low, high := math.Inf(1), math.Inf(-1)
@@ -109,7 +109,7 @@ func largest(lnWeight [maxStep + 1]float64, start *[4]uint8, others bool) float6
 type metropolisTable [][2*maxStep + 1]uint64
 
 // fill computes the table from ln g for walkers that stay in a window.
-func (t metropolisTable) fill(lnG []float64, window Window) {
+func (t metropolisTable) fill(lnG []float64, window lattice.Window) {
 	for b := window.Low; b <= window.High; b++ {
 		for d := max(-maxStep, window.Low-b); d <= maxStep && b+d <= window.High; d++ {
 			t[b][d+maxStep] = fixed(math.Exp(lnG[b] - lnG[b+d]))
@@ -148,7 +148,7 @@ func (m LocalMove) String() string {
 // are constant between two updates of ln g and shared by all walkers of a window.
 type tables struct {
 	move   LocalMove
-	window Window
+	window lattice.Window
 
 	potts      *lattice.Potts // nil for other systems
 	heatBath   heatBathTables
@@ -159,7 +159,7 @@ type tables struct {
 }
 
 // newTables makes room for the tables of a window. Each worker has its scratch space.
-func newTables(s lattice.System, move LocalMove, window Window, workers int) *tables {
+func newTables(s lattice.System, move LocalMove, window lattice.Window, workers int) *tables {
 	t := &tables{move: move, window: window}
 	switch s := s.(type) {
 	case *lattice.Potts:

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"neuralwl/sampler/lattice"
 )
 
 // TestHeatBathTable compares the table with the conditional probabilities computed
@@ -22,7 +24,7 @@ func TestHeatBathTable(t *testing.T) {
 					}
 				}
 				table := make(siteTable, len(lnG))
-				table.fill(lnG, q, Window{0, len(lnG) - 1})
+				table.fill(lnG, q, lattice.Window{Low: 0, High: len(lnG) - 1})
 				for b0 := range len(lnG) - 4 {
 					for pattern := range patterns {
 						if runs[pattern] > q {

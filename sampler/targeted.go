@@ -62,16 +62,16 @@ type targetedMove struct {
 type trial struct {
 	frame    *lattice.Frame
 	proposes bool
-	place    int     // in the batch
-	sites    int     // that the proposal draws anew
-	decide   float64 // uniform number for the decision
-	crosses  bool    // the proposal goes across
-	side     Window  // levels that it must have
-	targets  Window  // those that its target is drawn from
-	aim      int     // its target
-	from     int     // target of the state where that was drawn anew
-	level    int     // of the state
-	changed  int     // sites that the proposal changed, -1 if it was rejected
+	place    int            // in the batch
+	sites    int            // that the proposal draws anew
+	decide   float64        // uniform number for the decision
+	crosses  bool           // the proposal goes across
+	side     lattice.Window // levels that it must have
+	targets  lattice.Window // those that its target is drawn from
+	aim      int            // its target
+	from     int            // target of the state where that was drawn anew
+	level    int            // of the state
+	changed  int            // sites that the proposal changed, -1 if it was rejected
 }
 
 // endShare is the part of the levels between the infinite-temperature peak and the ground
@@ -225,7 +225,7 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *weights, pa
 			side, _ := m.otherEnd(window.Window, to)
 			back = m.around(side)
 		}
-		x += h.lnShare(Window{own.target, own.target}, back) - h.lnShare(Window{t.aim, t.aim}, t.targets)
+		x += h.lnShare(lattice.Window{Low: own.target, High: own.target}, back) - h.lnShare(lattice.Window{Low: t.aim, High: t.aim}, t.targets)
 	}
 	if x < 0 && t.decide >= math.Exp(x) {
 		return false
@@ -246,7 +246,7 @@ func (m *targetedMove) meets(t *trial, to int) bool {
 // within w; a draw that aims at one of them stands for all, with the weight 1/(p q) if
 // p is the probability of a target near the level.
 func (m *targetedMove) lnWeight(t *trial, h *spread, to int, lnQ float64) float64 {
-	meant := Window{max(to-m.tolerance, t.targets.Low), min(to+m.tolerance, t.targets.High)}
+	meant := lattice.Window{Low: max(to-m.tolerance, t.targets.Low), High: min(to+m.tolerance, t.targets.High)}
 	return -h.lnShare(meant, t.targets) - lnQ
 }
 
@@ -268,19 +268,19 @@ func (m *targetedMove) record(b *Batch, window func(i int) *weights, partial boo
 
 // around is a window of targets: some levels and as many more on both sides as a proposal may
 // be away from its target.
-func (m *targetedMove) around(levels Window) Window {
-	return Window{levels.Low - m.tolerance, levels.High + m.tolerance}
+func (m *targetedMove) around(levels lattice.Window) lattice.Window {
+	return lattice.Window{Low: levels.Low - m.tolerance, High: levels.High + m.tolerance}
 }
 
 // otherEnd is the end of a window that moves across lead to from a level at the other one; a
 // level in between has none.
-func (m *targetedMove) otherEnd(w Window, level int) (Window, bool) {
+func (m *targetedMove) otherEnd(w lattice.Window, level int) (lattice.Window, bool) {
 	// Levels count satisfied bonds, low energies are at high levels.
 	peak := min(max(w.Low, m.system.PeakLevel()), w.High)
 	reach := int(endShare * float64(w.High-peak))
-	high, low := Window{w.Low, peak + reach}, Window{w.High - reach, w.High}
+	high, low := lattice.Window{Low: w.Low, High: peak + reach}, lattice.Window{Low: w.High - reach, High: w.High}
 	if high.High >= low.Low { // a window of one level, or beyond the peak
-		return Window{}, false
+		return lattice.Window{}, false
 	}
 	if high.Contains(level) {
 		return low, true

@@ -112,10 +112,10 @@ func TestTargetedMove(t *testing.T) {
 		{"across or not", 2, Options{Across: 0.5, Partial: 0.2}, nil},
 		{"across, targets kept", 3, Options{Across: 0.8}, nil},
 		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: HeatBath}, nil},
-		{"windows", 2, Options{Partial: 0.3, Across: 0.7, Windows: []Window{{0, 11}, {4, 18}}}, nil},
+		{"windows", 2, Options{Partial: 0.3, Across: 0.7, Windows: []lattice.Window{{Low: 0, High: 11}, {Low: 4, High: 18}}}, nil},
 		{"histogram", 2, Options{}, uneven},
 		{"histogram, all moves", 1, Options{Across: 0.6, Partial: 0.3, Trials: 2, Local: HeatBath}, uneven},
-		{"histogram in windows", 2, Options{Across: 0.5, Local: Metropolis, Windows: []Window{{0, 11}, {4, 18}}}, uneven},
+		{"histogram in windows", 2, Options{Across: 0.5, Local: Metropolis, Windows: []lattice.Window{{Low: 0, High: 11}, {Low: 4, High: 18}}}, uneven},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -24,7 +24,7 @@ type weightTable []weight
 const nowhere = math.MinInt64 / 4
 
 // fill computes the table from ln g for walkers that stay in a window.
-func (t weightTable) fill(lnG []float64, window Window) {
+func (t weightTable) fill(lnG []float64, window lattice.Window) {
 	for b := range t {
 		if !window.Contains(b) {
 			t[b] = weight{1, nowhere}

@@ -39,7 +39,7 @@ func TestTermsDetailedBalance(t *testing.T) {
 			lnG[b] = 3 * r.NormFloat64()
 		}
 		// A third of the levels lies outside of the window, at both ends.
-		window := Window{s.Levels() / 6, s.Levels() - 1 - s.Levels()/6}
+		window := lattice.Window{Low: s.Levels() / 6, High: s.Levels() - 1 - s.Levels()/6}
 		table := make(weightTable, s.Levels())
 		table.fill(lnG, window)
 		k := newTermsKernel(s, table)
@@ -128,7 +128,7 @@ func TestWeightTable(t *testing.T) {
 			lnG[b] = scale * r.NormFloat64()
 		}
 		table := make(weightTable, len(lnG))
-		table.fill(lnG, Window{0, len(lnG) - 1})
+		table.fill(lnG, lattice.Window{Low: 0, High: len(lnG) - 1})
 		for range 1000 {
 			choices := []int{r.IntN(100), r.IntN(100), r.IntN(100)}
 			top, least := int64(math.MinInt64), math.Inf(1)
@@ -245,7 +245,7 @@ func produce(t *testing.T, s *lattice.Terms, seed uint64, local LocalMove, energ
 	if err != nil {
 		t.Fatal(err)
 	}
-	transitions, err := dos.FromTransitions(energy, Steps(s), samples.Transitions(), s.LnStates())
+	transitions, err := dos.FromTransitions(energy, lattice.Steps(s), samples.Transitions(), s.LnStates())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestManyLevels(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e.Samples().Transitions() != nil {
-		t.Errorf("%d levels and %d steps are counted by %d walkers", s.Levels(), Steps(s), 64)
+		t.Errorf("%d levels and %d steps are counted by %d walkers", s.Levels(), lattice.Steps(s), 64)
 	}
 	other, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: HeatBath})
 	if err != nil {
@@ -331,7 +331,7 @@ func TestRandomOrder(t *testing.T) {
 		for b := range energy {
 			energy[b] = s.Energy(b)
 		}
-		d, err := dos.FromTransitions(energy, Steps(s), e.Samples().Transitions(), s.LnStates())
+		d, err := dos.FromTransitions(energy, lattice.Steps(s), e.Samples().Transitions(), s.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -365,7 +365,7 @@ func TestTermsWorkers(t *testing.T) {
 	s := terms(t)(lattice.NewRandomBond(0.5, 3, 4, 4))
 	for k, local := range []LocalMove{HeatBath, RandomHeatBath, Metropolis} {
 		engine := func(workers int) *Engine {
-			e, err := New(Options{System: s, Seed: 7, Walkers: 100, Workers: workers, Local: local, Windows: UniformWindows(s.Levels(), 1+k%2, 0.5)})
+			e, err := New(Options{System: s, Seed: 7, Walkers: 100, Workers: workers, Local: local, Windows: lattice.UniformWindows(s.Levels(), 1+k%2, 0.5)})
 			if err != nil {
 				t.Fatal(err)
 			}

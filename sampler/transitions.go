@@ -5,9 +5,6 @@ import "neuralwl/sampler/lattice"
 // maxStep is the largest change of the Potts model's level in a trial of one site.
 const maxStep = lattice.Coordination
 
-// Steps is the number of level changes of a trial, -MaxStep..MaxStep.
-func Steps(s lattice.System) int { return 2*s.MaxStep() + 1 }
-
 // transitions counts what would happen to the walkers at infinite temperature, whatever
 // then really happens to them (Wang, Swendsen, J. Stat. Phys. 106, 245 (2002)). The
 // conditional probability of a new level given the configuration is known before each
@@ -80,10 +77,10 @@ const maxTransitions = 1 << 26
 // newTransitions counts in the given number of blocks. It returns nil where there would be
 // more than maxTransitions counts.
 func newTransitions(s lattice.System, move LocalMove, blocks int) *transitions {
-	if s.Levels() > maxTransitions/Steps(s)/blocks {
+	if s.Levels() > maxTransitions/lattice.Steps(s)/blocks {
 		return nil
 	}
-	t := &transitions{q: s.Colours(), width: Steps(s), situations: make([][]int64, blocks)}
+	t := &transitions{q: s.Colours(), width: lattice.Steps(s), situations: make([][]int64, blocks)}
 	_, potts := s.(*lattice.Potts)
 	worked := potts && move != Metropolis
 	if worked {
@@ -96,7 +93,7 @@ func newTransitions(s lattice.System, move LocalMove, blocks int) *transitions {
 	if worked {
 		t.changes = make([][]int64, blocks)
 		for i := range t.changes {
-			t.changes[i] = make([]int64, s.Levels()*Steps(s))
+			t.changes[i] = make([]int64, s.Levels()*lattice.Steps(s))
 		}
 	}
 	return t

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // TestTransitions collects transitions under frozen weights, exact ones and such that
@@ -43,7 +44,7 @@ func TestTransitions(t *testing.T) {
 		e.Produce()
 		run(3200)
 		s := e.Samples()
-		transitions, err := dos.FromTransitions(energy, Steps(p), s.Transitions(), p.LnStates())
+		transitions, err := dos.FromTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

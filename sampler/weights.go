@@ -5,12 +5,13 @@ import (
 	"math"
 
 	"neuralwl/internal/invariants"
+	"neuralwl/sampler/lattice"
 )
 
 // weights are the estimate of ln g within a window, 1/g of which weighs its walkers,
 // and all that it takes to improve it.
 type weights struct {
-	Window
+	lattice.Window
 	isOpen bool // it has walkers
 
 	lnG []float64
@@ -35,7 +36,7 @@ type weights struct {
 const trialsPerLevel = 128
 
 // newWeights returns the weights of a number of walkers in a window.
-func newWeights(o *Options, window Window, walkers int) *weights {
+func newWeights(o *Options, window lattice.Window, walkers int) *weights {
 	p := o.System
 	w := &weights{
 		Window:  window,
@@ -53,12 +54,12 @@ func newWeights(o *Options, window Window, walkers int) *weights {
 	// level gains ln f for each, on average less than 1 in all.
 	atOnce := int64(walkers)
 	if o.Local != NoLocalMove {
-		w.interval = trialsPerLevel * int64(window.levels())
+		w.interval = trialsPerLevel * int64(window.Levels())
 		atOnce = max(w.interval, int64(walkers*p.Sites()))
 	}
-	w.schedule = newSchedule(min(1, float64(window.levels())/float64(atOnce)), o.Flatness)
+	w.schedule = newSchedule(min(1, float64(window.Levels())/float64(atOnce)), o.Flatness)
 	if o.Adaptation == Multicanonical {
-		w.recursion = newRecursion(p.Levels(), p.MaxStep(), max(trialsPerLevel*int64(window.levels()), int64(firstSweeps*walkers*p.Sites())))
+		w.recursion = newRecursion(p.Levels(), p.MaxStep(), max(trialsPerLevel*int64(window.Levels()), int64(firstSweeps*walkers*p.Sites())))
 	}
 	for b, x := range o.LnG {
 		if !math.IsNaN(x) && window.Contains(b) {

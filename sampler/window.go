@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"neuralwl/sampler/lattice"
 )
 
-// Window is a range of levels, both ends included, that its walkers do not leave.
+// Windows and their walkers.
 //
 // Each window has an estimate of ln g of its own. (With one in common, the visits of all
 // walkers together become flat before those of each window are, and steps in ln g at the
@@ -17,27 +19,6 @@ import (
 // A walker always exchanges with the same two of the neighbouring windows, those of its
 // column: walkers W c, ..., W c + W - 1 are column c of W windows. Columns have nothing in
 // common under constant weights, as errors need it.
-type Window struct{ Low, High int }
-
-// Contains reports whether the level lies in the window.
-func (w Window) Contains(level int) bool { return w.Low <= level && level <= w.High }
-
-func (w Window) levels() int { return w.High - w.Low + 1 }
-
-func (w Window) String() string { return fmt.Sprintf("levels %d..%d", w.Low, w.High) }
-
-// UniformWindows divides levels 0..levels-1 into count windows of equal width, of which
-// neighbours share the given part of their width.
-func UniformWindows(levels, count int, overlap float64) []Window {
-	width := float64(levels) / (1 + float64(count-1)*(1-overlap))
-	windows := make([]Window, count)
-	for k := range windows {
-		low := float64(k) * width * (1 - overlap)
-		windows[k] = Window{Low: int(low), High: min(levels-1, int(low+width))}
-	}
-	windows[count-1].High = levels - 1
-	return windows
-}
 
 // checkWindows reports the faults of the windows.
 func (o *Options) checkWindows() (faults []error) {
@@ -54,7 +35,7 @@ func (o *Options) checkWindows() (faults []error) {
 		fault("the windows reach from level %d to %d, must from 0 to %d", o.Windows[0].Low, o.Windows[n-1].High, last)
 	}
 	for k, w := range o.Windows {
-		if steps := Steps(o.System); w.levels() < steps {
+		if steps := lattice.Steps(o.System); w.Levels() < steps {
 			fault("window %d, %v, has fewer than %d levels", k+1, w, steps)
 		}
 		if k == 0 {
@@ -101,8 +82,8 @@ func (e *Engine) open() {
 }
 
 // Waiting lists the windows that no walker has come into yet.
-func (e *Engine) Waiting() []Window {
-	var waiting []Window
+func (e *Engine) Waiting() []lattice.Window {
+	var waiting []lattice.Window
 	for _, w := range e.windows {
 		if !w.isOpen {
 			waiting = append(waiting, w.Window)

@@ -8,19 +8,20 @@ import (
 	"testing"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 func TestUniformWindows(t *testing.T) {
 	for _, c := range []struct {
 		levels, count int
 		overlap       float64
-		want          []Window
+		want          []lattice.Window
 	}{
-		{33, 1, 0.5, []Window{{0, 32}}},
-		{33, 2, 0.5, []Window{{0, 22}, {11, 32}}},
-		{513, 4, 0.5, []Window{{0, 205}, {102, 307}, {205, 410}, {307, 512}}},
+		{33, 1, 0.5, []lattice.Window{{Low: 0, High: 32}}},
+		{33, 2, 0.5, []lattice.Window{{Low: 0, High: 22}, {Low: 11, High: 32}}},
+		{513, 4, 0.5, []lattice.Window{{Low: 0, High: 205}, {Low: 102, High: 307}, {Low: 205, High: 410}, {Low: 307, High: 512}}},
 	} {
-		if got := UniformWindows(c.levels, c.count, c.overlap); !slices.Equal(got, c.want) {
+		if got := lattice.UniformWindows(c.levels, c.count, c.overlap); !slices.Equal(got, c.want) {
 			t.Errorf("%d levels: %v, want %v", c.levels, got, c.want)
 		}
 	}
@@ -38,7 +39,7 @@ func TestWindows(t *testing.T) {
 		energy[b] = float64(p.Energy(b))
 	}
 	const walkers = 66
-	windows := UniformWindows(p.Levels(), 3, 0.6)
+	windows := lattice.UniformWindows(p.Levels(), 3, 0.6)
 	for name, o := range map[string]Options{
 		"heat bath":        {Local: HeatBath, Sweeps: 2},
 		"metropolis":       {Local: Metropolis, Sweeps: 3},
@@ -97,7 +98,7 @@ func TestWindows(t *testing.T) {
 			} else if !slices.Equal(lnG, stitched.LnG) {
 				t.Errorf("%s: another result with two workers", name)
 			}
-			transitions, err := dos.FromTransitions(energy, Steps(p), s.Transitions(), p.LnStates())
+			transitions, err := dos.FromTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +123,7 @@ func TestWindows(t *testing.T) {
 // TestWindowOptions refuses windows that do not fit.
 func TestWindowOptions(t *testing.T) {
 	p := mustPotts(t, 3, 4, 4)
-	_, err := New(Options{System: p, Walkers: 2, Local: HeatBath, Windows: []Window{{-1, 20}, {18, 30}, {10, 14}}})
+	_, err := New(Options{System: p, Walkers: 2, Local: HeatBath, Windows: []lattice.Window{{Low: -1, High: 20}, {Low: 18, High: 30}, {Low: 10, High: 14}}})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -138,8 +139,8 @@ func TestWindowOptions(t *testing.T) {
 // walkers, is told, and keeps nobody from going on.
 func TestUnreachableWindow(t *testing.T) {
 	p := mustPotts(t, 2, 5, 5)
-	unreachable := Window{0, 9}
-	e, err := New(Options{System: p, Walkers: 8, Local: HeatBath, Windows: []Window{unreachable, {5, 50}}})
+	unreachable := lattice.Window{Low: 0, High: 9}
+	e, err := New(Options{System: p, Walkers: 8, Local: HeatBath, Windows: []lattice.Window{unreachable, {Low: 5, High: 50}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestUnreachableWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := e.Waiting(); !slices.Equal(got, []Window{unreachable}) {
+	if got := e.Waiting(); !slices.Equal(got, []lattice.Window{unreachable}) {
 		t.Errorf("waiting: %v", got)
 	}
 	before := e.Progress()

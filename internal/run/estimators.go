@@ -8,6 +8,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // TransitionsFile holds the second estimate of ln g, in the run directory: from the
@@ -39,11 +40,11 @@ func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble 
 	counts := s.Transitions()
 	if counts == nil {
 		if j.c.Run.Has(config.LocalMoves) {
-			j.log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", j.system.Levels(), "changes", sampler.Steps(j.system))
+			j.log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", j.system.Levels(), "changes", lattice.Steps(j.system))
 		}
 		return nil
 	}
-	e, err := dos.FromTransitions(energy, sampler.Steps(j.system), counts, j.system.LnStates())
+	e, err := dos.FromTransitions(energy, lattice.Steps(j.system), counts, j.system.LnStates())
 	if err != nil {
 		j.log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil

@@ -13,12 +13,12 @@ import (
 
 // windows are the energy windows of a configuration, of equal width but that the first
 // and the last have the levels, too, that are known to have no states.
-func windows(c *config.Config, p lattice.System) []sampler.Window {
+func windows(c *config.Config, p lattice.System) []lattice.Window {
 	low, high := 0, p.Levels()-1
 	for low < high && !p.Possible(low) {
 		low++
 	}
-	windows := sampler.UniformWindows(high-low+1, c.Windows.Count, c.Windows.Overlap)
+	windows := lattice.UniformWindows(high-low+1, c.Windows.Count, c.Windows.Overlap)
 	for k := range windows {
 		windows[k].Low += low
 		windows[k].High += low
@@ -62,7 +62,7 @@ func (j *job) stitch(s *sampler.Samples, energy []float64) (*dos.Ensemble, []Win
 	return d, summary, nil
 }
 
-func waits(e *sampler.Engine, window sampler.Window) bool {
+func waits(e *sampler.Engine, window lattice.Window) bool {
 	for _, w := range e.Waiting() {
 		if w == window {
 			return true

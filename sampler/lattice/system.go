@@ -56,6 +56,9 @@ type System interface {
 // GroundKnown reports whether the ground states of a system are known.
 func GroundKnown(s System) bool { return !math.IsNaN(s.LnGroundStates()) }
 
+// Steps is the number of level changes of a trial of one site, -MaxStep..MaxStep.
+func Steps(s System) int { return 2*s.MaxStep() + 1 }
+
 func validate(s System, state []uint8) error {
 	if len(state) != s.Sites() {
 		return fmt.Errorf("configuration has %d sites, the lattice %s has %d", len(state), sizeString(s.Sides()), s.Sites())
