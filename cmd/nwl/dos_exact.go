@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,7 +48,7 @@ refused unless --force is given. A .csv file has the whole number g beside ln g.
 				return err
 			}
 			if strings.EqualFold(filepath.Ext(out), ".npz") {
-				return density(counts).WriteFile(out)
+				return counts.Density().WriteFile(out)
 			}
 			return output(c.OutOrStdout(), out, counts.WriteCSV)
 		},
@@ -60,17 +59,6 @@ refused unless --force is given. A .csv file has the whole number g beside ln g.
 	c.Flags().StringVar(&method, "method", "", "enumeration, kaufman or transfer-matrix (default the fastest)")
 	c.Flags().BoolVar(&force, "force", false, "compute even what is predicted to take more than an hour or too much memory")
 	return c
-}
-
-// density is ln g of exact counts.
-func density(counts *exact.Counts) *dos.Density {
-	d := &dos.Density{LnG: counts.LnG()}
-	for _, e := range counts.Energies {
-		d.Energy = append(d.Energy, float64(e))
-	}
-	slices.Reverse(d.Energy)
-	slices.Reverse(d.LnG)
-	return d
 }
 
 // progress returns a function that shows the progress on a terminal, nil where w

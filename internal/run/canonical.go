@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"neuralwl/internal/config"
+	"neuralwl/sampler/dos"
 )
 
 // canonicalPoints is the number of inverse temperatures to which a canonical run is
@@ -66,9 +67,9 @@ func (j *job) energies() []float64 {
 
 // CanonicalSummary are the averages at the temperature of a canonical run.
 type CanonicalSummary struct {
-	Beta         float64  `json:"beta"`
-	Energy       Estimate `json:"energy"`        // per site
-	SpecificHeat Estimate `json:"specific_heat"` // per site
+	Beta         float64      `json:"beta"`
+	Energy       dos.Estimate `json:"energy"`        // per site
+	SpecificHeat dos.Estimate `json:"specific_heat"` // per site
 	// Order is absent where levels that matter were not measured.
 	Order *OrderSummary `json:"order,omitempty"`
 }
@@ -77,7 +78,7 @@ func (j *job) summariseCanonical(r *result) *CanonicalSummary {
 	n := float64(j.system.Sites())
 	for _, c := range r.canonical {
 		if c.Beta == j.c.Run.Beta {
-			return &CanonicalSummary{c.Beta, newEstimate(c.Energy/n, c.EnergyError/n), newEstimate(c.SpecificHeat/n, c.SpecificHeatError/n), r.summariseOrder(c.Beta)}
+			return &CanonicalSummary{c.Beta, dos.NewEstimate(c.Energy/n, c.EnergyError/n), dos.NewEstimate(c.SpecificHeat/n, c.SpecificHeatError/n), r.summariseOrder(c.Beta)}
 		}
 	}
 	return nil

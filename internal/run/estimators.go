@@ -20,7 +20,7 @@ const TransitionsFile = "dos_transitions.csv"
 type EstimatorSummary struct {
 	Levels int `json:"levels"`
 	// GroundState is ln g(E_min), nil where that level is absent.
-	GroundState *Estimate `json:"ground_state_ln_g,omitempty"`
+	GroundState *dos.Estimate `json:"ground_state_ln_g,omitempty"`
 	// Exact is the difference from the exact density of states.
 	Exact *dos.Difference `json:"exact,omitempty"`
 	// ErrorRatio is the median of its errors in units of the histogram's.
@@ -54,13 +54,13 @@ func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble 
 
 // autocorrelation is the integrated autocorrelation time of the energy in production,
 // in passes, the longest of all windows; nil where it cannot be told.
-func (j *job) autocorrelation(s *sampler.Samples, energy []float64) *Estimate {
-	var longest *Estimate
+func (j *job) autocorrelation(s *sampler.Samples, energy []float64) *dos.Estimate {
+	var longest *dos.Estimate
 	for _, w := range s.Windows {
 		perBlock := float64(s.Passes()) * float64(j.engine.Walkers()) / float64(len(s.Windows)*len(w.Blocks))
 		tau, deviation, err := dos.AutocorrelationTime(energy, w.Blocks, perBlock)
 		if err == nil && (longest == nil || tau > longest.Value) {
-			estimate := newEstimate(tau, deviation)
+			estimate := dos.NewEstimate(tau, deviation)
 			longest = &estimate
 		}
 	}
@@ -75,7 +75,7 @@ func (j *job) compareEstimators(r *result) (*EstimatorSummary, error) {
 	t, h := r.transitions, r.density
 	s := &EstimatorSummary{Levels: t.Len()}
 	if t.Energy[0] == j.system.Energy(j.system.GroundLevel()) {
-		ground := newEstimate(t.LnG[0], t.Error[0])
+		ground := dos.NewEstimate(t.LnG[0], t.Error[0])
 		s.GroundState = &ground
 	}
 	if r.exact != nil {

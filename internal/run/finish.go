@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"time"
 )
 
 // finish evaluates the run and writes its results.
 func (j *job) finish() (*Summary, error) {
 	// The results of an interrupted run are written all the same, but not later
 	// than a person would wait for.
-	ctx, cancel := context.WithTimeout(context.Background(), 4*exactSeconds*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*exactTime)
 	defer cancel()
 	r, err := j.evaluate(ctx)
 	if err != nil {

@@ -98,7 +98,7 @@ func TestObservables(t *testing.T) {
 		t.Fatalf("transition %+v", got)
 	}
 	for name, x := range map[string]struct {
-		got  run.Estimate
+		got  dos.Estimate
 		want float64
 	}{
 		"specific heat maximum": {*got.HeatMaximum, maximum.Beta},
@@ -148,7 +148,7 @@ func TestObservablesWithoutProduction(t *testing.T) {
 
 func TestEstimateString(t *testing.T) {
 	deviation := func(x float64) *float64 { return &x }
-	for want, e := range map[string]run.Estimate{
+	for want, e := range map[string]dos.Estimate{
 		"1.41421":     {Value: math.Sqrt2},
 		"1.4142(21)":  {Value: math.Sqrt2, Error: deviation(0.0021)},
 		"1.414(10)":   {Value: math.Sqrt2, Error: deviation(0.0101)},
@@ -177,7 +177,7 @@ func TestCanonicalRun(t *testing.T) {
 	}
 	want := exact.At(1.1)
 	for name, x := range map[string]struct {
-		got  run.Estimate
+		got  dos.Estimate
 		want float64
 	}{"energy": {s.Canonical.Energy, want.Energy / n}, "specific heat": {s.Canonical.SpecificHeat, want.SpecificHeat / n}} {
 		if z := (x.got.Value - x.want) / *x.got.Error; !(math.Abs(z) < 4) || *x.got.Error > 0.02*math.Abs(x.want) {

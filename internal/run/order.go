@@ -17,10 +17,10 @@ const OrderFile = "order.csv"
 // OrderSummary is the order parameter, its susceptibility per site and its fourth-order
 // cumulant at one inverse temperature.
 type OrderSummary struct {
-	Beta           float64  `json:"beta"`
-	Mean           Estimate `json:"order_parameter"`
-	Susceptibility Estimate `json:"susceptibility"`
-	Binder         Estimate `json:"fourth_order_cumulant"`
+	Beta           float64      `json:"beta"`
+	Mean           dos.Estimate `json:"order_parameter"`
+	Susceptibility dos.Estimate `json:"susceptibility"`
+	Binder         dos.Estimate `json:"fourth_order_cumulant"`
 }
 
 func (s *OrderSummary) String() string {
@@ -63,7 +63,7 @@ func isKnown(o dos.OrderEstimate) bool { return !math.IsNaN(o.Binder) }
 func (r *result) summariseOrder(beta float64) *OrderSummary {
 	for _, o := range r.order {
 		if o.Beta == beta && isKnown(o) {
-			return &OrderSummary{beta, newEstimate(o.Mean, o.MeanError), newEstimate(o.Susceptibility, o.SusceptibilityError), newEstimate(o.Binder, o.BinderError)}
+			return &OrderSummary{beta, dos.NewEstimate(o.Mean, o.MeanError), dos.NewEstimate(o.Susceptibility, o.SusceptibilityError), dos.NewEstimate(o.Binder, o.BinderError)}
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ const ProposalsFile = "proposals.csv"
 type InverseSummary struct {
 	Levels int `json:"levels"`
 	// LnTotal is ln of the number of configurations; N ln q is known.
-	LnTotal Estimate `json:"ln_total"`
-	Known   float64  `json:"known"`
+	LnTotal dos.Estimate `json:"ln_total"`
+	Known   float64      `json:"known"`
 	// Discrepancy is the root of the mean square of the differences between both
 	// estimates, each in units of the two errors together, and ErrorRatio the median of its
 	// errors in units of the histogram's. Both are 0 where it is the only estimate.
@@ -57,7 +57,7 @@ func (j *job) compareInverse(r *result) *InverseSummary {
 	if a == nil {
 		return nil
 	}
-	s := &InverseSummary{Levels: a.Len(), LnTotal: newEstimate(a.LnTotal, a.LnTotalError), Known: j.system.LnStates(), Effective: math.Inf(1)}
+	s := &InverseSummary{Levels: a.Len(), LnTotal: dos.NewEstimate(a.LnTotal, a.LnTotalError), Known: j.system.LnStates(), Effective: math.Inf(1)}
 	for _, n := range a.Effective {
 		s.Effective = min(s.Effective, n)
 	}

@@ -3,18 +3,17 @@ package run
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
+	"time"
 
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
-	"neuralwl/sampler/lattice"
 )
 
-// exactSeconds is how long computing the exact density of states may take for it
-// to be done at the end of every run.
-const exactSeconds = 5
+// exactTime is how long computing the exact density of states may take for it to be
+// done at the end of every run.
+const exactTime = 5 * time.Second
 
 // result is what a run found out.
 type result struct {
@@ -30,7 +29,7 @@ type result struct {
 	absolute  *dos.Absolute
 	// autocorrelation is the integrated autocorrelation time of the energy in production,
 	// in passes, the longest of all windows; nil where it cannot be told.
-	autocorrelation *Estimate
+	autocorrelation *dos.Estimate
 	// canonical averages follow from it, at the inverse temperatures of betaGrid.
 	canonical []dos.CanonicalEstimate
 	// means are those of the order parameter at each energy, and order what follows from
@@ -123,56 +122,12 @@ func (j *job) evaluate(ctx context.Context) (*result, error) {
 }
 
 // computeExact returns the exact density of states, nil where it would take longer
-// than exactSeconds.
+// than exactTime.
 func (j *job) computeExact(ctx context.Context) *dos.Density {
-	var d *dos.Density
-	var err error
-	switch s := j.system.(type) {
-	case *lattice.Potts:
-		d, err = exactPotts(ctx, s)
-	case *lattice.Terms:
-		d, err = exactTerms(ctx, s)
-	}
+	d, err := exact.Density(ctx, j.system, exactTime)
 	if err != nil {
 		j.log.Warn("no comparison with the exact density of states", "reason", err)
 		return nil
 	}
 	return d
-}
-
-func exactPotts(ctx context.Context, p *lattice.Potts) (*dos.Density, error) {
-	lx, ly := p.Size()
-	plan, err := exact.Plan(p.Q(), lx, ly)
-	if err != nil || plan.Seconds > exactSeconds {
-		return nil, nil
-	}
-	counts, err := exact.Compute(ctx, p.Q(), lx, ly, exact.Options{})
-	if err != nil {
-		return nil, err
-	}
-	d := &dos.Density{}
-	lnG := counts.LnG()
-	for i, e := range slices.Backward(counts.Energies) {
-		d.Energy = append(d.Energy, float64(e))
-		d.LnG = append(d.LnG, lnG[i])
-	}
-	return d, nil
-}
-
-func exactTerms(ctx context.Context, s *lattice.Terms) (*dos.Density, error) {
-	if !exact.Enumerable(s) {
-		return nil, nil
-	}
-	counts, err := exact.Enumerate(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	d := &dos.Density{}
-	for level, n := range slices.Backward(counts) {
-		if n > 0 {
-			d.Energy = append(d.Energy, s.Energy(level))
-			d.LnG = append(d.LnG, math.Log(float64(n)))
-		}
-	}
-	return d, nil
 }

@@ -35,7 +35,7 @@ type Summary struct {
 	Windows []WindowSummary `json:"windows,omitempty"`
 	// Autocorrelation is the integrated autocorrelation time of the energy in production,
 	// in passes, the longest of all windows.
-	Autocorrelation *Estimate `json:"autocorrelation_passes,omitempty"`
+	Autocorrelation *dos.Estimate `json:"autocorrelation_passes,omitempty"`
 	// Estimators compares the two estimates of ln g that production gives.
 	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
 	Transition *TransitionSummary `json:"transition,omitempty"`

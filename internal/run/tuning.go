@@ -8,6 +8,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
 )
 
 // A mix is measured for measureShare of the time that the adaptation took, which counts as
@@ -171,16 +172,16 @@ type TuningSummary struct {
 
 // MixSummary is what was measured of a mix of moves.
 type MixSummary struct {
-	Mix        string   `json:"mix"`
-	Seconds    float64  `json:"seconds"` // spent on moves
-	RoundTrips float64  `json:"round_trips"`
-	Rate       Estimate `json:"round_trips_per_second"`
+	Mix        string       `json:"mix"`
+	Seconds    float64      `json:"seconds"` // spent on moves
+	RoundTrips float64      `json:"round_trips"`
+	Rate       dos.Estimate `json:"round_trips_per_second"`
 }
 
 func (t *tuner) summary() *TuningSummary {
 	c := t.cost()
 	s := &TuningSummary{Mix: t.rungs[t.at].mix.String()}
-	rate := func(k int) Estimate { return newEstimate(t.rungs[k].rate(c)) }
+	rate := func(k int) dos.Estimate { return dos.NewEstimate(t.rungs[k].rate(c)) }
 	for k, r := range t.rungs {
 		if r.passes > 0 {
 			s.Measured = append(s.Measured, MixSummary{r.mix.String(), float64(r.passes) * c.of(r.mix), r.turns / 2, rate(k)})

@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/internal/run"
 	"neuralwl/internal/scaling"
+	"neuralwl/sampler/dos"
 )
 
 // colours is q of the model, for which exact results are known.
@@ -112,7 +113,7 @@ func analyse(runs []lattice) ([]quantity, error) {
 	}
 	for _, r := range runs {
 		transition, c := r.Transition, r.Transition.Coexistence
-		for k, e := range map[int]run.Estimate{
+		for k, e := range map[int]dos.Estimate{
 			heatMaximum:  temperature(*transition.HeatMaximum),
 			equalHeight:  temperature(c.EqualHeight),
 			equalWeight:  temperature(c.EqualWeight),
@@ -155,28 +156,28 @@ func (q *quantity) extrapolate() error {
 }
 
 // estimate is a value with one standard error, NaN for unknown.
-func estimate(value, deviation float64) run.Estimate {
+func estimate(value, deviation float64) dos.Estimate {
 	if math.IsNaN(deviation) {
-		return run.Estimate{Value: value}
+		return dos.Estimate{Value: value}
 	}
-	return run.Estimate{Value: value, Error: &deviation}
+	return dos.Estimate{Value: value, Error: &deviation}
 }
 
-func deviation(e run.Estimate) float64 {
+func deviation(e dos.Estimate) float64 {
 	if e.Error == nil {
 		return math.NaN()
 	}
 	return *e.Error
 }
 
-func temperature(beta run.Estimate) run.Estimate {
+func temperature(beta dos.Estimate) dos.Estimate {
 	return estimate(1/beta.Value, deviation(beta)/(beta.Value*beta.Value))
 }
 
 // byHeight is the latent heat from the maximum of the specific heat C per site, which is
 // (beta latent heat/2)^2 L^2 to leading order. The errors of both are added, since their
 // correlation is not known.
-func byHeight(l float64, beta, height run.Estimate) run.Estimate {
+func byHeight(l float64, beta, height dos.Estimate) dos.Estimate {
 	heat := 2 * math.Sqrt(height.Value) / (l * beta.Value)
 	return estimate(heat, heat*(deviation(height)/(2*height.Value)+deviation(beta)/beta.Value))
 }
