@@ -49,6 +49,16 @@ func (t *trip) note(level, groundLevel, peakLevel int) {
 	t.last = at
 }
 
+// Turns counts for each walker the changes of the end of the energies that it visited
+// last since the phase began; two of them make a round trip.
+func (e *Engine) Turns() []int64 {
+	turns := make([]int64, len(e.walkers))
+	for i := range e.walkers {
+		turns[i] = e.walkers[i].trip.turns
+	}
+	return turns
+}
+
 // newWalkers returns n walkers in random configurations. Walker i draws from a
 // stream fixed by seed and i alone.
 func newWalkers(p lattice.System, seed uint64, n int) []walker {

@@ -19,6 +19,7 @@ const module = "neuralwl/"
 var layers = [][]string{
 	{"cmd/nwl", "internal/scaling/cmd"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
+	{"internal/tune"},
 	{"internal/networks"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"trainer"},

@@ -12,6 +12,8 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/config"
+	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 )
@@ -41,10 +43,9 @@ type Options struct {
 	Observe func(activity string, done float64)
 }
 
-// Mix is what a pass consists of.
+// Mix is what a pass consists of: sweeps and trials of the network per walker, 0 for none.
 type Mix struct {
-	Sweeps int     // local ones per walker, 0 for none
-	Trials int     // of the network per walker, 0 for none
+	config.Mix
 	Across float64 // share of these that go from one end of the levels to the other
 	Shift  int     // largest shift of the energy that these ask for, in units of J, 0 for none
 }
@@ -91,8 +92,8 @@ const adaptLnF = 2e-5
 // localSweeps is the number of sweeps of a pass of local moves alone.
 const localSweeps = 4
 
-// slice is how long a kind of move is measured at a time, so that what else goes on on
-// the machine disturbs all of them alike.
+// slice is how long a kind of move is measured at a time, so that other load on the
+// machine disturbs all of them alike.
 const slice = 500 * time.Millisecond
 
 // contender is one kind of move under measurement.
@@ -139,7 +140,7 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 		histograms = histograms[:1]
 	}
 	for _, low := range histograms {
-		for _, mix := range append([]Mix{{Sweeps: localSweeps}}, o.Mixes...) {
+		for _, mix := range append([]Mix{{Mix: config.Mix{Sweeps: localSweeps}}}, o.Mixes...) {
 			c := &contender{mix: mix, low: low}
 			all = append(all, c)
 			if err := c.open(o, store); err != nil {
@@ -156,7 +157,7 @@ func Moves(ctx context.Context, o Options) (_ []Result, err error) {
 		o.observe("measurement", float64(done)/float64(warmUp+o.Time))
 		for _, c := range all {
 			if c.turns == nil && c.spent >= warmUp {
-				c.turns = append([]int64{}, c.engine.Snapshot().Turns...)
+				c.turns = c.engine.Turns()
 				c.began, c.progress = c.spent, c.engine.Progress()
 			}
 			if err := c.run(ctx, slice); err != nil {
@@ -209,7 +210,7 @@ func (c *contender) open(o Options, store *inference.Store) (err error) {
 // adapt finds weights by Wang-Landau sampling with local moves and the network, whose draws
 // it begins with if they have a target.
 func adapt(ctx context.Context, o Options, store *inference.Store) (lnG []float64, err error) {
-	c := &contender{mix: Mix{Sweeps: 100, Trials: 1, Across: 0.8}}
+	c := &contender{mix: Mix{Mix: config.Mix{Sweeps: 100, Trials: 1}, Across: 0.8}}
 	if err := c.open(o, store); err != nil {
 		return nil, err
 	}
@@ -264,15 +265,9 @@ func (c *contender) result() Result {
 	if c.low {
 		r.Moves += ", low histogram"
 	}
-	sum, squares, n := 0.0, 0.0, float64(len(c.turns))
-	for i, turns := range c.engine.Snapshot().Turns {
-		trips := float64(turns-c.turns[i]) / 2
-		sum += trips
-		squares += trips * trips
-	}
-	r.RoundTrips = sum
-	r.Rate = sum / seconds
-	r.RateError = math.Sqrt(n/(n-1)*(squares-sum*sum/n)) / seconds
+	turns := tune.CountTurns(c.turns, c.engine.Turns())
+	r.RoundTrips = turns.RoundTrips()
+	r.Rate, r.RateError = turns.Rate(seconds)
 	p := c.engine.Progress()
 	before, after := c.progress.Moves[sampler.Neural], p.Moves[sampler.Neural]
 	r.Acceptance = sampler.Count{Trials: after.Trials - before.Trials, Accepted: after.Accepted - before.Accepted}.Ratio()

@@ -14,6 +14,7 @@ import (
 
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
+	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
@@ -27,7 +28,7 @@ type saved struct {
 	Config      []byte        // YAML
 	Place       place
 	Phases      []PhaseSummary // that are over
-	Tuning      *TuningSummary // nil if the mix of moves was not looked for, or not yet found
+	Tuning      *tune.Summary  // nil if the mix of moves was not looked for, or not yet found
 	Resumptions []Resumption
 	Checkpoints CheckpointSummary
 	Engine      *sampler.Snapshot    // or

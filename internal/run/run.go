@@ -18,6 +18,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/parallel"
+	"neuralwl/internal/tune"
 	"neuralwl/metrics"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -91,8 +92,8 @@ type job struct {
 	checkpoints checkpointer
 	resumptions []Resumption
 	starter     *sampler.Start // in the stage of that name
-	tuner       *tuner         // in the stage of that name
-	tuning      *TuningSummary // once production's mix of moves is chosen, if it was looked for
+	tuner       *tune.Tuner    // in the stage of that name
+	tuning      *tune.Summary  // once production's mix of moves is chosen, if it was looked for
 	interrupted error          // why the run ended before its time
 }
 

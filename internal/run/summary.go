@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"neuralwl/exporter"
+	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
@@ -20,7 +21,7 @@ type Summary struct {
 
 	Phases []PhaseSummary `json:"phases"`
 	// Tuning tells how production's mix of moves was chosen, if it was looked for.
-	Tuning  *TuningSummary  `json:"tuning,omitempty"`
+	Tuning  *tune.Summary   `json:"tuning,omitempty"`
 	Network *NetworkSummary `json:"network,omitempty"`
 	Levels  LevelSummary    `json:"levels"`
 	// GroundState compares ln g(E_min) with the known degeneracy, ln q; nil where that is

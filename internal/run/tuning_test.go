@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/run"
+	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
@@ -58,7 +59,7 @@ func TestAutomaticMix(t *testing.T) {
 			if passes, n := s.Phases[2].Passes, int64(64); moves["neural"].Trials != passes*n*int64(mix.Trials) || moves["local"].Trials != passes*n*16*int64(mix.Sweeps) {
 				t.Errorf("mix %v in %d passes of production: %+v", mix, passes, moves)
 			}
-			if i := slices.IndexFunc(m.Measured, func(x run.MixSummary) bool { return x.Mix == m.Mix }); i < 0 || len(m.Measured) < 3 || m.Measured[i].RoundTrips == 0 {
+			if i := slices.IndexFunc(m.Measured, func(x tune.MixSummary) bool { return x.Mix == m.Mix }); i < 0 || len(m.Measured) < 3 || m.Measured[i].RoundTrips == 0 {
 				t.Errorf("measured %+v", m.Measured)
 			}
 			again := append(slices.Clone(settings), "run.workers=3")

@@ -1,4 +1,4 @@
-package run
+package tune
 
 import (
 	"math"
@@ -11,23 +11,22 @@ import (
 type rung struct {
 	mix    config.Mix
 	passes int64
-	turns  float64 // of all walkers, two of which make a round trip
+	turns  Turns
 }
 
-// cost is the time that moves take, in seconds of a pass: that of a sweep and that of a
-// neural trial of all walkers.
+// cost is the time that moves take per pass of all walkers, in seconds: a sweep's and a
+// neural trial's.
 type cost struct{ sweep, trial float64 }
 
 func (c cost) of(m config.Mix) float64 {
 	return c.sweep*float64(m.Sweeps) + c.trial*float64(m.Trials)
 }
 
-// rate is the number of round trips per second and its standard error, that of a number of
-// independent events.
-func (r rung) rate(c cost) (rate, deviation float64) {
-	seconds := 2 * float64(r.passes) * c.of(r.mix)
-	return r.turns / seconds, math.Sqrt(max(1, r.turns)) / seconds
-}
+// seconds that the passes measured would take at these costs.
+func (r rung) seconds(c cost) float64 { return float64(r.passes) * c.of(r.mix) }
+
+// rate is the number of round trips per second and its standard error.
+func (r rung) rate(c cost) (rate, deviation float64) { return r.turns.Rate(r.seconds(c)) }
 
 // better reports whether the rate of a rung is above that of another by more than the
 // standard error of the difference.
@@ -75,7 +74,7 @@ const minTurns = 16
 
 // undecided reports whether too few turns were measured to choose by: the mix of equal
 // shares is then kept, as none makes more than twice as many.
-func undecided(equal rung) bool { return equal.passes > 0 && equal.turns < minTurns }
+func undecided(equal rung) bool { return equal.passes > 0 && equal.turns.Total < minTurns }
 
 // maxMeasurements is how often a mix is measured in all, and worth the gain in the rate that
 // one more measurement is made for.
@@ -93,14 +92,14 @@ const (
 // walkers that it has carried from one end to near the other still arrive.
 func climb(rungs []rung, equal int, c cost, walkers, left int) (at, next int) {
 	last := len(rungs) - 1
-	at, next = ascend(rungs, equal, c, func(k int) bool { return k < last || rungs[k].turns >= float64(walkers) })
+	at, next = ascend(rungs, equal, c, func(k int) bool { return k < last || rungs[k].turns.Total >= float64(walkers) })
 	switch alone := rungs[last]; {
 	case undecided(rungs[equal]):
 	case next >= 0 && left > 1:
 		return at, next
 	case alone.passes == 0 && left > 0:
 		return at, last
-	case alone.turns >= float64(walkers) && alone.better(rungs[at], c):
+	case alone.turns.Total >= float64(walkers) && alone.better(rungs[at], c):
 		at = last
 	}
 	return at, -1
@@ -134,7 +133,7 @@ func ascend(rungs []rung, at int, c cost, trusted func(k int) bool) (best, next 
 			rate, deviation := rungs[at].rate(c)
 			other, otherDeviation := rungs[k].rate(c)
 			if k != at && trusted(k) && other-rate+math.Hypot(deviation, otherDeviation) > worth*rate {
-				if rungs[at].turns < rungs[k].turns {
+				if rungs[at].turns.Total < rungs[k].turns.Total {
 					k = at
 				}
 				return at, k

@@ -1,4 +1,4 @@
-package run
+package tune
 
 import (
 	"math"
@@ -30,7 +30,8 @@ func found(r *rand.Rand, c cost, most float64, turns trips) (at config.Mix, equa
 		passes := math.Ceil(seconds / c.of(m.mix))
 		mean := passes * turns(m.mix)
 		m.passes += int64(passes)
-		m.turns += max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64()))
+		n := max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64()))
+		m.turns.Add(Turns{n, n})
 	}
 }
 
@@ -133,7 +134,8 @@ func TestLocalAlone(t *testing.T) {
 	rungs, equal := newLadder(c, config.Mix{Sweeps: 4, Trials: 1})
 	last := len(rungs) - 1
 	for k := range rungs[:last] {
-		rungs[k].passes, rungs[k].turns = 10000, 10000*math.Exp(-math.Abs(float64(k-equal+1)))*c.of(rungs[k].mix)/c.of(rungs[equal].mix)
+		n := 10000 * math.Exp(-math.Abs(float64(k-equal+1))) * c.of(rungs[k].mix) / c.of(rungs[equal].mix)
+		rungs[k].passes, rungs[k].turns = 10000, Turns{n, n}
 	}
 	best, next := climb(rungs, equal, c, walkers, 1)
 	if best != equal-1 || next != last {
@@ -143,7 +145,7 @@ func TestLocalAlone(t *testing.T) {
 		turns float64
 		at    int
 	}{{0, best}, {walkers - 1, best}, {1000, last}} {
-		rungs[last].turns = e.turns
+		rungs[last].turns = Turns{e.turns, e.turns}
 		rungs[last].passes = int64(max(1, e.turns/2)) // 125 turns a second
 		if at, next := climb(rungs, equal, c, walkers, 0); at != e.at || next >= 0 {
 			t.Errorf("%g turns of local moves alone: came to rung %d and to %d next, want %d", e.turns, at, next, e.at)

@@ -1,0 +1,208 @@
+// Package tune finds the mix of local and neural moves that makes the most round trips
+// per second under frozen weights.
+package tune
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"neuralwl/internal/config"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+)
+
+// A measurement of a mix lasts measureShare of the adaptation's time, counted as at least
+// leastTime and at most half of the run's limit, or until it has made manyTurns (known to
+// 3 %) and turnsEach per walker. Before it the walkers settle for a quarter of both: how
+// many of them come from which end depends on the mix before. All maxMeasurements together
+// take a fifth of the adaptation's time, a tenth of the run's. Once that is over, as it is
+// where passes take longer than expected, only local moves alone are still measured.
+const (
+	measureShare = 0.02
+	leastTime    = 5 * time.Second
+	manyTurns    = 1000
+	turnsEach    = 4
+	settleShare  = 0.25
+)
+
+// Options of a Tuner.
+type Options struct {
+	// Engine are the options of the run's engine, whose events are not used, and State is
+	// where it stands: copies of its walkers are moved, the run itself is left as it is.
+	Engine sampler.Options
+	State  *sampler.Snapshot
+	// Shape sets the histogram of production on the copy; nil for a flat one.
+	Shape func(*sampler.Engine)
+	// Mix is what a pass consisted of so far.
+	Mix config.Mix
+	// Adaptation is how long the adaptation of the weights took, and Limit the run's limit
+	// of time, 0 for none.
+	Adaptation, Limit time.Duration
+}
+
+// Tuner looks for the mix of moves that makes the most round trips per second.
+type Tuner struct {
+	engine *sampler.Engine
+	first  config.Mix    // of the passes before
+	slice  time.Duration // longest time of a measurement
+	opened time.Time
+
+	rungs    []rung // nil until both kinds of moves have been timed
+	equal    int    // rung of equal shares of time
+	at       int    // best rung so far
+	now      int    // rung being measured
+	measured int    // measurements
+
+	settled  bool
+	began    time.Time // of the measurement, or of settling
+	before   sampler.Progress
+	turns    []int64    // of the walkers then
+	mix      config.Mix // of the present passes
+	sweeps   int64      // per walker, of all passes
+	trials   int64
+	progress sampler.Progress
+}
+
+// New returns a tuner with copies of the walkers of an engine that has adapted its weights.
+func New(o Options) (*Tuner, error) {
+	o.Engine.Events = sampler.Events{}
+	e, err := sampler.New(o.Engine)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Restore(o.State); err != nil {
+		return nil, err
+	}
+	if o.Shape != nil {
+		o.Shape(e)
+	}
+	e.Produce()
+	took := max(o.Adaptation, leastTime)
+	if o.Limit > 0 {
+		took = min(took, o.Limit/2)
+	}
+	t := &Tuner{engine: e, opened: time.Now(), slice: time.Duration(measureShare * float64(took)), first: o.Mix, mix: o.Mix}
+	t.begin()
+	return t, nil
+}
+
+// begin begins a measurement, or to settle.
+func (t *Tuner) begin() {
+	t.began, t.before, t.turns = time.Now(), t.engine.Progress(), t.engine.Turns()
+}
+
+// cost is what moves have taken so far.
+func (t *Tuner) cost() cost {
+	times := t.progress.Times
+	return cost{times.Local.Seconds() / float64(t.sweeps), (times.Propose + times.LogProb).Seconds() / float64(t.trials)}
+}
+
+// Progress sums up all passes of the search.
+func (t *Tuner) Progress() sampler.Progress {
+	p := t.progress
+	p.Phase = sampler.Tuning
+	return p
+}
+
+// Done guesses how much of the search is done, 0..1.
+func (t *Tuner) Done() float64 { return float64(t.measured) / maxMeasurements }
+
+// Pass makes one pass and goes to the next measurement when it is time. It reports whether
+// there is more to do.
+func (t *Tuner) Pass(ctx context.Context) (more bool, err error) {
+	t.engine.SetMix(t.mix.Sweeps, t.mix.Trials)
+	if err := t.engine.Pass(ctx); err != nil {
+		return false, fmt.Errorf("mix of moves %v: %w", t.mix, err)
+	}
+	t.sweeps += int64(t.mix.Sweeps)
+	t.trials += int64(t.mix.Trials)
+	t.progress = t.engine.Progress()
+	share := settleShare
+	if t.settled {
+		share = 1
+	}
+	turns := CountTurns(t.turns, t.engine.Turns())
+	enough := float64(max(manyTurns, turnsEach*t.engine.Walkers()))
+	if time.Since(t.began) < time.Duration(share*float64(t.slice)) && turns.Total < share*enough {
+		return true, nil
+	}
+	if t.rungs == nil {
+		t.rungs, t.equal = newLadder(t.cost(), t.mix)
+	} else if !t.settled {
+		t.settled = true
+		t.begin()
+		return true, nil
+	} else {
+		r := &t.rungs[t.now]
+		r.turns.Add(turns)
+		r.passes += t.progress.Passes - t.before.Passes
+		t.measured++
+	}
+	next, left := 0, maxMeasurements-t.measured
+	if time.Since(t.opened) > time.Duration((1+settleShare)*maxMeasurements*float64(t.slice)) {
+		left = min(left, 1)
+	}
+	if t.at, next = climb(t.rungs, t.equal, t.cost(), t.engine.Walkers(), left); next < 0 {
+		return false, nil
+	}
+	t.now, t.mix, t.settled = next, t.rungs[next].mix, false
+	t.begin()
+	return true, nil
+}
+
+// Mix is the best one so far, once Pass has reported that there is no more to do the
+// chosen one.
+func (t *Tuner) Mix() config.Mix { return t.rungs[t.at].mix }
+
+// Passes is how many passes of the chosen mix take as long as some of the mix before.
+func (t *Tuner) Passes(before int64) int64 {
+	c := t.cost()
+	return max(1, int64(math.Round(float64(before)*c.of(t.first)/c.of(t.Mix()))))
+}
+
+// Summary says how production's mix of moves was chosen.
+type Summary struct {
+	Mix    string `json:"mix"` // sweeps and neural trials of a pass
+	Reason string `json:"reason"`
+	// Repeat is the settings that make the same run again, digit by digit except for what
+	// run.max_time ends; the choice itself depends on the speed of the machine.
+	Repeat   string       `json:"repeat"`
+	Measured []MixSummary `json:"measured"`
+}
+
+// MixSummary is what was measured of a mix of moves.
+type MixSummary struct {
+	Mix        string       `json:"mix"`
+	Seconds    float64      `json:"seconds"` // spent on moves
+	RoundTrips float64      `json:"round_trips"`
+	Rate       dos.Estimate `json:"round_trips_per_second"`
+}
+
+// Summary explains the choice; Repeat is left to the caller.
+func (t *Tuner) Summary() *Summary {
+	c := t.cost()
+	s := &Summary{Mix: t.Mix().String()}
+	rate := func(k int) dos.Estimate { return t.rungs[k].turns.Estimate(t.rungs[k].seconds(c)) }
+	for k, r := range t.rungs {
+		if r.passes > 0 {
+			s.Measured = append(s.Measured, MixSummary{r.mix.String(), r.seconds(c), r.turns.RoundTrips(), rate(k)})
+		}
+	}
+	last, others := len(t.rungs)-1, ""
+	if t.at != t.equal {
+		others = fmt.Sprintf(", in equal shares of time for local and neural moves %v", rate(t.equal))
+	}
+	switch {
+	case undecided(t.rungs[t.equal]):
+		s.Reason = fmt.Sprintf("%.0f round trips are too few to choose by; local and neural moves get equal shares of time", t.rungs[t.equal].turns.RoundTrips())
+	case t.at == last:
+		s.Reason = fmt.Sprintf("the network does not pay and is left out of production: local moves alone make %v round trips per second%s", rate(last), others)
+	case t.rungs[last].turns.Total < float64(t.engine.Walkers()):
+		s.Reason = fmt.Sprintf("%v round trips per second%s; there was no time to measure local moves alone", rate(t.at), others)
+	default:
+		s.Reason = fmt.Sprintf("%v round trips per second%s, by local moves alone %v", rate(t.at), others, rate(last))
+	}
+	return s
+}
