@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"log/slog"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -82,7 +81,7 @@ func (r Runtime) laidOut(b *exporter.Bundle, samples int) (*exporter.Bundle, err
 	}
 	b, own, err := b.ForGPU(exporter.Layout{Samples: samples, Width: deviceWidth, AtOnce: atOnce})
 	if err == nil && !own {
-		slog.Info("a network from elsewhere is evaluated in the form of its file", "network", b.Card.Name, "provider", r.Provider)
+		r.log().Info("a network from elsewhere is evaluated in the form of its file", "network", b.Card.Name, "provider", r.Provider)
 	}
 	return b, err
 }

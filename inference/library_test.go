@@ -1,6 +1,7 @@
 package inference_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,11 +46,11 @@ func TestFindLibrary(t *testing.T) {
 // work is an error with a remedy, while auto then takes the CPU.
 func TestProviders(t *testing.T) {
 	openLibrary(t)
-	if p, err := inference.Select(inference.CPU); err != nil || p != inference.CPU {
+	if p, err := inference.Select(inference.CPU, slog.Default()); err != nil || p != inference.CPU {
 		t.Errorf("cpu: %v, %v", p, err)
 	}
 	cuda := inference.Probe(inference.CUDA)
-	_, err := inference.Select(inference.CUDA)
+	_, err := inference.Select(inference.CUDA, slog.Default())
 	if (cuda == nil) != (err == nil) {
 		t.Errorf("CUDA works: %v, but selecting it gives %v", cuda == nil, err)
 	}
@@ -60,10 +61,10 @@ func TestProviders(t *testing.T) {
 	if cuda == nil {
 		want = inference.CUDA
 	}
-	if p, err := inference.Select(inference.Auto); err != nil || p != want {
+	if p, err := inference.Select(inference.Auto, slog.Default()); err != nil || p != want {
 		t.Errorf("auto: %v, %v, want %v", p, err, want)
 	}
-	if _, err := inference.Select("tpu"); err == nil {
+	if _, err := inference.Select("tpu", slog.Default()); err == nil {
 		t.Error("an unknown provider was accepted")
 	}
 }

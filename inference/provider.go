@@ -24,9 +24,9 @@ const (
 )
 
 // Select returns the provider to use: want itself if it really works, or for Auto
-// CUDA where that works and else the CPU. Asking for CUDA where it does not work is
-// an error.
-func Select(want Provider) (Provider, error) {
+// CUDA where that works and else the CPU, for a reason that goes to log. Asking for CUDA
+// where it does not work is an error.
+func Select(want Provider, log *slog.Logger) (Provider, error) {
 	switch want {
 	case CPU:
 		return CPU, Probe(CPU)
@@ -37,7 +37,7 @@ func Select(want Provider) (Provider, error) {
 		return CUDA, nil
 	case Auto:
 		if err := Probe(CUDA); err != nil {
-			slog.Debug("CUDA is not used", "reason", err)
+			log.Debug("CUDA is not used", "reason", err)
 			return CPU, Probe(CPU)
 		}
 		return CUDA, nil

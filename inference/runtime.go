@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -18,9 +19,18 @@ type Runtime struct {
 	Workers int
 	// Timeout is the longest time that one evaluation may take; 0 for no limit.
 	Timeout time.Duration
+	// Log is told what is worth knowing about networks; nil for slog's default.
+	Log *slog.Logger
 	// Intercept, if not nil, is called in place of every evaluation, which is left
 	// to it. Tests inject faults with it.
 	Intercept func(context.Context, Evaluation) error
+}
+
+func (r Runtime) log() *slog.Logger {
+	if r.Log == nil {
+		return slog.Default()
+	}
+	return r.Log
 }
 
 // Evaluation is one evaluation of a network.

@@ -9,6 +9,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"neuralwl/exporter"
 	"neuralwl/models/graph"
 )
 
@@ -55,6 +56,15 @@ func NewStore(weights map[string]graph.Tensor) (*Store, error) {
 	s := &Store{}
 	s.Publish(w)
 	return s, nil
+}
+
+// OpenStore returns a store with the weights of a bundle.
+func OpenStore(b *exporter.Bundle) (*Store, error) {
+	weights, err := b.Weights()
+	if err != nil {
+		return nil, err
+	}
+	return NewStore(weights)
 }
 
 // Publish makes w the set in use from now on.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -64,7 +65,7 @@ func doctor(w io.Writer, cfg *config.Config) error {
 			faults = append(faults, err)
 		}
 	}
-	chosen, err := inference.Select(inference.Provider(cfg.Inference.Provider))
+	chosen, err := inference.Select(inference.Provider(cfg.Inference.Provider), slog.Default())
 	if err != nil {
 		return errors.Join(append(faults, err)...)
 	}

@@ -8,7 +8,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
-	"neuralwl/internal/networks"
+	"neuralwl/internal/setup"
 	"neuralwl/models/pretrained"
 	"neuralwl/sampler/lattice"
 )
@@ -36,10 +36,10 @@ func serve(bundle string, q int, size string, workers int) (*served, error) {
 	if s.system, err = lattice.NewPotts(q, c.System.Size[0], c.System.Size[1]); err != nil {
 		return nil, err
 	}
-	if s.runtime, err = networks.Runtime(c, workers); err != nil {
+	if s.runtime, err = setup.Runtime(c, workers, slog.Default()); err != nil {
 		return nil, err
 	}
-	s.bundle, err = networks.Bundle(c)
+	s.bundle, err = setup.Bundle(c, slog.Default())
 	return s, err
 }
 

@@ -19,8 +19,7 @@ const module = "neuralwl/"
 var layers = [][]string{
 	{"cmd/nwl", "internal/scaling/cmd"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
-	{"internal/tune"},
-	{"internal/networks"},
+	{"internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"trainer"},
 	{"inference"},

@@ -113,11 +113,7 @@ type contender struct {
 
 // Moves measures local moves alone and every mix.
 func Moves(ctx context.Context, o Options) (_ []Result, err error) {
-	weights, err := o.Bundle.Weights()
-	if err != nil {
-		return nil, err
-	}
-	store, err := inference.NewStore(weights)
+	store, err := inference.OpenStore(o.Bundle)
 	if err != nil {
 		return nil, err
 	}

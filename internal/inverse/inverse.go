@@ -49,11 +49,7 @@ func Estimate(ctx context.Context, o Options) (_ *dos.Absolute, err error) {
 	if o.Bundle.Card.TakesState() {
 		return nil, fmt.Errorf("the proposals of the network %s (%s) depend on a state that they start from; take one of another architecture", o.Bundle.Card.Name, o.Bundle.Card.Architecture)
 	}
-	weights, err := o.Bundle.Weights()
-	if err != nil {
-		return nil, err
-	}
-	store, err := inference.NewStore(weights)
+	store, err := inference.OpenStore(o.Bundle)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
-	"neuralwl/internal/networks"
+	"neuralwl/internal/setup"
 	"neuralwl/models"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -41,7 +41,7 @@ type network struct {
 // one, or builds, exports and loads a new network.
 func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	c := j.c
-	r, err := networks.Runtime(c, workers)
+	r, err := setup.Runtime(c, workers, j.log)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	if last != nil && last.Network != nil {
 		n.folder = filepath.Join(j.folder, modelsFolder, last.Network.Name, strconv.Itoa(last.Network.Version))
 	} else {
-		bundle, err := networks.Bundle(c)
+		bundle, err := setup.Bundle(c, j.log)
 		if err != nil {
 			return nil, err
 		}
@@ -71,11 +71,7 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 			return nil, err
 		}
 	}
-	weights, err := n.bundle.Weights()
-	if err != nil {
-		return nil, err
-	}
-	if n.store, err = inference.NewStore(weights); err != nil {
+	if n.store, err = inference.OpenStore(n.bundle); err != nil {
 		return nil, err
 	}
 	if card := n.bundle.Card; j.isGlobal() && (card.TakesState() || card.TakesEnergy()) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/parallel"
+	"neuralwl/internal/setup"
 	"neuralwl/internal/tune"
 	"neuralwl/metrics"
 	"neuralwl/sampler"
@@ -135,10 +135,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 			return nil, err
 		}
 	}
-	workers := j.c.Run.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers := setup.Workers(j.c)
 	info := metrics.Info{Version: o.Version, System: j.system.String(), Architecture: "none", Provider: "none"}
 	if j.c.Run.Has(config.NeuralMoves) {
 		if j.network, err = j.openNetwork(workers, last); err != nil {
@@ -218,22 +215,8 @@ func asError(value any) error {
 }
 
 func (j *job) newEngine(workers int) (err error) {
-	o := sampler.Options{
-		System: j.system, Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Workers: workers,
-		Adaptation: j.adaptation(), Beta: j.c.Run.Beta,
-		Sweeps: j.c.Local.Sweeps, Flatness: j.c.WangLandau.Flatness, Windows: windows(j.c, j.system),
-		Events: j.events(),
-	}
-	if j.c.Run.Has(config.LocalMoves) {
-		switch {
-		case j.c.Local.Move == config.Metropolis:
-			o.Local = sampler.Metropolis
-		case j.c.Local.Order == config.Random:
-			o.Local = sampler.RandomHeatBath
-		default:
-			o.Local = sampler.HeatBath
-		}
-	}
+	o := setup.Engine(j.c, j.system, workers)
+	o.Events = j.events()
 	if j.network != nil {
 		o.Proposer = j.network.proposer
 		o.Partial, o.Across, o.Trials = j.network.partial(), j.c.Neural.Across, j.c.Neural.Trials
@@ -255,19 +238,6 @@ func (j *job) events() sampler.Events {
 		},
 		LevelsFound: func(levels []int) { j.log.Debug("levels found", "levels", levels) },
 	}
-}
-
-// adaptation is the phase before production.
-func (j *job) adaptation() sampler.Phase { return adaptation(j.c) }
-
-func adaptation(c *config.Config) sampler.Phase {
-	switch c.Run.Method {
-	case config.MulticanonicalMethod:
-		return sampler.Multicanonical
-	case config.CanonicalMethod:
-		return sampler.Canonical
-	}
-	return sampler.WangLandau
 }
 
 // serveMetrics starts the endpoint. Where only the default address is taken, by

@@ -18,6 +18,7 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/setup"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
@@ -174,7 +175,9 @@ func (v *verifier) energies(s *saved) (remembered int, err error) {
 		}
 		return 0, s.Global.Check(potts)
 	}
-	e, err := sampler.New(sampler.Options{System: v.system, Walkers: v.c.Run.Walkers, Local: sampler.HeatBath, Adaptation: adaptation(v.c), Windows: windows(v.c, v.system)})
+	o := setup.Engine(v.c, v.system, 1)
+	o.Local = setup.LocalMove(v.c) // an engine needs a move, even one that stands still
+	e, err := sampler.New(o)
 	if err != nil {
 		return 0, err
 	}
@@ -244,11 +247,7 @@ func (v *verifier) logQ(b *exporter.Bundle) (worst float64, err error) {
 	if _, err := inference.Open(v.c.Inference.Library); err != nil {
 		return 0, err
 	}
-	weights, err := b.Weights()
-	if err != nil {
-		return 0, err
-	}
-	store, err := inference.NewStore(weights)
+	store, err := inference.OpenStore(b)
 	if err != nil {
 		return 0, err
 	}

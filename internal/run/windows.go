@@ -5,27 +5,10 @@ import (
 	"math"
 	"strings"
 
-	"neuralwl/internal/config"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
-
-// windows are the energy windows of a configuration, of equal width but that the first
-// and the last have the levels, too, that are known to have no states.
-func windows(c *config.Config, p lattice.System) []lattice.Window {
-	low, high := 0, p.Levels()-1
-	for low < high && !p.Possible(low) {
-		low++
-	}
-	windows := lattice.UniformWindows(high-low+1, c.Windows.Count, c.Windows.Overlap)
-	for k := range windows {
-		windows[k].Low += low
-		windows[k].High += low
-	}
-	windows[0].Low = 0
-	return windows
-}
 
 // WindowSummary tells how well an energy window agrees with the one before it, over
 // the energies that both have visited in production.

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
@@ -49,7 +48,7 @@ const evaluationRounds = 40
 
 // evaluate measures the network on states that the walkers visit from now on.
 func (r *course) evaluate(ctx context.Context) (_ *Evaluation, err error) {
-	store, err := newStore(r.bundle)
+	store, err := inference.OpenStore(r.bundle)
 	if err != nil {
 		return nil, err
 	}
@@ -267,13 +266,4 @@ func (m *meter) byLevel(lnG, lnN []float64) []LevelEvaluation {
 		evaluated = append(evaluated, at)
 	}
 	return evaluated
-}
-
-// newStore holds the weights of a bundle.
-func newStore(b *exporter.Bundle) (*inference.Store, error) {
-	weights, err := b.Weights()
-	if err != nil {
-		return nil, err
-	}
-	return inference.NewStore(weights)
 }

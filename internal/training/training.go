@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"runtime"
 	"strings"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
-	"neuralwl/internal/networks"
+	"neuralwl/internal/setup"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
@@ -33,7 +32,8 @@ type Options struct {
 	// Repository is the folder in which the bundle becomes the next version of Name, by
 	// default the architecture and system.
 	Repository, Name string
-	FS               disk.FS // by default the operating system's file system
+	FS               disk.FS      // by default the operating system's file system
+	Log              *slog.Logger // by default slog's
 	// Observe is told of progress, 0..1 of the activity; nil for nobody.
 	Observe func(activity string, done float64, step trainer.StepInfo)
 }
@@ -80,16 +80,16 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	if o.FS == nil {
 		o.FS = disk.OS
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	s := &session{o: o}
 	c := o.Config
 	if !c.System.HasNetworks() {
 		return nil, fmt.Errorf("there are networks for system.model %s and %s, not for %s", config.Potts, config.Ising, c.System.Model)
 	}
-	workers := c.Run.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	if s.run, err = networks.Runtime(c, workers); err != nil {
+	workers := setup.Workers(c)
+	if s.run, err = setup.Runtime(c, workers, o.Log); err != nil {
 		return nil, err
 	}
 	report := &Report{}
@@ -123,7 +123,7 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 		bundle.Card.Name = o.Name
 	}
 	bundle.Card.Training.Data = fmt.Sprintf("states of a flat histogram by local moves (%s) of %d walkers, seed %d, sizes %s",
-		c.Local.Move, c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
+		setup.LocalMove(c), c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
 	bundle.Records = map[string][]byte{LossFile: lossTable(s.losses)}
 	for i, course := range s.courses {
 		if bundle.Card.TakesState() {
@@ -154,7 +154,7 @@ func (s *session) newCourse(ctx context.Context, c *config.Config, first bool, w
 	if r.system, err = lattice.NewPotts(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
 		return nil, err
 	}
-	if r.bundle, err = networks.Bundle(c); err != nil {
+	if r.bundle, err = setup.Bundle(c, s.o.Log); err != nil {
 		return nil, err
 	}
 	var lnG *dos.Density
@@ -173,14 +173,8 @@ const flatEnough = 0.7
 // sample makes the walkers that supply states: under the weights given, or under those
 // of a multicanonical iteration.
 func (r *course) sample(ctx context.Context, d *dos.Density, workers int) error {
-	o := sampler.Options{
-		System: r.system, Seed: r.c.Run.Seed, Walkers: r.c.Run.Walkers, Workers: workers,
-		Local: sampler.HeatBath, Sweeps: r.c.Local.Sweeps, Flatness: flatEnough,
-		Adaptation: sampler.Multicanonical,
-	}
-	if r.c.Local.Move == config.Metropolis {
-		o.Local = sampler.Metropolis
-	}
+	o := setup.Engine(r.c, r.system, workers)
+	o.Local, o.Adaptation, o.Flatness, o.Windows = setup.LocalMove(r.c), sampler.Multicanonical, flatEnough, nil
 	if d != nil {
 		lnG, err := r.levels(d)
 		if err != nil {
@@ -202,7 +196,7 @@ func (r *course) sample(ctx context.Context, d *dos.Density, workers int) error 
 			}
 			r.s.observe("weights", r.engine.AdaptationProgress(0), trainer.StepInfo{})
 		}
-		slog.Info("weights found", "size", r.size(), "levels", r.engine.Progress().Levels, "round_trips", r.engine.Progress().RoundTrips)
+		r.s.o.Log.Info("weights found", "size", r.size(), "levels", r.engine.Progress().Levels, "round_trips", r.engine.Progress().RoundTrips)
 	}
 	r.engine.Produce()
 	return nil
@@ -226,7 +220,7 @@ func (r *course) levels(d *dos.Density) ([]float64, error) {
 
 // openTrainer makes the trainer of a course, that of the first one or one beside it.
 func (r *course) openTrainer() error {
-	store, err := newStore(r.bundle)
+	store, err := inference.OpenStore(r.bundle)
 	if err != nil {
 		return err
 	}
@@ -293,7 +287,7 @@ func (s *session) train(ctx context.Context) (err error) {
 		s.observe("training", done, r.last)
 	}
 	if ctx.Err() != nil {
-		slog.Warn("training ends early with what was learned", "reason", context.Cause(ctx), "steps", s.courses[0].trainer.Record().Steps)
+		s.o.Log.Warn("training ends early with what was learned", "reason", context.Cause(ctx), "steps", s.courses[0].trainer.Record().Steps)
 	}
 	for _, r := range s.courses {
 		if err := r.trainer.Export(r.bundle); err != nil {

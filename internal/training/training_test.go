@@ -176,6 +176,29 @@ func TestTrain(t *testing.T) {
 	}
 }
 
+// TestTrainLocalMove trains on states of the local move that is configured, order included.
+func TestTrainLocalMove(t *testing.T) {
+	tables := map[string]string{}
+	for _, c := range []struct{ setting, name string }{
+		{"local.order=sequential", "(heat_bath)"}, {"local.order=random", "(heat_bath at random)"}, {"local.move=metropolis", "(metropolis)"},
+	} {
+		r := train(t, training.Options{Config: load(t, "train.steps=3", c.setting), Repository: t.TempDir()})
+		if !strings.Contains(r.Card.Training.Data, c.name) {
+			t.Errorf("%s: the card says %q", c.setting, r.Card.Training.Data)
+		}
+		table, err := os.ReadFile(filepath.Join(r.Folder, training.EvaluationFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for other, text := range tables {
+			if text == string(table) {
+				t.Errorf("%s: the same states as with %s", c.setting, other)
+			}
+		}
+		tables[c.setting] = string(table)
+	}
+}
+
 // TestEvaluationRough evaluates a network on walkers under weights that favour high energies
 // forty times over, and finds what it finds on others.
 func TestEvaluationRough(t *testing.T) {

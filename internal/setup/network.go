@@ -1,6 +1,4 @@
-// Package networks makes the network that a configuration names: it loads a bundle,
-// builds a new one, or transfers weights from one size of the lattice to another.
-package networks
+package setup
 
 import (
 	"fmt"
@@ -17,44 +15,43 @@ import (
 )
 
 // Runtime opens ONNX Runtime's library and returns how networks are evaluated with a
-// number of workers.
-func Runtime(c *config.Config, workers int) (inference.Runtime, error) {
+// number of workers. What the library and the provider have to report goes to log.
+func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime, error) {
 	path, err := inference.Open(c.Inference.Library)
 	if err != nil {
 		return inference.Runtime{}, err
 	}
-	provider, err := inference.Select(inference.Provider(c.Inference.Provider))
+	provider, err := inference.Select(inference.Provider(c.Inference.Provider), log)
 	if err != nil {
 		return inference.Runtime{}, err
 	}
-	slog.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
-	return inference.Runtime{Provider: provider, Workers: workers, Timeout: c.Inference.Timeout}, nil
+	log.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
+	return inference.Runtime{Provider: provider, Workers: workers, Timeout: c.Inference.Timeout, Log: log}, nil
 }
 
-// System is the system of a configuration, as networks know it.
-func System(c *config.Config) models.System {
+// NetworkSystem is the system of a configuration, as networks know it.
+func NetworkSystem(c *config.Config) models.System {
 	return models.System{Q: c.System.Q, Lx: c.System.Size[0], Ly: c.System.Size[1]}
 }
 
 // Bundle returns the bundle to begin with: that of model.bundle, or a new one with the
-// weights of model.init, or with random ones.
-func Bundle(c *config.Config) (*exporter.Bundle, error) {
+// weights of model.init or random ones.
+func Bundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 	if c.Model.Bundle != "" {
-		b, err := load(c)
+		b, err := loadBundle(c, log)
 		if err != nil {
 			return nil, fmt.Errorf("model.bundle: %w", err)
 		}
 		return b, nil
 	}
-	h := hyperparameters(c)
-	b, err := build(c, c.Model.Architecture, h)
+	b, err := buildBundle(c, c.Model.Architecture, hyperparameters(c))
 	if err != nil {
 		return nil, fmt.Errorf("model.architecture: %w", err)
 	}
 	if c.Model.Init == "" {
 		return b, nil
 	}
-	from, err := Open(c.Model.Init)
+	from, err := OpenBundle(c.Model.Init)
 	if err != nil {
 		return nil, fmt.Errorf("model.init: %w", err)
 	}
@@ -64,8 +61,8 @@ func Bundle(c *config.Config) (*exporter.Bundle, error) {
 	return b, nil
 }
 
-// Open loads a bundle from a folder, or a pretrained one by its name.
-func Open(name string) (*exporter.Bundle, error) {
+// OpenBundle loads a bundle from a folder, or a pretrained one by its name.
+func OpenBundle(name string) (*exporter.Bundle, error) {
 	if !strings.HasPrefix(name, pretrained.Prefix) {
 		return exporter.Load(name)
 	}
@@ -76,34 +73,34 @@ func Open(name string) (*exporter.Bundle, error) {
 	return exporter.LoadFS(files, name)
 }
 
-// load reads model.bundle. Made for another size of the lattice, it is built anew with
-// its weights, if its architecture is one whose weights fit all sizes.
-func load(c *config.Config) (*exporter.Bundle, error) {
-	from, err := Open(c.Model.Bundle)
+// loadBundle reads model.bundle. One that was made for another size of the lattice is
+// rebuilt for this one with its weights, if they fit all sizes.
+func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
+	from, err := OpenBundle(c.Model.Bundle)
 	if err != nil {
 		return nil, err
 	}
-	mismatch := from.Card.CheckSystem(System(c))
+	mismatch := from.Card.CheckSystem(NetworkSystem(c))
 	if mismatch == nil {
 		return from, nil
 	}
 	if from.Card.System.Q != c.System.Q {
 		return nil, mismatch
 	}
-	b, err := build(c, from.Card.Architecture, from.Card.Hyperparameters)
+	b, err := buildBundle(c, from.Card.Architecture, from.Card.Hyperparameters)
 	if err != nil {
 		return nil, mismatch
 	}
 	if err := transfer(b, from); err != nil {
 		return nil, mismatch
 	}
-	slog.Info("the network was trained on another size of the lattice", "bundle", from.Card.Name, "size", from.Card.System.Size)
+	log.Info("the network was trained on another size of the lattice", "bundle", from.Card.Name, "size", from.Card.System.Size)
 	return b, nil
 }
 
-// build makes a new bundle with random weights.
-func build(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
-	s := System(c)
+// buildBundle makes a new bundle with random weights.
+func buildBundle(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
+	s := NetworkSystem(c)
 	name := fmt.Sprintf("%s-%s-q%d-%dx%d", architecture, config.Potts, s.Q, s.Lx, s.Ly)
 	r := rand.New(sampler.Stream(c.Run.Seed, sampler.WeightStream, 0))
 	return exporter.NewUntrained(name, architecture, s, h, r)

@@ -1,0 +1,73 @@
+// Package setup makes the parts that a configuration names: options of the sampler's
+// engine, energy windows, ONNX Runtime and the network. Runs, training, benchmarks and
+// verification all use it.
+package setup
+
+import (
+	"runtime"
+
+	"neuralwl/internal/config"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// Workers is the number of threads that share the work of a configuration, one per core
+// that Go may use unless it says otherwise.
+func Workers(c *config.Config) int {
+	if c.Run.Workers > 0 {
+		return c.Run.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// Engine returns the options of the engine of a configuration without a network.
+func Engine(c *config.Config, system lattice.System, workers int) sampler.Options {
+	o := sampler.Options{
+		System: system, Seed: c.Run.Seed, Walkers: c.Run.Walkers, Workers: workers,
+		Sweeps: c.Local.Sweeps, Flatness: c.WangLandau.Flatness,
+		Adaptation: Adaptation(c), Beta: c.Run.Beta, Windows: Windows(c, system),
+	}
+	if c.Run.Has(config.LocalMoves) {
+		o.Local = LocalMove(c)
+	}
+	return o
+}
+
+// LocalMove is the local move that a configuration describes, whether run.moves has it
+// or not.
+func LocalMove(c *config.Config) sampler.LocalMove {
+	switch {
+	case c.Local.Move == config.Metropolis:
+		return sampler.Metropolis
+	case c.Local.Order == config.Random:
+		return sampler.RandomHeatBath
+	}
+	return sampler.HeatBath
+}
+
+// Adaptation is how the method of a configuration finds its weights.
+func Adaptation(c *config.Config) sampler.Phase {
+	switch c.Run.Method {
+	case config.MulticanonicalMethod:
+		return sampler.Multicanonical
+	case config.CanonicalMethod:
+		return sampler.Canonical
+	}
+	return sampler.WangLandau
+}
+
+// Windows are the energy windows of a configuration, of equal width. The first and the
+// last also take the levels at the ends that are known to have no states.
+func Windows(c *config.Config, system lattice.System) []lattice.Window {
+	low, high := 0, system.Levels()-1
+	for low < high && !system.Possible(low) {
+		low++
+	}
+	windows := lattice.UniformWindows(high-low+1, c.Windows.Count, c.Windows.Overlap)
+	for k := range windows {
+		windows[k].Low += low
+		windows[k].High += low
+	}
+	windows[0].Low = 0
+	return windows
+}
