@@ -17,13 +17,13 @@ type Server struct {
 }
 
 // Serve listens on an address host:port, port 0 for any free one.
-func Serve(address string, m *Metrics) (*Server, error) {
+func Serve(address string, r *Registry) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen %s: %w", address, err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", m.Handler())
+	mux.Handle("GET /metrics", r.Handler())
 	s := &Server{
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second},
 		done:   make(chan error, 1),

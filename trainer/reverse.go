@@ -88,6 +88,6 @@ func (t *Trainer) publish() error {
 	if err != nil {
 		return fmt.Errorf("publish weights: %w", err)
 	}
-	t.store.Publish(weights)
+	t.use(weights)
 	return nil
 }

@@ -32,6 +32,8 @@ type Options struct {
 type Events struct {
 	// Step is called after every gradient step, also after a dropped one.
 	Step func(StepInfo)
+	// Published is called when other weights came into use, after so many gradient steps.
+	Published func(steps int64)
 }
 
 // StepInfo tells of one gradient step.
@@ -186,9 +188,17 @@ func (t *Trainer) Step(ctx context.Context) error {
 	}
 	if t.settle(began, loss) {
 		t.onTrial = false
-		t.store.Publish(weights)
+		t.use(weights)
 	}
 	return nil
+}
+
+// use publishes weights.
+func (t *Trainer) use(w *inference.Weights) {
+	t.store.Publish(w)
+	if t.o.Events.Published != nil {
+		t.o.Events.Published(t.record.Steps)
+	}
 }
 
 // evaluate computes loss and gradients of the batch under the weights of the latest step.

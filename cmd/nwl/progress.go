@@ -4,18 +4,38 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 
+	"neuralwl/internal/event"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
 
-// state is what both observers know of a run.
+// logTo lets the program log to standard error from a level on.
+func logTo(level slog.Level) {
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+}
+
+// showProgress shows a run on standard error: bars with the log above them on a terminal,
+// plain lines elsewhere.
+func showProgress(level slog.Level) event.Listener {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		logTo(level)
+		return newLines().listener()
+	}
+	b := newBars(os.Stderr)
+	slog.SetDefault(slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: level})))
+	return b.listener()
+}
+
+// state is what both displays know of a run.
 type state struct {
 	sync.Mutex
 	progress sampler.Progress
@@ -30,7 +50,7 @@ func (s *state) pass(p sampler.Progress) {
 	s.progress = p
 }
 
-func (s *state) Step(info trainer.StepInfo) {
+func (s *state) step(info trainer.StepInfo) {
 	s.Lock()
 	defer s.Unlock()
 	if info.Dropped {
@@ -41,8 +61,8 @@ func (s *state) Step(info trainer.StepInfo) {
 	s.loss = info.Loss
 }
 
-// logObserver prints a plain line every so often.
-type logObserver struct {
+// lines prints a plain line every so often.
+type lines struct {
 	state
 	last time.Time
 }
@@ -50,15 +70,18 @@ type logObserver struct {
 // logInterval is the time between two lines of progress.
 const logInterval = 10 * time.Second
 
-func newLogObserver() *logObserver { return &logObserver{last: time.Now()} }
+func newLines() *lines { return &lines{last: time.Now()} }
 
-func (o *logObserver) Pass(p sampler.Progress, done float64) {
-	o.pass(p)
-	if time.Since(o.last) < logInterval {
+func (l *lines) listener() event.Listener { return event.Listener{Pass: l.pass, GradientStep: l.step} }
+
+func (l *lines) pass(e event.Pass) {
+	p := e.Progress
+	l.state.pass(p)
+	if time.Since(l.last) < logInterval {
 		return
 	}
-	o.last = time.Now()
-	args := []any{"phase", p.Phase, "done", fmt.Sprintf("%.0f%%", 100*done), "pass", p.Passes}
+	l.last = time.Now()
+	args := []any{"phase", p.Phase, "done", fmt.Sprintf("%.0f%%", 100*e.Done), "pass", p.Passes}
 	if p.Phase == sampler.WangLandau {
 		args = append(args, "ln_f", fmt.Sprintf("%.3g", p.LnF))
 	}
@@ -68,19 +91,17 @@ func (o *logObserver) Pass(p sampler.Progress, done float64) {
 			args = append(args, sampler.MoveKind(kind).String()+"_acceptance", fmt.Sprintf("%.3f", count.Ratio()))
 		}
 	}
-	if o.steps > 0 {
-		args = append(args, "loss", fmt.Sprintf("%.3f", o.loss))
+	if l.steps > 0 {
+		args = append(args, "loss", fmt.Sprintf("%.3f", l.loss))
 	}
 	slog.Info("progress", args...)
 }
 
-func (o *logObserver) Close(bool) {}
-
-// barObserver draws one bar per phase on a terminal, with the state below it, and
-// prints log lines above.
-type barObserver struct {
+// bars draws one bar per phase on a terminal, with the state below it, and prints log
+// lines above.
+type bars struct {
 	state
-	bars  *mpb.Progress
+	all   *mpb.Progress
 	bar   *mpb.Bar                 // of the present phase
 	lines map[sampler.Phase]string // shown last below the bars
 }
@@ -88,72 +109,77 @@ type barObserver struct {
 // barScale is the resolution of a bar.
 const barScale = 1000
 
-func newBarObserver(w io.Writer) *barObserver {
-	return &barObserver{lines: map[sampler.Phase]string{}, bars: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
+func newBars(w io.Writer) *bars {
+	return &bars{lines: map[sampler.Phase]string{}, all: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
+}
+
+func (b *bars) listener() event.Listener {
+	return event.Listener{Pass: b.pass, GradientStep: b.step, RunEnded: b.end}
 }
 
 // Write prints a log line without disturbing the bars.
-func (o *barObserver) Write(line []byte) (int, error) {
-	return o.bars.Write(line)
+func (b *bars) Write(line []byte) (int, error) {
+	return b.all.Write(line)
 }
 
-func (o *barObserver) Pass(p sampler.Progress, done float64) {
-	if o.bar == nil || p.Phase != o.progress.Phase {
-		o.finishBar()
-		o.bar = o.bars.AddBar(barScale,
+func (b *bars) pass(e event.Pass) {
+	p := e.Progress
+	if b.bar == nil || p.Phase != b.progress.Phase {
+		b.finishBar()
+		b.bar = b.all.AddBar(barScale,
 			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-14s ", p.Phase))),
 			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7})),
 			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
-				_, err := fmt.Fprintln(w, o.line(p.Phase))
+				_, err := fmt.Fprintln(w, b.line(p.Phase))
 				return err
 			}), false),
 		)
 	}
-	o.pass(p)
-	o.bar.SetCurrent(min(int64(done*barScale), barScale-1))
+	b.state.pass(p)
+	b.bar.SetCurrent(min(int64(e.Done*barScale), barScale-1))
 }
 
 // line is the state of a phase in words, for a phase that is over the last one.
-func (o *barObserver) line(phase sampler.Phase) string {
-	o.Lock()
-	defer o.Unlock()
-	p := o.progress
+func (b *bars) line(phase sampler.Phase) string {
+	b.Lock()
+	defer b.Unlock()
+	p := b.progress
 	if p.Phase != phase {
-		return o.lines[phase]
+		return b.lines[phase]
 	}
-	var b strings.Builder
-	b.WriteString("               ")
+	var text strings.Builder
+	text.WriteString("               ")
 	if p.Phase == sampler.WangLandau {
-		fmt.Fprintf(&b, "ln f %.2g  ", p.LnF)
+		fmt.Fprintf(&text, "ln f %.2g  ", p.LnF)
 	}
-	fmt.Fprintf(&b, "flatness %.2f  levels %d  round trips %.0f", p.Flatness, p.Levels, p.RoundTrips)
+	fmt.Fprintf(&text, "flatness %.2f  levels %d  round trips %.0f", p.Flatness, p.Levels, p.RoundTrips)
 	for kind, count := range p.Moves {
 		if count.Trials > 0 {
-			fmt.Fprintf(&b, "  %s %.1f%%", sampler.MoveKind(kind), 100*count.Ratio())
+			fmt.Fprintf(&text, "  %s %.1f%%", sampler.MoveKind(kind), 100*count.Ratio())
 		}
 	}
-	if o.steps > 0 {
-		fmt.Fprintf(&b, "  loss %.2f", o.loss)
+	if b.steps > 0 {
+		fmt.Fprintf(&text, "  loss %.2f", b.loss)
 	}
-	if o.dropped > 0 {
-		fmt.Fprintf(&b, "  dropped %d", o.dropped)
+	if b.dropped > 0 {
+		fmt.Fprintf(&text, "  dropped %d", b.dropped)
 	}
-	o.lines[phase] = b.String()
-	return o.lines[phase]
+	b.lines[phase] = text.String()
+	return b.lines[phase]
 }
 
-func (o *barObserver) finishBar() {
-	if o.bar != nil {
-		o.bar.SetTotal(-1, true)
-		o.bar.SetCurrent(barScale)
+func (b *bars) finishBar() {
+	if b.bar != nil {
+		b.bar.SetTotal(-1, true)
+		b.bar.SetCurrent(barScale)
 	}
 }
 
-func (o *barObserver) Close(complete bool) {
-	if complete {
-		o.finishBar()
-	} else if o.bar != nil {
-		o.bar.Abort(false)
+func (b *bars) end(e event.RunEnded) {
+	if e.Complete() {
+		b.finishBar()
+	} else if b.bar != nil {
+		b.bar.Abort(false)
 	}
-	o.bars.Wait()
+	b.all.Wait()
 }

@@ -11,10 +11,11 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/event"
 	"neuralwl/internal/run"
+	"neuralwl/metrics"
 )
 
 func newRun() *cobra.Command {
@@ -32,7 +33,7 @@ second one ends it at once. --resume takes a run up where its last checkpoint le
 however it ended, and gives the same numbers as if it had never stopped; limits such
 as run.max_time may be changed then with --set.`,
 		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, _ []string) (err error) {
 			folder, path := out, file
 			if resume != "" {
 				if out != "" || file != "" {
@@ -51,8 +52,14 @@ as run.max_time may be changed then with --set.`,
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
+			progress := showProgress(cfg.Log.SlogLevel())
+			metrics, closeMetrics, err := serveMetrics(cfg, folder)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, closeMetrics()) }()
 			summary, err := run.Run(ctx, run.Options{
-				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Observe: observer(cfg.Log.SlogLevel()),
+				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Listener: event.Tee(metrics, progress),
 			})
 			if err != nil {
 				return err
@@ -67,17 +74,29 @@ as run.max_time may be changed then with --set.`,
 	return c
 }
 
-// observer shows progress and log on standard error: bars with the log above them on
-// a terminal, plain lines elsewhere.
-func observer(level slog.Level) run.Observer {
-	options := &slog.HandlerOptions{Level: level}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		bars := newBarObserver(os.Stderr)
-		slog.SetDefault(slog.New(slog.NewTextHandler(bars, options)))
-		return bars
+// serveMetrics serves the metrics of a run at the address that its configuration names
+// and returns what updates them. Where the default address is taken, most likely by another
+// run, the run continues without metrics and a warning.
+func serveMetrics(c *config.Config, name string) (_ event.Listener, close func() error, err error) {
+	address, none := c.Metrics.Listen, func() error { return nil }
+	if address == "" {
+		return event.Listener{}, none, nil
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, options)))
-	return newLogObserver()
+	registry := metrics.NewRegistry()
+	m, err := registry.Run(name)
+	if err != nil {
+		return event.Listener{}, nil, err
+	}
+	server, err := metrics.Serve(address, registry)
+	if err != nil && address == config.DefaultListen {
+		slog.Warn("metrics are not served; set metrics.listen to a free address", "reason", err)
+		return event.Listener{}, none, nil
+	}
+	if err != nil {
+		return event.Listener{}, nil, fmt.Errorf("%w; choose a free address, or an empty one for no metrics", err)
+	}
+	slog.Info("metrics are served", "url", server.URL)
+	return m.Listener(), server.Close, nil
 }
 
 // freeFolder returns parent/name-N with the least N that does not exist.

@@ -31,7 +31,7 @@ func serve(bundle string, q int, size string, workers int) (*served, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	observer(c.Log.SlogLevel())
+	logTo(c.Log.SlogLevel())
 	s := &served{part: c.Inference.Batch}
 	if s.system, err = lattice.NewPotts(q, c.System.Size[0], c.System.Size[1]); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ lattice. The first SIGINT or SIGTERM ends training in order, with what was learn
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			observer(cfg.Log.SlogLevel())
+			logTo(cfg.Log.SlogLevel())
 			report, err := training.Train(ctx, o)
 			if err != nil {
 				return err

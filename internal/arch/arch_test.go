@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
+	{"internal/event"},
 	{"trainer"},
 	{"inference"},
 	{"exporter"},

@@ -14,6 +14,7 @@ import (
 
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
+	"neuralwl/internal/event"
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
@@ -77,8 +78,8 @@ const checkpointFolder = "checkpoints"
 // says so.
 const checkpointShare = 0.01
 
-// checkpoint writes the state of the run. That it cannot be written is said, counted
-// and no reason to end: the one before is still there.
+// checkpoint writes the state of the run. A failed write is reported and counted; the
+// checkpoint before is kept, and the run continues.
 func (j *job) checkpoint() {
 	c := &j.checkpoints
 	began := time.Now()
@@ -88,25 +89,19 @@ func (j *job) checkpoint() {
 	c.summary.Seconds += took.Seconds()
 	if err != nil {
 		c.summary.Failed++
-		j.log.Error("no checkpoint; the one before is kept, and the run goes on", "reason", err)
 	} else {
 		c.summary.Written++
 		c.summary.Bytes = size
-		j.log.Debug("checkpoint written", "bytes", size, "took", took)
 	}
-	j.metrics.Checkpoint(took, size, err)
+	j.listener.CheckpointWritten(event.CheckpointWritten{Bytes: size, Took: took, Err: err})
 	if limit := time.Duration(checkpointShare * float64(j.c.Checkpoint.Interval)); limit > 0 && took > limit {
 		c.slow++
-		if often(c.slow) {
+		if event.Often(c.slow) {
 			j.log.Warn("writing checkpoints takes long; raise checkpoint.interval or take a faster disk", "took", took.Round(time.Millisecond),
 				"share_of_interval", fmt.Sprintf("%.1f%%", 100*took.Seconds()/j.c.Checkpoint.Interval.Seconds()), "times", c.slow)
 		}
 	}
 }
-
-// often is true for 1, 2, 4, 8 and so on: what happens again and again is said that
-// often.
-func often(times int) bool { return times&(times-1) == 0 }
 
 // save collects the state of the run.
 func (j *job) save() *saved {

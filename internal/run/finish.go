@@ -52,8 +52,5 @@ func (j *job) finish() (*Summary, error) {
 		j.writePlots(r),
 		j.writeJSON(SummaryFile, s),
 	)
-	if err == nil {
-		j.log.Info("run ends", "converged", s.Verdict.Converged, "seconds", s.Seconds)
-	}
 	return s, err
 }

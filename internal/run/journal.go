@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"neuralwl/internal/disk"
+	"neuralwl/internal/event"
 )
 
 // EventsFile is what the run logs, at every level and over all resumptions, a JSON object
@@ -17,7 +18,8 @@ type journal struct {
 	file    disk.File
 	path    string
 	handler slog.Handler
-	broken  bool // the last line has no end
+	log     *slog.Logger // for its own faults, without itself
+	broken  bool         // the last line has no end
 	failed  int
 }
 
@@ -33,7 +35,9 @@ func (j *job) openJournal() {
 	w := &journal{file: file, path: path, broken: len(data) > 0 && data[len(data)-1] != '\n'}
 	w.handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
 	j.journal = w
+	w.log = j.log
 	j.log = slog.New(slog.NewMultiHandler(j.log.Handler(), w.handler))
+	j.listen()
 }
 
 // end closes the journal of a run that ends with err, which it holds, too.
@@ -45,7 +49,7 @@ func (w *journal) end(err error) {
 		slog.New(w.handler).Error("the run ends", "reason", err)
 	}
 	if err := w.file.Close(); err != nil {
-		slog.Warn("the run's log is not complete", "file", w.path, "reason", err)
+		w.log.Warn("the run's log is not complete", "file", w.path, "reason", err)
 	}
 }
 
@@ -57,8 +61,8 @@ func (w *journal) Write(line []byte) (int, error) {
 	}
 	n, err := w.file.Write(data)
 	if w.broken = n < len(data); w.broken || err != nil {
-		if w.failed++; often(w.failed) {
-			slog.Warn("an event is not logged in the run directory", "reason", err, "times", w.failed)
+		if w.failed++; event.Often(w.failed) {
+			w.log.Warn("an event is not logged in the run directory", "reason", err, "times", w.failed)
 		}
 	}
 	return len(line), nil

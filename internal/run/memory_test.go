@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"testing"
 
+	"neuralwl/internal/event"
 	"neuralwl/internal/run"
-	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
 
@@ -39,9 +39,7 @@ type memoryObserver struct {
 	end                context.CancelFunc
 }
 
-func (o *memoryObserver) Pass(sampler.Progress, float64) {}
-func (o *memoryObserver) Close(bool)                     {}
-func (o *memoryObserver) Step(trainer.StepInfo) {
+func (o *memoryObserver) step(trainer.StepInfo) {
 	if o.steps++; o.steps%o.every == 0 {
 		o.sizes = append(o.sizes, resident(o.t))
 	}
@@ -57,7 +55,7 @@ func TestFlatMemory(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o := &memoryObserver{t: t, every: publications / 10, last: publications, end: cancel}
-	s, err := run.Run(ctx, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Observe: o, Config: load(t,
+	s, err := run.Run(ctx, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{GradientStep: o.step}, Config: load(t,
 		"system.size=3x3", "run.walkers=16", "inference.batch=16", "trainer.batch=16", "trainer.every=1", "local.sweeps=1", "run.workers=1",
 		"wang_landau.final_ln_f=1e-12", fmt.Sprintf("trainer.export_every=%d", publications/exports), "run.moves=[local, neural]")})
 	if err != nil {

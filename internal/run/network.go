@@ -13,6 +13,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
+	"neuralwl/internal/event"
 	"neuralwl/internal/setup"
 	"neuralwl/models"
 	"neuralwl/sampler"
@@ -34,7 +35,6 @@ type network struct {
 	proposer *inference.Proposer
 	trainer  *trainer.Trainer // nil if the network stays as it is
 	exported int64            // gradient steps at the latest export
-	dropped  int              // gradient steps dropped in this process
 }
 
 // openNetwork loads the bundle that the last checkpoint names, or else the configured
@@ -93,7 +93,10 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 		System: j.system.(*lattice.Potts), Seed: c.Run.Seed, // others have no networks
 		Batch: batch, LearningRate: c.Trainer.LearningRate, Clip: c.Trainer.Clip,
 		Buffer: c.Trainer.Buffer,
-		Events: trainer.Events{Step: n.stepped},
+		Events: trainer.Events{
+			Step:      j.listener.GradientStep,
+			Published: func(steps int64) { j.listener.WeightsPublished(event.WeightsPublished{Steps: steps}) },
+		},
 	}, n.bundle, n.store, n.runtime)
 	if err != nil {
 		return nil, err
@@ -160,39 +163,24 @@ func (n *network) trainReverse(ctx context.Context, d sampler.Drawn) error {
 func (n *network) exportIfDue() {
 	due := int64(n.j.c.Trainer.ExportEvery)
 	if steps := n.trainer.Record().Steps; due > 0 && steps%due == 0 && steps > n.exported {
-		if err := n.export(); err != nil {
-			n.j.log.Error("the network was not exported; the run goes on and tries again later", "reason", err)
-		}
-	}
-}
-
-func (n *network) stepped(s trainer.StepInfo) {
-	n.j.metrics.Step(s)
-	if s.Dropped {
-		n.dropped++
-		if often(n.dropped) {
-			n.j.log.Warn("gradient step dropped: loss or gradient is not finite; training goes back to the last good weights",
-				"loss", s.Loss, "norm", s.Norm, "dropped", n.dropped)
-		}
-	}
-	if n.j.o.Observe != nil {
-		n.j.o.Observe.Step(s)
+		n.export() // a fault is reported, and the next export is another chance
 	}
 }
 
 // export writes the present weights as a new version of the bundle.
-func (n *network) export() error {
+func (n *network) export() (err error) {
+	e := event.BundleExported{Steps: n.trainer.Record().Steps}
+	defer func() {
+		e.Err = err
+		n.j.listener.BundleExported(e)
+	}()
 	if err := n.trainer.Export(n.bundle); err != nil {
 		return err
 	}
-	folder, err := n.bundle.Save(n.j.fs, filepath.Join(n.j.folder, modelsFolder))
-	if err != nil {
+	if e.Folder, err = n.bundle.Save(n.j.fs, filepath.Join(n.j.folder, modelsFolder)); err != nil {
 		return err
 	}
-	n.folder = folder
-	n.exported = n.trainer.Record().Steps
-	n.j.metrics.Exported()
-	n.j.log.Debug("bundle exported", "folder", n.folder)
+	n.folder, n.exported = e.Folder, e.Steps
 	return nil
 }
 

@@ -128,7 +128,7 @@ func TestObservablesWithoutProduction(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	s, err := run.Run(ctx, run.Options{
 		Config: load(t, "run.moves=local", "system.q=2", "wang_landau.final_ln_f=1e-7"), Folder: folder,
-		Observe: &stopper{200, cancel},
+		Listener: stopAt("", 200, cancel),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/event"
 	"neuralwl/sampler"
 )
 
@@ -24,6 +25,9 @@ const burnIn = 0.05
 // interrupted, so that a resumed run makes the same ones.
 func (j *job) sample(ctx context.Context) error {
 	passing := context.WithoutCancel(ctx)
+	if j.at.Stage != starting && j.at.Stage != tuning { // which begin with their first pass
+		j.beginPhase(j.process.Progress().Phase)
+	}
 	for {
 		if j.interrupted = j.toEnd(ctx); j.interrupted != nil {
 			j.log.Warn("the run ends early with what it has", "reason", j.interrupted)
@@ -45,7 +49,7 @@ func (j *job) sample(ctx context.Context) error {
 		return fmt.Errorf("%w before the walkers began to move", j.interrupted)
 	}
 	if j.at.Stage == adapting || j.at.Stage == producing {
-		j.phases = append(j.phases, j.phase(j.process.Progress()))
+		j.endPhase(j.process.Progress())
 	}
 	return nil
 }
@@ -161,18 +165,15 @@ func (j *job) endAdaptation() error {
 		if err := j.network.freeze(); err != nil {
 			return err
 		}
-		if err := j.network.finish(); err != nil {
-			j.log.Error("the network was not exported; the run goes on and tries again at its end", "reason", err)
-		}
+		j.network.finish() // a fault is reported, and the end of the run is another chance
 	}
 	if j.at.Pass > 0 {
-		j.phases = append(j.phases, j.phase(j.process.Progress()))
+		j.endPhase(j.process.Progress())
 	}
 	j.at.Adaptive, j.at.Began, j.at.Train = j.at.Pass, j.elapsed(), 0
 	switch mix := j.c.Production.Mix; mix {
 	case config.SameMix:
 	case config.AutomaticMix:
-		j.log.Info("phase begins", "phase", sampler.Tuning)
 		j.at.enter(tuning)
 		return nil
 	default:
@@ -194,7 +195,7 @@ func (j *job) shapeHistogram(e *sampler.Engine) {
 // beginProduction begins production with the burn-in.
 func (j *job) beginProduction() error {
 	j.at.Began = j.elapsed()
-	j.log.Info("phase begins", "phase", sampler.Production)
+	j.beginPhase(sampler.Production)
 	if j.engine != nil {
 		j.shapeHistogram(j.engine)
 		j.setMix()
@@ -215,6 +216,14 @@ func (j *job) setMix() {
 	}
 }
 
+func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBegan{Phase: p}) }
+
+// endPhase records the present phase, which has come as far as p says.
+func (j *job) endPhase(p sampler.Progress) {
+	j.phases = append(j.phases, j.phase(p))
+	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: j.elapsed() - j.at.Began})
+}
+
 // phase is the record of the present phase, which has come as far as p says.
 func (j *job) phase(p sampler.Progress) PhaseSummary {
 	s := PhaseSummary{
@@ -233,10 +242,7 @@ func (j *job) phase(p sampler.Progress) PhaseSummary {
 	return s
 }
 
-// observe reports a pass to metrics and observer.
+// observe reports a pass.
 func (j *job) observe(p sampler.Progress, done float64) {
-	j.metrics.Progress(p)
-	if j.o.Observe != nil {
-		j.o.Observe.Pass(p, done)
-	}
+	j.listener.Pass(event.Pass{Progress: p, Done: done})
 }

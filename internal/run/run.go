@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -16,13 +17,12 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/event"
 	"neuralwl/internal/parallel"
 	"neuralwl/internal/setup"
 	"neuralwl/internal/tune"
-	"neuralwl/metrics"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
-	"neuralwl/trainer"
 )
 
 // Options of a run beside its configuration.
@@ -35,25 +35,33 @@ type Options struct {
 	Resume bool
 	// Version of the program, for the record.
 	Version string
-	// Observe is told of the run's progress; nil for nobody.
-	Observe Observer
+	// Workers is the number of threads where run.workers leaves it open, by default one per
+	// core that Go may use.
+	Workers int
+	// Log is the run's log, by default slog's. All that is logged also goes into the run
+	// directory.
+	Log *slog.Logger
+	// Listener is told of everything that happens.
+	Listener event.Listener
 
-	// FS is where the run directory is written, by default the operating system's
-	// file system.
+	// FS is where the run directory is written, by default the operating system's file
+	// system.
 	FS disk.FS
 	// Intercept is handed to inference.Runtime. Both serve to inject faults.
 	Intercept func(context.Context, inference.Evaluation) error
 }
 
-// Observer follows a run, as a progress bar or a log does. Its methods are called
-// from the goroutine that runs.
-type Observer interface {
-	// Pass tells the state after a pass and how much of the phase is done, 0..1.
-	Pass(p sampler.Progress, done float64)
-	// Step tells of a gradient step.
-	Step(s trainer.StepInfo)
-	// Close is called at the end of the run, which may have come before its time.
-	Close(complete bool)
+// ensureDefaults fills in the defaults.
+func (o *Options) ensureDefaults() {
+	if o.FS == nil {
+		o.FS = disk.OS
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
 }
 
 // process is what a run drives pass after pass.
@@ -69,20 +77,20 @@ type process interface {
 
 // job is a run under way.
 type job struct {
-	c       *config.Config
-	log     *slog.Logger // also to the journal, once the run directory is open
-	journal *journal     // nil before, and if it cannot be written
-	yaml    []byte       // of c
-	o       Options
-	folder  string
-	fs      disk.FS
-	system  lattice.System
-	process process         // engine or global
-	options sampler.Options // of the engine
-	engine  *sampler.Engine // nil in sampling by a network's draws alone
-	global  *sampler.VAN    // nil in all other methods
-	network *network        // nil without neural moves
-	metrics *metrics.Metrics
+	c        *config.Config
+	log      *slog.Logger // also to the journal, once the run directory is open
+	journal  *journal     // nil before, and if it cannot be written
+	yaml     []byte       // of c
+	o        Options
+	folder   string
+	fs       disk.FS
+	system   lattice.System
+	process  process         // engine or global
+	options  sampler.Options // of the engine
+	engine   *sampler.Engine // nil in sampling by a network's draws alone
+	global   *sampler.VAN    // nil in all other methods
+	network  *network        // nil without neural moves
+	listener event.Listener  // logs, too, once the run directory is open
 
 	began       time.Time     // of this process' part of the run
 	before      time.Duration // time that the run took before it was resumed
@@ -100,12 +108,11 @@ type job struct {
 // Run performs a run, or the rest of one, and returns its summary. When ctx is
 // cancelled, or the Slurm allocation is about to end, the run ends in order, with a
 // checkpoint and the results it has.
-func Run(ctx context.Context, o Options) (_ *Summary, err error) {
-	j := &job{c: o.Config, o: o, folder: o.Folder, fs: o.FS, log: slog.Default(), began: time.Now()}
-	if j.fs == nil {
-		j.fs = disk.OS
-	}
+func Run(ctx context.Context, o Options) (s *Summary, err error) {
+	o.ensureDefaults()
+	j := &job{c: o.Config, o: o, folder: o.Folder, fs: o.FS, log: o.Log, began: time.Now()}
 	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, checkpointFolder)}
+	j.listen()
 	var unlock func() // once the run directory is ours
 	defer func() {
 		if value := recover(); value != nil {
@@ -114,6 +121,7 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		if paths, _ := j.checkpoints.folder.Paths(); err != nil && unlock != nil && len(paths) > 0 {
 			err = fmt.Errorf("%w\nthe run can be taken up again at its last checkpoint: nwl run --resume %s", err, j.folder)
 		}
+		j.listener.RunEnded(ended(s, err))
 		j.journal.end(err)
 		if unlock != nil {
 			unlock()
@@ -135,22 +143,20 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 			return nil, err
 		}
 	}
-	workers := setup.Workers(j.c)
-	info := metrics.Info{Version: o.Version, System: j.system.String(), Architecture: "none", Provider: "none"}
+	workers := o.Workers
+	if j.c.Run.Workers > 0 {
+		workers = j.c.Run.Workers
+	}
+	began := event.RunBegan{
+		Folder: j.folder, Version: o.Version, Method: j.c.Run.Method, System: j.system.String(),
+		Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Resumed: last != nil,
+	}
 	if j.c.Run.Has(config.NeuralMoves) {
 		if j.network, err = j.openNetwork(workers, last); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, j.network.close()) }()
-		info.Architecture, info.Provider = j.network.bundle.Card.Architecture, string(j.network.runtime.Provider)
-	}
-	j.metrics = metrics.New(info)
-	server, err := j.serveMetrics()
-	if err != nil {
-		return nil, err
-	}
-	if server != nil {
-		defer func() { err = errors.Join(err, server.Close()) }()
+		began.Architecture, began.Provider = j.network.bundle.Card.Architecture, string(j.network.runtime.Provider)
 	}
 	if j.isGlobal() {
 		err = j.newVAN()
@@ -167,8 +173,9 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 		if j.at.Stage == producing && j.at.Pass >= j.planned() {
 			j.log.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
 		}
-	} else {
-		j.log.Info("run begins", "method", j.c.Run.Method, "system", j.system.String(), "walkers", j.c.Run.Walkers)
+	}
+	j.listener.RunBegan(began)
+	if last == nil {
 		if err := j.begin(); err != nil {
 			return nil, err
 		}
@@ -176,13 +183,30 @@ func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	if j.c.Checkpoint.Interval > 0 {
 		j.checkpoint()
 	}
-	if o.Observe != nil {
-		defer func() { o.Observe.Close(err == nil && j.interrupted == nil) }()
-	}
 	if err := j.sample(ctx); err != nil {
 		return nil, err
 	}
 	return j.finish()
+}
+
+// listen makes the listener that logs and passes everything on.
+func (j *job) listen() {
+	j.listener = event.Tee(event.Log(j.log), j.o.Listener)
+	j.listener.EnsureDefaults()
+}
+
+// ended is the end of a run as its summary or its error has it.
+func ended(s *Summary, err error) event.RunEnded {
+	if err != nil || s == nil {
+		return event.RunEnded{Err: err}
+	}
+	e := event.RunEnded{Converged: s.Verdict.Converged, Interrupted: s.Interrupted, Seconds: s.Seconds}
+	for _, c := range s.Verdict.Checks {
+		if !c.Passed {
+			e.Failed = append(e.Failed, c.Name)
+		}
+	}
+	return e
 }
 
 // prepare makes what follows from the configuration alone.
@@ -230,33 +254,12 @@ func (j *job) newEngine(workers int) (err error) {
 	return nil
 }
 
-// events logs what happens.
+// events passes on what the sampler reports.
 func (j *job) events() sampler.Events {
 	return sampler.Events{
-		StageEnded: func(p sampler.Progress) {
-			j.log.Debug("stage ended", "ln_f", p.LnF, "pass", p.Passes, "flatness", p.Flatness)
-		},
-		LevelsFound: func(levels []int) { j.log.Debug("levels found", "levels", levels) },
+		StageEnded:  j.listener.IterationEnded,
+		LevelsFound: func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
 	}
-}
-
-// serveMetrics starts the endpoint. Where only the default address is taken, by
-// another run most likely, the run goes on without metrics and says so.
-func (j *job) serveMetrics() (*metrics.Server, error) {
-	address := j.c.Metrics.Listen
-	if address == "" {
-		return nil, nil
-	}
-	server, err := metrics.Serve(address, j.metrics)
-	if err != nil && address == config.DefaultListen {
-		j.log.Warn("metrics are not served; set metrics.listen to a free address", "reason", err)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w; choose a free address, or an empty one for no metrics", err)
-	}
-	j.log.Info("metrics are served", "url", server.URL)
-	return server, nil
 }
 
 // PhaseSummary is the record of one phase.

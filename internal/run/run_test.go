@@ -16,10 +16,10 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/internal/config"
+	"neuralwl/internal/event"
 	"neuralwl/internal/run"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
-	"neuralwl/trainer"
 )
 
 // quick are settings for runs of a second or less.
@@ -203,19 +203,17 @@ func TestSameSeed(t *testing.T) {
 	}
 }
 
-// stopper cancels the run after a number of passes.
-type stopper struct {
-	after  int
-	cancel context.CancelCauseFunc
+// stopAt cancels a run after some passes of a phase, of any phase if that is empty.
+func stopAt(phase sampler.Phase, passes int, cancel context.CancelCauseFunc) event.Listener {
+	return event.Listener{Pass: func(e event.Pass) {
+		if phase != "" && e.Progress.Phase != phase {
+			return
+		}
+		if passes--; passes == 0 {
+			cancel(errors.New("stopped by the test"))
+		}
+	}}
 }
-
-func (s *stopper) Pass(sampler.Progress, float64) {
-	if s.after--; s.after == 0 {
-		s.cancel(errors.New("stopped by the test"))
-	}
-}
-func (s *stopper) Step(trainer.StepInfo) {}
-func (s *stopper) Close(bool)            {}
 
 // TestInterrupted stops runs in both phases: they end in order with what they have
 // and say so.
@@ -225,7 +223,7 @@ func TestInterrupted(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "run")
 		s, err := run.Run(ctx, run.Options{
 			Config: load(t, "wang_landau.final_ln_f=0.02", "run.moves=[local, neural]"), Folder: folder,
-			Observe: &stopper{after, cancel},
+			Listener: stopAt("", after, cancel),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -39,7 +39,7 @@ func (j *job) begin() error {
 // start draws a batch of the start, and ends it when it is time.
 func (j *job) start(ctx context.Context) error {
 	if j.starter == nil {
-		j.log.Info("phase begins", "phase", sampler.Starting)
+		j.beginPhase(sampler.Starting)
 		j.starter = j.engine.NewStart()
 	}
 	s := j.starter
@@ -58,9 +58,10 @@ func (j *job) start(ctx context.Context) error {
 		j.log.Info("walkers begin with draws of the network", "levels", p.Levels, "met", fmt.Sprintf("%.2f", met),
 			"ln_sum", fmt.Sprintf("%.1f", s.LnTotal()), "ln_states", fmt.Sprintf("%.1f", j.system.LnStates()))
 	}
-	j.phases = append(j.phases, j.phase(p))
+	j.endPhase(p)
 	j.starter = nil
 	j.at.Began = j.elapsed()
 	j.at.enter(adapting)
+	j.beginPhase(j.process.Progress().Phase)
 	return nil
 }

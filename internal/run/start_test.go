@@ -36,7 +36,7 @@ func TestStart(t *testing.T) {
 
 	stopped := filepath.Join(folder, "stopped")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	_, err := run.Run(ctx, run.Options{Config: load(t, settings...), Folder: stopped, Observe: &stopIn{sampler.Starting, 2, cancel}})
+	_, err := run.Run(ctx, run.Options{Config: load(t, settings...), Folder: stopped, Listener: stopAt(sampler.Starting, 2, cancel)})
 	if err == nil || !strings.Contains(err.Error(), "stopped by the test before the walkers") || !strings.Contains(err.Error(), "--resume") {
 		t.Fatalf("stopped during the start: %v", err)
 	}

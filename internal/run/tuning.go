@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	"neuralwl/internal/tune"
+	"neuralwl/sampler"
 )
 
 // tune makes one pass of the stage of tuning, and begins production once the mix is chosen.
 func (j *job) tune(ctx context.Context) (err error) {
 	if j.tuner == nil {
+		j.beginPhase(sampler.Tuning)
 		j.tuner, err = tune.New(tune.Options{
 			Engine: j.options, State: j.engine.Snapshot(), Shape: j.shapeHistogram,
 			Mix: j.c.Mix(), Adaptation: j.at.Began, Limit: j.c.Run.MaxTime,
@@ -28,7 +30,7 @@ func (j *job) tune(ctx context.Context) (err error) {
 	if more {
 		return nil
 	}
-	j.phases = append(j.phases, j.phase(t.Progress()))
+	j.endPhase(t.Progress())
 	j.at.Mix, j.at.Planned = t.Mix(), t.Passes(j.at.Adaptive)
 	j.tuning = t.Summary()
 	j.tuning.Repeat = j.repeat()

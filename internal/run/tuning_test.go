@@ -3,7 +3,6 @@ package run_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"neuralwl/internal/run"
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
-	"neuralwl/trainer"
 )
 
 // phases are the names of a run's phases.
@@ -79,23 +77,6 @@ func TestAutomaticMix(t *testing.T) {
 	}
 }
 
-// stopIn ends a run after some passes of a phase.
-type stopIn struct {
-	phase  sampler.Phase
-	after  int
-	cancel context.CancelCauseFunc
-}
-
-func (s *stopIn) Pass(p sampler.Progress, _ float64) {
-	if p.Phase == s.phase {
-		if s.after--; s.after == 0 {
-			s.cancel(errors.New("stopped by the test"))
-		}
-	}
-}
-func (s *stopIn) Step(trainer.StepInfo) {}
-func (s *stopIn) Close(bool)            {}
-
 // TestTuningResumed stops a run in every stage of the search for a mix: interrupted in it,
 // the run has the results of the adaptation, and looks for the mix anew when it goes on; once
 // found, the mix stays. The whole is the run that its settings repeat.
@@ -105,12 +86,14 @@ func TestTuningResumed(t *testing.T) {
 	path := filepath.Join(folder, "run")
 	settings := append(brief[:len(brief):len(brief)], "production.mix=automatic", "trainer.export_every=0")
 	var s *run.Summary
-	stops := []stopIn{{sampler.WangLandau, 5, nil}, {sampler.Tuning, 1, nil}, {sampler.Tuning, 3, nil}, {sampler.Production, 7, nil}, {"", 0, nil}}
+	stops := []struct {
+		phase sampler.Phase
+		after int
+	}{{sampler.WangLandau, 5}, {sampler.Tuning, 1}, {sampler.Tuning, 3}, {sampler.Production, 7}, {"", 0}}
 	for i, stop := range stops {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		stop.cancel = cancel
 		var err error
-		if s, err = run.Run(ctx, run.Options{Config: load(t, settings...), Folder: path, Resume: i > 0, Observe: &stop}); err != nil {
+		if s, err = run.Run(ctx, run.Options{Config: load(t, settings...), Folder: path, Resume: i > 0, Listener: stopAt(stop.phase, stop.after, cancel)}); err != nil {
 			t.Fatal(err)
 		}
 		cancel(nil)

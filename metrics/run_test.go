@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,38 +14,55 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"neuralwl/internal/event"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/names.txt")
 
-func busy() *Metrics {
-	m := New(Info{Version: "v", System: "s", Architecture: "a", Provider: "p"})
+func newRun(t *testing.T, r *Registry, name string) *Run {
+	t.Helper()
+	m, err := r.Run(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// busy lets a run report one event of each kind.
+func busy(t *testing.T, r *Registry, name string) (*Run, event.Listener) {
+	t.Helper()
+	m := newRun(t, r, name)
+	l := m.Listener()
+	l.RunBegan(event.RunBegan{Version: "v", System: "s", Method: "m"})
 	p := sampler.Progress{Phase: sampler.WangLandau, Passes: 3, LnF: 0.5, Flatness: 0.7, Levels: 10, RoundTrips: 1.5}
 	p.Moves[sampler.Local] = sampler.Count{Trials: 100, Accepted: 60}
 	p.Moves[sampler.Neural] = sampler.Count{Trials: 10, Accepted: 2}
 	p.Times.Local = 2 * time.Second
-	m.Progress(p)
-	m.Step(trainer.StepInfo{Loss: 4, Norm: 2, Duration: time.Second})
-	m.Step(trainer.StepInfo{Dropped: true})
-	m.Exported()
-	m.Checkpoint(time.Second, 100, nil)
-	return m
+	l.Pass(event.Pass{Progress: p})
+	l.GradientStep(trainer.StepInfo{Loss: 4, Norm: 2, Duration: time.Second})
+	l.GradientStep(trainer.StepInfo{Dropped: true})
+	l.BundleExported(event.BundleExported{})
+	l.BundleExported(event.BundleExported{Err: errors.New("disk full")})
+	l.CheckpointWritten(event.CheckpointWritten{Took: time.Second, Bytes: 100})
+	l.CheckpointWritten(event.CheckpointWritten{Err: errors.New("disk full")})
+	return m, l
 }
 
 // TestNames compares names, types and labels with a list, so that dashboards do not
 // break unnoticed, and has them linted as promtool does.
 func TestNames(t *testing.T) {
-	m := busy()
-	problems, err := testutil.GatherAndLint(m.registry)
+	r := NewRegistry()
+	busy(t, r, "one")
+	problems, err := testutil.GatherAndLint(r.registry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	families, err := m.registry.Gather()
+	families, err := r.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,15 +95,15 @@ func TestNames(t *testing.T) {
 
 // TestPhases finds counters by phase that go on from zero in the next phase.
 func TestPhases(t *testing.T) {
-	m := busy()
+	m, l := busy(t, NewRegistry(), "one")
 	p := sampler.Progress{Phase: sampler.WangLandau, Passes: 5, RoundTrips: 4}
 	p.Moves[sampler.Local] = sampler.Count{Trials: 150, Accepted: 90}
 	p.Moves[sampler.Neural] = sampler.Count{Trials: 20, Accepted: 4}
 	p.Times.Local = 3 * time.Second
-	m.Progress(p)
+	l.Pass(event.Pass{Progress: p})
 	p = sampler.Progress{Phase: sampler.Production, Passes: 1}
 	p.Moves[sampler.Local] = sampler.Count{Trials: 7, Accepted: 7}
-	m.Progress(p)
+	l.Pass(event.Pass{Progress: p})
 	for _, c := range []struct {
 		name      string
 		got, want float64
@@ -101,6 +119,10 @@ func TestPhases(t *testing.T) {
 		{"steps applied", testutil.ToFloat64(m.steps.WithLabelValues(applied)), 1},
 		{"steps dropped", testutil.ToFloat64(m.steps.WithLabelValues(dropped)), 1},
 		{"loss", testutil.ToFloat64(m.loss), 4},
+		{"exported", testutil.ToFloat64(m.exported), 1},
+		{"checkpoints written", testutil.ToFloat64(m.checkpoints.WithLabelValues(written)), 1},
+		{"checkpoints failed", testutil.ToFloat64(m.checkpoints.WithLabelValues(failed)), 1},
+		{"info", testutil.ToFloat64(m.info.WithLabelValues("v", "s", "m", "none", "none")), 1},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
@@ -108,8 +130,51 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+// TestRuns keeps the series of two runs in one registry apart, refuses a name that is in
+// use, and has none left of a run that was closed.
+func TestRuns(t *testing.T) {
+	r := NewRegistry()
+	one, _ := busy(t, r, "one")
+	two := newRun(t, r, "two")
+	series := func(name string) (n int) {
+		families, err := r.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if l.GetName() == "run" && l.GetValue() == name {
+						n++
+					}
+				}
+			}
+		}
+		return n
+	}
+	if series("one") <= series("two") || series("two") == 0 {
+		t.Errorf("%d series of the busy run, %d of the other", series("one"), series("two"))
+	}
+	if _, err := r.Run("one"); err == nil {
+		t.Error("two runs of one name")
+	}
+	if testutil.ToFloat64(two.loss) != 0 || testutil.ToFloat64(one.loss) != 4 {
+		t.Errorf("loss %g and %g", testutil.ToFloat64(one.loss), testutil.ToFloat64(two.loss))
+	}
+	one.Close()
+	if n := series("one"); n != 0 {
+		t.Errorf("%d series of a run that was closed", n)
+	}
+	if series("two") == 0 {
+		t.Error("the series of the other run are gone")
+	}
+	newRun(t, r, "one")
+}
+
 func TestServe(t *testing.T) {
-	s, err := Serve("127.0.0.1:0", busy())
+	r := NewRegistry()
+	busy(t, r, "one")
+	s, err := Serve("127.0.0.1:0", r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +184,11 @@ func TestServe(t *testing.T) {
 	}
 	body, err := io.ReadAll(response.Body)
 	response.Body.Close()
-	if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `nwl_trials_total{move="local",phase="wang-landau"} 100`) {
+	if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `nwl_trials_total{move="local",phase="wang-landau",run="one"} 100`) {
 		t.Errorf("status %d, %v:\n%s", response.StatusCode, err, body)
 	}
 	address := strings.TrimSuffix(strings.TrimPrefix(s.URL, "http://"), "/metrics")
-	if _, err := Serve(address, busy()); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
+	if _, err := Serve(address, r); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
 		t.Errorf("an address in use: %v", err)
 	}
 	if err := s.Close(); err != nil {

@@ -1,24 +1,23 @@
-// Package metrics turns the events of a run into Prometheus metrics and serves
-// them. It is the only importer of client_golang.
 package metrics
 
 import (
-	"net/http"
-	"time"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"neuralwl/inference"
+	"neuralwl/internal/event"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
 
-// Metrics are the collectors of one run, in a registry of their own.
-type Metrics struct {
-	registry *prometheus.Registry
+// namespace begins the name of every metric of the program.
+const namespace = "nwl"
 
+// Run is the metrics of one run, which its Listener updates.
+type Run struct {
+	registerer prometheus.Registerer
+
+	info       *prometheus.GaugeVec
 	phase      *prometheus.GaugeVec
 	lnF        prometheus.Gauge
 	flatness   prometheus.Gauge
@@ -43,22 +42,20 @@ type Metrics struct {
 	last sampler.Progress // what the counters include of the present phase
 }
 
-// Info labels a run.
-type Info struct {
-	Version, System, Architecture, Provider string
-}
-
-// New returns the metrics of a run, all at zero.
-func New(info Info) *Metrics {
+// Run adds the metrics of a run to the registry, all at zero and labelled run=name, which
+// no other run there may have. They stay until Close.
+func (r *Registry) Run(name string) (*Run, error) {
 	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "nwl", Name: name, Help: help})
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "nwl", Name: name, Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "nwl", Name: "phase",
+	m := &Run{
+		registerer: prometheus.WrapRegistererWith(prometheus.Labels{"run": name}, r.registry),
+		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "run_info",
+			Help: "Always 1; what runs is in the labels."}, []string{"version", "system", "method", "architecture", "provider"}),
+		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "phase",
 			Help: "1 for the phase that the run is in, 0 for the others."}, []string{"phase"}),
 		lnF:        gauge("ln_f", "Modification factor ln f, 0 but in Wang-Landau sampling."),
 		flatness:   gauge("flatness_ratio", "Visits to the least visited level over the mean of all, since ln f was last halved."),
@@ -72,24 +69,17 @@ func New(info Info) *Metrics {
 		loss:         gauge("training_loss_nats", "Mean over the latest batch of the trainer of -ln q, or of ln q + ln g on the network's own draws."),
 		gradientNorm: gauge("training_gradient_norm", "Norm of the latest gradient before clipping."),
 		steps:        counters("training_steps_total", "Gradient steps, by whether they were applied or dropped because of a NaN or an infinity.", "result"),
-		stepSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "nwl", Name: "training_seconds_total",
+		stepSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "training_seconds_total",
 			Help: "Wall-clock time of gradient steps."}),
-		exported: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "nwl", Name: "bundles_exported_total",
+		exported: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "bundles_exported_total",
 			Help: "Versions of the network written to disk."}),
 
 		checkpoints: counters("checkpoints_total", "Checkpoints, by whether they were written or failed.", "result"),
-		checkpointSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "nwl", Name: "checkpoint_seconds_total",
+		checkpointSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "checkpoint_seconds_total",
 			Help: "Wall-clock time of writing checkpoints."}),
 		checkpointBytes: gauge("checkpoint_bytes", "Size of the latest checkpoint."),
 		checkpointTime:  gauge("checkpoint_timestamp_seconds", "Time of the latest checkpoint, in seconds since 1970."),
 	}
-	about := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "nwl", Name: "run_info",
-		Help: "Always 1; what runs is in the labels."}, []string{"version", "system", "architecture", "provider"})
-	about.WithLabelValues(info.Version, info.System, info.Architecture, info.Provider).Set(1)
-	sessions := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "nwl", Name: "onnxruntime_sessions", Help: "Open sessions of ONNX Runtime."},
-		func() float64 { n, _ := inference.Live(); return float64(n) })
-	tensors := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "nwl", Name: "onnxruntime_tensors", Help: "Tensors held in ONNX Runtime."},
-		func() float64 { _, n := inference.Live(); return float64(n) })
 	for _, phase := range []sampler.Phase{sampler.Starting, sampler.WangLandau, sampler.Multicanonical, sampler.Canonical, sampler.Tuning, sampler.Production} {
 		m.phase.WithLabelValues(string(phase)).Set(0)
 	}
@@ -99,13 +89,53 @@ func New(info Info) *Metrics {
 	for _, result := range []string{written, failed} {
 		m.checkpoints.WithLabelValues(result)
 	}
-	m.registry.MustRegister(
-		about, m.phase, m.lnF, m.flatness, m.levels, m.passes, m.trials, m.accepted, m.roundTrips, m.seconds,
+	for i, c := range m.collectors() {
+		if err := m.registerer.Register(c); err != nil {
+			for _, registered := range m.collectors()[:i] {
+				m.registerer.Unregister(registered)
+			}
+			return nil, fmt.Errorf("metrics of run %q: %w", name, err)
+		}
+	}
+	return m, nil
+}
+
+func (m *Run) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.info, m.phase, m.lnF, m.flatness, m.levels, m.passes, m.trials, m.accepted, m.roundTrips, m.seconds,
 		m.loss, m.gradientNorm, m.steps, m.stepSeconds, m.exported,
-		sessions, tensors, m.checkpoints, m.checkpointSeconds, m.checkpointBytes, m.checkpointTime,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	return m
+		m.checkpoints, m.checkpointSeconds, m.checkpointBytes, m.checkpointTime,
+	}
+}
+
+// Close removes the metrics of the run from the registry.
+func (m *Run) Close() {
+	for _, c := range m.collectors() {
+		m.registerer.Unregister(c)
+	}
+}
+
+// Listener updates the metrics.
+func (m *Run) Listener() event.Listener {
+	return event.Listener{
+		RunBegan: func(e event.RunBegan) {
+			orNone := func(s string) string {
+				if s == "" {
+					return "none"
+				}
+				return s
+			}
+			m.info.WithLabelValues(e.Version, e.System, e.Method, orNone(e.Architecture), orNone(e.Provider)).Set(1)
+		},
+		Pass:         func(e event.Pass) { m.progress(e.Progress) },
+		GradientStep: m.step,
+		BundleExported: func(e event.BundleExported) {
+			if e.Err == nil {
+				m.exported.Inc()
+			}
+		},
+		CheckpointWritten: m.checkpoint,
+	}
 }
 
 // Values of the label result.
@@ -116,8 +146,8 @@ const (
 	failed  = "failed"
 )
 
-// Progress takes over the state of the engine.
-func (m *Metrics) Progress(p sampler.Progress) {
+// progress takes over the state after a pass.
+func (m *Run) progress(p sampler.Progress) {
 	phase := string(p.Phase)
 	if p.Phase != m.last.Phase {
 		if m.last.Phase != "" {
@@ -149,8 +179,8 @@ func (m *Metrics) Progress(p sampler.Progress) {
 	m.last = p
 }
 
-// Step takes over a gradient step.
-func (m *Metrics) Step(s trainer.StepInfo) {
+// step takes over a gradient step.
+func (m *Run) step(s trainer.StepInfo) {
 	m.stepSeconds.Add(s.Duration.Seconds())
 	if s.Dropped {
 		m.steps.WithLabelValues(dropped).Inc()
@@ -161,22 +191,14 @@ func (m *Metrics) Step(s trainer.StepInfo) {
 	m.gradientNorm.Set(s.Norm)
 }
 
-// Exported counts a bundle written.
-func (m *Metrics) Exported() { m.exported.Inc() }
-
-// Checkpoint takes over that a checkpoint of the given size was written, or not.
-func (m *Metrics) Checkpoint(took time.Duration, bytes int, err error) {
-	m.checkpointSeconds.Add(took.Seconds())
-	if err != nil {
+// checkpoint counts a checkpoint that was written, or was not.
+func (m *Run) checkpoint(e event.CheckpointWritten) {
+	m.checkpointSeconds.Add(e.Took.Seconds())
+	if e.Err != nil {
 		m.checkpoints.WithLabelValues(failed).Inc()
 		return
 	}
 	m.checkpoints.WithLabelValues(written).Inc()
-	m.checkpointBytes.Set(float64(bytes))
+	m.checkpointBytes.Set(float64(e.Bytes))
 	m.checkpointTime.SetToCurrentTime()
-}
-
-// Handler serves the metrics in Prometheus' text format.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
