@@ -36,7 +36,7 @@ type Events struct {
 	Published func(steps int64)
 }
 
-// StepInfo tells of one gradient step.
+// StepInfo describes one gradient step.
 type StepInfo struct {
 	// Loss is the mean over the batch of -ln q, or of ln q - ln p in StepReverse, in nats;
 	// NaN or infinite only if dropped.

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/bench"
-	"neuralwl/internal/run"
+	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -45,8 +45,8 @@ func newBenchMoves() *cobra.Command {
 		Short: "Compare moves by round trips per second",
 		Long: `Measure round trips between the ground state and the infinite-temperature peak, per
 second of one core, under frozen weights: of the sequential heat bath alone, and of mixes
-with a network's proposals. The kinds of move take turns every half second, so that what
-else goes on on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
+with a network's proposals. The kinds of move take turns every half second, so that other
+load on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
 pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials go
 from one end of the energies to the other, and SWEEPS:TRIALS:SHARE:SHIFT half of them shift
 the energy by up to SHIFT, each of a network that can. All are measured with a flat histogram and, unless
@@ -69,7 +69,7 @@ Wang-Landau sampling with the network, which comes first.`,
 				}
 				o.Mixes = append(o.Mixes, mix)
 			}
-			n, err := serve(bundle, q, size, 1)
+			n, err := openBundle(bundle, q, size, 1)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ Wang-Landau sampling with the network, which comes first.`,
 // weightsOf is ln g by level from a file or run directory, NaN at levels without.
 func weightsOf(path string, p *lattice.Potts) ([]float64, error) {
 	if filepath.Ext(path) == "" {
-		path = filepath.Join(path, run.DensityFile)
+		path = filepath.Join(path, report.DensityFile)
 	}
 	d, err := dos.ReadFile(path)
 	if err != nil {

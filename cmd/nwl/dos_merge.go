@@ -47,7 +47,7 @@ converged; well below 1: neighbouring levels err alike), and the rms difference 
 			flags := c.Flags()
 			switch potts := flags.Changed("q") || flags.Changed("size"); {
 			case potts && flags.Changed("lnstates"):
-				return usageError{errors.New("--lnstates and --q with --size both tell the number of states; leave one out")}
+				return usageError{errors.New("--lnstates and --q with --size both give the number of states; leave one out")}
 			case potts:
 				if err := required(c, "q", "size"); err != nil {
 					return err

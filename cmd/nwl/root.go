@@ -37,7 +37,7 @@ nothing the network does can bias the result.`,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; `%s --help` tells the flags", err, c.CommandPath())}
+		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
 	root.AddCommand(newRun(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig())
 	return root

@@ -14,6 +14,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/metrics"
 )
@@ -28,10 +29,10 @@ func newRun() *cobra.Command {
 plots, a summary and the network to a run directory. Without a configuration it is
 the Potts model with 10 colours on the 8x8 lattice; nwl config prints every key.
 
-SIGINT or SIGTERM end the run in order, with a checkpoint and the results it has; a
-second one ends it at once. --resume takes a run up where its last checkpoint left it,
-however it ended, and gives the same numbers as if it had never stopped; limits such
-as run.max_time may be changed then with --set.`,
+SIGINT or SIGTERM end the run in order, with a checkpoint and the results so far; a second
+one ends it at once. --resume continues a run at its last checkpoint, however it ended,
+with the same numbers as if it had never stopped; limits such as run.max_time may then be
+changed with --set.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			folder, path := out, file
@@ -39,7 +40,7 @@ as run.max_time may be changed then with --set.`,
 				if out != "" || file != "" {
 					return usageError{errors.New("--resume goes on in the directory and with the configuration of the run: leave out --out and --config, and change limits with --set")}
 				}
-				folder, path = resume, filepath.Join(resume, run.ConfigFile)
+				folder, path = resume, filepath.Join(resume, report.ConfigFile)
 			}
 			cfg, err := config.Load(path, assignments)
 			if err != nil {

@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 
-	"neuralwl/internal/run"
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/sampler"
 )
 
 // printSummary prints what a run found, as a short table.
-func printSummary(w io.Writer, s *run.Summary) error {
+func printSummary(w io.Writer, s *report.Summary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	row("system", "%s, seed %d, %d walkers, %.1f s", s.System, s.Seed, s.Walkers, s.Seconds)
@@ -44,7 +44,7 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	}
 	if m := s.Tuning; m != nil {
 		row("mix of moves", "%s: %s", m.Mix, m.Reason)
-		row("", "%s repeats it on any machine, but for what run.max_time ends", m.Repeat)
+		row("", "%s repeats it on any machine, except for what run.max_time ends", m.Repeat)
 	}
 	if s.Autocorrelation != nil {
 		row("autocorrelation", "of the energy: %s passes", s.Autocorrelation)
@@ -95,7 +95,7 @@ func printSummary(w io.Writer, s *run.Summary) error {
 	}
 	checkpoints := s.Checkpoints
 	row("checkpoints", "%d of %.1f MB in %.1f s, %d failed", checkpoints.Written, float64(checkpoints.Bytes)/1e6, checkpoints.Seconds, checkpoints.Failed)
-	row("results", "%s", filepath.Join(s.Folder, run.DensityFile))
+	row("results", "%s", filepath.Join(s.Folder, report.DensityFile))
 	if s.Interrupted != "" {
 		row("to go on", "nwl run --resume %s", s.Folder)
 	}
@@ -103,7 +103,7 @@ func printSummary(w io.Writer, s *run.Summary) error {
 }
 
 // printTransition prints where the transition is.
-func printTransition(row func(name, format string, a ...any), system string, t *run.TransitionSummary) {
+func printTransition(row func(name, format string, a ...any), system report.System, t *report.TransitionSummary) {
 	infinite := "that of the infinite lattice is not known"
 	if t.Infinite > 0 {
 		infinite = fmt.Sprintf("infinite lattice %.6f", t.Infinite)
@@ -118,7 +118,7 @@ func printTransition(row func(name, format string, a ...any), system string, t *
 	}
 	if c := t.Coexistence; c != nil {
 		ratio := fmt.Sprint(c.States)
-		if strings.HasPrefix(system, "potts") {
+		if system.Model == config.Potts || system.Model == config.Ising || system.Model == config.Potts3D {
 			ratio = "q"
 		}
 		row("  two phases", "beta: equal height %s, equal weight %s, weight ratio %s %s", c.EqualHeight, c.EqualWeight, ratio, c.StateWeight)

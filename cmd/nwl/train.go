@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/config"
-	"neuralwl/internal/run"
+	"neuralwl/internal/report"
 	"neuralwl/internal/training"
 	"neuralwl/sampler/dos"
 	"neuralwl/trainer"
@@ -41,7 +41,7 @@ lattice. The first SIGINT or SIGTERM ends training in order, with what was learn
 			}
 			o := training.Options{Config: cfg, Repository: repository, Name: name}
 			if from != "" {
-				if o.LnG, err = dos.ReadFile(filepath.Join(from, run.DensityFile)); err != nil {
+				if o.LnG, err = dos.ReadFile(filepath.Join(from, report.DensityFile)); err != nil {
 					return err
 				}
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"neuralwl/internal/run"
+	"neuralwl/internal/verify"
 )
 
 func newVerify() *cobra.Command {
@@ -20,7 +20,7 @@ networks, and the latest network's ln q against an evaluation in pure Go. The ex
 code is 1 if anything does not hold. Nothing is changed.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			checks, err := run.Verify(args[0])
+			checks, err := verify.Run(args[0])
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,9 @@ const module = "neuralwl/"
 // lower layers only.
 var layers = [][]string{
 	{"cmd/nwl", "internal/scaling/cmd"},
+	{"internal/verify"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
+	{"internal/report"},
 	{"internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"internal/event"},
@@ -49,7 +51,7 @@ var reserved = map[string][]string{
 }
 
 // testOnly packages may not be imported by any other but tests.
-var testOnly = []string{"internal/onnxtest", "internal/disk/faulty"}
+var testOnly = []string{"internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
 
 type goPackage struct {
 	ImportPath string

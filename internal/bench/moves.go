@@ -1,6 +1,5 @@
-// Package bench compares moves by what counts in the end: round trips between the ground
-// state and the infinite-temperature peak in a second of one core, under the same frozen
-// weights.
+// Package bench compares moves by round trips between the ground state and the
+// infinite-temperature peak, per second of one core, under the same frozen weights.
 package bench
 
 import (
@@ -29,8 +28,8 @@ type Options struct {
 	Bundle  *exporter.Bundle
 	Runtime inference.Runtime
 	Part    int
-	// Walkers of the moves with a network, and LocalWalkers of those without: these need
-	// no batch, and the fewer they are the more round trips each makes.
+	// Walkers of the moves with a network, and LocalWalkers of local moves alone. The latter
+	// need no batch, and the fewer they are the more round trips each makes.
 	Walkers, LocalWalkers int
 	// Time is how long each kind of move is measured, after a quarter as long in which it
 	// comes to equilibrium.
@@ -39,7 +38,7 @@ type Options struct {
 	Mixes []Mix
 	// Low measures all of them also with sampler.Engine.LowHistogram, beside a flat one.
 	Low bool
-	// Observe is told how much of an activity is done, 0..1; nil for nobody.
+	// Observe is called with the share of an activity that is done, 0..1; may be nil.
 	Observe func(activity string, done float64)
 }
 

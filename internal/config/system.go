@@ -67,6 +67,19 @@ func (s System) Name() string {
 	return name + "-" + strings.Join(sides, "x")
 }
 
+// Parameters are the couplings that the model has beside J, by the names of their keys.
+func (s System) Parameters() map[string]float64 {
+	switch s.Model {
+	case BlumeCapel:
+		return map[string]float64{"crystal_field": s.CrystalField}
+	case IsingField:
+		return map[string]float64{"field": s.Field}
+	case RandomBond:
+		return map[string]float64{"antiferromagnetic": s.Antiferromagnetic}
+	}
+	return nil
+}
+
 func (s System) dimensions() int {
 	if s.Model == Potts3D {
 		return 3

@@ -81,8 +81,8 @@ type BundleExported struct {
 	Err    error
 }
 
-// CheckpointWritten tells how large a checkpoint was and how long writing it took. With
-// an error the checkpoint before is kept.
+// CheckpointWritten is the size of a checkpoint and how long writing it took. With an error
+// the checkpoint before is kept.
 type CheckpointWritten struct {
 	Bytes int
 	Took  time.Duration

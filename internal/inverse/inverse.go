@@ -24,7 +24,7 @@ type Options struct {
 	Part    int // configurations per call
 	Seed    uint64
 	Draws   int // configurations to draw, rounded up to whole batches
-	// Observe is told how much of an activity is done, 0..1; nil for nobody.
+	// Observe is called with the share of an activity that is done, 0..1; may be nil.
 	Observe func(activity string, done float64)
 }
 
@@ -146,7 +146,7 @@ func (d *drawer) draw(ctx context.Context, block *dos.WeightBlock) error {
 		for i := range batch {
 			k := first[i] + round
 			if any = any || d.within(k, levels[i]); !d.within(k, levels[i]) {
-				k = aims[i] // whatever it says is not used
+				k = aims[i] // its result is not used
 			}
 			b.Current[i] = float32(d.system.Energy(d.targets[k]))
 		}
@@ -176,7 +176,7 @@ func (d *drawer) draw(ctx context.Context, block *dos.WeightBlock) error {
 	return nil
 }
 
-// within tells whether there is a k-th target within the window around a level.
+// within reports whether there is a k-th target within the window around a level.
 func (d *drawer) within(k, level int) bool {
 	w := d.proposer.Batch().Tolerance
 	return k < len(d.targets) && d.targets[k]-level <= w && level-d.targets[k] <= w

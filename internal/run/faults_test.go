@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -23,7 +24,9 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/disk/faulty"
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/runtest"
 )
 
 // noLeaks fails the test if goroutines, sessions or tensors are left at its end.
@@ -51,9 +54,9 @@ func noLeaks(t *testing.T) {
 }
 
 // faultyRun begins or resumes a run with faults.
-func faultyRun(t *testing.T, folder string, fs disk.FS, intercept func(context.Context, inference.Evaluation) error, settings ...string) (*run.Summary, error) {
+func faultyRun(t *testing.T, folder string, fs disk.FS, intercept func(context.Context, inference.Evaluation) error, settings ...string) (*report.Summary, error) {
 	t.Helper()
-	path := filepath.Join(folder, run.ConfigFile)
+	path := filepath.Join(folder, report.ConfigFile)
 	_, missing := os.Stat(path)
 	if missing != nil {
 		path = ""
@@ -65,9 +68,9 @@ func faultyRun(t *testing.T, folder string, fs disk.FS, intercept func(context.C
 	return run.Run(context.Background(), run.Options{Config: c, Folder: folder, Resume: missing == nil, FS: fs, Intercept: intercept})
 }
 
-// faultSettings are those of brief with a checkpoint after almost every pass.
+// faultSettings are those of runtest.Brief with a checkpoint after almost every pass.
 func faultSettings(more ...string) []string {
-	return append(append(append([]string{}, quick...), brief...), append([]string{"checkpoint.interval=1ms"}, more...)...)
+	return slices.Concat(runtest.Quick, runtest.Brief, []string{"checkpoint.interval=1ms"}, more)
 }
 
 // TestDiskFaults lets operations on the disk fail at random points of a run: for good,
@@ -77,8 +80,8 @@ func TestDiskFaults(t *testing.T) {
 	captureLog(t, slog.LevelInfo)
 	noLeaks(t)
 	folder := t.TempDir()
-	perform(t, filepath.Join(folder, "reference"), brief...)
-	want := read(t, folder, "reference", run.DensityFile)
+	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
+	want := runtest.Read(t, folder, "reference", report.DensityFile)
 	r := rand.New(rand.NewPCG(41, 42))
 	survived, ended := 0, 0
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort} {
@@ -121,7 +124,7 @@ func TestDiskFaults(t *testing.T) {
 						continue
 					}
 				}
-				if !bytes.Equal(want, read(t, path, run.DensityFile)) {
+				if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
 					t.Errorf("%s: dos.csv differs from that of the undisturbed run", name)
 				}
 			}
@@ -136,9 +139,9 @@ func TestDiskFaults(t *testing.T) {
 // TestUnreadableCheckpoint meets a bad sector under the newest checkpoint.
 func TestUnreadableCheckpoint(t *testing.T) {
 	folder := t.TempDir()
-	perform(t, filepath.Join(folder, "reference"), brief...)
+	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	path := filepath.Join(folder, "run")
-	interrupted(t, path, 300, append(brief, "checkpoint.interval=1ms")...)
+	interrupted(t, path, 300, runtest.With(runtest.Brief, "checkpoint.interval=1ms")...)
 	log := captureLog(t, slog.LevelInfo)
 	first := true
 	fs := faulty.FS{Fault: func(o faulty.Op, file string) error {
@@ -154,7 +157,7 @@ func TestUnreadableCheckpoint(t *testing.T) {
 	if !strings.Contains(log.String(), syscall.EIO.Error()) {
 		t.Errorf("the error was not said:\n%s", log)
 	}
-	if !bytes.Equal(read(t, folder, "reference", run.DensityFile), read(t, path, run.DensityFile)) {
+	if !bytes.Equal(runtest.Read(t, folder, "reference", report.DensityFile), runtest.Read(t, path, report.DensityFile)) {
 		t.Error("dos.csv differs from that of the undisturbed run")
 	}
 }
@@ -162,7 +165,7 @@ func TestUnreadableCheckpoint(t *testing.T) {
 // TestSlowDisk finds that a slow disk delays a run, is said, and changes no number.
 func TestSlowDisk(t *testing.T) {
 	folder := t.TempDir()
-	perform(t, filepath.Join(folder, "reference"), brief...)
+	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	log := captureLog(t, slog.LevelInfo)
 	fs := faulty.FS{Fault: func(faulty.Op, string) error { time.Sleep(3 * time.Millisecond); return nil }}
 	if _, err := faultyRun(t, filepath.Join(folder, "slow"), fs, nil, faultSettings("checkpoint.interval=50ms")...); err != nil {
@@ -171,7 +174,7 @@ func TestSlowDisk(t *testing.T) {
 	if !strings.Contains(log.String(), "writing checkpoints takes long") {
 		t.Errorf("it was not said:\n%s", log)
 	}
-	if !bytes.Equal(read(t, folder, "reference", run.DensityFile), read(t, folder, "slow", run.DensityFile)) {
+	if !bytes.Equal(runtest.Read(t, folder, "reference", report.DensityFile), runtest.Read(t, folder, "slow", report.DensityFile)) {
 		t.Error("dos.csv differs from that of the undisturbed run")
 	}
 }
@@ -182,8 +185,8 @@ func TestInferenceFaults(t *testing.T) {
 	captureLog(t, slog.LevelError+1)
 	noLeaks(t)
 	folder := t.TempDir()
-	perform(t, filepath.Join(folder, "reference"), brief...)
-	want := read(t, folder, "reference", run.DensityFile)
+	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
+	want := runtest.Read(t, folder, "reference", report.DensityFile)
 	r := rand.New(rand.NewPCG(51, 52))
 	for name, c := range map[string]struct {
 		fault    func(context.Context, inference.Evaluation) error
@@ -222,7 +225,7 @@ func TestInferenceFaults(t *testing.T) {
 				t.Errorf("%s in %s: resumed: %v", name, network, err)
 				continue
 			}
-			if !bytes.Equal(want, read(t, path, run.DensityFile)) {
+			if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
 				t.Errorf("%s in %s: dos.csv differs from that of the undisturbed run", name, network)
 			}
 		}
@@ -243,7 +246,7 @@ func TestNaNGradient(t *testing.T) {
 			}
 		}
 		return err
-	}, append(quick, "run.moves=[local, neural]")...)
+	}, runtest.With(runtest.Quick, "run.moves=[local, neural]")...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,56 +1,38 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"time"
+
+	"neuralwl/internal/report"
 )
 
+// patience bounds the computation of an exact density of states to compare with, so that a
+// person who interrupts a run does not wait long for its results.
+const patience = 20 * time.Second
+
 // finish evaluates the run and writes its results.
-func (j *job) finish() (*Summary, error) {
-	// The results of an interrupted run are written all the same, but not later
-	// than a person would wait for.
-	ctx, cancel := context.WithTimeout(context.Background(), 4*exactTime)
+func (j *job) finish() (*report.Summary, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	r, err := j.evaluate(ctx)
+	in := &report.Input{
+		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
+		Seen: j.process.Seen(), LnG: j.process.LnG(),
+	}
+	if j.at.Stage == producing && j.at.Pass > 0 {
+		j.process.results(in)
+	}
+	r, err := report.Evaluate(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	var unexported error
-	if j.network != nil {
-		unexported = j.network.finish()
+	if n := j.network; n != nil {
+		unexported = n.finish()
+		j.course.Network = n.summary()
 	}
-	s := j.summarise(r)
-	var table, archive bytes.Buffer
-	if err := errors.Join(r.density.WriteCSVBeside(&table, r.absolute), r.density.WriteNPZ(&archive)); err != nil {
-		return nil, err
-	}
-	if r.transitions != nil {
-		var table bytes.Buffer
-		if err := r.transitions.WriteCSV(&table); err != nil {
-			return nil, err
-		}
-		if err := j.write(TransitionsFile, table.Bytes()); err != nil {
-			return nil, err
-		}
-	}
-	if r.proposals != nil {
-		if err := j.write(ProposalsFile, j.proposalsTable(r.proposals)); err != nil {
-			return nil, err
-		}
-	}
-	if r.means != nil {
-		if err := j.write(OrderFile, orderTable(r.means)); err != nil {
-			return nil, err
-		}
-	}
-	err = errors.Join(
-		unexported,
-		j.write(DensityFile, table.Bytes()),
-		j.write(ArchiveFile, archive.Bytes()),
-		j.write(ObservablesFile, j.observablesTable(r)),
-		j.writePlots(r),
-		j.writeJSON(SummaryFile, s),
-	)
-	return s, err
+	j.course.Seconds = j.elapsed().Seconds()
+	s := r.Summary(j.course)
+	return s, errors.Join(unexported, r.Write(s, j.write))
 }

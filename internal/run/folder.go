@@ -1,8 +1,6 @@
 package run
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,28 +9,22 @@ import (
 	"github.com/gofrs/flock"
 
 	"neuralwl/internal/disk"
+	"neuralwl/internal/report"
 )
 
-// Files of a run directory.
-const (
-	ConfigFile  = "config.yaml"
-	DensityFile = "dos.csv"
-	ArchiveFile = "dos.npz" // the same for NumPy
-	SummaryFile = "summary.json"
+// lockFile of a run directory is locked by the process that works in it.
+const lockFile = ".lock"
 
-	lockFile = ".lock"
-)
-
-// openFolder makes the run directory and writes the complete configuration to it, or
-// opens that of a run to be resumed. It refuses a folder that holds a run already, and
-// one that another process works in until unlock is called.
+// openFolder makes the run directory and writes the complete configuration to it, or opens
+// the directory of a run to resume. It refuses a folder that already holds a run, and one
+// that another process has locked. The lock is held until unlock is called.
 func (j *job) openFolder() (unlock func(), err error) {
-	_, err = os.Stat(filepath.Join(j.folder, ConfigFile))
+	_, err = os.Stat(filepath.Join(j.folder, report.ConfigFile))
 	switch {
 	case j.o.Resume && err != nil:
-		return nil, fmt.Errorf("resume %s: there is no run in it: %w; begin one with nwl run --out %s", j.folder, err, j.folder)
+		return nil, fmt.Errorf("resume %s: there is no run in it: %w; start one with nwl run --out %s", j.folder, err, j.folder)
 	case !j.o.Resume && err == nil:
-		return nil, fmt.Errorf("run directory %s holds a run already; go on with it by --resume, choose another with --out, or delete it", j.folder)
+		return nil, fmt.Errorf("run directory %s already holds a run; continue it with --resume, choose another with --out, or delete it", j.folder)
 	}
 	if err := j.fs.MkdirAll(j.folder); err != nil {
 		return nil, fmt.Errorf("run directory: %w; choose another with --out", err)
@@ -45,15 +37,15 @@ func (j *job) openFolder() (unlock func(), err error) {
 		return nil, fmt.Errorf("another process is running in the run directory %s; wait for it, or choose another with --out", j.folder)
 	}
 	if !j.o.Resume {
-		if err := j.write(ConfigFile, j.yaml); err != nil {
+		if err := j.write(report.ConfigFile, j.yaml); err != nil {
 			return nil, errors.Join(err, lock.Close())
 		}
 	}
 	return func() { lock.Close() }, nil
 }
 
-// tidy removes what a run that was killed left unfinished, and what it did after the
-// checkpoint that it is resumed at; config.yaml becomes the present configuration.
+// tidy removes what a killed run left unfinished and what it did after its last
+// checkpoint, and writes the present configuration to config.yaml.
 func (j *job) tidy(last *saved) error {
 	if err := errors.Join(disk.Tidy(j.fs, j.folder), j.forgetModels(last), j.rewriteConfig()); err != nil {
 		return fmt.Errorf("resume %s: %w", j.folder, err)
@@ -68,14 +60,4 @@ func (j *job) write(name string, data []byte) error {
 		return fmt.Errorf("write %s: %w; make room or choose another disk with --out", path, err)
 	}
 	return nil
-}
-
-func (j *job) writeJSON(name string, value any) error {
-	var buf bytes.Buffer
-	encoder := json.NewEncoder(&buf)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Join(j.folder, name), err)
-	}
-	return j.write(name, buf.Bytes())
 }

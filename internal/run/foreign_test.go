@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"neuralwl/internal/runtest"
 )
 
 // TestForeignBundle has a Python script write a network under the contract, with the onnx
@@ -18,7 +20,7 @@ func TestForeignBundle(t *testing.T) {
 	if out, err := exec.Command(python, "testdata/foreign.py", bundle, "3", "4", "4").CombinedOutput(); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	s := perform(t, filepath.Join(t.TempDir(), "run"), "model.bundle="+bundle, "trainer.every=0", "run.moves=neural",
+	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), "model.bundle="+bundle, "trainer.every=0", "run.moves=neural",
 		"neural.trials=4", "neural.partial=0.7", "wang_landau.final_ln_f=2e-4", "production.passes=2000")
 	if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 {
 		t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)

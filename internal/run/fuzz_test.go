@@ -35,7 +35,7 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		return g
 	}
-	pass := func(t testing.TB, e process) {
+	pass := func(t testing.TB, e interface{ Pass(context.Context) error }) {
 		if err := e.Pass(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func FuzzCheckpoint(f *testing.F) {
 		payload, err := cbor.Marshal(&saved{
 			Place:   place{Stage: stage, Pass: 5},
 			Engine:  e.Snapshot(),
-			Global:  g.Snapshot(),
+			VAN:     g.Snapshot(),
 			Trainer: &trainer.Snapshot{Buffer: trainer.BufferSnapshot{Occupied: []int{18}, States: [][]byte{make([]byte, 9)}, Generator: sampler.GeneratorState(rand.NewPCG(1, 2))}},
 		})
 		if err != nil {
@@ -77,13 +77,13 @@ func FuzzCheckpoint(f *testing.F) {
 		if checkpoint.Decode(data, s) != nil {
 			return
 		}
-		if s.check(nil, true) == nil {
-			if g := newVAN(t); g.Restore(s.Global) == nil {
+		if s.check(drawing, nil) == nil {
+			if g := newVAN(t); g.Restore(s.VAN) == nil {
 				pass(t, g)
 				g.Weights()
 			}
 		}
-		if s.check(nil, false) != nil {
+		if s.check(walking, nil) != nil {
 			return
 		}
 		if e := newEngine(t); e.Restore(s.Engine) == nil {

@@ -6,14 +6,11 @@ import (
 
 	"neuralwl/internal/disk"
 	"neuralwl/internal/event"
+	"neuralwl/internal/report"
 )
 
-// EventsFile is what the run logs, at every level and over all resumptions, a JSON object
-// per line.
-const EventsFile = "events.jsonl"
-
-// journal is that file. A line that cannot be written is lost, which is said and no reason to
-// end the run.
+// journal is the file with the run's log, at every level and over all resumptions. A line
+// that cannot be written is reported and lost; the run continues.
 type journal struct {
 	file    disk.File
 	path    string
@@ -23,9 +20,9 @@ type journal struct {
 	failed  int
 }
 
-// openJournal lets the run log into its directory, too.
+// openJournal lets the run also log into its directory.
 func (j *job) openJournal() {
-	path := filepath.Join(j.folder, EventsFile)
+	path := filepath.Join(j.folder, report.EventsFile)
 	data, _ := j.fs.ReadFile(path) // none at first
 	file, err := j.fs.Append(path)
 	if err != nil {
@@ -40,7 +37,7 @@ func (j *job) openJournal() {
 	j.listen()
 }
 
-// end closes the journal of a run that ends with err, which it holds, too.
+// end closes the journal, with the error of a run that failed as its last line.
 func (w *journal) end(err error) {
 	if w == nil {
 		return
@@ -53,7 +50,7 @@ func (w *journal) end(err error) {
 	}
 }
 
-// Write writes a line that the handler has made.
+// Write appends a line of the handler.
 func (w *journal) Write(line []byte) (int, error) {
 	data := line
 	if w.broken {

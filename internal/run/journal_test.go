@@ -10,7 +10,8 @@ import (
 	"testing"
 
 	"neuralwl/internal/disk/faulty"
-	"neuralwl/internal/run"
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
 )
 
 // journalLine is a line of the journal.
@@ -20,7 +21,7 @@ type journalLine map[string]any
 // level and message.
 func events(t *testing.T, folder string) (all []journalLine) {
 	t.Helper()
-	for line := range bytes.Lines(read(t, folder, run.EventsFile)) {
+	for line := range bytes.Lines(runtest.Read(t, folder, report.EventsFile)) {
 		e := journalLine{}
 		if err := json.Unmarshal(line, &e); err != nil {
 			t.Fatalf("%s: %v", line, err)
@@ -51,7 +52,7 @@ func find(all []journalLine, message string) (found []journalLine) {
 func TestJournal(t *testing.T) {
 	captureLog(t, 8)
 	folder := filepath.Join(t.TempDir(), "run")
-	interrupted(t, folder, 70, brief...)
+	interrupted(t, folder, 70, runtest.Brief...)
 	all := events(t, folder)
 	// The library reports to the run's log, not the program's.
 	for message, n := range map[string]int{"ONNX Runtime": 1, "run begins": 1, "the run ends early with what it has": 1, "run ends": 1, "resuming": 0} {
@@ -66,15 +67,15 @@ func TestJournal(t *testing.T) {
 		t.Errorf("events at the level of debug are missing: %v", all)
 	}
 
-	path := filepath.Join(folder, run.EventsFile)
-	torn := append(read(t, path), `{"time":"2026-`...)
+	path := filepath.Join(folder, report.EventsFile)
+	torn := append(runtest.Read(t, path), `{"time":"2026-`...)
 	if err := os.WriteFile(path, torn, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := resume(t, folder); err != nil {
 		t.Fatal(err)
 	}
-	whole := bytes.Replace(read(t, path), []byte("{\"time\":\"2026-\n"), nil, 1)
+	whole := bytes.Replace(runtest.Read(t, path), []byte("{\"time\":\"2026-\n"), nil, 1)
 	if err := os.WriteFile(path, whole, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestJournalFaults(t *testing.T) {
 	for op, message := range map[faulty.Op]string{faulty.Append: "not logged in its directory", faulty.Write: "an event is not logged"} {
 		log := captureLog(t, 0)
 		fs := faulty.FS{Fault: func(o faulty.Op, path string) error {
-			if o == op && filepath.Base(path) == run.EventsFile {
+			if o == op && filepath.Base(path) == report.EventsFile {
 				return syscall.ENOSPC
 			}
 			return nil
@@ -108,7 +109,7 @@ func TestJournalFaults(t *testing.T) {
 
 	folder := filepath.Join(t.TempDir(), "run")
 	fs := faulty.FS{Fault: func(o faulty.Op, path string) error {
-		if o == faulty.Create && strings.Contains(path, run.DensityFile) {
+		if o == faulty.Create && strings.Contains(path, report.DensityFile) {
 			return syscall.ENOSPC
 		}
 		return nil
@@ -118,7 +119,7 @@ func TestJournalFaults(t *testing.T) {
 		t.Fatal("the run ended well without its results")
 	}
 	all := events(t, folder)
-	if end := all[len(all)-1]; end["level"] != "ERROR" || !strings.Contains(end["reason"].(string), run.DensityFile) {
+	if end := all[len(all)-1]; end["level"] != "ERROR" || !strings.Contains(end["reason"].(string), report.DensityFile) {
 		t.Errorf("the last event is %v", end)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"neuralwl/internal/event"
 	"neuralwl/internal/run"
+	"neuralwl/internal/runtest"
 	"neuralwl/trainer"
 )
 
@@ -55,7 +56,7 @@ func TestFlatMemory(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o := &memoryObserver{t: t, every: publications / 10, last: publications, end: cancel}
-	s, err := run.Run(ctx, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{GradientStep: o.step}, Config: load(t,
+	s, err := run.Run(ctx, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{GradientStep: o.step}, Config: runtest.Load(t,
 		"system.size=3x3", "run.walkers=16", "inference.batch=16", "trainer.batch=16", "trainer.every=1", "local.sweeps=1", "run.workers=1",
 		"wang_landau.final_ln_f=1e-12", fmt.Sprintf("trainer.export_every=%d", publications/exports), "run.moves=[local, neural]")})
 	if err != nil {

@@ -1,31 +1,22 @@
 package run
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"math"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
-	"neuralwl/models"
-	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
 
-// modelsFolder of a run directory holds the versions of its network.
-const modelsFolder = "models"
-
-// network is the network of a run: loaded from a bundle on disk in all cases, so
-// that the files exported are the ones that were used.
+// network is the network of a run. It is always loaded from a bundle on disk, so that the
+// exported files are the ones in use.
 type network struct {
 	j        *job
 	bundle   *exporter.Bundle
@@ -37,8 +28,8 @@ type network struct {
 	exported int64            // gradient steps at the latest export
 }
 
-// openNetwork loads the bundle that the last checkpoint names, or else the configured
-// one, or builds, exports and loads a new network.
+// openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
+// loads the one that the configuration describes.
 func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	c := j.c
 	r, err := setup.Runtime(c, workers, j.log)
@@ -53,13 +44,13 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 		}
 	}()
 	if last != nil && last.Network != nil {
-		n.folder = filepath.Join(j.folder, modelsFolder, last.Network.Name, strconv.Itoa(last.Network.Version))
+		n.folder = filepath.Join(j.folder, ModelsFolder, last.Network.Name, strconv.Itoa(last.Network.Version))
 	} else {
 		bundle, err := setup.Bundle(c, j.log)
 		if err != nil {
 			return nil, err
 		}
-		if n.folder, err = bundle.Save(j.fs, filepath.Join(j.folder, modelsFolder)); err != nil {
+		if n.folder, err = bundle.Save(j.fs, filepath.Join(j.folder, ModelsFolder)); err != nil {
 			return nil, err
 		}
 	}
@@ -74,43 +65,38 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {
 		return nil, err
 	}
-	if card := n.bundle.Card; j.isGlobal() && (card.TakesState() || card.TakesEnergy()) {
-		return nil, fmt.Errorf("model.bundle: proposals of %s (%s) depend on %s, %s needs draws that depend on nothing; take a network without conditions (model.architecture %s or %s), or run.method %s",
-			card.Name, card.Architecture, strings.Join(card.Conditions, " and "), config.VANWangLandauMethod, models.Made, models.Conv, config.NeuralWangLandauMethod)
-	}
 	n.proposer, err = inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
-	if err != nil {
-		return nil, err
-	}
-	if c.Trainer.Every == 0 {
-		return n, nil
-	}
-	batch := c.Trainer.Batch
-	if j.isGlobal() {
-		batch = c.Run.Walkers
+	return n, err
+}
+
+// openTrainer makes the trainer, with that many states per batch, unless the network is
+// not to be trained.
+func (n *network) openTrainer(batch int) (err error) {
+	j, c := n.j, n.j.c.Trainer
+	if c.Every == 0 {
+		return nil
 	}
 	n.trainer, err = trainer.New(trainer.Options{
-		System: j.system.(*lattice.Potts), Seed: c.Run.Seed, // others have no networks
-		Batch: batch, LearningRate: c.Trainer.LearningRate, Clip: c.Trainer.Clip,
-		Buffer: c.Trainer.Buffer,
+		System: j.system.(*lattice.Potts), Seed: j.c.Run.Seed, // others have no networks
+		Batch: batch, LearningRate: c.LearningRate, Clip: c.Clip, Buffer: c.Buffer,
 		Events: trainer.Events{
 			Step:      j.listener.GradientStep,
 			Published: func(steps int64) { j.listener.WeightsPublished(event.WeightsPublished{Steps: steps}) },
 		},
 	}, n.bundle, n.store, n.runtime)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.exported = n.trainer.Record().Steps
-	return n, nil
+	return nil
 }
 
-// usualPartial is the share of partial refreshs, if not chosen, of networks that do not aim
-// at energies; those that do gain nothing from them.
+// usualPartial is the default share of partial refreshes for networks that do not aim at
+// energies. Networks that do gain nothing from them.
 const usualPartial = 0.5
 
-// partial is the share of proposals that keep some sites, which a network that is
-// not shown them cannot do.
+// partial is the share of proposals that keep some sites, 0 for a network that is not
+// shown them.
 func (n *network) partial() float64 {
 	partial := n.j.c.Neural.Partial
 	if partial == config.Automatic {
@@ -120,43 +106,10 @@ func (n *network) partial() float64 {
 		}
 	}
 	if partial > 0 && !n.bundle.KeepsSites() {
-		n.j.log.Warn("neural.partial is taken as 0: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
+		n.j.log.Warn("neural.partial is ignored: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
 		return 0
 	}
 	return partial
-}
-
-// train remembers the walkers' states after a pass and makes a gradient step when
-// one is due.
-func (n *network) train(ctx context.Context, e *sampler.Engine, pass int64) error {
-	every := int64(n.j.c.Trainer.Every)
-	if n.trainer == nil || pass%every != 0 {
-		return nil
-	}
-	for i := range e.Walkers() {
-		n.trainer.Remember(e.State(i))
-	}
-	if err := n.trainer.Step(ctx); err != nil {
-		return err
-	}
-	n.exportIfDue()
-	return nil
-}
-
-// trainReverse makes a gradient step on a batch of the network's own draws when one is due,
-// and mends it after a batch without likelihoods.
-func (n *network) trainReverse(ctx context.Context, d sampler.Drawn) error {
-	pass, every := n.j.at.Pass+1, int64(n.j.c.Trainer.Every)
-	if usable := !math.IsNaN(float64(d.LnQ[0])); usable && pass%every != 0 {
-		return nil
-	}
-	began := time.Now()
-	defer func() { n.j.at.Train += time.Since(began) }()
-	if err := n.trainer.StepReverse(ctx, d.States, d.LnQ, d.LnP); err != nil {
-		return err
-	}
-	n.exportIfDue()
-	return nil
 }
 
 // exportIfDue exports the network every so many steps.
@@ -177,14 +130,14 @@ func (n *network) export() (err error) {
 	if err := n.trainer.Export(n.bundle); err != nil {
 		return err
 	}
-	if e.Folder, err = n.bundle.Save(n.j.fs, filepath.Join(n.j.folder, modelsFolder)); err != nil {
+	if e.Folder, err = n.bundle.Save(n.j.fs, filepath.Join(n.j.folder, ModelsFolder)); err != nil {
 		return err
 	}
 	n.folder, n.exported = e.Folder, e.Steps
 	return nil
 }
 
-// freeze ends training: the network proposes with the weights that finish exports.
+// freeze ends training. The network then proposes with the weights that finish exports.
 func (n *network) freeze() error {
 	if n.trainer == nil {
 		return nil
@@ -198,6 +151,14 @@ func (n *network) finish() error {
 		return nil
 	}
 	return n.export()
+}
+
+// summary is the network's part in the record of the run.
+func (n *network) summary() *report.NetworkSummary {
+	return &report.NetworkSummary{
+		Architecture: n.bundle.Card.Architecture, Provider: string(n.runtime.Provider),
+		Bundle: n.folder, Training: n.bundle.Card.Training,
+	}
 }
 
 func (n *network) close() error {

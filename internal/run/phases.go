@@ -5,19 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/report"
 	"neuralwl/sampler"
 )
 
-// productionShare of run.max_time is kept for production, however far the
-// phase of adaptation came: only production gives error bars.
+// productionShare of run.max_time is reserved for production, however far the adaptation
+// came: only production gives error bars.
 const productionShare = 0.5
 
-// burnIn is the share of the production passes, made beforehand and thrown away,
-// in which the walkers forget the changing weights of the phase before.
+// burnIn is the share of the production passes that are made beforehand and discarded, so
+// that the walkers forget the changing weights of the adaptation.
 const burnIn = 0.05
 
 // sample makes pass after pass until the run is complete or has to end before its
@@ -25,12 +27,12 @@ const burnIn = 0.05
 // interrupted, so that a resumed run makes the same ones.
 func (j *job) sample(ctx context.Context) error {
 	passing := context.WithoutCancel(ctx)
-	if j.at.Stage != starting && j.at.Stage != tuning { // which begin with their first pass
+	if slices.Contains([]stage{adapting, burningIn, producing}, j.at.Stage) { // others begin with their first pass
 		j.beginPhase(j.process.Progress().Phase)
 	}
 	for {
-		if j.interrupted = j.toEnd(ctx); j.interrupted != nil {
-			j.log.Warn("the run ends early with what it has", "reason", j.interrupted)
+		if j.course.Interrupted = j.toEnd(ctx); j.course.Interrupted != nil {
+			j.log.Warn("the run ends early with what it has", "reason", j.course.Interrupted)
 			break
 		}
 		more, err := j.step(passing)
@@ -46,7 +48,7 @@ func (j *job) sample(ctx context.Context) error {
 	}
 	j.checkpoint()
 	if j.at.Stage == starting {
-		return fmt.Errorf("%w before the walkers began to move", j.interrupted)
+		return fmt.Errorf("%w before the walkers began to move", j.course.Interrupted)
 	}
 	if j.at.Stage == adapting || j.at.Stage == producing {
 		j.endPhase(j.process.Progress())
@@ -54,8 +56,8 @@ func (j *job) sample(ctx context.Context) error {
 	return nil
 }
 
-// toEnd tells why the run has to end before it is complete, nil if it has not. It has
-// not before there is a result of any kind, which is a matter of the first passes.
+// toEnd is why the run has to end before it is complete, nil if it has not. It never has
+// to before there is a result of any kind, which the first passes bring.
 func (j *job) toEnd(ctx context.Context) error {
 	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.at.Stage != starting && j.process.Progress().Levels == 0 {
 		return nil
@@ -78,56 +80,22 @@ func (j *job) toEnd(ctx context.Context) error {
 // more to do.
 func (j *job) step(ctx context.Context) (more bool, err error) {
 	switch j.at.Stage {
-	case starting:
-		return true, j.start(ctx)
 	case adapting:
-		limit := time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
-		switch {
-		case j.process.Adapted(j.c.WangLandau.FinalLnF):
-		case limit > 0 && j.elapsed() > limit:
-			p := j.process.Progress()
-			j.log.Warn("run.max_time: the adaptation of the weights ends before its time",
-				"ln_f", p.LnF, "final_ln_f", j.c.WangLandau.FinalLnF, "flatness", p.Flatness)
-			j.at.Cut = true
-		default:
-			return true, j.adapt(ctx)
-		}
-		return true, j.endAdaptation()
-	case tuning:
-		return true, j.tune(ctx)
+		return true, j.adapt(ctx)
 	case burningIn:
 		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
 			return true, j.pass(ctx)
 		}
-		j.process.Produce()
+		j.process.endBurnIn()
 		j.at.enter(producing)
 		return true, nil
+	case producing:
+		return j.produce(ctx)
 	}
-	planned := j.planned()
-	if j.at.Pass >= planned {
-		return false, nil
-	}
-	if j.spent(1) {
-		if planned < endless {
-			j.log.Warn("run.max_time: production ends early", "passes", j.at.Pass, "planned", planned)
-		}
-		return false, nil
-	}
-	done := float64(j.at.Pass) / float64(planned)
-	if j.c.Run.MaxTime > 0 {
-		done = max(done, float64(j.elapsed()-j.at.Began)/float64(j.left()))
-	}
-	if j.engine != nil {
-		j.engine.Samples().Segment(done)
-	}
-	if err := j.pass(ctx); err != nil {
-		return false, err
-	}
-	j.observe(j.process.Progress(), min(1, done))
-	return true, nil
+	return true, j.process.step(ctx)
 }
 
-// pass moves all walkers once.
+// pass makes one pass.
 func (j *job) pass(ctx context.Context) error {
 	if err := j.process.Pass(ctx); err != nil {
 		return err
@@ -136,21 +104,28 @@ func (j *job) pass(ctx context.Context) error {
 	return nil
 }
 
-// adapt makes one pass of the phase of adaptation and trains the network after it.
+// adapt makes one pass of the adaptation and trains the network after it, or ends it.
 func (j *job) adapt(ctx context.Context) error {
+	finalLnF, limit := j.c.WangLandau.FinalLnF, time.Duration((1-productionShare)*float64(j.c.Run.MaxTime))
+	switch {
+	case j.process.Adapted(finalLnF):
+		return j.endAdaptation()
+	case limit > 0 && j.elapsed() > limit:
+		p := j.process.Progress()
+		j.log.Warn("run.max_time: the adaptation of the weights is cut short",
+			"ln_f", p.LnF, "final_ln_f", finalLnF, "flatness", p.Flatness)
+		j.at.Cut = true
+		return j.endAdaptation()
+	}
 	if err := j.pass(ctx); err != nil {
 		return err
 	}
-	if j.network != nil && j.engine != nil {
-		began := time.Now()
-		if err := j.network.train(ctx, j.engine, j.at.Pass); err != nil {
-			return err
-		}
-		j.at.Train += time.Since(began)
+	if err := j.process.learn(ctx); err != nil {
+		return err
 	}
-	done := j.process.AdaptationProgress(j.c.WangLandau.FinalLnF)
-	if j.c.Run.MaxTime > 0 {
-		done = max(done, float64(j.elapsed())/((1-productionShare)*float64(j.c.Run.MaxTime)))
+	done := j.process.AdaptationProgress(finalLnF)
+	if limit > 0 {
+		done = max(done, float64(j.elapsed())/float64(limit))
 	}
 	j.observe(j.process.Progress(), min(1, done))
 	return nil
@@ -158,9 +133,6 @@ func (j *job) adapt(ctx context.Context) error {
 
 // endAdaptation ends the phase of adaptation: weights and network are frozen.
 func (j *job) endAdaptation() error {
-	if j.engine != nil {
-		j.warnOfWaiting()
-	}
 	if j.network != nil {
 		if err := j.network.freeze(); err != nil {
 			return err
@@ -182,64 +154,48 @@ func (j *job) endAdaptation() error {
 			return fmt.Errorf("production.mix: %w", err)
 		}
 	}
-	return j.beginProduction()
-}
-
-// shapeHistogram tells an engine which histogram production is to have.
-func (j *job) shapeHistogram(e *sampler.Engine) {
-	if j.c.Production.Histogram == config.LowHistogram {
-		e.SetHistogram(e.LowHistogram())
-	}
-}
-
-// beginProduction begins production with the burn-in.
-func (j *job) beginProduction() error {
-	j.at.Began = j.elapsed()
-	j.beginPhase(sampler.Production)
-	if j.engine != nil {
-		j.shapeHistogram(j.engine)
-		j.setMix()
-	}
-	j.process.Produce()
-	if j.engine == nil {
-		j.at.enter(producing) // independent draws have nothing to forget
-		return nil
-	}
-	j.at.enter(burningIn)
+	j.beginProduction()
 	return nil
 }
 
-// setMix gives the engine the mix of moves of production.
-func (j *job) setMix() {
-	if m := j.at.Mix; m != (config.Mix{}) {
-		j.engine.SetMix(m.Sweeps, m.Trials)
+// beginProduction begins production, or its burn-in.
+func (j *job) beginProduction() {
+	j.at.Began = j.elapsed()
+	j.beginPhase(sampler.Production)
+	j.at.enter(j.process.beginProduction())
+}
+
+// produce makes one pass of production, and reports whether there are more.
+func (j *job) produce(ctx context.Context) (more bool, err error) {
+	planned := j.planned()
+	if j.at.Pass >= planned {
+		return false, nil
 	}
+	if j.spent(1) {
+		if planned < endless {
+			j.log.Warn("run.max_time: production ends early", "passes", j.at.Pass, "planned", planned)
+		}
+		return false, nil
+	}
+	done := float64(j.at.Pass) / float64(planned)
+	if j.c.Run.MaxTime > 0 {
+		done = max(done, float64(j.elapsed()-j.at.Began)/float64(j.left()))
+	}
+	j.process.at(done)
+	if err := j.pass(ctx); err != nil {
+		return false, err
+	}
+	j.observe(j.process.Progress(), min(1, done))
+	return true, nil
 }
 
 func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBegan{Phase: p}) }
 
 // endPhase records the present phase, which has come as far as p says.
 func (j *job) endPhase(p sampler.Progress) {
-	j.phases = append(j.phases, j.phase(p))
-	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: j.elapsed() - j.at.Began})
-}
-
-// phase is the record of the present phase, which has come as far as p says.
-func (j *job) phase(p sampler.Progress) PhaseSummary {
-	s := PhaseSummary{
-		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Flatness: p.Flatness, Levels: p.Levels, RoundTrips: p.RoundTrips,
-		Moves: map[string]MoveSummary{},
-		Seconds: map[string]float64{
-			"local": p.Times.Local.Seconds(), "propose": p.Times.Propose.Seconds(), "log_prob": p.Times.LogProb.Seconds(),
-			"train": j.at.Train.Seconds(), "all": (j.elapsed() - j.at.Began).Seconds(),
-		},
-	}
-	for kind, count := range p.Moves {
-		if count.Trials > 0 {
-			s.Moves[sampler.MoveKind(kind).String()] = MoveSummary{count.Trials, count.Ratio()}
-		}
-	}
-	return s
+	took := j.elapsed() - j.at.Began
+	j.course.Phases = append(j.course.Phases, report.Phase(p, j.at.Train, took))
+	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: took})
 }
 
 // observe reports a pass.

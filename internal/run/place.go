@@ -19,8 +19,8 @@ const (
 	producing stage = "production"
 )
 
-// place is where a run stands, beside the states of its parts. Its fields are
-// exported for encoding.
+// place is how far a run has come, beside the states of its parts. Fields are exported for
+// encoding.
 type place struct {
 	Stage    stage
 	Pass     int64         // passes made in the stage
@@ -45,8 +45,9 @@ func (j *job) planned() int64 {
 	switch {
 	case j.c.Production.Passes > 0:
 		return int64(j.c.Production.Passes)
-	case (j.at.Cut || j.c.Run.Method == config.CanonicalMethod) && j.c.Run.MaxTime > 0:
-		// What is missing in the weights is made up for by longer counting.
+	case (j.at.Cut || j.at.Adaptive == 0) && j.c.Run.MaxTime > 0:
+		// What the weights lack is made up for by longer counting, and weights that needed
+		// no adaptation say nothing about the length of production.
 		return endless
 	case j.at.Planned > 0:
 		return j.at.Planned
@@ -54,7 +55,7 @@ func (j *job) planned() int64 {
 	return j.at.Adaptive
 }
 
-// elapsed is the time that the run has taken, before it was resumed too.
+// elapsed is the time that the run has taken, over all resumptions.
 func (j *job) elapsed() time.Duration { return j.before + time.Since(j.began) }
 
 // left is the time from the beginning of production to run.max_time.

@@ -18,15 +18,10 @@ import (
 	"neuralwl/inference"
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/runtest"
 )
-
-// brief are settings for a run of some 60 Wang-Landau and 63 production passes, each
-// with a few evaluations of the network and every fifth followed by an export.
-var brief = []string{
-	"run.walkers=48", "run.moves=[local, neural]", "wang_landau.final_ln_f=2e-3", "production.passes=60",
-	"inference.batch=24", "trainer.export_every=5", "checkpoint.interval=0s",
-}
 
 // stopAfter is an Intercept that cancels the run at the k-th evaluation from now.
 func stopAfter(k int64, cancel context.CancelCauseFunc) func(context.Context, inference.Evaluation) error {
@@ -67,17 +62,17 @@ func TestMetamorphic(t *testing.T) {
 		"mix":            {2, []string{"production.mix=3:2"}},
 		"multicanonical": {2, []string{"run.method=multicanonical"}},
 	} {
-		t.Run(name, func(t *testing.T) { metamorphic(t, c.trials, append(brief[:len(brief):len(brief)], c.settings...)) })
+		t.Run(name, func(t *testing.T) { metamorphic(t, c.trials, runtest.With(runtest.Brief, c.settings...)) })
 	}
 }
 
-func metamorphic(t *testing.T, trials int, brief []string) {
+func metamorphic(t *testing.T, trials int, base []string) {
 	folder := t.TempDir()
-	reference := perform(t, filepath.Join(folder, "reference"), brief...)
-	want := read(t, folder, "reference", run.DensityFile)
-	network := read(t, reference.Network.Bundle, "log_prob.onnx")
-	perform(t, filepath.Join(folder, "batch"), append(brief[:len(brief):len(brief)], "inference.batch=17")...)
-	anyBatch := bytes.Equal(want, read(t, folder, "batch", run.DensityFile))
+	reference := runtest.Perform(t, filepath.Join(folder, "reference"), base...)
+	want := runtest.Read(t, folder, "reference", report.DensityFile)
+	network := runtest.Read(t, reference.Network.Bundle, "log_prob.onnx")
+	runtest.Perform(t, filepath.Join(folder, "batch"), runtest.With(base, "inference.batch=17")...)
+	anyBatch := bytes.Equal(want, runtest.Read(t, folder, "batch", report.DensityFile))
 	if !anyBatch {
 		t.Log("the last digits depend on inference.batch on this machine: it is left alone")
 	}
@@ -85,37 +80,37 @@ func metamorphic(t *testing.T, trials int, brief []string) {
 	stages := map[string]int{}
 	for trial := range trials {
 		path := filepath.Join(folder, fmt.Sprint(trial))
-		settings := append(brief[:len(brief):len(brief)], fmt.Sprintf("run.workers=%d", 1+r.IntN(4)))
+		settings := runtest.With(base, fmt.Sprintf("run.workers=%d", 1+r.IntN(4)))
 		if r.IntN(2) == 0 {
 			settings = append(settings, "checkpoint.interval=1ms", "log.level=debug")
 		}
 		if anyBatch {
 			settings = append(settings, fmt.Sprintf("inference.batch=%d", 8+r.IntN(39)))
 		}
-		var s *run.Summary
+		var s *report.Summary
 		for part := 0; s == nil || s.Interrupted != ""; part++ {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			var err error
 			s, err = run.Run(ctx, run.Options{
-				Config: load(t, settings...), Folder: path, Resume: part > 0,
+				Config: runtest.Load(t, settings...), Folder: path, Resume: part > 0,
 				Intercept: stopAfter(1+r.Int64N(400), cancel),
 			})
 			cancel(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			settings[len(brief)] = fmt.Sprintf("run.workers=%d", 1+r.IntN(4))
+			settings[len(base)] = fmt.Sprintf("run.workers=%d", 1+r.IntN(4))
 			for _, p := range s.Resumptions {
 				stages[p.Stage]++
 			}
 		}
-		if !bytes.Equal(want, read(t, path, run.DensityFile)) {
+		if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
 			t.Errorf("trial %d: dos.csv differs from that of the undisturbed run after %d resumptions", trial, len(s.Resumptions))
 		}
-		if !bytes.Equal(read(t, folder, "reference", run.ObservablesFile), read(t, path, run.ObservablesFile)) {
+		if !bytes.Equal(runtest.Read(t, folder, "reference", report.ObservablesFile), runtest.Read(t, path, report.ObservablesFile)) {
 			t.Errorf("trial %d (%v): the order parameter differs from that of the undisturbed run", trial, settings)
 		}
-		if !bytes.Equal(network, read(t, s.Network.Bundle, "log_prob.onnx")) || s.Network.Training.Steps != reference.Network.Training.Steps {
+		if !bytes.Equal(network, runtest.Read(t, s.Network.Bundle, "log_prob.onnx")) || s.Network.Training.Steps != reference.Network.Training.Steps {
 			t.Errorf("trial %d: the network differs from that of the undisturbed run", trial)
 		}
 		if filepath.Base(s.Network.Bundle) != filepath.Base(reference.Network.Bundle) {
@@ -136,11 +131,11 @@ func metamorphic(t *testing.T, trials int, brief []string) {
 }
 
 // interrupted begins a run in folder and stops it after some evaluations.
-func interrupted(t *testing.T, folder string, evaluations int64, settings ...string) *run.Summary {
+func interrupted(t *testing.T, folder string, evaluations int64, settings ...string) *report.Summary {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	s, err := run.Run(ctx, run.Options{Config: load(t, settings...), Folder: folder, Intercept: stopAfter(evaluations, cancel)})
+	s, err := run.Run(ctx, run.Options{Config: runtest.Load(t, settings...), Folder: folder, Intercept: stopAfter(evaluations, cancel)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,9 +145,9 @@ func interrupted(t *testing.T, folder string, evaluations int64, settings ...str
 	return s
 }
 
-func resume(t *testing.T, folder string, settings ...string) (*run.Summary, error) {
+func resume(t *testing.T, folder string, settings ...string) (*report.Summary, error) {
 	t.Helper()
-	c, err := config.Load(filepath.Join(folder, run.ConfigFile), settings)
+	c, err := config.Load(filepath.Join(folder, report.ConfigFile), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +158,7 @@ func resume(t *testing.T, folder string, settings ...string) (*run.Summary, erro
 // the record says so; what makes the run another one is refused by name.
 func TestResumeChanges(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	interrupted(t, folder, 100, brief...)
+	interrupted(t, folder, 100, runtest.Brief...)
 	_, err := resume(t, folder, "system.q=4", "run.seed=9", "model.decoder=17", "run.workers=1")
 	if err == nil {
 		t.Fatal("no error")
@@ -186,7 +181,7 @@ func TestResumeChanges(t *testing.T) {
 	if len(s.Resumptions) != 1 || len(s.Resumptions[0].Changes) != 3 || s.Resumptions[0].Stage != "adaptation" {
 		t.Errorf("resumptions %+v, want one in the Wang-Landau phase with three changes", s.Resumptions)
 	}
-	if config := read(t, folder, run.ConfigFile); !bytes.Contains(config, []byte("final_ln_f: 0.001")) {
+	if config := runtest.Read(t, folder, report.ConfigFile); !bytes.Contains(config, []byte("final_ln_f: 0.001")) {
 		t.Errorf("config.yaml is not what the run was ended with:\n%s", config)
 	}
 	if _, err := resume(t, folder, "wang_landau.final_ln_f=1e-4"); err == nil || !strings.Contains(err.Error(), "wang_landau.final_ln_f") {
@@ -201,11 +196,11 @@ func TestResumeChanges(t *testing.T) {
 // TestResumeNothing resumes where there is no run, or one without a checkpoint.
 func TestResumeNothing(t *testing.T) {
 	folder := t.TempDir()
-	if _, err := run.Run(context.Background(), run.Options{Config: load(t), Folder: folder, Resume: true}); err == nil || !strings.Contains(err.Error(), "no run in it") {
+	if _, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t), Folder: folder, Resume: true}); err == nil || !strings.Contains(err.Error(), "no run in it") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	path := filepath.Join(folder, "run")
-	interrupted(t, path, 100, brief...)
+	interrupted(t, path, 100, runtest.Brief...)
 	if err := os.RemoveAll(filepath.Join(path, "checkpoints")); err != nil {
 		t.Fatal(err)
 	}
@@ -213,8 +208,8 @@ func TestResumeNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	perform(t, filepath.Join(folder, "reference"), brief...)
-	if !bytes.Equal(read(t, path, run.DensityFile), read(t, folder, "reference", run.DensityFile)) {
+	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
+	if !bytes.Equal(runtest.Read(t, path, report.DensityFile), runtest.Read(t, folder, "reference", report.DensityFile)) {
 		t.Error("begun anew, the run gives other numbers")
 	}
 	if s.Resumptions[0].Pass != 0 {
@@ -226,8 +221,8 @@ func TestResumeNothing(t *testing.T) {
 // before, says so, and ends with the same numbers. With both damaged it refuses.
 func TestDamagedCheckpoint(t *testing.T) {
 	folder := t.TempDir()
-	perform(t, filepath.Join(folder, "reference"), brief...)
-	want := read(t, folder, "reference", run.DensityFile)
+	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
+	want := runtest.Read(t, folder, "reference", report.DensityFile)
 	r := rand.New(rand.NewPCG(31, 32))
 	for name, damage := range map[string]func([]byte) []byte{
 		"flipped": func(data []byte) []byte { data[r.IntN(len(data))] ^= 1 << r.IntN(8); return data },
@@ -239,7 +234,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 		},
 	} {
 		path := filepath.Join(folder, name)
-		interrupted(t, path, 300, append(brief, "checkpoint.interval=1ms")...)
+		interrupted(t, path, 300, runtest.With(runtest.Brief, "checkpoint.interval=1ms")...)
 		checkpoints, err := filepath.Glob(filepath.Join(path, "checkpoints", "*.checkpoint"))
 		if err != nil || len(checkpoints) != 2 {
 			t.Fatalf("%v %v, want two checkpoints", checkpoints, err)
@@ -248,7 +243,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 		if len(checkpoints[0]) > len(newest) || len(checkpoints[0]) == len(newest) && checkpoints[0] > newest {
 			newest = checkpoints[0]
 		}
-		if err := os.WriteFile(newest, damage(read(t, newest)), 0o644); err != nil {
+		if err := os.WriteFile(newest, damage(runtest.Read(t, newest)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		log := captureLog(t, slog.LevelInfo)
@@ -261,12 +256,12 @@ func TestDamagedCheckpoint(t *testing.T) {
 		if name == "newer" && !strings.Contains(log.String(), "schema 1000") {
 			t.Errorf("the reason is not the schema:\n%s", log)
 		}
-		if !bytes.Equal(want, read(t, path, run.DensityFile)) {
+		if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
 			t.Errorf("%s: dos.csv differs from that of the undisturbed run", name)
 		}
 	}
 	path := filepath.Join(folder, "both")
-	interrupted(t, path, 300, append(brief, "checkpoint.interval=1ms")...)
+	interrupted(t, path, 300, runtest.With(runtest.Brief, "checkpoint.interval=1ms")...)
 	checkpoints, _ := filepath.Glob(filepath.Join(path, "checkpoints", "*.checkpoint"))
 	for _, file := range checkpoints {
 		if err := os.Truncate(file, 1000); err != nil {
@@ -282,8 +277,8 @@ func TestDamagedCheckpoint(t *testing.T) {
 func TestExchangedBundle(t *testing.T) {
 	folder := t.TempDir()
 	a, b := filepath.Join(folder, "a"), filepath.Join(folder, "b")
-	interrupted(t, a, 20, brief...)
-	interrupted(t, b, 20, append(brief, "run.seed=2")...)
+	interrupted(t, a, 20, runtest.Brief...)
+	interrupted(t, b, 20, runtest.With(runtest.Brief, "run.seed=2")...)
 	if err := os.RemoveAll(filepath.Join(a, "models")); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +295,7 @@ func TestFolderInUse(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	var once sync.Once
 	checked := false
-	_, err := run.Run(context.Background(), run.Options{Config: load(t, brief...), Folder: folder,
+	_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, runtest.Brief...), Folder: folder,
 		Intercept: func(ctx context.Context, e inference.Evaluation) error {
 			once.Do(func() {
 				checked = true
@@ -320,7 +315,7 @@ func TestSlurm(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	t.Setenv("SLURM_JOB_END_TIME", fmt.Sprint(time.Now().Add(time.Hour).Unix()))
 	began := time.Now()
-	s := perform(t, folder, append(brief, "wang_landau.final_ln_f=1e-9", "checkpoint.margin=59m59s")...)
+	s := runtest.Perform(t, folder, runtest.With(runtest.Brief, "wang_landau.final_ln_f=1e-9", "checkpoint.margin=59m59s")...)
 	if time.Since(began) > 20*time.Second || !strings.Contains(s.Interrupted, "Slurm") || s.Verdict.Converged {
 		t.Errorf("after %v: %q", time.Since(began), s.Interrupted)
 	}
@@ -337,7 +332,7 @@ func TestSlurm(t *testing.T) {
 // TestMaxTimeResumed goes on with a run that run.max_time ended.
 func TestMaxTimeResumed(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	first := perform(t, folder, append(brief, "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "production.passes=0")...)
+	first := runtest.Perform(t, folder, runtest.With(runtest.Brief, "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "production.passes=0")...)
 	second, err := resume(t, folder, "run.max_time=2s")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
-// Package run carries one run from its configuration to its results: it puts
-// sampler, network, trainer and metrics together, owns the run directory and judges
-// whether the result is converged.
+// Package run executes one run: it puts sampler, network and trainer together, drives them
+// through their phases, and owns the run directory with its checkpoints. Package report
+// makes the results.
 package run
 
 import (
@@ -19,9 +19,7 @@ import (
 	"neuralwl/internal/disk"
 	"neuralwl/internal/event"
 	"neuralwl/internal/parallel"
-	"neuralwl/internal/setup"
-	"neuralwl/internal/tune"
-	"neuralwl/sampler"
+	"neuralwl/internal/report"
 	"neuralwl/sampler/lattice"
 )
 
@@ -30,8 +28,8 @@ type Options struct {
 	Config *config.Config
 	// Folder is the run directory. It must not hold a run yet, unless Resume is set.
 	Folder string
-	// Resume takes the run in Folder up where its last checkpoint left it. Config may
-	// differ in a few keys from the one that it was begun with.
+	// Resume continues the run in Folder at its last checkpoint. Config may differ from its
+	// original configuration in a few keys.
 	Resume bool
 	// Version of the program, for the record.
 	Version string
@@ -64,54 +62,41 @@ func (o *Options) ensureDefaults() {
 	}
 }
 
-// process is what a run drives pass after pass.
-type process interface {
-	Pass(ctx context.Context) error
-	Produce()
-	Progress() sampler.Progress
-	Adapted(finalLnF float64) bool
-	AdaptationProgress(finalLnF float64) float64
-	Seen() []bool
-	LnG() []float64
-}
-
 // job is a run under way.
 type job struct {
-	c        *config.Config
-	log      *slog.Logger // also to the journal, once the run directory is open
-	journal  *journal     // nil before, and if it cannot be written
-	yaml     []byte       // of c
 	o        Options
+	c        *config.Config
+	yaml     []byte // of c
 	folder   string
 	fs       disk.FS
-	system   lattice.System
-	process  process         // engine or global
-	options  sampler.Options // of the engine
-	engine   *sampler.Engine // nil in sampling by a network's draws alone
-	global   *sampler.VAN    // nil in all other methods
-	network  *network        // nil without neural moves
-	listener event.Listener  // logs, too, once the run directory is open
+	log      *slog.Logger   // also to the journal, once the run directory is open
+	journal  *journal       // nil before, and if it cannot be written
+	listener event.Listener // logs, and passes everything on
+
+	method  method
+	system  lattice.System
+	network *network // nil without neural moves
+	process process
 
 	began       time.Time     // of this process' part of the run
 	before      time.Duration // time that the run took before it was resumed
 	allocation  time.Time     // end of the Slurm allocation, zero if there is none
 	at          place
-	phases      []PhaseSummary // that are over
 	checkpoints checkpointer
-	resumptions []Resumption
-	starter     *sampler.Start // in the stage of that name
-	tuner       *tune.Tuner    // in the stage of that name
-	tuning      *tune.Summary  // once production's mix of moves is chosen, if it was looked for
-	interrupted error          // why the run ended before its time
+	course      report.Course
 }
 
 // Run performs a run, or the rest of one, and returns its summary. When ctx is
 // cancelled, or the Slurm allocation is about to end, the run ends in order, with a
 // checkpoint and the results it has.
-func Run(ctx context.Context, o Options) (s *Summary, err error) {
+func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	o.ensureDefaults()
-	j := &job{c: o.Config, o: o, folder: o.Folder, fs: o.FS, log: o.Log, began: time.Now()}
-	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, checkpointFolder)}
+	j := &job{
+		o: o, c: o.Config, folder: o.Folder, fs: o.FS, log: o.Log,
+		method: methods[o.Config.Run.Method], began: time.Now(),
+		course: report.Course{Version: o.Version, Folder: o.Folder},
+	}
+	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, CheckpointFolder)}
 	j.listen()
 	var unlock func() // once the run directory is ours
 	defer func() {
@@ -119,7 +104,7 @@ func Run(ctx context.Context, o Options) (s *Summary, err error) {
 			err = j.internalError(value)
 		}
 		if paths, _ := j.checkpoints.folder.Paths(); err != nil && unlock != nil && len(paths) > 0 {
-			err = fmt.Errorf("%w\nthe run can be taken up again at its last checkpoint: nwl run --resume %s", err, j.folder)
+			err = fmt.Errorf("%w\nthe run can be resumed at its last checkpoint: nwl run --resume %s", err, j.folder)
 		}
 		j.listener.RunEnded(ended(s, err))
 		j.journal.end(err)
@@ -158,12 +143,7 @@ func Run(ctx context.Context, o Options) (s *Summary, err error) {
 		defer func() { err = errors.Join(err, j.network.close()) }()
 		began.Architecture, began.Provider = j.network.bundle.Card.Architecture, string(j.network.runtime.Provider)
 	}
-	if j.isGlobal() {
-		err = j.newVAN()
-	} else {
-		err = j.newEngine(workers)
-	}
-	if err != nil {
+	if j.process, err = j.method.by.open(j, workers); err != nil {
 		return nil, err
 	}
 	if last != nil {
@@ -171,12 +151,12 @@ func Run(ctx context.Context, o Options) (s *Summary, err error) {
 			return nil, err
 		}
 		if j.at.Stage == producing && j.at.Pass >= j.planned() {
-			j.log.Info("the run is complete; raise production.passes to prolong it", "passes", j.at.Pass)
+			j.log.Info("the run is complete; raise production.passes to extend it", "passes", j.at.Pass)
 		}
 	}
 	j.listener.RunBegan(began)
 	if last == nil {
-		if err := j.begin(); err != nil {
+		if j.at.Stage, err = j.process.begin(); err != nil {
 			return nil, err
 		}
 	}
@@ -196,7 +176,7 @@ func (j *job) listen() {
 }
 
 // ended is the end of a run as its summary or its error has it.
-func ended(s *Summary, err error) event.RunEnded {
+func ended(s *report.Summary, err error) event.RunEnded {
 	if err != nil || s == nil {
 		return event.RunEnded{Err: err}
 	}
@@ -221,7 +201,7 @@ func (j *job) prepare() (err error) {
 	return err
 }
 
-// internalError makes an error of a panic and logs where it happened.
+// internalError turns a panic into an error and logs where it happened.
 func (j *job) internalError(value any) error {
 	stack := debug.Stack()
 	if p := (*parallel.Panic)(nil); errors.As(asError(value), &p) {
@@ -236,46 +216,4 @@ func asError(value any) error {
 		return err
 	}
 	return fmt.Errorf("%v", value)
-}
-
-func (j *job) newEngine(workers int) (err error) {
-	o := setup.Engine(j.c, j.system, workers)
-	o.Events = j.events()
-	if j.network != nil {
-		o.Proposer = j.network.proposer
-		o.Partial, o.Across, o.Trials = j.network.partial(), j.c.Neural.Across, j.c.Neural.Trials
-		o.Shift = j.c.Neural.Shift
-	}
-	j.options = o
-	if j.engine, err = sampler.New(o); err != nil {
-		return err
-	}
-	j.process = j.engine
-	return nil
-}
-
-// events passes on what the sampler reports.
-func (j *job) events() sampler.Events {
-	return sampler.Events{
-		StageEnded:  j.listener.IterationEnded,
-		LevelsFound: func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
-	}
-}
-
-// PhaseSummary is the record of one phase.
-type PhaseSummary struct {
-	Name       sampler.Phase          `json:"phase"`
-	Passes     int64                  `json:"passes"`
-	LnF        float64                `json:"ln_f"`
-	Flatness   float64                `json:"flatness"`
-	Levels     int                    `json:"levels_seen"`
-	RoundTrips float64                `json:"round_trips"`
-	Moves      map[string]MoveSummary `json:"moves"`
-	Seconds    map[string]float64     `json:"seconds"` // wall-clock time by activity, "all" together
-}
-
-// MoveSummary counts the trials of one kind of move.
-type MoveSummary struct {
-	Trials     int64   `json:"trials"`
-	Acceptance float64 `json:"acceptance"`
 }

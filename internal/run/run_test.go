@@ -4,57 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"image/png"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/internal/config"
-	"neuralwl/internal/event"
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
-	"neuralwl/sampler"
+	"neuralwl/internal/runtest"
 	"neuralwl/sampler/dos"
 )
-
-// quick are settings for runs of a second or less.
-var quick = []string{
-	"system.q=3", "system.size=4x4", "run.walkers=64", "run.workers=2", "local.sweeps=2",
-	"wang_landau.final_ln_f=1e-4", "production.passes=600", "metrics.listen=", "inference.provider=cpu",
-	"model.encoder=16", "model.latent=4", "model.decoder=16", "trainer.batch=32", "trainer.every=2",
-}
-
-func load(t *testing.T, settings ...string) *config.Config {
-	t.Helper()
-	c, err := config.Load("", append(slices.Clone(quick), settings...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func perform(t *testing.T, folder string, settings ...string) *run.Summary {
-	t.Helper()
-	s, err := run.Run(context.Background(), run.Options{Config: load(t, settings...), Folder: folder})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func read(t *testing.T, path ...string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(path...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
 
 // TestRun performs runs with every choice of moves and looks at all that they
 // leave: the result against the exact one, and every file.
@@ -76,7 +40,7 @@ func TestRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
-			s := perform(t, folder, settings...)
+			s := runtest.Perform(t, folder, settings...)
 			if local := s.Phases[0].Moves["local"].Trials > 0; local != (s.Estimators != nil) {
 				t.Errorf("local moves: %v, estimators %+v", local, s.Estimators)
 			} else if local && (s.Estimators.Exact.RMS > 0.1 || s.Estimators.ErrorRatio > 1) {
@@ -88,7 +52,7 @@ func TestRun(t *testing.T) {
 			if !s.Verdict.Converged {
 				t.Errorf("not converged: %+v", s.Verdict)
 			}
-			d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+			d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,23 +64,23 @@ func TestRun(t *testing.T) {
 			if z := meanSquare(t, d); z < 0.1 || z > 6 {
 				t.Errorf("mean square deviation is %.2f error bars squared", z)
 			}
-			var onDisk run.Summary
-			if err := json.Unmarshal(read(t, folder, run.SummaryFile), &onDisk); err != nil {
+			var onDisk report.Summary
+			if err := json.Unmarshal(runtest.Read(t, folder, report.SummaryFile), &onDisk); err != nil {
 				t.Fatal(err)
 			}
 			if onDisk.Exact.RMS != s.Exact.RMS {
 				t.Errorf("summary.json has rms %v, the run returned %v", onDisk.Exact.RMS, s.Exact.RMS)
 			}
-			for _, name := range []string{run.ConfigFile, run.DensityFile, run.SummaryFile, run.ObservablesFile, run.OrderFile, "ln_g.svg", "energy.svg", "order.svg"} {
-				if data := read(t, folder, name); bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf")) {
+			for _, name := range []string{report.ConfigFile, report.DensityFile, report.SummaryFile, report.ObservablesFile, report.OrderFile, "ln_g.svg", "energy.svg", "order.svg"} {
+				if data := runtest.Read(t, folder, name); bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf")) {
 					t.Errorf("%s holds a NaN or an infinity", name)
 				}
 			}
 			for _, plot := range []string{"ln_g", "energy"} {
-				if _, err := png.Decode(bytes.NewReader(read(t, folder, plot+".png"))); err != nil {
+				if _, err := png.Decode(bytes.NewReader(runtest.Read(t, folder, plot+".png"))); err != nil {
 					t.Errorf("%s.png: %v", plot, err)
 				}
-				if !bytes.Contains(read(t, folder, plot+".svg"), []byte("</svg>")) {
+				if !bytes.Contains(runtest.Read(t, folder, plot+".svg"), []byte("</svg>")) {
 					t.Errorf("%s.svg is not complete", plot)
 				}
 			}
@@ -127,14 +91,14 @@ func TestRun(t *testing.T) {
 				t.Errorf("inverse probabilities: %+v", inverse)
 			} else if inverse != nil && (inverse.Levels != s.Levels.Seen || inverse.Discrepancy > 3 || math.Abs(inverse.LnTotal.Value-inverse.Known) > 4.5**inverse.LnTotal.Error) {
 				t.Errorf("inverse probabilities: %v", inverse)
-			} else if header, _, _ := strings.Cut(string(read(t, folder, run.DensityFile)), "\n"); strings.Contains(header, "ln_omega") != (inverse != nil) {
+			} else if header, _, _ := strings.Cut(string(runtest.Read(t, folder, report.DensityFile)), "\n"); strings.Contains(header, "ln_omega") != (inverse != nil) {
 				t.Errorf("dos.csv has the columns %s", header)
 			}
 			if s.Phases[0].Moves["neural"].Trials > 0 {
-				if data := read(t, folder, run.ProposalsFile); bytes.Count(data, []byte("\n")) != s.Levels.Seen+1 || bytes.Contains(data, []byte("NaN")) {
-					t.Errorf("%s:\n%s", run.ProposalsFile, data)
+				if data := runtest.Read(t, folder, report.ProposalsFile); bytes.Count(data, []byte("\n")) != s.Levels.Seen+1 || bytes.Contains(data, []byte("NaN")) {
+					t.Errorf("%s:\n%s", report.ProposalsFile, data)
 				}
-				if _, err := png.Decode(bytes.NewReader(read(t, folder, "proposals.png"))); err != nil {
+				if _, err := png.Decode(bytes.NewReader(runtest.Read(t, folder, "proposals.png"))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -178,41 +142,29 @@ func meanSquare(t *testing.T, d *dos.Density) float64 {
 func TestSameSeed(t *testing.T) {
 	folder := t.TempDir()
 	settings := []string{"run.moves=[local, neural]", "production.passes=100", "inference.batch=10"}
-	perform(t, filepath.Join(folder, "1"), append(settings, "run.workers=1")...)
-	perform(t, filepath.Join(folder, "2"), append(settings, "run.workers=2")...)
-	perform(t, filepath.Join(folder, "5"), append(settings, "run.workers=5")...)
-	want := read(t, folder, "1", run.DensityFile)
+	runtest.Perform(t, filepath.Join(folder, "1"), append(settings, "run.workers=1")...)
+	runtest.Perform(t, filepath.Join(folder, "2"), append(settings, "run.workers=2")...)
+	runtest.Perform(t, filepath.Join(folder, "5"), append(settings, "run.workers=5")...)
+	want := runtest.Read(t, folder, "1", report.DensityFile)
 	for _, other := range []string{"2", "5"} {
-		if !bytes.Equal(want, read(t, folder, other, run.DensityFile)) {
+		if !bytes.Equal(want, runtest.Read(t, folder, other, report.DensityFile)) {
 			t.Errorf("dos.csv differs between 1 and %s workers", other)
 		}
 	}
-	c, err := config.Load(filepath.Join(folder, "1", run.ConfigFile), nil)
+	c, err := config.Load(filepath.Join(folder, "1", report.ConfigFile), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := run.Run(context.Background(), run.Options{Config: c, Folder: filepath.Join(folder, "again")}); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(want, read(t, folder, "again", run.DensityFile)) {
+	if !bytes.Equal(want, runtest.Read(t, folder, "again", report.DensityFile)) {
 		t.Error("dos.csv differs when the run is repeated from its config.yaml")
 	}
-	perform(t, filepath.Join(folder, "seed"), append(settings, "run.seed=2")...)
-	if bytes.Equal(want, read(t, folder, "seed", run.DensityFile)) {
+	runtest.Perform(t, filepath.Join(folder, "seed"), append(settings, "run.seed=2")...)
+	if bytes.Equal(want, runtest.Read(t, folder, "seed", report.DensityFile)) {
 		t.Error("another seed gives the same density of states")
 	}
-}
-
-// stopAt cancels a run after some passes of a phase, of any phase if that is empty.
-func stopAt(phase sampler.Phase, passes int, cancel context.CancelCauseFunc) event.Listener {
-	return event.Listener{Pass: func(e event.Pass) {
-		if phase != "" && e.Progress.Phase != phase {
-			return
-		}
-		if passes--; passes == 0 {
-			cancel(errors.New("stopped by the test"))
-		}
-	}}
 }
 
 // TestInterrupted stops runs in both phases: they end in order with what they have
@@ -222,8 +174,8 @@ func TestInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		folder := filepath.Join(t.TempDir(), "run")
 		s, err := run.Run(ctx, run.Options{
-			Config: load(t, "wang_landau.final_ln_f=0.02", "run.moves=[local, neural]"), Folder: folder,
-			Listener: stopAt("", after, cancel),
+			Config: runtest.Load(t, "wang_landau.final_ln_f=0.02", "run.moves=[local, neural]"), Folder: folder,
+			Listener: runtest.StopAt("", after, cancel),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +183,7 @@ func TestInterrupted(t *testing.T) {
 		if s.Verdict.Converged || s.Verdict.Checks[0].Detail != "stopped by the test" {
 			t.Errorf("after %d passes: verdict %+v", after, s.Verdict)
 		}
-		if _, err := dos.ReadFile(filepath.Join(folder, run.DensityFile)); err != nil {
+		if _, err := dos.ReadFile(filepath.Join(folder, report.DensityFile)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -240,7 +192,7 @@ func TestInterrupted(t *testing.T) {
 // TestMaxTime finds that a run ends in time, with a production phase.
 func TestMaxTime(t *testing.T) {
 	began := time.Now()
-	s := perform(t, filepath.Join(t.TempDir(), "run"), "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "run.moves=local", "production.passes=0")
+	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "run.moves=local", "production.passes=0")
 	if elapsed := time.Since(began); elapsed > 6*time.Second {
 		t.Errorf("run.max_time is 1s, the run took %v", elapsed)
 	}
@@ -253,26 +205,26 @@ func TestMaxTime(t *testing.T) {
 // for another system or a damaged one before anything is written but the folder.
 func TestBundle(t *testing.T) {
 	folder := t.TempDir()
-	first := perform(t, filepath.Join(folder, "first"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2")
-	second := perform(t, filepath.Join(folder, "second"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2",
+	first := runtest.Perform(t, filepath.Join(folder, "first"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2")
+	second := runtest.Perform(t, filepath.Join(folder, "second"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2",
 		"model.bundle="+filepath.Dir(first.Network.Bundle), "trainer.every=0")
 	if second.Network.Training.Steps != first.Network.Training.Steps {
 		t.Errorf("training record %+v, want that of the bundle %+v", second.Network.Training, first.Network.Training)
 	}
 	_, err := run.Run(context.Background(), run.Options{
-		Config: load(t, "system.q=4", "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "third"),
+		Config: runtest.Load(t, "system.q=4", "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "third"),
 	})
 	if err == nil || !strings.Contains(err.Error(), "model.bundle") || !strings.Contains(err.Error(), "q=3") {
 		t.Errorf("bundle for another system: %v", err)
 	}
 	path := filepath.Join(first.Network.Bundle, exporter.LogProbFile)
-	data := read(t, path)
+	data := runtest.Read(t, path)
 	data[len(data)/3] ^= 1
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, err = run.Run(context.Background(), run.Options{
-		Config: load(t, "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "fourth"),
+		Config: runtest.Load(t, "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "fourth"),
 	})
 	if err == nil || !strings.Contains(err.Error(), exporter.LogProbFile) {
 		t.Errorf("damaged bundle: %v", err)
@@ -282,13 +234,13 @@ func TestBundle(t *testing.T) {
 // TestFolder refuses a folder that holds a run, and does not touch it.
 func TestFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	perform(t, folder, "run.moves=local", "production.passes=10")
-	before := read(t, folder, run.DensityFile)
-	_, err := run.Run(context.Background(), run.Options{Config: load(t, "run.moves=local", "run.seed=9"), Folder: folder})
+	runtest.Perform(t, folder, "run.moves=local", "production.passes=10")
+	before := runtest.Read(t, folder, report.DensityFile)
+	_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, "run.moves=local", "run.seed=9"), Folder: folder})
 	if err == nil || !strings.Contains(err.Error(), "--out") {
 		t.Errorf("a folder with a run in it: %v", err)
 	}
-	if !bytes.Equal(before, read(t, folder, run.DensityFile)) {
+	if !bytes.Equal(before, runtest.Read(t, folder, report.DensityFile)) {
 		t.Error("the run in the folder was touched")
 	}
 }
@@ -296,7 +248,7 @@ func TestFolder(t *testing.T) {
 // TestTrainingBlowsUp trains with an absurd learning rate: steps are dropped, the
 // run goes on and its result is as good as ever.
 func TestTrainingBlowsUp(t *testing.T) {
-	s := perform(t, filepath.Join(t.TempDir(), "run"), "trainer.learning_rate=1e38", "run.moves=[local, neural]")
+	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), "trainer.learning_rate=1e38", "run.moves=[local, neural]")
 	if s.Network.Training.Dropped == 0 {
 		t.Error("no step was dropped: the test shows nothing")
 	}

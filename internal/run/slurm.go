@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// slurmEnd is the environment variable in which Slurm tells a job's processes, in
-// seconds since 1970, when their allocation ends.
+// slurmEnd is the environment variable with the end of the job's Slurm allocation, in
+// seconds since 1970.
 const slurmEnd = "SLURM_JOB_END_TIME"
 
 // allocationEnd is the end of the Slurm allocation, zero where there is none.
@@ -19,7 +19,7 @@ func allocationEnd() (time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("environment variable %s=%q is no time in seconds; unset it", slurmEnd, value)
+		return time.Time{}, fmt.Errorf("environment variable %s=%q is not a time in seconds; unset it", slurmEnd, value)
 	}
 	return time.Unix(seconds, 0), nil
 }

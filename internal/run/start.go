@@ -10,39 +10,39 @@ import (
 )
 
 const (
-	// startShare of run.max_time is what a start takes at most.
+	// startShare bounds the start, as a share of run.max_time.
 	startShare = 0.25
-	// leastMet is the share of draws that must have met their targets; a network that
-	// meets fewer knows nothing of this system.
+	// leastMet is the least share of draws that must meet their targets. A network below it
+	// knows nothing of this system.
 	leastMet = 0.1
 )
 
-// begin enters the first stage of a run: the start, if the network is to make one.
-func (j *job) begin() error {
-	c := j.c
-	j.at = place{Stage: adapting}
-	aims := j.engine != nil && j.network != nil && j.network.bundle.Card.TakesEnergy()
+// begin begins with the start, if the network is to make one, or with the adaptation.
+func (w *walkers) begin() (stage, error) {
+	c, n := w.j.c, w.j.network
+	aims := n != nil && n.bundle.Card.TakesEnergy()
 	switch c.Run.Start {
 	case config.NetworkStart:
 		if !aims {
-			return fmt.Errorf("run.start: %s, but %s does not aim at energies; take a microcanonical network, or %s", c.Run.Start, j.network.bundle.Card.Name, config.RandomStart)
+			return "", fmt.Errorf("run.start: %s, but %s does not aim at energies; take a microcanonical network, or %s", c.Run.Start, n.bundle.Card.Name, config.RandomStart)
 		}
-		j.at.Stage = starting
+		return starting, nil
 	case config.AutomaticStart:
 		if aims && (c.Model.Bundle != "" || c.Model.Init != "") {
-			j.at.Stage = starting
+			return starting, nil
 		}
 	}
-	return nil
+	return adapting, nil
 }
 
 // start draws a batch of the start, and ends it when it is time.
-func (j *job) start(ctx context.Context) error {
-	if j.starter == nil {
+func (w *walkers) start(ctx context.Context) error {
+	j := w.j
+	if w.starter == nil {
 		j.beginPhase(sampler.Starting)
-		j.starter = j.engine.NewStart()
+		w.starter = w.NewStart()
 	}
-	s := j.starter
+	s := w.starter
 	if err := s.Draw(ctx); err != nil {
 		return err
 	}
@@ -52,16 +52,16 @@ func (j *job) start(ctx context.Context) error {
 		return nil
 	}
 	if met := p.Moves[sampler.Neural].Ratio(); met < leastMet {
-		j.log.Warn("the network misses its targets; walkers begin in random configurations", "met", fmt.Sprintf("%.2f", met))
+		j.log.Warn("the network misses its targets; walkers start in random configurations", "met", fmt.Sprintf("%.2f", met))
 	} else {
 		s.Finish()
-		j.log.Info("walkers begin with draws of the network", "levels", p.Levels, "met", fmt.Sprintf("%.2f", met),
+		j.log.Info("walkers start from draws of the network", "levels", p.Levels, "met", fmt.Sprintf("%.2f", met),
 			"ln_sum", fmt.Sprintf("%.1f", s.LnTotal()), "ln_states", fmt.Sprintf("%.1f", j.system.LnStates()))
 	}
 	j.endPhase(p)
-	j.starter = nil
+	w.starter = nil
 	j.at.Began = j.elapsed()
 	j.at.enter(adapting)
-	j.beginPhase(j.process.Progress().Phase)
+	j.beginPhase(w.Progress().Phase)
 	return nil
 }

@@ -7,14 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"neuralwl/internal/run"
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
 	"neuralwl/sampler/dos"
 )
 
 // check finds a check of a verdict or of Verify by its name.
-func check(t *testing.T, checks []run.Check, name string) run.Check {
+func check(t *testing.T, checks []report.Check, name string) report.Check {
 	t.Helper()
-	k := slices.IndexFunc(checks, func(c run.Check) bool { return c.Name == name })
+	k := slices.IndexFunc(checks, func(c report.Check) bool { return c.Name == name })
 	if k < 0 {
 		t.Fatalf("no check %q in %+v", name, checks)
 	}
@@ -43,10 +44,10 @@ func TestSystems(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "run")
 			settings := strings.Fields(c.settings)
 			if !strings.HasPrefix(name, "potts3d") {
-				// quick has three colours; these models have their own number.
+				// runtest.Quick has three colours; these models have their own number.
 				settings = append(settings, "system.q="+map[bool]string{true: "3", false: "2"}[name == "blume_capel"])
 			}
-			s := perform(t, folder, settings...)
+			s := runtest.Perform(t, folder, settings...)
 			if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA)+len(s.Exact.MissingB) > 0 {
 				t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)
 			}
@@ -60,7 +61,7 @@ func TestSystems(t *testing.T) {
 			if c.known == strings.Contains(detail, "not known") {
 				t.Errorf("ground state: %s", detail)
 			}
-			d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+			d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,18 +69,21 @@ func TestSystems(t *testing.T) {
 				t.Errorf("the ground states have the energy %v, want %v", d.Energy[0], c.groundLevel)
 			}
 			// The maximum of the specific heat is inside the range of the observables.
-			columns := observables(t, folder)
-			heat := columns["specific_heat"]
+			l, err := report.Load(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			heat, energy := l.Observables.Column("specific_heat"), l.Observables.Column("energy")
 			k := slices.Index(heat, slices.Max(heat))
 			if k == 0 || k == len(heat)-1 || s.Transition.HeatMaximum == nil {
 				t.Errorf("specific heat largest at point %d of %d, transition %+v", k, len(heat), s.Transition)
 			}
-			for i, beta := range columns["beta"] {
-				if at := d.At(beta); math.Abs(at.Energy/columns["energy"][i]-16) > 1e-9 && strings.HasSuffix(c.settings, "4x4") {
-					t.Errorf("beta = %v: energy %v per site, %v in all", beta, columns["energy"][i], at.Energy)
+			for i, beta := range l.Observables.Column("beta") {
+				if at := d.At(beta); math.Abs(at.Energy/energy[i]-16) > 1e-9 && strings.HasSuffix(c.settings, "4x4") {
+					t.Errorf("beta = %v: energy %v per site, %v in all", beta, energy[i], at.Energy)
 				}
 			}
-			if failed, _ := failures(t, folder); len(failed) > 0 {
+			if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
 				t.Errorf("verify: %+v", failed)
 			}
 		})
@@ -90,7 +94,7 @@ func TestSystems(t *testing.T) {
 // is known: what is not known is no evidence, and says so.
 func TestUnknownSystem(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	s := perform(t, folder, "system.model=random_bond", "system.q=2", "system.size=6x6", "wang_landau.final_ln_f=1e-5")
+	s := runtest.Perform(t, folder, "system.model=random_bond", "system.q=2", "system.size=6x6", "wang_landau.final_ln_f=1e-5")
 	if s.Exact != nil || s.Levels.Known != 0 || s.GroundState != nil || s.Transition.Infinite != 0 || s.Transition.Coexistence != nil {
 		t.Errorf("%+v", s)
 	}

@@ -9,18 +9,19 @@ import (
 )
 
 // tune makes one pass of the stage of tuning, and begins production once the mix is chosen.
-func (j *job) tune(ctx context.Context) (err error) {
-	if j.tuner == nil {
+func (w *walkers) tune(ctx context.Context) (err error) {
+	j := w.j
+	if w.tuner == nil {
 		j.beginPhase(sampler.Tuning)
-		j.tuner, err = tune.New(tune.Options{
-			Engine: j.options, State: j.engine.Snapshot(), Shape: j.shapeHistogram,
+		w.tuner, err = tune.New(tune.Options{
+			Engine: w.options, State: w.Snapshot(), Shape: w.shape,
 			Mix: j.c.Mix(), Adaptation: j.at.Began, Limit: j.c.Run.MaxTime,
 		})
 		if err != nil {
 			return err
 		}
 	}
-	t := j.tuner
+	t := w.tuner
 	more, err := t.Pass(ctx)
 	if err != nil {
 		return err
@@ -32,11 +33,13 @@ func (j *job) tune(ctx context.Context) (err error) {
 	}
 	j.endPhase(t.Progress())
 	j.at.Mix, j.at.Planned = t.Mix(), t.Passes(j.at.Adaptive)
-	j.tuning = t.Summary()
-	j.tuning.Repeat = j.repeat()
-	j.log.Info("mix of moves chosen for production", "mix", j.at.Mix.String(), "reason", j.tuning.Reason, "repeat", j.tuning.Repeat)
-	j.tuner = nil
-	return j.beginProduction()
+	summary := t.Summary()
+	summary.Repeat = j.repeat()
+	j.course.Tuning = summary
+	j.log.Info("mix of moves chosen for production", "mix", j.at.Mix.String(), "reason", summary.Reason, "repeat", summary.Repeat)
+	w.tuner = nil
+	j.beginProduction()
+	return nil
 }
 
 // repeat is the settings that make the same run again on a machine of any speed.

@@ -9,13 +9,15 @@ import (
 	"testing"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/runtest"
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 )
 
 // phases are the names of a run's phases.
-func phases(s *run.Summary) (names []sampler.Phase) {
+func phases(s *report.Summary) (names []sampler.Phase) {
 	for _, p := range s.Phases {
 		names = append(names, p.Name)
 	}
@@ -35,7 +37,7 @@ func TestAutomaticMix(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := captureLog(t, 0)
 			folder := t.TempDir()
-			s := perform(t, filepath.Join(folder, "run"), append(settings, "production.mix=automatic")...)
+			s := runtest.Perform(t, filepath.Join(folder, "run"), append(settings, "production.mix=automatic")...)
 			if s.Exact == nil || s.Exact.RMS > 0.1 || !s.Verdict.Converged {
 				t.Errorf("exact %+v, verdict %+v", s.Exact, s.Verdict)
 			}
@@ -66,8 +68,8 @@ func TestAutomaticMix(t *testing.T) {
 					again = append(again, setting)
 				}
 			}
-			repeated := perform(t, filepath.Join(folder, "again"), again...)
-			if !bytes.Equal(read(t, folder, "run", run.DensityFile), read(t, folder, "again", run.DensityFile)) {
+			repeated := runtest.Perform(t, filepath.Join(folder, "again"), again...)
+			if !bytes.Equal(runtest.Read(t, folder, "run", report.DensityFile), runtest.Read(t, folder, "again", report.DensityFile)) {
 				t.Errorf("%s gives another dos.csv", m.Repeat)
 			}
 			if repeated.Tuning != nil || len(repeated.Phases) != 2 {
@@ -84,8 +86,8 @@ func TestTuningResumed(t *testing.T) {
 	captureLog(t, 0)
 	folder := t.TempDir()
 	path := filepath.Join(folder, "run")
-	settings := append(brief[:len(brief):len(brief)], "production.mix=automatic", "trainer.export_every=0")
-	var s *run.Summary
+	settings := runtest.With(runtest.Brief, "production.mix=automatic", "trainer.export_every=0")
+	var s *report.Summary
 	stops := []struct {
 		phase sampler.Phase
 		after int
@@ -93,7 +95,7 @@ func TestTuningResumed(t *testing.T) {
 	for i, stop := range stops {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		var err error
-		if s, err = run.Run(ctx, run.Options{Config: load(t, settings...), Folder: path, Resume: i > 0, Listener: stopAt(stop.phase, stop.after, cancel)}); err != nil {
+		if s, err = run.Run(ctx, run.Options{Config: runtest.Load(t, settings...), Folder: path, Resume: i > 0, Listener: runtest.StopAt(stop.phase, stop.after, cancel)}); err != nil {
 			t.Fatal(err)
 		}
 		cancel(nil)
@@ -112,11 +114,11 @@ func TestTuningResumed(t *testing.T) {
 			t.Errorf("resumption %d in the stage %s, want %s", i, s.Resumptions[i].Stage, want)
 		}
 	}
-	if failed, _ := failures(t, path); len(failed) > 0 {
+	if failed, _ := runtest.Verify(t, path); len(failed) > 0 {
 		t.Errorf("verify: %+v", failed)
 	}
-	perform(t, filepath.Join(folder, "again"), append(brief[:len(brief):len(brief)], "production.mix="+s.Tuning.Mix)...)
-	if !bytes.Equal(read(t, path, run.DensityFile), read(t, folder, "again", run.DensityFile)) {
+	runtest.Perform(t, filepath.Join(folder, "again"), runtest.With(runtest.Brief, "production.mix="+s.Tuning.Mix)...)
+	if !bytes.Equal(runtest.Read(t, path, report.DensityFile), runtest.Read(t, folder, "again", report.DensityFile)) {
 		t.Errorf("dos.csv of the run that was interrupted is not that of %s", s.Tuning.Repeat)
 	}
 }

@@ -116,7 +116,7 @@ func transfer(b, from *exporter.Bundle) error {
 	return b.Transfer(weights)
 }
 
-// hyperparameters of a new network, those that its architecture has.
+// hyperparameters are the ones that the architecture of a new network has.
 func hyperparameters(c *config.Config) models.Hyperparameters {
 	h := models.Hyperparameters{Floor: c.Model.Floor}
 	switch c.Model.Architecture {

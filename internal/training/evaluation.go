@@ -13,9 +13,9 @@ import (
 	"neuralwl/trainer"
 )
 
-// Evaluation is what a network that is not shown a state has learned. The proposals of one
-// that does not aim at energies hit a target anywhere within w of all energies, and below
-// have the energy that they are said to aim at.
+// Evaluation is what a network that is not shown a state has learned. For a network that
+// does not aim at energies, w spans all of them, and a proposal's own energy is taken as its
+// target.
 type Evaluation struct {
 	Size string // of the lattice
 	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states that are equally frequent
@@ -128,7 +128,7 @@ func (m *meter) fill(e *sampler.Engine) {
 	}
 }
 
-// take takes over what the network said of the batch.
+// take records the network's results for the batch.
 func (m *meter) take() {
 	b := m.batch
 	for i, t := range m.round {
@@ -141,7 +141,7 @@ func (m *meter) take() {
 	}
 }
 
-// hit tells whether a proposal met its target.
+// hit reports whether a proposal met its target.
 func (m *meter) hit(t trial) bool { return t.to-t.aim <= m.within && t.aim-t.to <= m.within }
 
 // result is what the trials come to, with ln g from all that the walkers have visited since
@@ -204,7 +204,7 @@ func (m *meter) lnLevels(lnG []float64) []float64 {
 	return lnN
 }
 
-// means are the divergence and the acceptance of the trials, but for those of one walker.
+// means are the divergence and the acceptance of the trials, leaving out one walker.
 // Walkers visit a level in proportion to g times their weight there; the inverse of that
 // makes their states equally frequent at all levels.
 func (m *meter) means(lnG, lnWeight, lnN []float64, without int) (kl, acceptance float64) {

@@ -69,7 +69,8 @@ func newLadder(c cost, configured config.Mix) (rungs []rung, equal int) {
 // maxEqual bounds the sweeps of equal shares.
 const maxEqual = 1 << 16
 
-// minTurns is how many turns, each to 1/sqrt(16) = 25 %, tell a mix from one that is half as good.
+// minTurns is how many turns distinguish a mix from one that is half as good: they are known
+// to 1/sqrt(16) = 25 %.
 const minTurns = 16
 
 // undecided reports whether too few turns were measured to choose by: the mix of equal

@@ -41,8 +41,8 @@ func (t *Turns) Add(other Turns) {
 // RoundTrips is their number.
 func (t Turns) RoundTrips() float64 { return t.Total / 2 }
 
-// Rate is the number of round trips per second in a measurement of some seconds. Its
-// error is at least that of one turn: none at all is known no better.
+// Rate is the number of round trips per second in a measurement of some seconds, with one
+// standard error. The error is at least that of a single turn, even if there was none.
 func (t Turns) Rate(seconds float64) (rate, deviation float64) {
 	return t.RoundTrips() / seconds, math.Sqrt(max(1, t.Variance)) / 2 / seconds
 }

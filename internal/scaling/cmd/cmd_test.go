@@ -9,23 +9,24 @@ import (
 	"strings"
 	"testing"
 
-	"neuralwl/internal/run"
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/internal/scaling"
 )
 
 // summary is that of a run whose quantities are at their limits but for the leading
 // corrections.
-func summary(l float64) *run.Summary {
+func summary(l float64) *report.Summary {
 	t, heat := scaling.TransitionTemperature(colours), scaling.LatentHeat(colours)
 	beta := estimate(1/(t+scaling.Shift(colours)/(l*l)), 1e-5)
 	height := estimate(math.Pow(heat*l*beta.Value/2, 2), 1e-3)
-	return &run.Summary{
-		System:  fmt.Sprintf("potts q=%d %gx%g", colours, l, l),
-		Verdict: run.Verdict{Converged: true},
-		Phases:  []run.PhaseSummary{{Name: "production", RoundTrips: 100}},
-		Transition: &run.TransitionSummary{
+	return &report.Summary{
+		System:  report.System{Model: config.Potts, Q: colours, Size: []int{int(l), int(l)}},
+		Verdict: report.Verdict{Converged: true},
+		Phases:  []report.PhaseSummary{{Name: "production", RoundTrips: 100}},
+		Transition: &report.TransitionSummary{
 			HeatMaximum: &beta, Height: &height,
-			Coexistence: &run.CoexistenceSummary{
+			Coexistence: &report.CoexistenceSummary{
 				EqualHeight: beta, EqualWeight: beta,
 				StateWeight:         estimate(beta.Value+math.Log(colours)/(l*l*heat), 1e-5),
 				LatentHeat:          estimate(heat+5/(l*l), 1e-3),
@@ -36,7 +37,7 @@ func summary(l float64) *run.Summary {
 	}
 }
 
-func save(t *testing.T, folder, name string, s *run.Summary) string {
+func save(t *testing.T, folder, name string, s *report.Summary) string {
 	t.Helper()
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -49,7 +50,7 @@ func save(t *testing.T, folder, name string, s *run.Summary) string {
 	return path
 }
 
-func TestReport(t *testing.T) {
+func TestExtrapolate(t *testing.T) {
 	folder := t.TempDir()
 	var paths []string
 	for _, l := range []float64{24, 8, 16} {
@@ -70,7 +71,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	figure := filepath.Join(folder, "figure.svg")
-	if err := report(paths, figure); err != nil {
+	if err := extrapolate(paths, figure); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(figure); err != nil || info.Size() == 0 {
@@ -80,23 +81,23 @@ func TestReport(t *testing.T) {
 
 func TestUnusableRuns(t *testing.T) {
 	folder := t.TempDir()
-	for want, spoil := range map[string]func(*run.Summary){
-		"go on with nwl run --resume":    func(s *run.Summary) { s.Interrupted = "run.max_time" },
-		"has not converged":              func(s *run.Summary) { s.Verdict.Converged = false },
-		"not the Potts model of 10":      func(s *run.Summary) { s.System = "potts q=3 8x8" },
-		"on a square":                    func(s *run.Summary) { s.System = "potts q=10 8x16" },
-		"no transition of first order":   func(s *run.Summary) { s.Transition.Coexistence = nil },
-		"equal height, L = 8: the error": func(s *run.Summary) { s.Transition.Coexistence.EqualHeight.Error = nil },
-		"more sizes are needed":          func(*run.Summary) {},
+	for want, spoil := range map[string]func(*report.Summary){
+		"go on with nwl run --resume":    func(s *report.Summary) { s.Interrupted = "run.max_time" },
+		"has not converged":              func(s *report.Summary) { s.Verdict.Converged = false },
+		"not the Potts model of 10":      func(s *report.Summary) { s.System.Q = 3 },
+		"on a square":                    func(s *report.Summary) { s.System.Size[1] = 16 },
+		"no transition of first order":   func(s *report.Summary) { s.Transition.Coexistence = nil },
+		"equal height, L = 8: the error": func(s *report.Summary) { s.Transition.Coexistence.EqualHeight.Error = nil },
+		"more sizes are needed":          func(*report.Summary) {},
 	} {
 		s := summary(8)
 		spoil(s)
-		err := report([]string{save(t, folder, "summary.json", s)}, filepath.Join(folder, "figure.png"))
+		err := extrapolate([]string{save(t, folder, "summary.json", s)}, filepath.Join(folder, "figure.png"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
-	if err := report(nil, filepath.Join(folder, "figure.png")); err == nil {
+	if err := extrapolate(nil, filepath.Join(folder, "figure.png")); err == nil {
 		t.Error("no error without runs")
 	}
 }

@@ -18,14 +18,14 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if err := report(flag.Args(), *path); err != nil {
+	if err := extrapolate(flag.Args(), *path); err != nil {
 		fmt.Fprintln(os.Stderr, "scaling:", err)
 		os.Exit(1)
 	}
 }
 
-// report reads the summaries, prints what follows from them and draws it.
-func report(paths []string, path string) error {
+// extrapolate reads the summaries, prints what follows from them and draws it.
+func extrapolate(paths []string, path string) error {
 	runs, err := readRuns(paths)
 	if err != nil {
 		return err

@@ -2,14 +2,13 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 
-	"neuralwl/internal/run"
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/internal/scaling"
 	"neuralwl/sampler/dos"
 )
@@ -20,7 +19,7 @@ const colours = 10
 // lattice is a run on the L x L lattice.
 type lattice struct {
 	L float64
-	*run.Summary
+	*report.Summary
 }
 
 // readRuns reads summaries and puts them in the order of the sizes. All faults are
@@ -39,17 +38,12 @@ func readRuns(paths []string) (runs []lattice, err error) {
 }
 
 func readRun(path string) (lattice, error) {
-	data, err := os.ReadFile(path)
+	s, err := report.ReadSummary(path)
 	if err != nil {
 		return lattice{}, err
 	}
-	s := &run.Summary{}
-	if err := json.Unmarshal(data, s); err != nil {
-		return lattice{}, err
-	}
-	var q, lx, ly int
-	if _, err := fmt.Sscanf(s.System, "potts q=%d %dx%d", &q, &lx, &ly); err != nil || q != colours || lx != ly {
-		return lattice{}, fmt.Errorf("the system is %q, not the Potts model of %d colours on a square", s.System, colours)
+	if of := s.System; of.Model != config.Potts || of.Q != colours || of.Size[0] != of.Size[1] {
+		return lattice{}, fmt.Errorf("the system is %q, not the Potts model of %d colours on a square", of, colours)
 	}
 	if s.Interrupted != "" {
 		return lattice{}, fmt.Errorf("the run ended early (%s): go on with nwl run --resume", s.Interrupted)
@@ -60,7 +54,7 @@ func readRun(path string) (lattice, error) {
 	if s.Transition == nil || s.Transition.HeatMaximum == nil || s.Transition.Height == nil || s.Transition.Coexistence == nil {
 		return lattice{}, errors.New("the run shows no transition of first order: see transition.remarks there")
 	}
-	return lattice{float64(lx), s}, nil
+	return lattice{float64(s.System.Size[0]), s}, nil
 }
 
 // quantity is something measured at all sizes and known for the infinite lattice.

@@ -1,4 +1,4 @@
-package run_test
+package report_test
 
 import (
 	"bytes"
@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"testing"
 
-	"neuralwl/internal/run"
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
 	"neuralwl/sampler/lattice"
 )
 
@@ -61,9 +62,9 @@ func TestOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
-			s := perform(t, folder, append(settings, size)...)
+			s := runtest.Perform(t, folder, append(settings, size)...)
 
-			rows, err := csv.NewReader(bytes.NewReader(read(t, folder, run.OrderFile))).ReadAll()
+			rows, err := csv.NewReader(bytes.NewReader(runtest.Read(t, folder, report.OrderFile))).ReadAll()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +113,7 @@ func TestOrder(t *testing.T) {
 					}
 				}
 			}
-			summary := (*run.OrderSummary)(nil)
+			summary := (*report.OrderSummary)(nil)
 			if s.Canonical != nil {
 				summary = s.Canonical.Order
 			} else {
@@ -123,7 +124,7 @@ func TestOrder(t *testing.T) {
 				t.Errorf("summary %+v", summary)
 			}
 			for _, name := range []string{"order.png", "order.svg"} {
-				if data := read(t, folder, name); bytes.Contains(data, []byte("NaN")) {
+				if data := runtest.Read(t, folder, name); bytes.Contains(data, []byte("NaN")) {
 					t.Errorf("%s holds a NaN", name)
 				}
 			}

@@ -1,39 +1,30 @@
-package run_test
+package report_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"math"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/runtest"
 	"neuralwl/sampler/dos"
 )
 
 // observables reads observables.csv, a slice per column; NaN stands for an empty field.
 func observables(t *testing.T, folder string) map[string][]float64 {
 	t.Helper()
-	rows, err := csv.NewReader(bytes.NewReader(read(t, folder, run.ObservablesFile))).ReadAll()
+	l, err := report.Load(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	columns := map[string][]float64{}
-	for _, row := range rows[1:] {
-		for i, field := range row {
-			x := math.NaN()
-			if field != "" {
-				if x, err = strconv.ParseFloat(field, 64); err != nil {
-					t.Fatal(err)
-				}
-			}
-			columns[rows[0][i]] = append(columns[rows[0][i]], x)
-		}
+	for _, name := range l.Observables.Columns {
+		columns[name] = l.Observables.Column(name)
 	}
 	return columns
 }
@@ -44,8 +35,8 @@ func observables(t *testing.T, folder string) map[string][]float64 {
 func TestObservables(t *testing.T) {
 	const q, n = 10., 16.
 	folder := filepath.Join(t.TempDir(), "run")
-	s := perform(t, folder, "run.moves=local", "system.q=10", "wang_landau.final_ln_f=1e-5", "production.passes=300")
-	d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+	s := runtest.Perform(t, folder, "run.moves=local", "system.q=10", "wang_landau.final_ln_f=1e-5", "production.passes=300")
+	d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +64,7 @@ func TestObservables(t *testing.T) {
 		} {
 			got, deviation := columns[x.name][i], columns[x.name+"_error"][i]
 			if math.Abs(got-x.value/n) > 1e-12 {
-				t.Errorf("beta = %v: %s = %v, from %s %v", beta, x.name, got, run.DensityFile, x.value/n)
+				t.Errorf("beta = %v: %s = %v, from %s %v", beta, x.name, got, report.DensityFile, x.value/n)
 			}
 			if z := (got - x.want/n) / deviation; !(math.Abs(z) < 5) || deviation > 0.05*max(1, math.Abs(got)) {
 				t.Errorf("beta = %v: %s = %v(%v), exact %v", beta, x.name, got, deviation, x.want/n)
@@ -127,8 +118,8 @@ func TestObservablesWithoutProduction(t *testing.T) {
 	defer cancel(errors.New("over"))
 	folder := filepath.Join(t.TempDir(), "run")
 	s, err := run.Run(ctx, run.Options{
-		Config: load(t, "run.moves=local", "system.q=2", "wang_landau.final_ln_f=1e-7"), Folder: folder,
-		Listener: stopAt("", 200, cancel),
+		Config: runtest.Load(t, "run.moves=local", "system.q=2", "wang_landau.final_ln_f=1e-7"), Folder: folder,
+		Listener: runtest.StopAt("", 200, cancel),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +157,7 @@ func TestEstimateString(t *testing.T) {
 // at its neighbours, and finds that it does not pretend to know free energies.
 func TestCanonicalRun(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	s := perform(t, folder, "run.method=canonical", "run.beta=1.1", "system.q=10", "system.size=4x16", "production.passes=2000")
+	s := runtest.Perform(t, folder, "run.method=canonical", "run.beta=1.1", "system.q=10", "system.size=4x16", "production.passes=2000")
 	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q10_4x16.csv")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +189,7 @@ func TestCanonicalRun(t *testing.T) {
 			}
 		}
 	}
-	d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+	d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 	if err != nil || math.Abs(dos.LogSumExp(d.LnG)) > 1e-9 {
 		t.Errorf("ln of the sum of g is %v (%v)", dos.LogSumExp(d.LnG), err)
 	}

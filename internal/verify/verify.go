@@ -1,4 +1,5 @@
-package run
+// Package verify checks what a run directory holds without repeating the run.
+package verify
 
 import (
 	"context"
@@ -18,16 +19,16 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
-	"neuralwl/internal/setup"
+	"neuralwl/internal/report"
+	"neuralwl/internal/run"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
-	"neuralwl/trainer"
 )
 
-// Limits of Verify.
+// Limits of Run.
 const (
 	// verifyNormalisation is how far ln of the sum of g may be from N ln q, per site:
 	// dos.csv holds ln g in full precision.
@@ -44,20 +45,20 @@ const (
 // verifier checks one run directory.
 type verifier struct {
 	folder string
-	checks []Check
+	checks []report.Check
 	c      *config.Config
 	system lattice.System
 	states [][]uint8 // configurations found in a checkpoint
 }
 
-// Verify checks everything in a run directory that can be checked without repeating
+// Run checks everything in a run directory that can be checked without repeating
 // the run: the configuration, the density of states, the checkpoints with the
 // energies of all their configurations, the bundles with their digests, and the
 // latest network's ln q against an evaluation in pure Go and double precision. It
 // returns one Check for each; the error is about the directory itself.
-func Verify(folder string) ([]Check, error) {
+func Run(folder string) ([]report.Check, error) {
 	v := &verifier{folder: folder}
-	data, err := os.ReadFile(filepath.Join(folder, ConfigFile))
+	data, err := os.ReadFile(filepath.Join(folder, report.ConfigFile))
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: there is no run in it: %w", folder, err)
 	}
@@ -65,7 +66,7 @@ func Verify(folder string) ([]Check, error) {
 	if err == nil {
 		v.system, err = v.c.System.New()
 	}
-	if v.check(ConfigFile, err, "%v", v.system) {
+	if v.check(report.ConfigFile, err, "%v", v.system) {
 		v.density()
 		v.checkpoints()
 		v.bundles()
@@ -78,57 +79,74 @@ func (v *verifier) check(name string, err error, detail string, a ...any) bool {
 	if err != nil {
 		detail, a = "%v", []any{err}
 	}
-	v.checks = append(v.checks, Check{name, err == nil, fmt.Sprintf(detail, a...)})
+	v.checks = append(v.checks, report.Check{Name: name, Passed: err == nil, Detail: fmt.Sprintf(detail, a...)})
 	return err == nil
 }
 
 // density checks dos.csv and summary.json.
 func (v *verifier) density() {
-	path := filepath.Join(v.folder, DensityFile)
+	path := filepath.Join(v.folder, report.DensityFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		v.check(DensityFile, nil, "not there: the run has not ended yet")
+		v.check(report.DensityFile, nil, "not there: the run has not ended yet")
 		return
 	}
 	d, err := dos.ReadFile(path)
-	if !v.check(DensityFile, err, "%d levels", lengthOf(d)) {
+	if !v.check(report.DensityFile, err, "%d levels", lengthOf(d)) {
 		return
 	}
-	want := v.system.LnStates()
-	deviation := dos.LogSumExp(d.LnG) - want
-	if v.c.Run.Method == config.VANWangLandauMethod {
-		v.check("normalisation", nil, "none, as ln g is absolute; ln of the sum of g is %.6f, N ln q = %.6f", want+deviation, want)
-	} else {
-		if !(math.Abs(deviation) <= verifyNormalisation*float64(v.system.Sites())) {
-			err = fmt.Errorf("ln of the sum of g is %.9f, N ln q = %.9f", want+deviation, want)
-		}
-		v.check("normalisation", err, "ln of the sum of g is N ln q = %.6f", want)
+	evaluation := run.Evaluation(v.c)
+	v.normalisation(d, evaluation)
+	if evaluation.Ground {
+		v.ground(d)
 	}
 
-	ground, known := v.system.Energy(v.system.GroundLevel()), v.system.LnGroundStates()
-	switch {
-	case !lattice.GroundKnown(v.system):
-		v.check("ground state", nil, "not known for this system; the lowest energy is %g", d.Energy[0])
-	case d.Energy[0] != ground:
-		v.check("ground state", fmt.Errorf("energy %g is not in %s", ground, DensityFile), "")
-	case d.Error == nil || math.IsNaN(d.Error[0]):
-		v.check("ground state", fmt.Errorf("ln g = %.4f has no error bar, known is %.4f", d.LnG[0], known), "")
-	default:
-		z := (d.LnG[0] - known) / d.Error[0]
-		if !(math.Abs(z) <= verifySigmas) {
-			err = fmt.Errorf("ln g = %.4f(%.4f), known is %.4f: %.1f standard errors", d.LnG[0], d.Error[0], known, z)
-		}
-		v.check("ground state", err, "ln g = %.4f(%.4f), known is %.4f: %.1f standard errors", d.LnG[0], d.Error[0], known, z)
-	}
-
-	var s Summary
-	data, err := os.ReadFile(filepath.Join(v.folder, SummaryFile))
+	var s report.Summary
+	data, err := os.ReadFile(filepath.Join(v.folder, report.SummaryFile))
 	if err == nil {
 		err = json.Unmarshal(data, &s)
 	}
-	if err == nil && (s.System != v.system.String() || s.Levels.Seen != d.Len()) {
+	if err == nil && (s.System.Name != v.system.String() || s.Levels.Seen != d.Len()) {
 		err = fmt.Errorf("it is about %s with %d levels, the run is %s with %d", s.System, s.Levels.Seen, v.system, d.Len())
 	}
-	v.check(SummaryFile, err, "converged: %v", s.Verdict.Converged)
+	v.check(report.SummaryFile, err, "converged: %v", s.Verdict.Converged)
+}
+
+// normalisation checks the sum of g.
+func (v *verifier) normalisation(d *dos.Density, e report.Evaluation) {
+	const name = "normalisation"
+	total := dos.LogSumExp(d.LnG)
+	if e.LnTotal == nil {
+		v.check(name, nil, "none, as ln g is absolute; ln of the sum of g is %.6f, N ln q = %.6f", total, v.system.LnStates())
+		return
+	}
+	want := e.LnTotal(v.system)
+	var err error
+	if !(math.Abs(total-want) <= verifyNormalisation*float64(v.system.Sites())) {
+		err = fmt.Errorf("ln of the sum of g is %.9f, must be %.9f", total, want)
+	}
+	v.check(name, err, "ln of the sum of g is %.6f", want)
+}
+
+// ground checks ln g of the ground state.
+func (v *verifier) ground(d *dos.Density) {
+	const name = "ground state"
+	ground, known := v.system.Energy(v.system.GroundLevel()), v.system.LnGroundStates()
+	switch {
+	case !lattice.GroundKnown(v.system):
+		v.check(name, nil, "not known for this system; the lowest energy is %g", d.Energy[0])
+	case d.Energy[0] != ground:
+		v.check(name, fmt.Errorf("energy %g is not in %s", ground, report.DensityFile), "")
+	case d.Error == nil || math.IsNaN(d.Error[0]):
+		v.check(name, fmt.Errorf("ln g = %.4f has no error bar, known is %.4f", d.LnG[0], known), "")
+	default:
+		z := (d.LnG[0] - known) / d.Error[0]
+		text := fmt.Sprintf("ln g = %.4f(%.4f), known is %.4f: %.1f standard errors", d.LnG[0], d.Error[0], known, z)
+		var err error
+		if !(math.Abs(z) <= verifySigmas) {
+			err = errors.New(text)
+		}
+		v.check(name, err, "%s", text)
+	}
 }
 
 func lengthOf(d *dos.Density) int {
@@ -140,77 +158,33 @@ func lengthOf(d *dos.Density) int {
 
 // checkpoints checks every checkpoint and the energies of the configurations in it.
 func (v *verifier) checkpoints() {
-	paths, err := checkpoint.Folder{FS: disk.OS, Path: filepath.Join(v.folder, checkpointFolder)}.Paths()
+	paths, err := checkpoint.Folder{FS: disk.OS, Path: filepath.Join(v.folder, run.CheckpointFolder)}.Paths()
 	if err != nil {
-		v.check(checkpointFolder, err, "")
+		v.check(run.CheckpointFolder, err, "")
 	}
 	for _, path := range paths {
-		s := &saved{}
+		i := &run.Inspection{}
 		data, err := os.ReadFile(path)
 		if err == nil {
-			err = checkpoint.Decode(data, s)
+			i, err = run.Inspect(data, v.c, v.system)
 		}
-		remembered := 0
-		if err == nil {
-			remembered, err = v.energies(s)
+		if v.check(filepath.Base(path), err, "%s", i) {
+			v.states = i.States
 		}
-		what := fmt.Sprintf("energies of %d walkers and %d remembered states", v.c.Run.Walkers, remembered)
-		if s.Global != nil {
-			what = "ln g and the sums of the draws"
-		}
-		v.check(filepath.Base(path), err, "%s pass %d; %s", s.Place.Stage, s.Place.Pass, what)
 	}
-}
-
-// energies checks the states in a checkpoint.
-func (v *verifier) energies(s *saved) (remembered int, err error) {
-	global := v.c.Run.Method == config.VANWangLandauMethod
-	if err := s.check(nil, global); err != nil {
-		return 0, err
-	}
-	if global {
-		potts, ok := v.system.(*lattice.Potts)
-		if !ok {
-			return 0, fmt.Errorf("a network draws configurations, which %v has none for", v.system)
-		}
-		return 0, s.Global.Check(potts)
-	}
-	o := setup.Engine(v.c, v.system, 1)
-	o.Local = setup.LocalMove(v.c) // an engine needs a move, even one that stands still
-	e, err := sampler.New(o)
-	if err != nil {
-		return 0, err
-	}
-	if err := e.Restore(s.Engine); err != nil {
-		return 0, err
-	}
-	for i := range min(e.Walkers(), verifyStates) {
-		state, _ := e.State(i)
-		v.states = append(v.states, slices.Clone(state))
-	}
-	if s.Trainer == nil {
-		return 0, nil
-	}
-	potts, ok := v.system.(*lattice.Potts)
-	if !ok {
-		return 0, fmt.Errorf("there are states to train a network with, which %v has not", v.system)
-	}
-	b := trainer.NewBuffer(potts, v.c.Trainer.Buffer, rand.NewPCG(0, 0))
-	err = b.Restore(&s.Trainer.Buffer)
-	return b.Len(), err
 }
 
 // bundles checks the digests of every version of the network, and ln q of the last.
 func (v *verifier) bundles() {
-	folders, err := filepath.Glob(filepath.Join(v.folder, modelsFolder, "*", "*"))
+	folders, err := filepath.Glob(filepath.Join(v.folder, run.ModelsFolder, "*", "*"))
 	if err != nil || len(folders) == 0 {
 		if v.c.Run.Has(config.NeuralMoves) {
-			v.check(modelsFolder, errors.Join(err, errors.New("there is no network")), "")
+			v.check(run.ModelsFolder, errors.Join(err, errors.New("there is no network")), "")
 		}
 		return
 	}
 	if !v.c.System.HasNetworks() {
-		v.check(modelsFolder, fmt.Errorf("there are networks, which %v has not", v.system), "")
+		v.check(run.ModelsFolder, fmt.Errorf("there are networks, which %v has not", v.system), "")
 		return
 	}
 	size := v.c.System.Size

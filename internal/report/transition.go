@@ -1,4 +1,4 @@
-package run
+package report
 
 import (
 	"math"
@@ -7,8 +7,8 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// TransitionSummary tells where the transition is in this finite system, by several
-// criteria, and how sharp. Inverse temperatures are in units of 1/J.
+// TransitionSummary is where the transition of this finite system lies, by several
+// criteria, and how sharp it is. Inverse temperatures are in units of 1/J.
 type TransitionSummary struct {
 	// Infinite is the exact inverse temperature of the infinite lattice, 0 where it is not
 	// known; of the Potts model in two dimensions it is ln(1 + sqrt q).
@@ -26,7 +26,7 @@ type TransitionSummary struct {
 	Remarks []string `json:"remarks,omitempty"`
 }
 
-// CoexistenceSummary is what the two peaks of the energy distribution tell.
+// CoexistenceSummary is what follows from the two peaks of the energy distribution.
 type CoexistenceSummary struct {
 	EqualHeight dos.Estimate `json:"beta_equal_height"`
 	EqualWeight dos.Estimate `json:"beta_equal_weight"`
@@ -69,11 +69,12 @@ const (
 // for 256.
 const maxZeroSites = 256
 
-// transition analyses the density of states near its transition.
-func (j *job) transition(d *dos.Ensemble) *TransitionSummary {
-	s := &TransitionSummary{Infinite: j.system.InfiniteTransition()}
-	n := float64(j.system.Sites())
-	heat, heatError, err := d.HeatMaximum(j.searched())
+// findTransition analyses the density of states near its transition.
+func (r *Result) findTransition() *TransitionSummary {
+	d := r.density
+	s := &TransitionSummary{Infinite: r.System.InfiniteTransition()}
+	n := float64(r.System.Sites())
+	heat, heatError, err := d.HeatMaximum(r.searched())
 	if err != nil {
 		s.Remarks = append(s.Remarks, err.Error())
 		return s
@@ -81,15 +82,15 @@ func (j *job) transition(d *dos.Ensemble) *TransitionSummary {
 	beta, height := dos.NewEstimate(heat.Beta, heatError.Beta), dos.NewEstimate(heat.Height/n, heatError.Height/n)
 	s.HeatMaximum, s.Height = &beta, &height
 
-	step := float64(j.system.MaxStep()) * (j.system.Energy(0) - j.system.Energy(1))
+	step := float64(r.System.MaxStep()) * (r.System.Energy(0) - r.System.Energy(1))
 	resolution := step * max(finestResolution, coarseResolution*math.Sqrt(n))
-	states := math.Round(math.Exp(j.system.LnGroundStates()))
+	states := math.Round(math.Exp(r.System.LnGroundStates()))
 	if !(states > 1) {
 		s.Remarks = append(s.Remarks, "no analysis of two phases: the number of ordered phases is not known, or one")
 	} else if c, e, err := d.Coexistence(heat.Beta, resolution, states); err != nil {
 		s.Remarks = append(s.Remarks, err.Error())
 	} else {
-		area := n / float64(slices.Max(j.system.Sides()))
+		area := n / float64(slices.Max(r.System.Sides()))
 		s.Coexistence = &CoexistenceSummary{
 			EqualHeight:         dos.NewEstimate(c.EqualHeight, e.EqualHeight),
 			EqualWeight:         dos.NewEstimate(c.EqualWeight, e.EqualWeight),
@@ -101,7 +102,7 @@ func (j *job) transition(d *dos.Ensemble) *TransitionSummary {
 			Resolution:          resolution,
 		}
 	}
-	if j.system.Sites() > maxZeroSites {
+	if r.System.Sites() > maxZeroSites {
 		return s
 	}
 	if zero, e, err := d.LeadingZero(); err != nil {

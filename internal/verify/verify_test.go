@@ -1,4 +1,4 @@
-package run_test
+package verify_test
 
 import (
 	"bytes"
@@ -9,26 +9,11 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/internal/disk"
-	"neuralwl/internal/run"
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
+	"neuralwl/internal/verify"
 	"neuralwl/models"
 )
-
-// failures lists the checks that do not hold, and how many do.
-func failures(t *testing.T, folder string) (failed []run.Check, passed int) {
-	t.Helper()
-	checks, err := run.Verify(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range checks {
-		if c.Passed {
-			passed++
-		} else {
-			failed = append(failed, c)
-		}
-	}
-	return failed, passed
-}
 
 // TestVerifyConditions finds nothing wrong with runs whose networks take a shift or an energy.
 func TestVerifyConditions(t *testing.T) {
@@ -37,8 +22,26 @@ func TestVerifyConditions(t *testing.T) {
 		"energy": {"model.architecture=microcanonical", "model.width=8", "model.window=3"},
 	} {
 		folder := filepath.Join(t.TempDir(), name)
-		perform(t, folder, append(brief[:len(brief):len(brief)], settings...)...)
-		if failed, passed := failures(t, folder); len(failed) > 0 || passed < 8 {
+		runtest.Perform(t, folder, runtest.With(runtest.Brief, settings...)...)
+		if failed, passed := runtest.Verify(t, folder); len(failed) > 0 || passed < 8 {
+			t.Errorf("%s: %d checks hold, not %+v", name, passed, failed)
+		}
+	}
+}
+
+// TestVerifyMethods finds nothing wrong with runs of any method.
+func TestVerifyMethods(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"wang-landau":    {"run.moves=local"},
+		"multicanonical": {"run.method=multicanonical", "run.moves=[local, neural]"},
+		"windows":        {"run.moves=local", "windows.count=2", "production.passes=600"},
+		"canonical":      {"run.method=canonical", "run.moves=local", "run.beta=0.9", "production.passes=300"},
+		"van":            {"run.method=van-wang-landau", "run.moves=neural", "system.q=2", "run.walkers=128", "model.decoder=32", "trainer.every=1", "trainer.learning_rate=5e-3", "wang_landau.final_ln_f=5e-2", "production.passes=100"},
+		"metropolis":     {"run.moves=local", "local.move=metropolis"},
+	} {
+		folder := filepath.Join(t.TempDir(), name)
+		runtest.Perform(t, folder, runtest.With(runtest.Brief, settings...)...)
+		if failed, passed := runtest.Verify(t, folder); len(failed) > 0 || passed < 4 {
 			t.Errorf("%s: %d checks hold, not %+v", name, passed, failed)
 		}
 	}
@@ -47,8 +50,8 @@ func TestVerifyConditions(t *testing.T) {
 // TestVerify finds nothing wrong with a run, and the damage where there is one.
 func TestVerify(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	summary := perform(t, whole, brief...)
-	if failed, passed := failures(t, whole); len(failed) > 0 || passed < 8 {
+	summary := runtest.Perform(t, whole, runtest.Brief...)
+	if failed, passed := runtest.Verify(t, whole); len(failed) > 0 || passed < 8 {
 		t.Fatalf("%d checks hold, not %+v", passed, failed)
 	}
 	relative, err := filepath.Rel(whole, summary.Network.Bundle)
@@ -58,7 +61,7 @@ func TestVerify(t *testing.T) {
 	edit := func(name string, change func([]byte) []byte) func(t *testing.T, folder string) {
 		return func(t *testing.T, folder string) {
 			path := filepath.Join(folder, name)
-			if err := os.WriteFile(path, change(read(t, path)), 0o644); err != nil {
+			if err := os.WriteFile(path, change(runtest.Read(t, path)), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -72,14 +75,14 @@ func TestVerify(t *testing.T) {
 		check  string
 		detail string
 	}{
-		"configuration":  {edit(run.ConfigFile, replace("q: 3", "q: 1")), run.ConfigFile, "system.q"},
-		"another system": {edit(run.ConfigFile, replace("q: 3", "q: 4")), "normalisation", "N ln q"},
-		"a value":        {edit(run.DensityFile, replace("\n-20,", "\n-20,1")), "normalisation", "N ln q"},
-		"no number":      {edit(run.DensityFile, replace("\n-20,", "\n-20,NaN")), run.DensityFile, "NaN"},
-		"ground state":   {edit(run.DensityFile, replace("\n-32,", "\n-32.5,")), "ground state", "-32"},
+		"configuration":  {edit(report.ConfigFile, replace("q: 3", "q: 1")), report.ConfigFile, "system.q"},
+		"another system": {edit(report.ConfigFile, replace("q: 3", "q: 4")), "normalisation", "must be"},
+		"a value":        {edit(report.DensityFile, replace("\n-20,", "\n-20,1")), "normalisation", "must be"},
+		"no number":      {edit(report.DensityFile, replace("\n-20,", "\n-20,NaN")), report.DensityFile, "NaN"},
+		"ground state":   {edit(report.DensityFile, replace("\n-32,", "\n-32.5,")), "ground state", "-32"},
 		"checkpoint":     {edit("checkpoints/1.checkpoint", flip), "1.checkpoint", "checksum"},
 		"bundle":         {edit(filepath.Join(relative, exporter.ProposeFile), flip), "bundle", exporter.ProposeFile},
-		"summary":        {edit(run.SummaryFile, replace("{", "")), run.SummaryFile, "invalid"},
+		"summary":        {edit(report.SummaryFile, replace("{", "")), report.SummaryFile, "invalid"},
 		"networks that disagree": {func(t *testing.T, folder string) {
 			b, err := exporter.Load(filepath.Join(folder, relative))
 			if err != nil {
@@ -112,7 +115,7 @@ func TestVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.damage(t, folder)
-		failed, _ := failures(t, folder)
+		failed, _ := runtest.Verify(t, folder)
 		found := false
 		for _, f := range failed {
 			found = found || f.Name == c.check && strings.Contains(f.Detail, c.detail)
@@ -121,7 +124,7 @@ func TestVerify(t *testing.T) {
 			t.Errorf("%s: found %+v, want %s: %s", name, failed, c.check, c.detail)
 		}
 	}
-	if _, err := run.Verify(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no run") {
+	if _, err := verify.Run(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no run") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }

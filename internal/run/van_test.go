@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/runtest"
 	"neuralwl/sampler/dos"
 )
 
@@ -31,7 +33,7 @@ func TestAlone(t *testing.T) {
 
 func findsAlone(t *testing.T, settings []string) {
 	folder := filepath.Join(t.TempDir(), "run")
-	s := perform(t, folder, settings...)
+	s := runtest.Perform(t, folder, settings...)
 	if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA) > 0 {
 		t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)
 	}
@@ -39,7 +41,7 @@ func findsAlone(t *testing.T, settings []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dos.ReadFile(filepath.Join(folder, run.DensityFile))
+	d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +59,10 @@ func findsAlone(t *testing.T, settings []string) {
 	if len(s.Phases) != 2 || s.Phases[0].LnF > 2e-2 || s.Phases[1].Passes != 600 || s.Network.Training.Steps != s.Phases[0].Passes {
 		t.Errorf("phases %+v, network %+v", s.Phases, s.Network)
 	}
-	if !bytes.HasPrefix(read(t, folder, run.DensityFile), []byte("energy,ln_g,ln_g_error,ln_omega,ln_omega_error,effective_draws\n")) {
+	if !bytes.HasPrefix(runtest.Read(t, folder, report.DensityFile), []byte("energy,ln_g,ln_g_error,ln_omega,ln_omega_error,effective_draws\n")) {
 		t.Error("dos.csv lacks the effective numbers of draws")
 	}
-	if failed, _ := failures(t, folder); len(failed) > 0 {
+	if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
 		t.Errorf("verify: %+v", failed)
 	}
 }
@@ -71,17 +73,17 @@ func TestAloneResumes(t *testing.T) {
 	captureLog(t, 0)
 	settings := append(alone[:len(alone):len(alone)], "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.export_every=100", "trainer.every=2", "checkpoint.interval=0s")
 	folder := t.TempDir()
-	reference := perform(t, filepath.Join(folder, "reference"), settings...)
+	reference := runtest.Perform(t, filepath.Join(folder, "reference"), settings...)
 	r := rand.New(rand.NewPCG(41, 42))
 	stages := map[string]int{}
 	for trial := range 3 {
 		path := filepath.Join(folder, fmt.Sprint(trial))
-		var s *run.Summary
+		var s *report.Summary
 		for part := 0; s == nil || s.Interrupted != ""; part++ {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			var err error
 			s, err = run.Run(ctx, run.Options{
-				Config: load(t, append(settings[:len(settings):len(settings)], fmt.Sprintf("run.workers=%d", 1+r.IntN(3)))...),
+				Config: runtest.Load(t, append(settings[:len(settings):len(settings)], fmt.Sprintf("run.workers=%d", 1+r.IntN(3)))...),
 				Folder: path, Resume: part > 0, Intercept: stopAfter(1+r.Int64N(1500), cancel),
 			})
 			cancel(nil)
@@ -92,12 +94,12 @@ func TestAloneResumes(t *testing.T) {
 		for _, p := range s.Resumptions {
 			stages[p.Stage]++
 		}
-		for _, name := range []string{run.DensityFile, run.ObservablesFile} {
-			if !bytes.Equal(read(t, folder, "reference", name), read(t, path, name)) {
+		for _, name := range []string{report.DensityFile, report.ObservablesFile} {
+			if !bytes.Equal(runtest.Read(t, folder, "reference", name), runtest.Read(t, path, name)) {
 				t.Errorf("trial %d: %s differs from that of the undisturbed run after %d resumptions", trial, name, len(s.Resumptions))
 			}
 		}
-		if !bytes.Equal(read(t, reference.Network.Bundle, "log_prob.onnx"), read(t, s.Network.Bundle, "log_prob.onnx")) || s.Network.Training.Steps != reference.Network.Training.Steps {
+		if !bytes.Equal(runtest.Read(t, reference.Network.Bundle, "log_prob.onnx"), runtest.Read(t, s.Network.Bundle, "log_prob.onnx")) || s.Network.Training.Steps != reference.Network.Training.Steps {
 			t.Errorf("trial %d: the network differs from that of the undisturbed run", trial)
 		}
 	}
@@ -111,7 +113,7 @@ func TestAloneResumes(t *testing.T) {
 // the steps are dropped and the run goes on.
 func TestAloneBlowsUp(t *testing.T) {
 	captureLog(t, 0)
-	s := perform(t, filepath.Join(t.TempDir(), "run"), append(alone, "trainer.learning_rate=1e38", "run.max_time=3s", "production.passes=20")...)
+	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), append(alone, "trainer.learning_rate=1e38", "run.max_time=3s", "production.passes=20")...)
 	if s.Network.Training.Dropped == 0 || s.Phases[len(s.Phases)-1].Passes != 20 {
 		t.Errorf("%+v, phases %+v", s.Network.Training, s.Phases)
 	}
@@ -131,8 +133,8 @@ func TestAloneEndsEarly(t *testing.T) {
 func TestAloneRefusesConditions(t *testing.T) {
 	for architecture, condition := range map[string]string{"autoencoder": "state", "microcanonical": "energy"} {
 		folder := t.TempDir()
-		s := perform(t, filepath.Join(folder, "a"), "system.q=2", "model.architecture="+architecture, "wang_landau.final_ln_f=0.1", "production.passes=5")
-		_, err := run.Run(context.Background(), run.Options{Config: load(t, append(alone, "model.bundle="+s.Network.Bundle)...), Folder: filepath.Join(folder, "b")})
+		s := runtest.Perform(t, filepath.Join(folder, "a"), "system.q=2", "model.architecture="+architecture, "wang_landau.final_ln_f=0.1", "production.passes=5")
+		_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, append(alone, "model.bundle="+s.Network.Bundle)...), Folder: filepath.Join(folder, "b")})
 		if err == nil || !strings.Contains(err.Error(), "depend on "+condition) || !strings.Contains(err.Error(), "take a network without conditions (model.architecture made or conv)") {
 			t.Errorf("%s: %v", architecture, err)
 		}

@@ -1,17 +1,14 @@
-package run
+package report
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 
 	"neuralwl/internal/plots"
-	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 )
-
-// ProposalsFile counts the network's proposals by energy, in the run directory.
-const ProposalsFile = "proposals.csv"
 
 // InverseSummary compares the absolute estimate by inverse probabilities with that from
 // histograms.
@@ -38,30 +35,30 @@ func (s *InverseSummary) String() string {
 }
 
 // byWeights makes the estimate from inverse probabilities, nil where there is none.
-func (j *job) byWeights(s *sampler.Samples, energy []float64) *dos.Absolute {
-	blocks := s.Weights()
+func (r *Result) byWeights() *dos.Absolute {
+	blocks := r.Samples.Weights()
 	if blocks == nil {
 		return nil
 	}
-	a, err := dos.FromWeights(energy, blocks)
+	a, err := dos.FromWeights(r.energy, blocks)
 	if err != nil {
-		j.log.Warn("no estimate from inverse probabilities of proposals", "reason", err)
+		r.Log.Warn("no estimate from inverse probabilities of proposals", "reason", err)
 		return nil
 	}
 	return a
 }
 
 // compareInverse sums up the estimate from inverse probabilities, nil without.
-func (j *job) compareInverse(r *result) *InverseSummary {
+func (r *Result) compareInverse() *InverseSummary {
 	a := r.absolute
 	if a == nil {
 		return nil
 	}
-	s := &InverseSummary{Levels: a.Len(), LnTotal: dos.NewEstimate(a.LnTotal, a.LnTotalError), Known: j.system.LnStates(), Effective: math.Inf(1)}
+	s := &InverseSummary{Levels: a.Len(), LnTotal: dos.NewEstimate(a.LnTotal, a.LnTotalError), Known: r.System.LnStates(), Effective: math.Inf(1)}
 	for _, n := range a.Effective {
 		s.Effective = min(s.Effective, n)
 	}
-	if j.engine != nil {
+	if r.density != a.Ensemble {
 		s.Discrepancy, s.ErrorRatio = difference(a.Density, r.density.Density)
 	}
 	return s
@@ -69,21 +66,21 @@ func (j *job) compareInverse(r *result) *InverseSummary {
 
 // plotProposals draws acceptance and changes by energy and, where there is one, how far the
 // estimate by inverse probabilities is from that by histograms.
-func (j *job) plotProposals(r *result) plots.Figure {
-	n := float64(j.system.Sites())
+func (r *Result) plotProposals() plots.Figure {
+	n := float64(r.System.Sites())
 	var acceptance, changed, inverse plots.Series
 	for b, trials := range r.proposals.Trials {
 		if trials == 0 {
 			continue
 		}
-		x, accepted := j.system.Energy(b)/n, float64(r.proposals.Accepted[b])
+		x, accepted := r.System.Energy(b)/n, float64(r.proposals.Accepted[b])
 		p := accepted / float64(trials)
 		acceptance = append(acceptance, plots.Point{X: x, Y: p, Error: math.Sqrt(p * (1 - p) / float64(trials))})
 		if accepted > 0 {
 			changed = append(changed, plots.Point{X: x, Y: float64(r.proposals.Changed[b]) / accepted / n, Error: math.NaN()})
 		}
 	}
-	upper := plots.NewPanel("Proposals of the network, "+j.title(), "", "acceptance")
+	upper := plots.NewPanel("Proposals of the network, "+r.title(), "", "acceptance")
 	upper.IncludeY(0)
 	upper.Points("", acceptance, estimateColour)
 	label := "E / N" // below the last panel
@@ -113,12 +110,13 @@ func (j *job) plotProposals(r *result) plots.Figure {
 	return figure
 }
 
-// proposalsTable is the content of proposals.csv: by energy of the configuration that a
-// proposal was made for the number of proposals, the share that was accepted, and the mean
-// share of the sites that an accepted one changed.
-func (j *job) proposalsTable(p *sampler.ProposalCounts) []byte {
+// writeProposals writes proposals.csv: by energy of the configuration that a proposal was
+// made for, the number of proposals, the share that was accepted, and the mean share of the
+// sites that an accepted one changed.
+func (r *Result) writeProposals(w io.Writer) error {
 	var buf bytes.Buffer
 	fmt.Fprintln(&buf, "energy,proposals,acceptance,changed_share")
+	p := r.proposals
 	for b := len(p.Trials) - 1; b >= 0; b-- {
 		trials, accepted := float64(p.Trials[b]), float64(p.Accepted[b])
 		if trials == 0 {
@@ -126,9 +124,10 @@ func (j *job) proposalsTable(p *sampler.ProposalCounts) []byte {
 		}
 		changed := math.NaN()
 		if accepted > 0 {
-			changed = float64(p.Changed[b]) / accepted / float64(j.system.Sites())
+			changed = float64(p.Changed[b]) / accepted / float64(r.System.Sites())
 		}
-		fmt.Fprintf(&buf, "%g,%d,%s,%s\n", j.system.Energy(b), p.Trials[b], field(accepted/trials, 6), field(changed, 6))
+		fmt.Fprintf(&buf, "%g,%d,%s,%s\n", r.System.Energy(b), p.Trials[b], field(accepted/trials, 6), field(changed, 6))
 	}
-	return buf.Bytes()
+	_, err := buf.WriteTo(w)
+	return err
 }

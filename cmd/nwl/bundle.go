@@ -13,17 +13,17 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// served is a network and what it is made for, for commands that use one without a run.
-type served struct {
+// opened is a network and what it is made for, for commands that use one without a run.
+type opened struct {
 	system  *lattice.Potts
 	bundle  *exporter.Bundle
 	runtime inference.Runtime
 	part    int // configurations per call
 }
 
-// serve opens a bundle, by default the pretrained one, for q colours and a size as in
+// openBundle opens a bundle, by default the pretrained one, for q colours and a size as in
 // 16x16.
-func serve(bundle string, q int, size string, workers int) (*served, error) {
+func openBundle(bundle string, q int, size string, workers int) (*opened, error) {
 	if bundle == "" {
 		bundle = fmt.Sprintf("%spotts-q%d", pretrained.Prefix, q)
 	}
@@ -32,7 +32,7 @@ func serve(bundle string, q int, size string, workers int) (*served, error) {
 		return nil, usageError{err}
 	}
 	logTo(c.Log.SlogLevel())
-	s := &served{part: c.Inference.Batch}
+	s := &opened{part: c.Inference.Batch}
 	if s.system, err = lattice.NewPotts(q, c.System.Size[0], c.System.Size[1]); err != nil {
 		return nil, err
 	}

@@ -1,16 +1,12 @@
-package run
+package report
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
-
-	"neuralwl/sampler/dos"
 )
-
-// ObservablesFile holds the canonical averages, in the run directory.
-const ObservablesFile = "observables.csv"
 
 // The inverse temperatures of observables.csv and of the energy plot: gridPoints of
 // them around the infinite lattice's transition, or where that is not known around the
@@ -44,8 +40,8 @@ const (
 
 // searched lists inverse temperatures among which to look for the maximum of the specific
 // heat, ascending: around the transition, all over the range where it is not known.
-func (j *job) searched() (betas []float64) {
-	if beta := j.system.InfiniteTransition(); beta > 0 {
+func (r *Result) searched() (betas []float64) {
+	if beta := r.System.InfiniteTransition(); beta > 0 {
 		return betaGrid(beta)
 	}
 	for beta := coarseFirst; beta < coarseLast; beta *= coarseRatio {
@@ -56,27 +52,26 @@ func (j *job) searched() (betas []float64) {
 
 // centre is the inverse temperature around which observables are computed. Where
 // neither the transition is known nor the specific heat has a maximum it is 1.
-func (j *job) centre(d *dos.Density) float64 {
-	if beta := j.system.InfiniteTransition(); beta > 0 {
+func (r *Result) centre() float64 {
+	if beta := r.System.InfiniteTransition(); beta > 0 {
 		return beta
 	}
-	maximum, err := d.HeatMaximum(j.searched())
+	maximum, err := r.density.Density.HeatMaximum(r.searched())
 	if err != nil {
-		j.log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
+		r.Log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
 		return 1
 	}
 	return maximum.Beta
 }
 
-// observablesTable is the content of observables.csv: canonical averages per site over
-// the inverse temperature, and the order parameter with its susceptibility per site and
-// its fourth-order cumulant, each with its standard error, an empty field where something
-// is unknown.
-func (j *job) observablesTable(r *result) []byte {
+// writeObservables writes observables.csv: canonical averages per site over the inverse
+// temperature, and the order parameter with its susceptibility per site and its fourth-order
+// cumulant, each with its standard error, an empty field where something is unknown.
+func (r *Result) writeObservables(w io.Writer) error {
 	var buf bytes.Buffer
 	fmt.Fprintln(&buf, "beta,temperature,energy,energy_error,specific_heat,specific_heat_error,free_energy,free_energy_error,entropy,entropy_error,"+
 		"order_parameter,order_parameter_error,susceptibility,susceptibility_error,fourth_order_cumulant,fourth_order_cumulant_error")
-	n := float64(j.system.Sites())
+	n := float64(r.System.Sites())
 	for i, c := range r.canonical {
 		fmt.Fprintf(&buf, "%s,%s", field(c.Beta, -1), field(1/c.Beta, -1))
 		for _, x := range []struct{ value, deviation float64 }{
@@ -93,7 +88,8 @@ func (j *job) observablesTable(r *result) []byte {
 		fmt.Fprintf(&buf, ",%s,%s,%s,%s,%s,%s\n", field(o.Mean, -1), field(o.MeanError, 6),
 			field(o.Susceptibility, -1), field(o.SusceptibilityError, 6), field(o.Binder, -1), field(o.BinderError, 6))
 	}
-	return buf.Bytes()
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 // field is a number of a table with so many digits, -1 for all, empty for NaN.

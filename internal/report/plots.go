@@ -1,7 +1,6 @@
-package run
+package report
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"slices"
@@ -11,57 +10,46 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// Colours of the plots: the estimate, the exact result and error bands. Told apart by the
-// colour-blind too.
+// Colours of the plots: the estimate, the exact result and error bands. They can be told
+// apart with colour blindness.
 var (
 	estimateColour = color.RGBA{R: 0x00, G: 0x5a, B: 0xb5, A: 0xff}
 	exactColour    = color.RGBA{R: 0xe6, G: 0x92, B: 0x46, A: 0xff}
 	bandColour     = color.RGBA{R: 0xb4, G: 0xcd, B: 0xe6, A: 0xff}
 )
 
-// writePlots draws ln g with its errors over the energy, and the canonical energy and
-// specific heat, and the order parameter where it was measured, over the temperature, as
-// PNG and SVG.
-func (j *job) writePlots(r *result) error {
-	lnG, err := j.plotLnG(r)
+// figures draws ln g with its errors over the energy; canonical energy and specific heat
+// and, where it was measured, the order parameter over the temperature; and the network's
+// proposals.
+func (r *Result) figures() (map[string]plots.Figure, error) {
+	lnG, err := r.plotLnG()
 	if err != nil {
-		return fmt.Errorf("plot ln g: %w", err)
+		return nil, fmt.Errorf("plot ln g: %w", err)
 	}
-	figures := map[string]plots.Figure{"ln_g": lnG, "energy": j.plotEnergy(r)}
+	figures := map[string]plots.Figure{"ln_g": lnG, "energy": r.plotEnergy()}
 	if slices.ContainsFunc(r.order, isKnown) {
-		figures["order"] = j.plotOrder(r)
+		figures["order"] = r.plotOrder()
 	}
 	if r.proposals != nil {
-		figures["proposals"] = j.plotProposals(r)
+		figures["proposals"] = r.plotProposals()
 	}
-	for name, figure := range figures {
-		for _, extension := range []string{".png", ".svg"} {
-			var buf bytes.Buffer
-			if err := figure.Encode(&buf, name+extension); err != nil {
-				return err
-			}
-			if err := j.write(name+extension, buf.Bytes()); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return figures, nil
 }
 
 // plotLnG draws ln g, and below it its deviation from the exact one where that is
 // known and else its standard error alone.
-func (j *job) plotLnG(r *result) (plots.Figure, error) {
-	upper := plots.NewPanel("Density of states, "+j.title(), "", "ln g(E)")
-	title, label, below := "", "standard error of ln g", j.perSite(r.density.Density).Errors()
+func (r *Result) plotLnG() (plots.Figure, error) {
+	upper := plots.NewPanel("Density of states, "+r.title(), "", "ln g(E)")
+	title, label, below := "", "standard error of ln g", r.perSite(r.density.Density).Errors()
 	if r.exact != nil {
 		deviation, _, err := dos.Deviation(r.density.Density, r.exact)
 		if err != nil {
 			return nil, err
 		}
-		label, below = "ln g - exact", j.perSite(deviation).Known()
-		upper.Line("exact", j.perSite(r.exact), exactColour, 3)
+		label, below = "ln g - exact", r.perSite(deviation).Known()
+		upper.Line("exact", r.perSite(r.exact), exactColour, 3)
 	}
-	upper.Points("estimate", j.perSite(&dos.Density{Energy: r.density.Energy, LnG: r.density.LnG}), estimateColour)
+	upper.Points("estimate", r.perSite(&dos.Density{Energy: r.density.Energy, LnG: r.density.LnG}), estimateColour)
 	if len(below) == 0 {
 		title = "no error bars: the run had no production phase"
 	}
@@ -79,18 +67,18 @@ func (j *job) plotLnG(r *result) (plots.Figure, error) {
 }
 
 // perSite is ln g over the energy per site.
-func (j *job) perSite(d *dos.Density) plots.Series {
+func (r *Result) perSite(d *dos.Density) plots.Series {
 	s := plots.LnGOf(d)
 	for i := range s {
-		s[i].X /= float64(j.system.Sites())
+		s[i].X /= float64(r.System.Sites())
 	}
 	return s
 }
 
 // plotEnergy draws the canonical energy and specific heat over the temperature, with
 // bands of one standard error.
-func (j *job) plotEnergy(r *result) plots.Figure {
-	energy := plots.NewPanel("Canonical averages, "+j.title(), "", "U / N")
+func (r *Result) plotEnergy() plots.Figure {
+	energy := plots.NewPanel("Canonical averages, "+r.title(), "", "U / N")
 	heat := plots.NewPanel("", "T", "C / N")
 	for _, panel := range []struct {
 		*plots.Panel
@@ -104,7 +92,7 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 	} {
 		point := func(c dos.CanonicalEstimate) plots.Point {
 			y, deviation := panel.values(c)
-			n := float64(j.system.Sites())
+			n := float64(r.System.Sites())
 			return plots.Point{X: 1 / c.Beta, Y: y / n, Error: deviation / n}
 		}
 		var exact, estimate plots.Series
@@ -114,7 +102,7 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 				exact = append(exact, point(dos.CanonicalEstimate{Canonical: r.exact.At(c.Beta)}))
 			}
 		}
-		j.drawCanonical(panel.Panel, panel.names, estimate, exact)
+		r.drawCanonical(panel.Panel, panel.names, estimate, exact)
 	}
 	return plots.Figure{energy, heat}
 }
@@ -122,22 +110,22 @@ func (j *job) plotEnergy(r *result) plots.Figure {
 // drawCanonical draws an estimate over the temperature with its band of one standard
 // error, what is known exactly, if anything, and the transition. names are for the legend,
 // of the exact curve, the estimate and the transition.
-func (j *job) drawCanonical(panel *plots.Panel, names [3]string, estimate, exact plots.Series) {
+func (r *Result) drawCanonical(panel *plots.Panel, names [3]string, estimate, exact plots.Series) {
 	panel.Band(estimate, bandColour)
 	if exact != nil {
 		panel.Line(names[0], exact, exactColour, 3.5)
 	}
 	panel.Line(names[1], estimate, estimateColour, 1.2)
-	if beta := j.system.InfiniteTransition(); beta > 0 && !j.isCanonical() {
+	if beta := r.System.InfiniteTransition(); beta > 0 && r.transition != nil {
 		panel.Marker(names[2], 1/beta)
 	}
 }
 
 // title names the system.
-func (j *job) title() string {
-	if p, ok := j.system.(*lattice.Potts); ok {
+func (r *Result) title() string {
+	if p, ok := r.System.(*lattice.Potts); ok {
 		lx, ly := p.Size()
 		return fmt.Sprintf("Potts model, q = %d, %d x %d", p.Q(), lx, ly)
 	}
-	return j.system.String()
+	return r.System.String()
 }

@@ -1,18 +1,15 @@
-package run
+package report
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
 	"neuralwl/internal/plots"
-	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 )
-
-// OrderFile holds the microcanonical means of the order parameter, in the run directory.
-const OrderFile = "order.csv"
 
 // OrderSummary is the order parameter, its susceptibility per site and its fourth-order
 // cumulant at one inverse temperature.
@@ -27,24 +24,24 @@ func (s *OrderSummary) String() string {
 	return fmt.Sprintf("%s, susceptibility %s per site, fourth-order cumulant %s", s.Mean, s.Susceptibility, s.Binder)
 }
 
-// measurements makes the microcanonical means of the order parameter and, at the inverse
-// temperatures of the canonical averages, what follows from them. Levels without a
-// measurement cost the temperatures that need them, and a warning.
-func (j *job) measurements(r *result, s *sampler.Samples, energy []float64) {
-	m := dos.Measurements{Energy: energy}
-	if m.Count, m.Sums = s.Order(); m.Count == nil {
+// measureOrder makes the microcanonical means of the order parameter and, at the inverse
+// temperatures of the canonical averages, what follows from them. Temperatures that need a
+// level without a measurement are left out with a warning.
+func (r *Result) measureOrder() {
+	m := dos.Measurements{Energy: r.energy}
+	if m.Count, m.Sums = r.Samples.Order(); m.Count == nil {
 		return
 	}
 	var err error
 	if r.means, err = m.Means(); err != nil {
-		j.log.Warn("no order parameter", "reason", err)
+		r.Log.Warn("no order parameter", "reason", err)
 		return
 	}
 	betas := make([]float64, len(r.canonical))
 	for i, c := range r.canonical {
 		betas[i] = c.Beta
 	}
-	if r.order, err = r.means.Order(r.density, betas, j.system.Sites()); err != nil {
+	if r.order, err = r.means.Order(r.density, betas, r.System.Sites()); err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		unknown := 0
 		for _, o := range r.order {
@@ -52,15 +49,15 @@ func (j *job) measurements(r *result, s *sampler.Samples, energy []float64) {
 				unknown++
 			}
 		}
-		j.log.Warn("the order parameter is not known at all temperatures", "unknown", fmt.Sprintf("%d of %d", unknown, len(betas)), "first", first)
+		r.Log.Warn("the order parameter is not known at all temperatures", "unknown", fmt.Sprintf("%d of %d", unknown, len(betas)), "first", first)
 	}
 }
 
-// isKnown tells whether the averages are known; in total disorder the cumulant is not.
+// isKnown reports whether the averages are known; in total disorder the cumulant is not.
 func isKnown(o dos.OrderEstimate) bool { return !math.IsNaN(o.Binder) }
 
 // summariseOrder is the order parameter at beta, nil where it is not known.
-func (r *result) summariseOrder(beta float64) *OrderSummary {
+func (r *Result) summariseOrder(beta float64) *OrderSummary {
 	for _, o := range r.order {
 		if o.Beta == beta && isKnown(o) {
 			return &OrderSummary{beta, dos.NewEstimate(o.Mean, o.MeanError), dos.NewEstimate(o.Susceptibility, o.SusceptibilityError), dos.NewEstimate(o.Binder, o.BinderError)}
@@ -69,11 +66,12 @@ func (r *result) summariseOrder(beta float64) *OrderSummary {
 	return nil
 }
 
-// orderTable is the content of order.csv: the microcanonical means, each with its standard
-// error, an empty field where that is unknown, and the number of measurements.
-func orderTable(m *dos.Means) []byte {
+// writeOrder writes order.csv: the microcanonical means, each with its standard error, an
+// empty field where that is unknown, and the number of measurements.
+func (r *Result) writeOrder(w io.Writer) error {
 	var buf bytes.Buffer
 	fmt.Fprintln(&buf, "energy,m,m_error,m2,m2_error,m4,m4_error,measurements")
+	m := r.means
 	for i, e := range m.Energy {
 		buf.WriteString(field(e, -1))
 		for k, row := range m.Mean {
@@ -81,11 +79,12 @@ func orderTable(m *dos.Means) []byte {
 		}
 		fmt.Fprintf(&buf, ",%d\n", m.Count[i])
 	}
-	return buf.Bytes()
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 // plotOrder draws the order parameter and its fourth-order cumulant over the temperature.
-func (j *job) plotOrder(r *result) plots.Figure {
+func (r *Result) plotOrder() plots.Figure {
 	var mean, binder plots.Series
 	for _, o := range r.order {
 		if isKnown(o) {
@@ -93,11 +92,11 @@ func (j *job) plotOrder(r *result) plots.Figure {
 			binder = append(binder, plots.Point{X: 1 / o.Beta, Y: o.Binder, Error: o.BinderError})
 		}
 	}
-	upper := plots.NewPanel("Order parameter, "+j.title(), "", "m")
+	upper := plots.NewPanel("Order parameter, "+r.title(), "", "m")
 	lower := plots.NewPanel("", "T", "fourth-order cumulant")
 	upper.LegendRight()
 	upper.IncludeY(0, 1)
-	j.drawCanonical(upper, [3]string{"exact", "estimate", "transition of the infinite lattice"}, mean, nil)
-	j.drawCanonical(lower, [3]string{}, binder, nil)
+	r.drawCanonical(upper, [3]string{"exact", "estimate", "transition of the infinite lattice"}, mean, nil)
+	r.drawCanonical(lower, [3]string{}, binder, nil)
 	return plots.Figure{upper, lower}
 }

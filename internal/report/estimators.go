@@ -1,4 +1,4 @@
-package run
+package report
 
 import (
 	"fmt"
@@ -6,14 +6,9 @@ import (
 	"slices"
 
 	"neuralwl/internal/config"
-	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
-
-// TransitionsFile holds the second estimate of ln g, in the run directory: from the
-// infinite-temperature transitions between levels that the local moves found.
-const TransitionsFile = "dos_transitions.csv"
 
 // EstimatorSummary compares the estimate from transitions with that from histograms,
 // both from the same production phase.
@@ -36,29 +31,30 @@ type EstimatorSummary struct {
 const maxDiscrepancy = 3
 
 // byTransitions makes the estimate from transitions, nil where there is none.
-func (j *job) byTransitions(s *sampler.Samples, energy []float64) *dos.Ensemble {
-	counts := s.Transitions()
+func (r *Result) byTransitions() *dos.Ensemble {
+	counts, steps := r.Samples.Transitions(), lattice.Steps(r.System)
 	if counts == nil {
-		if j.c.Run.Has(config.LocalMoves) {
-			j.log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", j.system.Levels(), "changes", lattice.Steps(j.system))
+		if r.Config.Run.Has(config.LocalMoves) {
+			r.Log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", r.System.Levels(), "changes", steps)
 		}
 		return nil
 	}
-	e, err := dos.FromTransitions(energy, lattice.Steps(j.system), counts, j.system.LnStates())
+	e, err := dos.FromTransitions(r.energy, steps, counts, r.System.LnStates())
 	if err != nil {
-		j.log.Warn("no estimate from transitions between levels", "reason", err)
+		r.Log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
 	}
 	return e
 }
 
-// autocorrelation is the integrated autocorrelation time of the energy in production,
-// in passes, the longest of all windows; nil where it cannot be told.
-func (j *job) autocorrelation(s *sampler.Samples, energy []float64) *dos.Estimate {
+// autocorrelationTime is the integrated autocorrelation time of the energy in production,
+// in passes, the longest of all windows; nil where it cannot be determined.
+func (r *Result) autocorrelationTime() *dos.Estimate {
 	var longest *dos.Estimate
+	s := r.Samples
 	for _, w := range s.Windows {
-		perBlock := float64(s.Passes()) * float64(j.engine.Walkers()) / float64(len(s.Windows)*len(w.Blocks))
-		tau, deviation, err := dos.AutocorrelationTime(energy, w.Blocks, perBlock)
+		perBlock := float64(s.Passes()) * float64(r.Config.Run.Walkers) / float64(len(s.Windows)*len(w.Blocks))
+		tau, deviation, err := dos.AutocorrelationTime(r.energy, w.Blocks, perBlock)
 		if err == nil && (longest == nil || tau > longest.Value) {
 			estimate := dos.NewEstimate(tau, deviation)
 			longest = &estimate
@@ -68,13 +64,13 @@ func (j *job) autocorrelation(s *sampler.Samples, energy []float64) *dos.Estimat
 }
 
 // compareEstimators sums up the estimate from transitions beside that from histograms.
-func (j *job) compareEstimators(r *result) (*EstimatorSummary, error) {
+func (r *Result) compareEstimators() (*EstimatorSummary, error) {
 	if r.transitions == nil {
 		return nil, nil
 	}
 	t, h := r.transitions, r.density
 	s := &EstimatorSummary{Levels: t.Len()}
-	if t.Energy[0] == j.system.Energy(j.system.GroundLevel()) {
+	if t.Energy[0] == r.System.Energy(r.System.GroundLevel()) {
 		ground := dos.NewEstimate(t.LnG[0], t.Error[0])
 		s.GroundState = &ground
 	}

@@ -1,17 +1,17 @@
-package run
+package report
 
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
-	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
 
-// WindowSummary tells how well an energy window agrees with the one before it, over
-// the energies that both have visited in production.
+// WindowSummary is how well an energy window agrees with the one before it over the
+// energies that both have visited in production.
 type WindowSummary struct {
 	From   float64 `json:"from"` // lowest and highest energy in common
 	To     float64 `json:"to"`
@@ -23,14 +23,14 @@ type WindowSummary struct {
 }
 
 // stitch makes the estimate of ln g from the histograms of the windows that were reached.
-func (j *job) stitch(s *sampler.Samples, energy []float64) (*dos.Ensemble, []WindowSummary, error) {
+func (r *Result) stitch() (*dos.Ensemble, []WindowSummary, error) {
 	var reached []dos.Window
-	for _, w := range s.Windows {
-		if !waits(j.engine, w.Window) {
+	for _, w := range r.Samples.Windows {
+		if !slices.Contains(r.Waiting, w.Window) {
 			reached = append(reached, dos.Window{Low: w.Low, High: w.High, LnWeight: w.LnWeight, Blocks: w.Blocks})
 		}
 	}
-	d, overlaps, err := dos.FromWindows(energy, reached, j.system.LnStates())
+	d, overlaps, err := dos.FromWindows(r.energy, reached, r.System.LnStates())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,30 +45,13 @@ func (j *job) stitch(s *sampler.Samples, energy []float64) (*dos.Ensemble, []Win
 	return d, summary, nil
 }
 
-func waits(e *sampler.Engine, window lattice.Window) bool {
-	for _, w := range e.Waiting() {
-		if w == window {
-			return true
-		}
-	}
-	return false
-}
-
-// waiting says which windows no walker has come into, empty for none.
-func (j *job) waiting() string {
+// WindowNames lists energy windows by their energies, empty for none.
+func WindowNames(system lattice.System, windows []lattice.Window) string {
 	var names []string
-	for _, w := range j.engine.Waiting() {
-		names = append(names, fmt.Sprintf("E = %v..%v", j.system.Energy(w.High), j.system.Energy(w.Low)))
+	for _, w := range windows {
+		names = append(names, fmt.Sprintf("E = %v..%v", system.Energy(w.High), system.Energy(w.Low)))
 	}
 	return strings.Join(names, ", ")
-}
-
-// warnOfWaiting says that windows were not reached and what to do.
-func (j *job) warnOfWaiting() {
-	if waiting := j.waiting(); waiting != "" {
-		j.log.Warn("no walker has come into some energy windows: the walkers next to them do not find their energies; "+
-			"take fewer windows (windows.count) or a larger overlap (windows.overlap), or give the run more time", "windows", waiting)
-	}
 }
 
 // worstMismatch is the largest mismatch between windows, in units of errors.

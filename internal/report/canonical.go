@@ -1,0 +1,83 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"neuralwl/sampler/dos"
+)
+
+// canonicalPoints is the number of inverse temperatures to which a canonical run is
+// reweighted.
+const canonicalPoints = 41
+
+// minIndependent is the least length of a canonical production, in autocorrelation times,
+// at which its errors can be trusted: in a shorter one, walkers stuck in different phases
+// look like independent ones.
+const minIndependent = 20
+
+// evaluateCanonical makes what a run at one temperature shows: ln g up to a constant at the
+// energies that it visited, normalised to a sum of 1, and averages at temperatures nearby.
+// Free energy and entropy remain unknown.
+func evaluateCanonical(_ context.Context, r *Result) (err error) {
+	if r.Samples == nil {
+		return errors.New("the run ended before production; give it more time (run.max_time)")
+	}
+	if r.density, _, err = r.stitch(); err != nil {
+		return err
+	}
+	r.density.Normalise(0)
+	r.autocorrelation = r.autocorrelationTime()
+	beta := r.Config.Run.Beta
+	betas := []float64{beta}
+	if low, high := r.density.Support(); low < beta && beta < high {
+		low, high = max(low, beta/gridReach), min(high, beta*gridReach)
+		betas = betas[:0]
+		for i := range canonicalPoints {
+			// The run's own temperature is the middle one.
+			u := 2*float64(i)/(canonicalPoints-1) - 1
+			betas = append(betas, beta+max(u, 0)*(high-beta)+min(u, 0)*(beta-low))
+		}
+	}
+	r.canonical = r.density.Canonical(betas)
+	for i := range r.canonical {
+		c := &r.canonical[i]
+		c.LnZ, c.Entropy, c.FreeEnergyError, c.EntropyError = math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	}
+	r.measureOrder()
+	return nil
+}
+
+// CanonicalSummary is the averages at the temperature of a canonical run.
+type CanonicalSummary struct {
+	Beta         float64      `json:"beta"`
+	Energy       dos.Estimate `json:"energy"`        // per site
+	SpecificHeat dos.Estimate `json:"specific_heat"` // per site
+	// Order is absent where levels that matter were not measured.
+	Order *OrderSummary `json:"order,omitempty"`
+}
+
+func (r *Result) summariseCanonical() *CanonicalSummary {
+	n := float64(r.System.Sites())
+	for _, c := range r.canonical {
+		if c.Beta == r.Config.Run.Beta {
+			return &CanonicalSummary{c.Beta, dos.NewEstimate(c.Energy/n, c.EnergyError/n), dos.NewEstimate(c.SpecificHeat/n, c.SpecificHeatError/n), r.summariseOrder(c.Beta)}
+		}
+	}
+	return nil
+}
+
+// concludeCanonical collects the evidence that a canonical run is in equilibrium.
+func concludeCanonical(r *Result, s *Summary) {
+	s.Levels = LevelSummary{Seen: r.density.Len(), Missing: []float64{}, Unproduced: []float64{}}
+	s.Canonical = r.summariseCanonical()
+	v := &s.Verdict
+	passes := float64(r.Samples.Passes())
+	if tau := r.autocorrelation; tau == nil {
+		v.check("autocorrelation", false, "its time cannot be determined")
+	} else {
+		v.check("autocorrelation", passes >= minIndependent*tau.Value,
+			"%.0f passes are %.0f times the autocorrelation time of the energy, at least %d are needed", passes, passes/tau.Value, minIndependent)
+	}
+}

@@ -1,0 +1,14 @@
+package report
+
+// Files of a run directory.
+const (
+	ConfigFile      = "config.yaml"         // the complete configuration
+	DensityFile     = "dos.csv"             // ln g
+	ArchiveFile     = "dos.npz"             // the same for NumPy
+	TransitionsFile = "dos_transitions.csv" // the second estimate of ln g, from transitions between levels
+	ObservablesFile = "observables.csv"     // canonical averages over the temperature
+	OrderFile       = "order.csv"           // microcanonical means of the order parameter
+	ProposalsFile   = "proposals.csv"       // the network's proposals by energy
+	SummaryFile     = "summary.json"        // Summary
+	EventsFile      = "events.jsonl"        // the run's log, a JSON object per line
+)

@@ -1,0 +1,138 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"neuralwl/internal/config"
+	"neuralwl/sampler/dos"
+)
+
+// Loaded is what a run directory holds. What a run has not, or not yet, is nil.
+type Loaded struct {
+	Folder  string
+	Config  *config.Config // never nil
+	Summary *Summary       // nil before the run has ended
+
+	Density     *dos.Density // dos.csv
+	Transitions *dos.Density // dos_transitions.csv
+
+	Observables *Table // observables.csv
+	Order       *Table // order.csv
+	Proposals   *Table // proposals.csv
+}
+
+// Load reads the results of a run directory. It takes no lock and may be called while the
+// run goes on: every file is written whole.
+func Load(folder string) (*Loaded, error) {
+	l := &Loaded{Folder: folder}
+	data, err := os.ReadFile(filepath.Join(folder, ConfigFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s: there is no run in it: %w", folder, err)
+	}
+	if l.Config, err = config.Parse(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(folder, ConfigFile), err)
+	}
+	return l, errors.Join(
+		read(folder, SummaryFile, &l.Summary, ReadSummary),
+		read(folder, DensityFile, &l.Density, dos.ReadFile),
+		read(folder, TransitionsFile, &l.Transitions, dos.ReadFile),
+		read(folder, ObservablesFile, &l.Observables, readTable),
+		read(folder, OrderFile, &l.Order, readTable),
+		read(folder, ProposalsFile, &l.Proposals, readTable),
+	)
+}
+
+// read reads one file, which may be absent.
+func read[T any](folder, name string, to **T, f func(path string) (*T, error)) error {
+	x, err := f(filepath.Join(folder, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		*to = x
+	}
+	return err
+}
+
+// ReadSummary reads a summary.json.
+func ReadSummary(path string) (*Summary, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Summary{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.Folder = filepath.Dir(path)
+	return s, nil
+}
+
+// Table is a file of columns of numbers.
+type Table struct {
+	Columns []string
+	Rows    [][]float64 // NaN for an empty field
+}
+
+// Column returns the numbers of the column of that name, nil where there is none.
+func (t *Table) Column(name string) []float64 {
+	for k, column := range t.Columns {
+		if column != name {
+			continue
+		}
+		values := make([]float64, len(t.Rows))
+		for i, row := range t.Rows {
+			values[i] = row[k]
+		}
+		return values
+	}
+	return nil
+}
+
+func readTable(path string) (*Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	t, err := parseTable(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+func parseTable(r io.Reader) (*Table, error) {
+	reader := csv.NewReader(r)
+	records, err := reader.ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	t := &Table{Columns: records[0]}
+	for i, record := range records[1:] {
+		row := make([]float64, len(record))
+		for k, text := range record {
+			if text == "" {
+				row[k] = math.NaN()
+				continue
+			}
+			if row[k], err = strconv.ParseFloat(text, 64); err != nil {
+				return nil, fmt.Errorf("line %d, column %s: %q is not a number", i+2, t.Columns[k], text)
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t, nil
+}

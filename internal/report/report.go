@@ -1,0 +1,120 @@
+// Package report turns the counts of a run into its results: the density of states by every
+// estimator, what follows from it, the verdict, and the files and plots of the run
+// directory. It also reads them back.
+package report
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/tune"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+// Input is what a run hands in when it ends.
+type Input struct {
+	Evaluation Evaluation // of its method
+	Config     *config.Config
+	System     lattice.System
+	Log        *slog.Logger
+
+	// Seen and LnG are of the adaptation, by level: whether a level was visited, and the
+	// estimate of ln g up to a constant.
+	Seen []bool
+	LnG  []float64
+	// Samples are what production counted of walkers, or Draws what it drew of a network
+	// alone; both nil for a run that ended before.
+	Samples *sampler.Samples
+	Draws   []dos.WeightBlock
+	// Waiting are the energy windows that no walker has come into.
+	Waiting []lattice.Window
+}
+
+// Course is what a run did, and how it went.
+type Course struct {
+	Version     string // of the program
+	Folder      string
+	Seconds     float64 // wall-clock time, over all resumptions
+	Phases      []PhaseSummary
+	Tuning      *tune.Summary
+	Resumptions []Resumption
+	Checkpoints CheckpointSummary
+	Network     *NetworkSummary // nil without
+	// Interrupted is why the run ended before it was complete, nil if it did not.
+	Interrupted error
+}
+
+// Evaluation is how the results of one kind of sampling are made and judged.
+type Evaluation struct {
+	evaluate func(context.Context, *Result) error
+	// conclude adds to the summary what is particular to the kind of sampling, and the
+	// evidence for the verdict.
+	conclude func(*Result, *Summary)
+	// LnTotal is what ln of the sum of g in dos.csv was normalised to; nil for a density
+	// that is absolute by itself.
+	LnTotal func(lattice.System) float64
+	// Ground is whether ln g of the ground state can be compared with its known degeneracy.
+	Ground bool
+}
+
+// The evaluations: densities of states by walkers in a random walk over the energies, by
+// the draws of a network alone, and of walkers at one temperature.
+var (
+	Walkers   = Evaluation{evaluateWalkers, concludeWalkers, lattice.System.LnStates, true}
+	Draws     = Evaluation{evaluateDraws, concludeDraws, nil, true}
+	Canonical = Evaluation{evaluateCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false}
+)
+
+// Evaluate makes the results. Computing an exact density of states to compare with ends
+// with ctx.
+func Evaluate(ctx context.Context, in *Input) (*Result, error) {
+	r := &Result{Input: in, energy: make([]float64, in.System.Levels())}
+	for b := range r.energy {
+		r.energy[b] = in.System.Energy(b)
+	}
+	if err := in.Evaluation.evaluate(ctx, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Write puts every file of the results into the run directory by put, which writes a file
+// of that name. A file that fails does not keep the others from being written.
+func (r *Result) Write(s *Summary, put func(name string, data []byte) error) error {
+	var faults []error
+	write := func(name string, encode func(io.Writer) error) {
+		var buf bytes.Buffer
+		err := encode(&buf)
+		if err == nil {
+			err = put(name, buf.Bytes())
+		}
+		faults = append(faults, err)
+	}
+	write(DensityFile, func(w io.Writer) error { return r.density.WriteCSVBeside(w, r.absolute) })
+	write(ArchiveFile, r.density.WriteNPZ)
+	if r.transitions != nil {
+		write(TransitionsFile, r.transitions.WriteCSV)
+	}
+	if r.proposals != nil {
+		write(ProposalsFile, r.writeProposals)
+	}
+	if r.means != nil {
+		write(OrderFile, r.writeOrder)
+	}
+	write(ObservablesFile, r.writeObservables)
+	figures, err := r.figures()
+	faults = append(faults, err)
+	for name, figure := range figures {
+		for _, extension := range []string{".png", ".svg"} {
+			write(name+extension, func(w io.Writer) error { return figure.Encode(w, name+extension) })
+		}
+	}
+	write(SummaryFile, s.encode)
+	return errors.Join(faults...)
+}

@@ -1,0 +1,135 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/exact"
+)
+
+// exactTime is how long computing the exact density of states may take, by prediction, for
+// it to be done at the end of every run.
+const exactTime = 5 * time.Second
+
+// Result is what a run found out.
+type Result struct {
+	*Input
+	energy []float64 // of the levels
+
+	density *dos.Ensemble
+	// transitions is the second estimate, nil where there is none, and estimators what
+	// a comparison of both says.
+	transitions *dos.Ensemble
+	estimators  *EstimatorSummary
+	windows     []WindowSummary
+	// proposals counts those of the network by level, and absolute is what their inverse
+	// probabilities say; nil without.
+	proposals *sampler.ProposalCounts
+	absolute  *dos.Absolute
+	// autocorrelation is the integrated autocorrelation time of the energy in production,
+	// in passes, the longest of all windows; nil where it cannot be told.
+	autocorrelation *dos.Estimate
+	// canonical averages follow from density, at the inverse temperatures of betaGrid.
+	canonical []dos.CanonicalEstimate
+	// means are those of the order parameter at each energy, and order what follows from
+	// them at the same inverse temperatures; nil without production.
+	means      *dos.Means
+	order      []dos.OrderEstimate
+	transition *TransitionSummary
+	// unproduced are energies that production did not visit; their ln g is from
+	// the Wang-Landau phase and has no error bar.
+	unproduced []float64
+	exact      *dos.Density    // nil where it would take too long
+	difference *dos.Difference // from exact
+	known      int             // number of levels known to have states, 0 where that is not known
+	missing    []float64       // their energies that were never seen
+}
+
+// errNothing is the error of a run without a result of any kind.
+var errNothing = errors.New("the run ended before any level was visited; give it more time (run.max_time)")
+
+// evaluateWalkers makes the density of states from what walkers counted: histograms give
+// the estimate, transitions and inverse probabilities further ones.
+func evaluateWalkers(ctx context.Context, r *Result) error {
+	r.density = &dos.Ensemble{Density: &dos.Density{}}
+	if s := r.Samples; s != nil {
+		var err error
+		if r.density, r.windows, err = r.stitch(); err != nil {
+			return err
+		}
+		r.transitions = r.byTransitions()
+		r.autocorrelation = r.autocorrelationTime()
+		r.proposals, r.absolute = s.Proposals(), r.byWeights()
+	}
+	r.unproduced = r.density.Fill(r.adaptive())
+	if r.density.Len() == 0 {
+		return errNothing
+	}
+	r.density.Normalise(r.System.LnStates())
+	return r.complete(ctx)
+}
+
+// adaptive is ln g as the adaptation left it, without errors.
+func (r *Result) adaptive() *dos.Density {
+	d := &dos.Density{}
+	for b, seen := range slices.Backward(r.Seen) {
+		if seen {
+			d.Energy = append(d.Energy, r.energy[b])
+			d.LnG = append(d.LnG, r.LnG[b])
+		}
+	}
+	return d
+}
+
+// complete makes what follows from the density of states, and compares it with what is
+// known.
+func (r *Result) complete(ctx context.Context) (err error) {
+	r.canonical = r.density.Canonical(betaGrid(r.centre()))
+	r.transition = r.findTransition()
+	if r.Samples != nil {
+		r.measureOrder()
+		r.transition.Order = r.summariseOrder(r.transition.Infinite)
+	}
+	if err := r.compareExact(ctx); err != nil {
+		return err
+	}
+	r.estimators, err = r.compareEstimators()
+	return err
+}
+
+// compareExact compares the density of states with the exact one, where that takes
+// seconds, and finds the levels that are missing.
+func (r *Result) compareExact(ctx context.Context) (err error) {
+	known := map[float64]bool{}
+	if r.exact, err = exact.Density(ctx, r.System, exactTime); err != nil {
+		r.Log.Warn("no comparison with the exact density of states", "reason", err)
+	}
+	if r.exact != nil {
+		difference, err := dos.Compare(r.density.Density, r.exact)
+		if err != nil {
+			return err
+		}
+		r.difference = &difference
+		for _, e := range r.exact.Energy {
+			known[e] = true
+		}
+	} else if r.System.LevelsKnown() {
+		for b := range r.System.Levels() {
+			if r.System.Possible(b) {
+				known[r.energy[b]] = true
+			}
+		}
+	}
+	r.known = len(known)
+	for e := range known {
+		if !slices.Contains(r.density.Energy, e) {
+			r.missing = append(r.missing, e)
+		}
+	}
+	slices.Sort(r.missing)
+	return nil
+}

@@ -1,0 +1,193 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/internal/config"
+	"neuralwl/internal/tune"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+// Summary is the record of a run, as summary.json holds it.
+type Summary struct {
+	Version string  `json:"version"` // of nwl
+	System  System  `json:"system"`
+	Method  string  `json:"method"`
+	Seed    uint64  `json:"seed"`
+	Walkers int     `json:"walkers"`
+	Seconds float64 `json:"seconds"` // wall-clock time
+
+	Phases []PhaseSummary `json:"phases"`
+	// Tuning is how production's mix of moves was chosen, nil if it was given.
+	Tuning  *tune.Summary   `json:"tuning,omitempty"`
+	Network *NetworkSummary `json:"network,omitempty"`
+	Levels  LevelSummary    `json:"levels"`
+	// GroundState compares ln g(E_min) with the known degeneracy, as ln q; nil where that is
+	// not known.
+	GroundState *GroundState `json:"ground_state,omitempty"`
+	// Exact is the difference from the exact density of states, where that can be
+	// computed in seconds.
+	Exact *dos.Difference `json:"exact,omitempty"`
+	// Inverse sums up the estimate from inverse probabilities of the network's proposals.
+	Inverse *InverseSummary `json:"inverse_probabilities,omitempty"`
+	// Windows is how well neighbouring energy windows agree; none for one window.
+	Windows []WindowSummary `json:"windows,omitempty"`
+	// Autocorrelation is the integrated autocorrelation time of the energy in production,
+	// in passes, the longest of all windows.
+	Autocorrelation *dos.Estimate `json:"autocorrelation_passes,omitempty"`
+	// Estimators compares the two estimates of ln g that production gives.
+	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
+	Transition *TransitionSummary `json:"transition,omitempty"`
+	// Canonical are the averages of a run at one temperature.
+	Canonical *CanonicalSummary `json:"canonical,omitempty"`
+	Verdict   Verdict           `json:"verdict"`
+	// Interrupted says why the run ended before it was complete; it can be resumed.
+	Interrupted string            `json:"interrupted,omitempty"`
+	Resumptions []Resumption      `json:"resumptions,omitempty"`
+	Checkpoints CheckpointSummary `json:"checkpoints"`
+
+	Folder string `json:"-"`
+}
+
+// System describes the system of a run.
+type System struct {
+	Name  string `json:"name"` // for people, with all parameters
+	Model string `json:"model"`
+	Q     int    `json:"q"` // states of a site
+	Size  []int  `json:"size"`
+	// Parameters are the couplings of the model by the names of their configuration keys.
+	Parameters map[string]float64 `json:"parameters,omitempty"`
+	// DisorderSeed fixes the quenched bonds of random_bond; nil for other models.
+	DisorderSeed *uint64 `json:"disorder_seed,omitempty"`
+}
+
+func (s System) String() string { return s.Name }
+
+// UnmarshalJSON also reads the bare name that summaries held before.
+func (s *System) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &s.Name) == nil {
+		return nil
+	}
+	type plain System
+	return json.Unmarshal(data, (*plain)(s))
+}
+
+// PhaseSummary is the record of one phase.
+type PhaseSummary struct {
+	Name       sampler.Phase          `json:"phase"`
+	Passes     int64                  `json:"passes"`
+	LnF        float64                `json:"ln_f"`
+	Flatness   float64                `json:"flatness"`
+	Levels     int                    `json:"levels_seen"`
+	RoundTrips float64                `json:"round_trips"`
+	Moves      map[string]MoveSummary `json:"moves"`
+	Seconds    map[string]float64     `json:"seconds"` // wall-clock time by activity, "all" together
+}
+
+// MoveSummary counts the trials of one kind of move.
+type MoveSummary struct {
+	Trials     int64   `json:"trials"`
+	Acceptance float64 `json:"acceptance"`
+}
+
+// Phase is the record of a phase that came as far as p says, in so much time, of which
+// train went into training.
+func Phase(p sampler.Progress, train, all time.Duration) PhaseSummary {
+	s := PhaseSummary{
+		Name: p.Phase, Passes: p.Passes, LnF: p.LnF, Flatness: p.Flatness, Levels: p.Levels, RoundTrips: p.RoundTrips,
+		Moves: map[string]MoveSummary{},
+		Seconds: map[string]float64{
+			"local": p.Times.Local.Seconds(), "propose": p.Times.Propose.Seconds(), "log_prob": p.Times.LogProb.Seconds(),
+			"train": train.Seconds(), "all": all.Seconds(),
+		},
+	}
+	for kind, count := range p.Moves {
+		if count.Trials > 0 {
+			s.Moves[sampler.MoveKind(kind).String()] = MoveSummary{count.Trials, count.Ratio()}
+		}
+	}
+	return s
+}
+
+// Resumption records that a run was resumed.
+type Resumption struct {
+	Time    time.Time       `json:"time"`
+	Stage   string          `json:"stage"`
+	Pass    int64           `json:"pass"`              // passes made in the stage
+	Changes []config.Change `json:"changes,omitempty"` // of the configuration
+}
+
+// CheckpointSummary counts the checkpoints of a run.
+type CheckpointSummary struct {
+	Written int     `json:"written"`
+	Failed  int     `json:"failed"`
+	Bytes   int     `json:"bytes"`   // size of the last one
+	Seconds float64 `json:"seconds"` // wall-clock time spent on them
+}
+
+// LevelSummary counts energy levels.
+type LevelSummary struct {
+	Known   int       `json:"known"` // levels known to have states; 0 where that is not known
+	Seen    int       `json:"seen"`
+	Missing []float64 `json:"missing"` // energies never visited, or without an estimate
+	// Unproduced are energies that only the Wang-Landau phase visited: their ln g
+	// has no error bar. In van-wang-landau, where such a ln g says little, they are missing.
+	Unproduced []float64 `json:"unproduced"`
+}
+
+// NetworkSummary describes the network that proposed.
+type NetworkSummary struct {
+	Architecture string            `json:"architecture"`
+	Provider     string            `json:"provider"`
+	Bundle       string            `json:"bundle"` // folder of the latest version
+	Training     exporter.Training `json:"training"`
+}
+
+// GroundState is the estimate of the ground state's degeneracy.
+type GroundState struct {
+	LnG   float64  `json:"ln_g"`
+	Error *float64 `json:"ln_g_error"`
+	Known float64  `json:"known"`
+}
+
+// Summary puts the record of a run together, with its verdict.
+func (r *Result) Summary(c Course) *Summary {
+	run := r.Config.Run
+	s := &Summary{
+		Version: c.Version, System: systemOf(r.Config.System, r.System), Method: run.Method, Seed: run.Seed, Walkers: run.Walkers,
+		Seconds: c.Seconds, Phases: c.Phases, Tuning: c.Tuning, Network: c.Network, Resumptions: c.Resumptions, Checkpoints: c.Checkpoints, Folder: c.Folder,
+		Levels: LevelSummary{
+			Known: r.known, Seen: r.density.Len(),
+			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
+		},
+		Exact: r.difference, Inverse: r.compareInverse(), Windows: r.windows,
+		Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition,
+	}
+	if c.Interrupted != nil {
+		s.Interrupted = c.Interrupted.Error()
+		s.Verdict.check("completed", false, "%s", s.Interrupted)
+	}
+	r.Evaluation.conclude(r, s)
+	s.Verdict.decide()
+	return s
+}
+
+func systemOf(c config.System, s lattice.System) System {
+	of := System{Name: s.String(), Model: c.Model, Q: s.Colours(), Size: c.Size, Parameters: c.Parameters()}
+	if c.Model == config.RandomBond {
+		of.DisorderSeed = &c.DisorderSeed
+	}
+	return of
+}
+
+// encode writes the summary as JSON.
+func (s *Summary) encode(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(s)
+}

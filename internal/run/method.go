@@ -1,0 +1,73 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// method is what differs between the values of run.method.
+type method struct {
+	by         *sampling
+	adaptation sampler.Phase     // before production
+	evaluation report.Evaluation // of production
+}
+
+var methods = map[string]method{
+	config.WangLandauMethod:       {walking, sampler.WangLandau, report.Walkers},
+	config.NeuralWangLandauMethod: {walking, sampler.WangLandau, report.Walkers},
+	config.MulticanonicalMethod:   {walking, sampler.Multicanonical, report.Walkers},
+	config.CanonicalMethod:        {walking, sampler.Canonical, report.Canonical},
+	config.VANWangLandauMethod:    {drawing, sampler.WangLandau, report.Draws},
+}
+
+// Evaluation is how the results of a configuration's method are made.
+func Evaluation(c *config.Config) report.Evaluation { return methods[c.Run.Method].evaluation }
+
+// sampling is a way to sample: by walkers, or by a network's draws alone.
+type sampling struct {
+	// open makes the process, with a number of workers. Without a network j.network is nil.
+	open func(j *job, workers int) (process, error)
+	// stages of a run.
+	stages []stage
+	// phase of the sampler's state in a checkpoint, empty if the state is missing.
+	phase func(*saved) sampler.Phase
+	// inspect checks the sampler's state in a checkpoint.
+	inspect func(method, *saved, *config.Config, lattice.System) (*Inspection, error)
+}
+
+// process is what a run drives pass after pass. sampler.Engine and sampler.VAN share the
+// first methods.
+type process interface {
+	Pass(ctx context.Context) error
+	Progress() sampler.Progress
+	Adapted(finalLnF float64) bool
+	AdaptationProgress(finalLnF float64) float64
+	Seen() []bool
+	LnG() []float64
+
+	// begin returns the stage in which a new run begins.
+	begin() (stage, error)
+	// step makes a step of a stage that only this process has.
+	step(ctx context.Context) error
+	// learn trains the network after a pass of the adaptation.
+	learn(ctx context.Context) error
+	// beginProduction freezes the weights and returns the first stage of production, and
+	// endBurnIn starts the counts of production.
+	beginProduction() stage
+	endBurnIn()
+	// at is told which share of production is done before each of its passes.
+	at(done float64)
+
+	save(*saved)
+	restore(*saved) error
+	// results hands in what production counted.
+	results(*report.Input)
+}
+
+// errNoStage is the error of a stage that a process does not have.
+func errNoStage(s stage) error { return fmt.Errorf("there is no stage %q in this run", s) }

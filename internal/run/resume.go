@@ -1,0 +1,158 @@
+package run
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"neuralwl/internal/checkpoint"
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
+)
+
+// mayChange are the keys that may change when a run is resumed: its limits, and keys that do
+// not affect its numbers.
+var mayChange = []string{
+	"run.workers", "run.max_time", "wang_landau.final_ln_f", "production.passes", "trainer.export_every",
+	"inference.provider", "inference.library", "inference.timeout",
+	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
+}
+
+// load reads the last checkpoint of the run directory, nil if the run was stopped before
+// its first one, and compares the run's configuration with the present one.
+func (j *job) load() (*saved, error) {
+	var damaged []string
+	s, path, err := checkpoint.Read[saved](j.checkpoints.folder, func(path string, reason error) {
+		damaged = append(damaged, path)
+		j.log.Error("checkpoint cannot be used; falling back to the one before", "file", path, "reason", reason)
+	})
+	if errors.Is(err, checkpoint.ErrNone) {
+		j.log.Warn("the run was stopped before its first checkpoint and starts from the beginning", "folder", j.folder)
+		err = nil
+	} else if err == nil {
+		j.log.Info("resuming", "checkpoint", path, "stage", s.Place.Stage, "pass", s.Place.Pass, "after", s.Elapsed.Round(time.Second))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resume %s: %w", j.folder, err)
+	}
+	before, err := j.configBefore(s)
+	if err != nil {
+		return nil, err
+	}
+	changes := config.Changes(before, j.c)
+	var faults []error
+	for _, c := range changes {
+		switch {
+		case !slices.Contains(mayChange, c.Key):
+			faults = append(faults, fmt.Errorf("%v: it cannot change when a run is resumed; start a new run, or leave it as it was (these keys may change: %s)",
+				c, strings.Join(mayChange, ", ")))
+		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting:
+			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; start a new run, or extend this one with production.passes", c))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("resume %s: %w", j.folder, errors.Join(faults...))
+	}
+	for _, path := range damaged {
+		if err := j.checkpoints.folder.SetAside(path); err != nil {
+			return nil, fmt.Errorf("resume %s: %w", j.folder, err)
+		}
+	}
+	r := report.Resumption{Time: time.Now(), Stage: string(adapting), Changes: changes}
+	if s != nil {
+		r.Stage, r.Pass = string(s.Place.Stage), s.Place.Pass
+		j.course.Resumptions = s.Resumptions
+	}
+	j.course.Resumptions = append(j.course.Resumptions, r)
+	return s, nil
+}
+
+// configBefore is the configuration of the run so far.
+func (j *job) configBefore(s *saved) (*config.Config, error) {
+	data, from := []byte(nil), "its checkpoint"
+	if s != nil {
+		data = s.Config
+	} else {
+		from = filepath.Join(j.folder, report.ConfigFile)
+		var err error
+		if data, err = j.fs.ReadFile(from); err != nil {
+			return nil, fmt.Errorf("resume: there is no run in %s: %w", j.folder, err)
+		}
+	}
+	c, err := config.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("resume %s: configuration in %s: %w", j.folder, from, err)
+	}
+	return c, nil
+}
+
+// restore puts the parts of the run into the state of a checkpoint.
+func (j *job) restore(s *saved) error {
+	if err := s.check(j.method.by, j.network); err != nil {
+		return fmt.Errorf("resume %s: %w", j.folder, err)
+	}
+	j.at, j.before = s.Place, s.Elapsed
+	j.course.Phases, j.course.Tuning, j.course.Checkpoints = s.Phases, s.Tuning, s.Checkpoints
+	if err := j.process.restore(s); err != nil {
+		return fmt.Errorf("resume %s: %w", j.folder, err)
+	}
+	n := j.network
+	if n == nil {
+		return nil
+	}
+	if was, is := s.Network.Provider, string(n.runtime.Provider); was != is {
+		j.log.Warn("the network now runs on another provider: results are as good, but their last digits differ from those of the uninterrupted run",
+			"before", was, "now", is)
+	}
+	n.exported = s.Network.Exported
+	if n.trainer != nil {
+		if err := n.trainer.Restore(s.Trainer); err != nil {
+			return fmt.Errorf("resume %s: %w", j.folder, err)
+		}
+	}
+	return nil
+}
+
+// forgetModels removes the bundles exported after the checkpoint, or all of them without
+// one: the resumed run exports them again.
+func (j *job) forgetModels(s *saved) error {
+	if s == nil || s.Network == nil {
+		return j.fs.RemoveAll(filepath.Join(j.folder, ModelsFolder))
+	}
+	folder := filepath.Join(j.folder, ModelsFolder, s.Network.Name)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if version, err := strconv.Atoi(entry.Name()); err == nil && version > s.Network.Version {
+			if err := j.fs.RemoveAll(filepath.Join(folder, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sameFiles compares a bundle's digests with those in a checkpoint.
+func (s *savedNetwork) sameFiles(sha256 map[string]string) error {
+	if maps.Equal(s.SHA256, sha256) {
+		return nil
+	}
+	return fmt.Errorf("bundle %s version %d is not the one that the checkpoint was written with: the digests of its files differ; restore the original", s.Name, s.Version)
+}
+
+// rewriteConfig keeps config.yaml true when a resumed run changed the configuration.
+func (j *job) rewriteConfig() error {
+	if data, err := j.fs.ReadFile(filepath.Join(j.folder, report.ConfigFile)); err == nil && bytes.Equal(data, j.yaml) {
+		return nil
+	}
+	return j.write(report.ConfigFile, j.yaml)
+}

@@ -1,0 +1,170 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/event"
+	"neuralwl/internal/report"
+	"neuralwl/internal/setup"
+	"neuralwl/internal/tune"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+	"neuralwl/trainer"
+)
+
+// walking samples by walkers that move through the energies.
+var walking = &sampling{
+	open:   openWalkers,
+	stages: []stage{starting, adapting, tuning, burningIn, producing},
+	phase: func(s *saved) sampler.Phase {
+		if s.Engine == nil {
+			return ""
+		}
+		return s.Engine.Phase
+	},
+	inspect: inspectWalkers,
+}
+
+// walkers are the process of an engine.
+type walkers struct {
+	*sampler.Engine
+	j       *job
+	options sampler.Options // of the engine
+	starter *sampler.Start  // in the stage of that name
+	tuner   *tune.Tuner     // in the stage of that name
+}
+
+func openWalkers(j *job, workers int) (_ process, err error) {
+	w := &walkers{j: j, options: setup.Engine(j.c, j.system, workers)}
+	o := &w.options
+	o.Adaptation = j.method.adaptation
+	o.Events = sampler.Events{
+		StageEnded:  j.listener.IterationEnded,
+		LevelsFound: func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
+	}
+	if n := j.network; n != nil {
+		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {
+			return nil, err
+		}
+		o.Proposer = n.proposer
+		o.Partial, o.Across, o.Trials = n.partial(), j.c.Neural.Across, j.c.Neural.Trials
+		o.Shift = j.c.Neural.Shift
+	}
+	w.Engine, err = sampler.New(*o)
+	return w, err
+}
+
+// step makes a step of the start or of the search for production's mix of moves.
+func (w *walkers) step(ctx context.Context) error {
+	switch w.j.at.Stage {
+	case starting:
+		return w.start(ctx)
+	case tuning:
+		return w.tune(ctx)
+	}
+	return errNoStage(w.j.at.Stage)
+}
+
+// learn remembers the walkers' states and makes a gradient step when one is due.
+func (w *walkers) learn(ctx context.Context) error {
+	n := w.j.network
+	if n == nil || n.trainer == nil || w.j.at.Pass%int64(w.j.c.Trainer.Every) != 0 {
+		return nil
+	}
+	began := time.Now()
+	defer func() { w.j.at.Train += time.Since(began) }()
+	for i := range w.Walkers() {
+		n.trainer.Remember(w.State(i))
+	}
+	if err := n.trainer.Step(ctx); err != nil {
+		return err
+	}
+	n.exportIfDue()
+	return nil
+}
+
+// shape gives an engine the histogram that production is to have.
+func (w *walkers) shape(e *sampler.Engine) {
+	if w.j.c.Production.Histogram == config.LowHistogram {
+		e.SetHistogram(e.LowHistogram())
+	}
+}
+
+// mix gives the engine production's mix of moves, if that is another one.
+func (w *walkers) mix() {
+	if m := w.j.at.Mix; m != (config.Mix{}) {
+		w.SetMix(m.Sweeps, m.Trials)
+	}
+}
+
+// beginProduction freezes the weights. The walkers forget them in a burn-in.
+func (w *walkers) beginProduction() stage {
+	w.warnOfWaiting()
+	w.shape(w.Engine)
+	w.mix()
+	w.Produce()
+	return burningIn
+}
+
+func (w *walkers) endBurnIn() { w.Produce() }
+
+func (w *walkers) at(done float64) { w.Samples().Segment(done) }
+
+func (w *walkers) save(s *saved) { s.Engine = w.Snapshot() }
+
+func (w *walkers) restore(s *saved) error {
+	if err := w.Restore(s.Engine); err != nil {
+		return err
+	}
+	w.mix()
+	return nil
+}
+
+func (w *walkers) results(in *report.Input) {
+	in.Samples, in.Waiting = w.Samples(), w.Waiting()
+}
+
+// warnOfWaiting says that windows were not reached and what to do.
+func (w *walkers) warnOfWaiting() {
+	if names := report.WindowNames(w.j.system, w.Waiting()); names != "" {
+		w.j.log.Warn("no walker has come into some energy windows: the walkers next to them do not find their energies; "+
+			"take fewer windows (windows.count) or a larger overlap (windows.overlap), or give the run more time", "windows", names)
+	}
+}
+
+// inspectWalkers restores the walkers, which checks every energy, and the replay buffer.
+func inspectWalkers(m method, s *saved, c *config.Config, system lattice.System) (*Inspection, error) {
+	o := setup.Engine(c, system, 1)
+	o.Adaptation = m.adaptation
+	o.Local = setup.LocalMove(c) // an engine needs a move, even one that stands still
+	e, err := sampler.New(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Restore(s.Engine); err != nil {
+		return nil, err
+	}
+	i := &Inspection{}
+	for k := range e.Walkers() {
+		state, _ := e.State(k)
+		i.States = append(i.States, slices.Clone(state))
+	}
+	remembered := 0
+	if s.Trainer != nil {
+		potts, ok := system.(*lattice.Potts)
+		if !ok {
+			return nil, fmt.Errorf("there are states to train a network with, which %v has not", system)
+		}
+		b := trainer.NewBuffer(potts, c.Trainer.Buffer, sampler.Stream(0, 0, 0))
+		if err := b.Restore(&s.Trainer.Buffer); err != nil {
+			return nil, err
+		}
+		remembered = b.Len()
+	}
+	i.Checked = fmt.Sprintf("energies of %d walkers and %d remembered states", e.Walkers(), remembered)
+	return i, nil
+}
