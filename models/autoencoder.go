@@ -17,18 +17,18 @@ const Autoencoder = "autoencoder"
 //
 //	z = tanh(W_2 tanh(W_1 onehot(s) + b_1) + b_2),
 //
-// and a masked autoregressive decoder, whose hidden units start from W_3 z + b_3,
-// draws the proposal: q(s'|s) = q_D(s'|z(s)). It is trained to give back the
-// configuration that it was shown, with noise on z, so that a proposal resembles
-// the present configuration without being its copy. The noise bounds what one
-// latent coordinate can carry; it has no part in proposals, whose q is exact.
+// and a masked autoregressive decoder, whose hidden units start from W_3 z + b_3, draws the
+// proposal: q(s'|s) = q_D(s'|z(s)). It is trained to reproduce its input with noise on z,
+// so that a proposal resembles the present configuration without copying it. The noise
+// limits how much one latent coordinate can carry. Proposals use no noise, so their q is
+// exact.
 //
-// Encoder and decoder may be convolutional instead, see convEncoder and convDecoder: then
-// the 16 C channels of the cells of a grid take the place of tanh(W_1 onehot(s) + b_1), and
-// as many that of the hidden units' W_3 z + b_3.
+// Encoder and decoder may also be convolutional (convEncoder, convDecoder). The 16 C
+// channels of a grid of cells then replace tanh(W_1 onehot(s) + b_1) in the encoder, and
+// W_3 z + b_3 in the decoder.
 //
-// With a weight of the energy, latent coordinate 0 is tied to the energy in training, and
-// proposals take a shift of it; see energyCoordinate.
+// With an energy weight, training ties latent coordinate 0 to the energy, and proposals can
+// shift it; see energyCoordinate.
 type autoencoder struct {
 	s System
 	h Hyperparameters
@@ -56,7 +56,7 @@ func (a *autoencoder) Conditions() []string {
 	return []string{State}
 }
 
-// energy is the tie of latent coordinate 0 to the energy.
+// energy describes how latent coordinate 0 is tied to the energy.
 func (a *autoencoder) energy() energyCoordinate {
 	return energyCoordinate{s: a.s, latent: a.h.Latent, weight: a.h.EnergyWeight}
 }
@@ -147,8 +147,8 @@ func (a *autoencoder) Gradient() (*graph.Graph, error) {
 	return g, addLoss(g, a.energy().tie(logQ, encoded, condition), weight)
 }
 
-// addLoss makes the loss -sum weight x, x being logQ or what else is to become large, and
-// its derivatives outputs of g.
+// addLoss makes the loss -sum weight x and its derivatives outputs of g, where x is the
+// quantity to maximise, such as logQ.
 func addLoss(g *graph.Graph, x, weight *graph.Node) error {
 	loss := x.Mul(weight).ReduceSum(graph.KeepDims).Neg()
 	g.Output(Loss, loss)
@@ -166,9 +166,9 @@ func addLoss(g *graph.Graph, x, weight *graph.Node) error {
 func (a *autoencoder) Initial(r *rand.Rand) map[string]graph.Tensor {
 	n, q, h := a.s.Sites(), a.s.Q, a.h
 	weights := map[string]graph.Tensor{}
-	// Standard deviations that keep the variance of every layer's sum near 1:
-	// one input in q is set in a one-hot vector of n sites, and half as many
-	// sites are placed on average when the decoder's sum is used.
+	// These standard deviations keep the variance of every layer's sum near 1: one input in
+	// q is set in the one-hot vector of n sites, and on average half of the sites
+	// contribute to the decoder's sum.
 	hidden := h.Encoder
 	if h.EncoderKind == Convolutional {
 		hidden = gridCells * h.Width
@@ -191,8 +191,7 @@ func (a *autoencoder) Initial(r *rand.Rand) map[string]graph.Tensor {
 	return weights
 }
 
-// normal returns a tensor of independent normal numbers of the given standard
-// deviation.
+// normal returns a tensor of independent normal numbers of the given standard deviation.
 func normal(r *rand.Rand, deviation float64, shape ...int) graph.Tensor {
 	data := make([]float32, graph.Shape(shape).Elements())
 	for i := range data {

@@ -7,24 +7,22 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Convolutional is the kind of an autoencoder's encoder or decoder that consists of
-// convolutions, Dense the other one. Weights fit every size of the lattice if both are
-// convolutional.
+// Kinds of an autoencoder's encoder and decoder. If both are Convolutional, the weights fit
+// every lattice size.
 const (
 	Dense         = "dense"
 	Convolutional = "convolutional"
 )
 
-// Encoder and decoder meet the latent vector on a periodic grid of cells, whatever the
-// size of the lattice.
+// The latent vector is computed from, and acts on, a periodic grid of cells, whose size
+// does not depend on the lattice.
 const (
 	gridSide  = 4
 	gridCells = gridSide * gridSide
 )
 
-// gridShares tells how what lies on the cells of the grid comes to the sites, by linear
-// interpolation between the centres of cells along both axes: float[N,16], with 1 as the
-// sum of each row.
+// gridShares returns the weights, float[N,16], of a linear interpolation from the centres
+// of the grid's cells to the sites, along both axes. Each row sums to 1.
 func (s System) gridShares() []float32 {
 	along := func(sites int) [][gridSide]float64 {
 		shares := make([][gridSide]float64, sites)
@@ -50,8 +48,8 @@ func (s System) gridShares() []float32 {
 	return shares
 }
 
-// gridMeans is the transpose of gridShares with 1 as the sum of each row, float[16,N]: it
-// brings to each cell the mean over the sites around it.
+// gridMeans is the transpose of gridShares with rows normalised to 1, float[16,N]: it
+// averages over the sites around each cell.
 func (s System) gridMeans() []float32 {
 	shares, n := s.gridShares(), s.Sites()
 	means := make([]float32, gridCells*n)
@@ -67,19 +65,18 @@ func (s System) gridMeans() []float32 {
 	return means
 }
 
-// convEncoder reads whole configurations by periodic convolutions: of the sites around
-// each one, whose activations are pooled on the grid, and, in residual blocks, of the
-// cells around each one. With C channels, taps over rows and columns within r =
-// (kernel-1)/2, and the colours s one-hot,
+// convEncoder encodes whole configurations by periodic convolutions: one over the sites,
+// whose activations are averaged onto the grid, then residual blocks over the cells. With C
+// channels, taps over rows and columns within r = (kernel-1)/2, and the colours s one-hot,
 //
 //	x = silu(sum over taps of s A + a),  v^0 = means of x around the cells,
 //	v^l+1 = v^l + silu(sum over taps of v^l W_l + b_l) O_l.
 type convEncoder struct {
 	input, bias *graph.Node // A, float[kernel,kernel*q,C], and a, float[C]
-	blocks      []convBlock // W, float[kernel,kernel*C,C]; without a context
+	blocks      []convBlock // W, float[kernel,kernel*C,C]; context is unused
 }
 
-// declareEncoder lists all weights through param, as declareConv does.
+// declareEncoder passes every weight to param, as declareConv does.
 func declareEncoder(s System, h Hyperparameters, param declare) *convEncoder {
 	c := h.Width
 	taps := float64(h.Kernel * h.Kernel)
@@ -98,7 +95,7 @@ func declareEncoder(s System, h Hyperparameters, param declare) *convEncoder {
 	return e
 }
 
-// encode returns the channels of the cells, float[M,16*C], of configurations, int32[M,N].
+// encode returns the cells' channels, float[M,16*C], of configurations, int32[M,N].
 func (e *convEncoder) encode(g *graph.Graph, s System, state *graph.Node) *graph.Node {
 	x := convolvePeriodic(s.lattice(state), e.input).Add(e.bias).SiLU()
 	channels := x.Dim(-1)
@@ -110,7 +107,7 @@ func (e *convEncoder) encode(g *graph.Graph, s System, state *graph.Node) *graph
 	return v.Transpose(2, 0, 1, 3).Reshape(-1, gridCells*channels)
 }
 
-// convolvePeriodic returns the sums over all taps of x, float[R,Lx,M,k], by their weights,
+// convolvePeriodic returns the sum over all taps of x, float[R,Lx,M,k], times weights,
 // float[kernel,kernel*k,C], on a torus.
 func convolvePeriodic(x, weights *graph.Node) *graph.Node {
 	rows, kernel := x.Dim(0), weights.Dim(0)
@@ -127,8 +124,8 @@ func convolvePeriodic(x, weights *graph.Node) *graph.Node {
 	return sum
 }
 
-// latentDecoder draws configurations, given what the latent vector makes of itself: the
-// context, whose width it tells. Its methods are those of decoder.
+// latentDecoder draws configurations given a context, which is a linear function of the
+// latent vector. Its methods are those of decoder.
 type latentDecoder interface {
 	sample(g *graph.Graph, context, state, start, uniform *graph.Node) (proposal, logP *graph.Node)
 	logProb(context, state *graph.Node) *graph.Node
@@ -136,8 +133,8 @@ type latentDecoder interface {
 	fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node
 }
 
-// convDecoder is the network of the architecture conv, conditioned on channels at each
-// cell of the grid: their interpolation to the sites is added to the sum of v^0.
+// convDecoder is the conv network conditioned on channels of the grid's cells: interpolated
+// to the sites, they are added to the sum of v^0.
 type convDecoder struct {
 	s System
 	h Hyperparameters
@@ -151,7 +148,7 @@ func (d convDecoder) logProb(context, state *graph.Node) *graph.Node {
 	return newConvNetwork(context.Graph(), d.s, d.h, context).logProb(state)
 }
 
-// logProbInOrder treats a row at a time, whatever is asked for.
+// logProbInOrder always goes row by row, whatever number of sites is requested.
 func (d convDecoder) logProbInOrder(g *graph.Graph, context, state *graph.Node, _ int) *graph.Node {
 	return newConvNetwork(g, d.s, d.h, context).logProbByRow(g, state)
 }

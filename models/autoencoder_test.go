@@ -10,7 +10,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// kinds are autoencoders with convolutions on either side and on both.
+// kinds returns hyper-parameters with the given kinds of encoder and decoder.
 func kinds(encoder, decoder string) models.Hyperparameters {
 	return models.Hyperparameters{
 		EncoderKind: encoder, DecoderKind: decoder,
@@ -18,9 +18,8 @@ func kinds(encoder, decoder string) models.Hyperparameters {
 	}
 }
 
-// TestAutoencoderKinds compares the derivatives by every weight with difference quotients,
-// and adds up q over all configurations, given each of some, for autoencoders with
-// convolutions.
+// TestAutoencoderKinds checks, for autoencoders with convolutions, the derivatives by every
+// weight against difference quotients, and that q sums to 1 over all configurations.
 func TestAutoencoderKinds(t *testing.T) {
 	for _, kind := range [][2]string{
 		{models.Convolutional, models.Dense}, {models.Dense, models.Convolutional}, {models.Convolutional, models.Convolutional},
@@ -65,8 +64,8 @@ func TestAutoencoderKinds(t *testing.T) {
 	}
 }
 
-// TestAutoencoderFitsEverySize finds the same names and shapes of weights for all sizes
-// with convolutions on both sides.
+// TestAutoencoderFitsEverySize checks that convolutional autoencoders have the same names
+// and shapes of weights for all sizes.
 func TestAutoencoderFitsEverySize(t *testing.T) {
 	h := kinds(models.Convolutional, models.Convolutional)
 	weights := loudWeights(t, newModel(t, models.Autoencoder, models.System{Q: 3, Lx: 3, Ly: 4}, h))
@@ -76,13 +75,13 @@ func TestAutoencoderFitsEverySize(t *testing.T) {
 			encode(t, build, weights)
 		}
 		if have := m.Initial(rand.New(rand.NewPCG(1, 2))); len(have) != len(weights) {
-			t.Errorf("%v: %d weights, not %d", s, len(have), len(weights))
+			t.Errorf("%v: %d weights, want %d", s, len(have), len(weights))
 		}
 	}
 }
 
-// TestAutoencoderIsPeriodic makes the layer from the cells to the latent vector the same
-// for all cells: translations of the state shown by the width of a cell change nothing.
+// TestAutoencoderIsPeriodic gives all cells equal weights to the latent vector and checks
+// that translating the condition by the width of a cell changes nothing.
 func TestAutoencoderIsPeriodic(t *testing.T) {
 	s, h := models.System{Q: 3, Lx: 8, Ly: 12}, kinds(models.Convolutional, models.Convolutional)
 	m := newModel(t, models.Autoencoder, s, h)
@@ -114,13 +113,13 @@ func TestAutoencoderIsPeriodic(t *testing.T) {
 	}
 }
 
-// TestAutoencoderFaults finds every fault of hyper-parameters named.
+// TestAutoencoderFaults checks that every faulty hyper-parameter is named.
 func TestAutoencoderFaults(t *testing.T) {
 	h := models.Hyperparameters{EncoderKind: "round", DecoderKind: models.Convolutional, Latent: 1, Encoder: 1, Floor: 0.1}
 	_, err := models.New(models.Autoencoder, models.System{Q: 2, Lx: 3, Ly: 3}, h)
 	for _, want := range []string{"autoencoder", `encoder_kind = "round", must be dense or convolutional`, "width = 0", "depth = 0", "kernel = 0"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not say %s", err, want)
+			t.Errorf("error %v does not mention %s", err, want)
 		}
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"neuralwl/models/graph"
 )
 
-// decoder is a masked autoregressive network in the form of NADE (Uria, Côté,
-// Gregor, Murray, Larochelle, JMLR 17, 1 (2016)), conditioned on a context: with
-// the hidden units' input
+// decoder is a masked autoregressive network in the form of NADE (Uria, Côté, Gregor,
+// Murray, Larochelle, JMLR 17, 1 (2016)), conditioned on a context. With the hidden units'
+// input
 //
 //	a_i = context + sum over j < i of V_j[s_j],
 //
@@ -14,12 +14,11 @@ import (
 //
 //	p_i = (1 - floor) softmax(U_i tanh(a_i) + c_i) + floor / q,
 //
-// so that ln q(s) is the sum of ln p_i[s_i]. It samples by adding one row to a
-// per site, and its floor keeps every configuration possible and ln q bounded.
+// so that ln q(s) is the sum of ln p_i[s_i]. Sampling adds one row to a per site. The floor
+// keeps every configuration possible and ln q bounded.
 //
-// The loops over sites hold nothing but what must happen in order: a node costs
-// the runtime about as much as a hundred multiplications per walker do, and
-// outside of the loop it costs that once.
+// Loops over sites contain only what must happen in order. A node costs the runtime about
+// as much as a hundred multiplications per walker; outside the loop that cost is paid once.
 type decoder struct {
 	embed  *graph.Node // V, float[N,q,H]
 	output *graph.Node // U, float[N,H,q]
@@ -37,26 +36,26 @@ func newDecoder(g *graph.Graph, s System, h Hyperparameters) *decoder {
 	}
 }
 
-// scores are the conditional distributions before the floor, float[M,q], of one
-// site given the hidden units' input, float[M,H].
+// scores returns the conditional distributions before the floor, float[M,q], of one site,
+// given the hidden units' input, float[M,H].
 func scores(a, output, bias *graph.Node) *graph.Node {
 	return a.Tanh().MatMul(output).Add(bias).Softmax(-1)
 }
 
-// logProb returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], given
-// context, float[M,H], all sites at once: a cumulative sum stands for the
-// recursion. This is the form that has a gradient.
+// logProb returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], given context,
+// float[M,H]. It treats all sites at once, with a cumulative sum instead of the recursion.
+// Only this form has a gradient.
 func (d *decoder) logProb(context, state *graph.Node) *graph.Node {
 	colours := state.Transpose(1, 0)
 	placed := oneHot(colours, d.colours).MatMul(d.embed).CumSum(0, graph.CumSumMode{Exclusive: true})
 	return d.logOf(scores(placed.Add(context), d.output, d.bias.Unsqueeze(1)), colours)
 }
 
-// logProbInOrder is logProb c sites at a time, where c divides N. For c = 1 what a site
-// needs stays in the cache, which makes it the fastest form for many walkers on a CPU.
-// With c = N there are a few large operators, as a GPU likes them; sums over the sites
-// before each of a part are a product with a triangular matrix, as those of a cumulative
-// sum there take time as the square of c and cannot use what multiplies matrices.
+// logProbInOrder is logProb with c sites at a time, where c divides N. With c = 1 a site's
+// data stays in the cache, which is fastest for many walkers on a CPU. With c = N there are
+// a few large operators, which suits a GPU. Within a part, the sums over earlier sites are
+// a product with a triangular matrix: a cumulative sum takes O(c^2) time on a GPU and
+// cannot use its matrix units.
 func (d *decoder) logProbInOrder(g *graph.Graph, context, state *graph.Node, c int) *graph.Node {
 	colours := state.Transpose(1, 0)
 	if c == 1 {
@@ -69,9 +68,9 @@ func (d *decoder) logProbInOrder(g *graph.Graph, context, state *graph.Node, c i
 	}
 	parts, q, h := d.sites/c, d.colours, d.embed.Dim(-1)
 	part := arange32(g, c).Unsqueeze(1)
-	earlier := arange32(g, c).Less(part).Cast(g.Float()) // [c,c] 1 at sites before
+	earlier := arange32(g, c).Less(part).Cast(g.Float()) // [c,c], 1 at earlier sites
 	scanned := []*graph.Node{
-		// Rows of the part's weights by site and colour.
+		// Row numbers in the part's weights, by site and colour.
 		colours.Reshape(parts, c, -1).Add(part.Mul(part.Scalar(float64(q)))),
 		d.embed.Reshape(parts, c*q, h), d.output.Reshape(parts, c, h, q), d.bias.Reshape(parts, c, 1, q),
 	}
@@ -84,10 +83,9 @@ func (d *decoder) logProbInOrder(g *graph.Graph, context, state *graph.Node, c i
 	return d.logOf(out[0].Reshape(d.sites, -1, q), colours)
 }
 
-// sample draws configurations: sites before start, int32[M], keep the colour of
-// state, int32[M,N], the others follow p_i by inversion of its cumulative sum at
-// uniform, float[M,N]. It returns the configurations, int32[M,N], and ln p_i of
-// their colours, float[N,M].
+// sample draws configurations. Sites before start, int32[M], keep the colour of state,
+// int32[M,N]; the others follow p_i by inverting its cumulative sum at uniform, float[M,N].
+// It returns the configurations, int32[M,N], and ln p_i of their colours, float[N,M].
 func (d *decoder) sample(g *graph.Graph, context, state, start, uniform *graph.Node) (proposal, logP *graph.Node) {
 	cumulate := d.cumulate(g)
 	scanned := []*graph.Node{d.levels(g, state, start, uniform), d.embed, d.output, d.bias}

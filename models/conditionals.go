@@ -2,8 +2,8 @@ package models
 
 import "neuralwl/models/graph"
 
-// conditionals are distributions p_i of the colour of each site given those before, made
-// of scores before the floor:
+// conditionals are the distributions p_i of each site's colour given the earlier sites,
+// computed from scores before the floor:
 //
 //	p_i = (1 - floor) scores_i + floor / q.
 type conditionals struct {
@@ -11,16 +11,15 @@ type conditionals struct {
 	floor          float64
 }
 
-// logOf returns ln p_i[s_i], float[N,M], of the colours, int32[N,M], under scores,
+// logOf returns ln p_i[s_i], float[N,M], of the colours, int32[N,M], given scores,
 // float[N,M,q].
 func (d conditionals) logOf(scores, colours *graph.Node) *graph.Node {
 	p := scores.Mul(oneHot(colours, d.colours)).ReduceSum(graph.DropDims, -1)
 	return p.Mul(p.Scalar(1 - d.floor)).Add(p.Scalar(d.floor / float64(d.colours))).Log()
 }
 
-// cumulate returns the matrix, float[q-1,q], whose product with the scores, colours
-// first, is their cumulative sum C_0, C_1, ... without the last one, which is 1 up to
-// rounding.
+// cumulate returns the matrix, float[q-1,q], that multiplies scores (colours first) to give
+// their cumulative sums C_0, ..., C_q-2. The last sum is omitted: it is 1 up to rounding.
 func (d conditionals) cumulate(g *graph.Graph) *graph.Node {
 	borders := d.colours - 1
 	below := make([]float32, borders*d.colours)
@@ -32,19 +31,19 @@ func (d conditionals) cumulate(g *graph.Graph) *graph.Node {
 	return g.Constant(graph.Float32s(below, borders, d.colours))
 }
 
-// choose returns the colour of a site, int32[M], given its levels, float[q-1,M], the
-// matrix cumulate and its scores, float[M,q]. Walkers come last in the comparison because
-// the runtime compares along the last axis in one go.
+// choose returns the colour of a site, int32[M], given its levels, float[q-1,M], the matrix
+// cumulate and its scores, float[M,q]. Walkers come last in the comparison because the
+// runtime vectorises along the last axis.
 func choose(levels, cumulate, scores *graph.Node) *graph.Node {
 	passed := levels.GreaterOrEqual(cumulate.MatMul(scores.Transpose(1, 0))).Cast(graph.Int32)
 	return passed.ReduceSum(graph.DropDims, 0)
 }
 
-// levels are numbers, float[N,q-1,M], so that the colour of a site is the number of
-// borders C_k at or below its level k. With the floor, the border between the
-// colours k and k+1 is (1 - floor) C_k + (k+1) floor/q, and u at or above it means
-// (u - (k+1) floor/q) / (1 - floor) at or above C_k. The levels of a site to be
-// kept lie above all borders below its colour and under all others.
+// levels returns numbers, float[N,q-1,M], such that the colour of a site is the number of
+// borders C_k at or below its level k. With the floor, the border between colours k and k+1
+// is (1 - floor) C_k + (k+1) floor/q, so u is at or above it if and only if (u - (k+1)
+// floor/q) / (1 - floor) is at or above C_k. For a site to be kept, the levels lie above
+// all borders below its colour and under all others.
 func (d conditionals) levels(g *graph.Graph, state, start, uniform *graph.Node) *graph.Node {
 	borders := d.colours - 1
 	shift, below := make([]float32, borders), make([]int32, borders)
@@ -74,9 +73,9 @@ func (d conditionals) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.
 	return logP.Mul(resampled).ReduceSum(graph.DropDims, 0)
 }
 
-// oneHot appends an axis to an integer index with 1 at the place that it names and
-// 0 elsewhere. Rows of a unit matrix are copied several times faster than the
-// index is compared with every place.
+// oneHot appends an axis to an integer index, with 1 at the position it names and 0
+// elsewhere. Copying rows of a unit matrix is several times faster than comparing the index
+// with every position.
 func oneHot(index *graph.Node, places int) *graph.Node {
 	unit := make([]float32, places*places)
 	for i := range places {

@@ -12,12 +12,12 @@ import (
 const Conv = "conv"
 
 // conv is an unconditional masked convolutional network in the form of PixelCNN (van den
-// Oord, Kalchbrenner, Kavukcuoglu, ICML 2016) with the two stacks of its successor (van
-// den Oord et al., NIPS 2016), which leave no blind spot. It goes through the sites in
-// raster order. The first stack sees whole rows, only those above that of the site, so
-// that its convolutions are periodic along the rows; the second one sees what is to the
-// left in the row. With r = (kernel-1)/2, sigma(x) = silu(x), the colours s one-hot, and
-// taps (j,k) over the rows y-j, 0 <= j <= r, and the columns x+k, |k| <= r,
+// Oord, Kalchbrenner, Kavukcuoglu, ICML 2016) with the two stacks of its successor (van den
+// Oord et al., NIPS 2016), which leave no blind spot. Sites are visited in raster order.
+// The first stack sees only the rows above the site, but sees them whole, so its
+// convolutions are periodic along rows. The second stack sees the sites to the left in the
+// same row. With r = (kernel-1)/2, sigma(x) = silu(x), the colours s one-hot, and taps
+// (j,k) over the rows y-j, 0 <= j <= r, and the columns x+k, |k| <= r,
 //
 //	v^0 = sigma(sum over taps of s(y-1-j,x+k) A + closing + place + a),
 //	v^l+1 = v^l + sigma(sum over taps of v^l W_l + m^l P_l + b_l) O_l,
@@ -26,12 +26,12 @@ const Conv = "conv"
 //	logit_c = sigma(h^D) w_c + d_c + (h^D u + beta) n_c,
 //	p = (1 - floor) softmax(logit) + floor / q.
 //
-// Beyond the two papers: m^l(y) is the mean of v^l over all sites of the rows up to y,
-// through which the network remembers what it has placed out of reach. closing shows the
-// first row to every row, which the lattice closes onto, and the row's first site to every
-// site, by weights of their own for the last two rows and columns. place are features of
-// the site alone. n_c is the number of placed neighbours of colour c. It differs from
-// them in having residual blocks (He et al., CVPR 2016) with silu in place of gates.
+// Three terms are additions to those papers. m^l(y), the mean of v^l over all sites of the
+// rows up to y, lets the network remember what it has placed out of reach. closing accounts
+// for periodicity: it shows the first row to every row and a row's first site to every
+// site, with separate weights for the last two rows and columns. place holds features of
+// the site alone. n_c is the number of placed neighbours of colour c. Residual blocks (He
+// et al., CVPR 2016) with silu replace the papers' gates.
 //
 // No weight depends on the size of the lattice.
 type conv struct {
@@ -47,7 +47,7 @@ func newConv(s System, h Hyperparameters) (*conv, error) {
 	return &conv{s, h}, errors.Join(faults...)
 }
 
-// convFaults lists what is wrong with the hyper-parameters of convolutions.
+// convFaults lists the faults of a convolutional network's hyper-parameters.
 func convFaults(s System, h Hyperparameters) (faults []error) {
 	if h.Width < 1 {
 		faults = append(faults, fmt.Errorf("width = %d, at least 1 channel is needed", h.Width))

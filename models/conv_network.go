@@ -2,7 +2,7 @@ package models
 
 import "neuralwl/models/graph"
 
-// convNetwork computes logits of R rows at once, and of a site.
+// convNetwork computes logits of R rows at once, or of one site.
 type convNetwork struct {
 	*convWeights
 	s             System
@@ -11,19 +11,20 @@ type convNetwork struct {
 	p             conditionals
 
 	place   *graph.Node // float[Ly,Lx,1,12] features of the sites alone
-	share   *graph.Node // float[Ly,1,1] one over the number of sites up to the end of each row
-	closing *graph.Node // float[Ly,kernel*q,C] the weights of the first row, by row
+	share   *graph.Node // float[Ly,1,1] 1 / number of sites up to the end of each row
+	closing *graph.Node // float[Ly,kernel*q,C] weights of the first row, by row
 	last    *graph.Node // float[Ly,1,1] 1 in the last row
-	beside  *graph.Node // float[Lx,(r+2)*q,C] the weights of what is seen of the own row
-	near    *graph.Node // float[Lx,(r+2)*q,q] which of that are neighbours
+	beside  *graph.Node // float[Lx,(r+2)*q,C] weights of the sites seen in the same row
+	near    *graph.Node // float[Lx,(r+2)*q,q] which of those sites are neighbours
 
-	// What is added to the sum of v^0 at each site lies on a grid of cells, float[16,M*C],
-	// and comes to the sites by shares, float[Ly,Lx,16]. Both are nil without a context.
+	// Channels of a grid of cells, float[16,M*C], added to the sum of v^0 after
+	// interpolation to the sites by shares, float[Ly,Lx,16]. Both are nil without a
+	// context.
 	cells, shares *graph.Node
 }
 
 // newConvNetwork declares the weights in g. The network is conditioned on context,
-// float[M,16*C], channels at each cell of a grid, or on nothing if that is nil.
+// float[M,16*C], the channels of a grid of cells; it is unconditional if context is nil.
 func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.Node) *convNetwork {
 	n := &convNetwork{
 		s: s, width: h.Width, kernel: h.Kernel, reach: h.Kernel / 2,
@@ -38,8 +39,8 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.
 	last[s.Ly-1] = 1
 	n.share, n.last = g.Constant(graph.Float32s(share, s.Ly, 1, 1)), g.Constant(graph.Float32s(last, s.Ly, 1, 1))
 
-	// closes returns the sum of the weights, float[3,k,C], that are used at each of so
-	// many places, float[places,k,C]. The first place sees nothing that it closes onto.
+	// closes returns the sum of the weights, float[3,k,C], that apply at each of so many
+	// places, float[places,k,C]. The first place does not see itself.
 	closes := func(weights *graph.Node, places int) *graph.Node {
 		used := make([]float32, places*closings)
 		for i := 1; i < places; i++ {
@@ -57,7 +58,7 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.
 	for x := range s.Lx {
 		for c := range s.Q {
 			at := func(slot int) *float32 { return &near[((x*slots+slot)*s.Q+c)*s.Q+c] }
-			*at(n.reach) = 1 // to the left, or nothing
+			*at(n.reach) = 1 // to the left, if placed
 			*at(n.reach + 1) = indicator(x == s.Lx-1)
 		}
 	}
@@ -69,7 +70,7 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.
 	return n
 }
 
-// earlierRows are how the first stack sees the rows before each of the R rows that it is
+// earlierRows gives the first stack access to the rows before each of the R rows it is
 // evaluated on.
 type earlierRows interface {
 	// sum returns, for row y, the sum over j of products[j] at row y-j, all
@@ -79,14 +80,14 @@ type earlierRows interface {
 	total(x *graph.Node) *graph.Node
 }
 
-// rowTables are constants and weights of R rows.
+// rowTables holds the constants and weights of R rows.
 type rowTables struct{ place, share, closing, last, shares *graph.Node }
 
 func (n *convNetwork) rowTables() rowTables {
 	return rowTables{n.place, n.share, n.closing, n.last, n.shares}
 }
 
-// scanned lists them, and rowTablesOf takes those of one row from their slices.
+// scanned lists the tables; rowTablesOf rebuilds those of one row from their slices.
 func (t rowTables) scanned() []*graph.Node {
 	list := []*graph.Node{t.place, t.share, t.closing, t.last}
 	if t.shares != nil {
@@ -103,8 +104,9 @@ func rowTablesOf(slice []*graph.Node) rowTables {
 	return t
 }
 
-// row is what a row passes on to the second stack: to the input and to each block,
-// float[R,Lx,M,C], and the neighbours of each colour in other rows, float[R,Lx,M,q].
+// row is what the first stack passes to the second: terms for the input and each block,
+// float[R,Lx,M,C], and the number of neighbours of each colour in other rows,
+// float[R,Lx,M,q].
 type row struct {
 	input      *graph.Node
 	blocks     []*graph.Node
@@ -112,7 +114,7 @@ type row struct {
 }
 
 // overRows evaluates the first stack on R rows, given the colours of the row before each,
-// above, and of the first row, both float[R,Lx,M,q] or with 1 in place of R.
+// above, and of the first row. Both are float[R,Lx,M,q], or have 1 in place of R.
 func (n *convNetwork) overRows(above, first *graph.Node, at rowTables, before earlierRows) row {
 	rows := at.share.Dim(0)
 	closing := around(first, n.kernel).Reshape(1, -1, n.kernel*n.s.Q).MatMul(at.closing).Reshape(rows, n.s.Lx, -1, n.width)
@@ -136,7 +138,7 @@ func (n *convNetwork) overRows(above, first *graph.Node, at rowTables, before ea
 	return out
 }
 
-// convolve returns the sums over all taps of x, float[R,Lx,M,k], by their weights,
+// convolve returns the sum over all taps of x, float[R,Lx,M,k], times weights,
 // float[r+1,kernel*k,C].
 func (n *convNetwork) convolve(x, weights *graph.Node, before earlierRows) *graph.Node {
 	beside := around(x, n.kernel)
@@ -147,7 +149,8 @@ func (n *convNetwork) convolve(x, weights *graph.Node, before earlierRows) *grap
 	return before.sum(products)
 }
 
-// around lists x, float[R,Lx,M,k], at all columns within reach, float[R,Lx,M,kernel*k].
+// around concatenates x, float[R,Lx,M,k], at all columns within reach,
+// float[R,Lx,M,kernel*k].
 func around(x *graph.Node, kernel int) *graph.Node {
 	padded := x.PadPeriodic(1, kernel/2, kernel/2)
 	var parts []*graph.Node
@@ -157,11 +160,10 @@ func around(x *graph.Node, kernel int) *graph.Node {
 	return graph.Concat(-1, parts...)
 }
 
-// overSites evaluates the second stack and returns the scores of the colours, [q] in
-// place of the last axis of what it is given: seen, [(r+2)*q], the colours of the r+1
-// sites to the left and of the row's first one, and what stands at those places. left
-// puts a block's input at the r sites to the left in front of its input h, [C], at the
-// site itself.
+// overSites evaluates the second stack and returns the scores of the colours, with q as the
+// last axis. seen, [(r+2)*q], holds the colours of the r+1 sites to the left and of the
+// row's first one; beside and near are the weights that belong to them. left prepends a
+// block's input at the r sites to the left to its input h, [C], at the site itself.
 func (n *convNetwork) overSites(seen, beside, near *graph.Node, of row, left func(block int, h *graph.Node) *graph.Node) *graph.Node {
 	h := seen.MatMul(beside).Add(of.input).SiLU()
 	for i, block := range n.sites.blocks {
@@ -172,7 +174,7 @@ func (n *convNetwork) overSites(seen, beside, near *graph.Node, of row, left fun
 	return h.SiLU().MatMul(n.output).Add(n.outputBias).Add(strength.Mul(neighbours)).Softmax(-1)
 }
 
-// overRow evaluates the second stack on all sites of R rows whose colours are known,
+// overRow evaluates the second stack on all sites of R rows of known colours,
 // float[R,Lx,M,q].
 func (n *convNetwork) overRow(colours *graph.Node, of row) *graph.Node {
 	lx := n.s.Lx
@@ -190,19 +192,19 @@ func (n *convNetwork) overRow(colours *graph.Node, of row) *graph.Node {
 	})
 }
 
-// lattice are the colours of configurations, int32[M,N], as float[Ly,Lx,M,q].
+// lattice returns the colours of configurations, int32[M,N], one-hot as float[Ly,Lx,M,q].
 func (s System) lattice(state *graph.Node) *graph.Node {
 	return oneHot(state.Transpose(1, 0).Reshape(s.Ly, s.Lx, -1), s.Q)
 }
 
-// logOfState returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], under
-// scores, float[Ly,Lx,M,q].
+// logOfState returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], given scores,
+// float[Ly,Lx,M,q].
 func (n *convNetwork) logOfState(scores, state *graph.Node) *graph.Node {
 	return n.p.logOf(scores.Reshape(n.s.Sites(), -1, n.s.Q), state.Transpose(1, 0))
 }
 
 // logProb returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], all sites at
-// once. This is the form that has a gradient.
+// once. Only this form has a gradient.
 func (n *convNetwork) logProb(state *graph.Node) *graph.Node {
 	colours := n.s.lattice(state)
 	above := allRows{}.before(colours, 1)
@@ -210,10 +212,10 @@ func (n *convNetwork) logProb(state *graph.Node) *graph.Node {
 	return n.logOfState(n.overRow(colours, of), state)
 }
 
-// allRows is for all rows at once.
+// allRows implements earlierRows for all rows at once.
 type allRows struct{}
 
-// before returns x so many rows before each.
+// before shifts x down by that many rows.
 func (allRows) before(x *graph.Node, rows int) *graph.Node {
 	return x.Pad(0, rows, 0, 0).Slice(0, 0, x.Dim(0))
 }

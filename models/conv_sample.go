@@ -6,10 +6,10 @@ import (
 	"neuralwl/models/graph"
 )
 
-// carriedRows is for one row at a time: what the first stack needs of earlier ones is
-// carried along, in the order of its use.
+// carriedRows implements earlierRows for one row at a time: terms that the first stack
+// needs from earlier rows are carried along in the order of their use.
 type carriedRows struct {
-	carry []*graph.Node // of earlier rows, not used yet
+	carry []*graph.Node // from earlier rows, not used yet
 	next  []*graph.Node // for the next row
 }
 
@@ -31,11 +31,11 @@ func (c *carriedRows) total(x *graph.Node) *graph.Node {
 	return x
 }
 
-// rowByRow goes through the rows with the first stack. It carries the colours of the row
-// before and of the first one, and for each convolution the sums of what earlier rows
-// contribute to the next r ones, and for each mean a sum. place is given what a row passes
-// on and the row's slices of scanned, and returns the row's colours, float[1,Lx,M,q], and
-// what is to be stacked.
+// rowByRow scans the rows with the first stack. It carries the colours of the previous row
+// and of the first one, for each convolution the sums that earlier rows contribute to the
+// next r rows, and for each mean a sum. place is given the row's terms for the second stack
+// and the row's slices of scanned; it returns the row's colours, float[1,Lx,M,q], and the
+// values to stack.
 func (n *convNetwork) rowByRow(g *graph.Graph, scanned []*graph.Node, place func(body *graph.Graph, of row, slice []*graph.Node) (colours *graph.Node, emitted []*graph.Node)) []*graph.Node {
 	zero := g.Constant(graph.Zeros(graph.Float32, 1))
 	none := zero.Expand(1, n.s.Lx, graph.Dynamic, n.s.Q)
@@ -58,7 +58,7 @@ func (n *convNetwork) rowByRow(g *graph.Graph, scanned []*graph.Node, place func
 	return out
 }
 
-// logProbByRow is logProb row by row. What one row needs stays in the cache.
+// logProbByRow is logProb row by row, so that the data of one row stays in the cache.
 func (n *convNetwork) logProbByRow(g *graph.Graph, state *graph.Node) *graph.Node {
 	out := n.rowByRow(g, []*graph.Node{n.s.lattice(state)}, func(_ *graph.Graph, of row, slice []*graph.Node) (colours *graph.Node, emitted []*graph.Node) {
 		colours = slice[0].Unsqueeze(0)
@@ -67,10 +67,9 @@ func (n *convNetwork) logProbByRow(g *graph.Graph, state *graph.Node) *graph.Nod
 	return n.logOfState(out[0], state)
 }
 
-// sample draws configurations: sites before start, int32[M], keep the colour of state,
-// int32[M,N], the others follow p_i by inversion of its cumulative sum at uniform,
-// float[M,N]. It returns the configurations, int32[M,N], and ln p_i of their colours,
-// float[N,M].
+// sample draws configurations. Sites before start, int32[M], keep the colour of state,
+// int32[M,N]; the others follow p_i by inverting its cumulative sum at uniform, float[M,N].
+// It returns the configurations, int32[M,N], and ln p_i of their colours, float[N,M].
 func (n *convNetwork) sample(g *graph.Graph, state, start, uniform *graph.Node) (proposal, logP *graph.Node) {
 	lx, q := n.s.Lx, n.s.Q
 	cumulate := n.p.cumulate(g)
@@ -80,8 +79,8 @@ func (n *convNetwork) sample(g *graph.Graph, state, start, uniform *graph.Node) 
 	begin := g.Constant(graph.Float32s(begins, lx))
 	zero := g.Constant(graph.Zeros(graph.Float32, 1))
 	nothing, silent := zero.Expand(graph.Dynamic, q), zero.Expand(graph.Dynamic, n.width)
-	// The colours of the r+1 sites to the left and of the row's first one, and the inputs
-	// of each block at the r sites to the left.
+	// Carried: the colours of the r+1 sites to the left and of the row's first one, and
+	// each block's inputs at the r sites to the left.
 	var carry []*graph.Node
 	for range n.reach + 2 {
 		carry = append(carry, nothing)

@@ -11,8 +11,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// TestConvByTheBook compares the three graphs, site by site, with a plain program that
-// knows a network's definition and nothing of how the graphs go about it.
+// TestConvByTheBook compares the three graphs, site by site, with a plain implementation of
+// the network's definition.
 func TestConvByTheBook(t *testing.T) {
 	for _, c := range []struct {
 		s models.System
@@ -31,12 +31,12 @@ func TestConvByTheBook(t *testing.T) {
 			n, count := s.Sites(), 5
 			state, start, _, uniform := walkers(s, count)
 
-			// Sampling: the same colours, and ln q of those from start on.
+			// Sampling: the same colours, and ln q of the sites from start on.
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Uniform: uniform}
 			model := encode(t, m.Propose, weights)
 			sampledByTheBook(t, model, inputs, func(_ int, placed []int32) []float64 { return book.conditional(placed) })
 
-			// Evaluation, with every start: the differences are single sites.
+			// Evaluation with every start: the differences are single sites.
 			model = encode(t, m.LogProb, weights)
 			weight := make([]float32, count)
 			loss := 0.0
@@ -65,21 +65,20 @@ func TestConvByTheBook(t *testing.T) {
 	}
 }
 
-// convBook is a convolutional network as it is defined, with every activation computed
-// anew for every site.
+// convBook is a convolutional network as defined, with every activation recomputed for
+// every site.
 type convBook struct {
 	book
 	h models.Hyperparameters
 }
 
-// conditional returns the probabilities of the colours of the site that follows those
-// placed.
+// conditional returns the probabilities of the next site's colours, given those placed.
 func (b convBook) conditional(placed []int32) []float64 {
 	lx, ly, q, reach := b.s.Lx, b.s.Ly, b.s.Q, b.h.Kernel/2
 	i := len(placed)
 	x, y := i%lx, i/lx
 	wrap := func(x int) int { return ((x % lx) + lx) % lx }
-	// colour is one-hot, nothing outside of rows and before the first column.
+	// colour is one-hot, and 0 outside of rows and before the first column.
 	colour := func(x, y int) []float64 {
 		out := make([]float64, q)
 		if x >= 0 && y >= 0 {
@@ -87,7 +86,7 @@ func (b convBook) conditional(placed []int32) []float64 {
 		}
 		return out
 	}
-	// rows returns v^l at (x,y), which only rows before y decide.
+	// rows returns v^l at (x,y), which depends only on rows before y.
 	memory := map[[3]int][]float64{}
 	var rows func(l, x, y int) []float64
 	rows = func(l, x, y int) (v []float64) {
@@ -126,7 +125,7 @@ func (b convBook) conditional(placed []int32) []float64 {
 		}
 		return plus(rows(l-1, x, y), b.product(silu(sum), name("output"), ""))
 	}
-	// sites returns h^l at column x of the row of the site.
+	// sites returns h^l at column x of the site's row.
 	var sites func(l, x int) []float64
 	sites = func(l, x int) []float64 {
 		if l == 0 {
@@ -170,12 +169,12 @@ func (b convBook) conditional(placed []int32) []float64 {
 	return p
 }
 
-// closes tells which weights for what the lattice closes onto are used at a place.
+// closes reports which of the closing weights apply at a place.
 func closes(place, places int) [3]bool {
 	return [3]bool{place > 0, place > 0 && place == places-2, place == places-1}
 }
 
-// tap is v times the matrix that comes at the given place in a list of such.
+// tap returns v times the matrix at the given place of a list of matrices.
 func (b convBook) tap(weight string, v []float64, place int) []float64 {
 	w := b.weights[weight].Float32s()[place*len(v)*b.width:]
 	out := make([]float64, b.width)
@@ -187,7 +186,7 @@ func (b convBook) tap(weight string, v []float64, place int) []float64 {
 	return out
 }
 
-// place are the features of a site alone.
+// place returns the features of a site alone.
 func (b convBook) place(x, y int) []float64 {
 	lx, ly := b.s.Lx, b.s.Ly
 	undecided := 0.0
@@ -217,7 +216,7 @@ func TestConvGradient(t *testing.T) {
 	gradientByElement(t, s, newModel(t, models.Conv, s, models.Hyperparameters{Width: 2, Depth: 2, Kernel: 3, Floor: 1e-2}))
 }
 
-// TestConvNormalised adds up q over all configurations.
+// TestConvNormalised sums q over all configurations.
 func TestConvNormalised(t *testing.T) {
 	s := models.System{Q: 2, Lx: 3, Ly: 3}
 	m := newModel(t, models.Conv, s, models.Hyperparameters{Width: 5, Depth: 2, Kernel: 5, Floor: 1e-2})
@@ -240,7 +239,7 @@ func TestConvNormalised(t *testing.T) {
 	}
 }
 
-// TestConvFaults finds every fault of hyper-parameters named.
+// TestConvFaults checks that every faulty hyper-parameter is named.
 func TestConvFaults(t *testing.T) {
 	s := models.System{Q: 2, Lx: 3, Ly: 3}
 	for _, c := range []struct {
@@ -254,13 +253,13 @@ func TestConvFaults(t *testing.T) {
 		_, err := models.New(models.Conv, s, c.h)
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%v does not say %s", err, want)
+				t.Errorf("error %v does not mention %s", err, want)
 			}
 		}
 	}
 }
 
-// TestConvWeightsFitEverySize finds the same names and shapes for all sizes.
+// TestConvWeightsFitEverySize checks that names and shapes are the same for all sizes.
 func TestConvWeightsFitEverySize(t *testing.T) {
 	h := models.Hyperparameters{Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2}
 	weights := loudWeights(t, newModel(t, models.Conv, models.System{Q: 3, Lx: 3, Ly: 4}, h))
@@ -270,7 +269,7 @@ func TestConvWeightsFitEverySize(t *testing.T) {
 			encode(t, build, weights)
 		}
 		if have := m.Initial(rand.New(rand.NewPCG(1, 2))); len(have) != len(weights) {
-			t.Errorf("%v: %d weights, not %d", s, len(have), len(weights))
+			t.Errorf("%v: %d weights, want %d", s, len(have), len(weights))
 		}
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"neuralwl/models/graph"
 )
 
-// closings is the number of weights for what the lattice closes onto: in every row or
-// column, in the last but one, and in the last.
+// closings is the number of weight sets for periodic closure: one for every row or column,
+// one for the last but one, and one for the last.
 const closings = 3
 
-// convWeights are the weights of a convolutional network with C channels and reach r =
+// convWeights holds the weights of a convolutional network with C channels and reach r =
 // (kernel-1)/2.
 type convWeights struct {
 	rows struct {
@@ -34,15 +34,15 @@ type convWeights struct {
 	attraction, attractionBias *graph.Node // u, float[C,1], and beta, float[1]
 }
 
-// convBlock are the weights of a residual block.
+// convBlock holds the weights of a residual block.
 type convBlock struct {
 	taps    *graph.Node // of the block's own stack
-	context *graph.Node // P or C, float[C,C], of the mean or of the other stack
+	context *graph.Node // P or C, float[C,C], of the mean or the other stack
 	bias    *graph.Node // float[C]
 	output  *graph.Node // O or Q, float[C,C]
 }
 
-// declare takes one weight of a network: its name, the standard deviation of its first
+// declare declares one weight, given its name, the standard deviation of its initial
 // values, and its shape.
 type declare func(name string, deviation float64, shape ...int) *graph.Node
 
@@ -51,7 +51,7 @@ func declareIn(g *graph.Graph) declare {
 	return func(name string, _ float64, shape ...int) *graph.Node { return g.Param(name, shape...) }
 }
 
-// drawInto draws first values of weights; there are no nodes.
+// drawInto draws initial values instead; it returns no nodes.
 func drawInto(weights map[string]graph.Tensor, r *rand.Rand) declare {
 	return func(name string, deviation float64, shape ...int) *graph.Node {
 		weights[name] = normal(r, deviation, shape...)
@@ -59,8 +59,8 @@ func drawInto(weights map[string]graph.Tensor, r *rand.Rand) declare {
 	}
 }
 
-// declareConv lists all weights through param. Their first values keep the variance of
-// every sum near 1, and the scores near each other.
+// declareConv passes every weight to param. The initial values keep the variance of every
+// sum near 1 and make the scores nearly equal.
 func declareConv(s System, h Hyperparameters, param declare) *convWeights {
 	c, q, reach := h.Width, s.Q, h.Kernel/2
 	layer := 1 / math.Sqrt(float64(c))

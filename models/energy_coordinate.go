@@ -6,36 +6,36 @@ import (
 	"neuralwl/models/graph"
 )
 
-// energyCoordinate ties coordinate 0 of a latent vector z of a configuration s to its
+// energyCoordinate ties coordinate 0 of the latent vector z of a configuration s to its
 // energy E ("conditioning in latent space" of Riedel, Zierenberg and Weigel, 2024), on the
 // scale of tanh:
 //
-//	e(s) = 0.9 (1 + E(s)/(N J)), from -0.9 at the ground state to 0.9 without any bond.
+//	e(s) = 0.9 (1 + E(s)/(N J)), from -0.9 at the ground state to 0.9 with no satisfied bond.
 //
-// Training adds lambda (z_0 - e(s))^2 to -ln q of every sample, which is -ln of a normal
-// distribution of z_0 around e(s) with the variance 1/(2 lambda), up to a constant. The
-// noise on z_0 is made no larger than that: the decoder is told the energy as sharply as
-// it is asked for. With the usual noise it could not be told at all.
+// Training adds lambda (z_0 - e(s))^2 to -ln q of every sample. Up to a constant that is
+// -ln of a normal distribution of z_0 around e(s) with variance 1/(2 lambda). The noise on
+// z_0 is limited to the same variance, so the decoder sees the energy as precisely as the
+// tie enforces it; the usual noise would hide it.
 //
-// The tie has no part in proposals. They take a shift d in units of J,
+// The tie is not used in proposals. They take a shift d in units of J,
 //
 //	q(s'|s,d) = q_D(s'|z(s) + 0.9 d/N e_0),
 //
-// a distribution of known probability for any d, whether z_0 has become the energy or not.
-// The zero weight stands for no tie and no shift.
+// a distribution of known probability for any d, whether or not z_0 has learned the energy.
+// Weight 0 means no tie and no shift.
 type energyCoordinate struct {
 	s      System
 	latent int // width of z
 	weight float64
 }
 
-// energyEnd is e(s) without a satisfied bond, and -e(s) at the ground state: tanh gets
-// there with a finite argument.
+// energyEnd is e(s) without a satisfied bond, and -e(s) at the ground state. Being below 1,
+// it is reached by tanh at a finite argument.
 const energyEnd = 0.9
 
 func (c energyCoordinate) isTied() bool { return c.weight > 0 }
 
-// unit is the vector, float[K], with v at coordinate 0 and rest elsewhere.
+// unit returns the vector, float[K], with v at coordinate 0 and rest elsewhere.
 func (c energyCoordinate) unit(g *graph.Graph, v, rest float64) *graph.Node {
 	x := make([]float32, c.latent)
 	for i := range x {
@@ -54,8 +54,8 @@ func (c energyCoordinate) shifted(g *graph.Graph, z *graph.Node) *graph.Node {
 	return z.Add(shift.Unsqueeze(1).Mul(c.unit(g, energyEnd/float64(c.s.Sites()), 0)))
 }
 
-// noise returns the standard deviations of the noise on z, float[K], given that on an
-// untied coordinate.
+// noise returns the standard deviations of the noise on z, float[K]; deviation applies to
+// untied coordinates.
 func (c energyCoordinate) noise(g *graph.Graph, deviation float64) *graph.Node {
 	if !c.isTied() {
 		return g.Scalar(graph.Float32, deviation)

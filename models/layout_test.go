@@ -16,9 +16,9 @@ var layoutHyper = map[string]models.Hyperparameters{
 	models.Conv:           {Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2},
 }
 
-// TestLayouts compares the graphs laid out for a GPU, and ln q evaluated for several
-// sites at a time, with those laid out for a CPU: the same configurations for the same
-// uniforms, and the same ln q. ONNX Runtime and the reference evaluate both.
+// TestLayouts compares graphs laid out for a GPU, and ln q evaluated several sites at a
+// time, with the layout for a CPU: the same uniforms give the same configurations and the
+// same ln q, in ONNX Runtime and in the reference.
 func TestLayouts(t *testing.T) {
 	s := models.System{Q: 3, Lx: 6, Ly: 4}
 	for architecture, h := range layoutHyper {
@@ -26,7 +26,7 @@ func TestLayouts(t *testing.T) {
 			m := newModel(t, architecture, s, h)
 			weights := loudWeights(t, m)
 			state, start, energy, uniform := walkers(s, 12)
-			// evaluated evaluates a graph on those of the inputs that it has.
+			// evaluated evaluates a graph on those of the inputs that it declares.
 			evaluated := func(build func() (*graph.Graph, error), inputs map[string]graph.Tensor) (out, exact map[string]graph.Tensor) {
 				g, err := build()
 				if err != nil {
@@ -62,7 +62,7 @@ func TestLayouts(t *testing.T) {
 				got, exact := evaluated(laidOut(m.Propose, k), inputs)
 				for _, out := range []map[string]graph.Tensor{got, exact} {
 					if !slices.Equal(out[models.Proposal].Int32s(), want[models.Proposal].Int32s()) {
-						t.Errorf("k = %d: other configurations than one site at a time", k)
+						t.Errorf("k = %d: configurations differ from those drawn one site at a time", k)
 					}
 				}
 				compare(fmt.Sprintf("propose, k = %d", k), got, exact, want)
@@ -84,9 +84,9 @@ func TestLayouts(t *testing.T) {
 }
 
 // cudaKernels are the element types for which ONNX Runtime has CUDA kernels of the
-// operators in use, as its docs/OperatorKernels.md lists them, less the types that no graph
-// has. Those of Shape and of what is made of it do not matter: they are gone once the
-// number of walkers is known.
+// operators in use, from its docs/OperatorKernels.md, less types that no graph uses. Shape
+// and operators on its result do not matter: they are folded away once the number of
+// walkers is known.
 var cudaKernels = func() map[string][]graph.DType {
 	const f, d, i, l, b = graph.Float32, graph.Float64, graph.Int32, graph.Int64, graph.Bool
 	table := map[string][]graph.DType{"Pad": {f, d, b}, "Equal": {f, d, i, l, b}, "Clip": {f, d, l}}
@@ -102,8 +102,8 @@ var cudaKernels = func() map[string][]graph.DType {
 	return table
 }()
 
-// TestCUDAKernels finds a CUDA kernel for every operator of the graphs laid out for a GPU,
-// in the bodies of loops too, where ONNX Runtime would fall back to the CPU in silence.
+// TestCUDAKernels checks that every operator of the graphs laid out for a GPU has a CUDA
+// kernel, even in loop bodies, where ONNX Runtime would silently fall back to the CPU.
 func TestCUDAKernels(t *testing.T) {
 	s := models.System{Q: 3, Lx: 6, Ly: 4}
 	for architecture, h := range layoutHyper {
@@ -133,7 +133,7 @@ func checkKernels(t *testing.T, name string, g *graph.Graph) {
 			in, types = c.Inputs[1], []graph.DType{graph.Float32, graph.Float64, graph.Int32, graph.Int64}
 		}
 		if !slices.Contains(types, in.DType()) {
-			t.Errorf("%s: no CUDA kernel is known of %s of %v", name, c.Op(), in)
+			t.Errorf("%s: no known CUDA kernel for %s of %v", name, c.Op(), in)
 		}
 		for _, a := range c.Attributes() {
 			if body, ok := a.Value.(*graph.Graph); ok {

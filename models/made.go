@@ -11,10 +11,10 @@ import (
 const Made = "made"
 
 // made is an unconditional masked autoregressive network with one hidden layer (Germain,
-// Gregor, Murray, Larochelle, ICML 2015), in the form of NADE that samples site by site:
-// the decoder with the same context for every proposal. It is the variational
-// autoregressive network of Wu, Wang and Zhang (PRL 122, 080602 (2019)), and a proposal
-// is an independent draw from it.
+// Gregor, Murray, Larochelle, ICML 2015), in NADE form, which samples site by site: the
+// decoder with the same context for every proposal. It is the variational autoregressive
+// network of Wu, Wang and Zhang (PRL 122, 080602 (2019)). Proposals are independent draws
+// from it.
 type made struct {
 	s System
 	h Hyperparameters
@@ -28,8 +28,8 @@ func (a *made) Conditions() []string { return []string{} }
 
 func (a *made) Symmetries() []string { return []string{} }
 
-// context returns what the hidden units of all walkers start from, float[M,H]; M is that
-// of perWalker, an input of one axis whose values do not matter.
+// context returns the initial input of the hidden units for all walkers, float[M,H]. M is
+// taken from perWalker, an input of one axis whose values do not matter.
 func (a *made) context(g *graph.Graph, perWalker *graph.Node) *graph.Node {
 	x := perWalker.Cast(g.Float())
 	return x.Mul(x.Scalar(0)).Unsqueeze(1).Add(g.Param("context.bias", a.h.Decoder))

@@ -11,23 +11,23 @@ import (
 // Microcanonical is the name of the architecture.
 const Microcanonical = "microcanonical"
 
-// microcanonical is a network conditioned on a target energy E* = -B*. It goes
-// through the sites in raster order with a budget: b is the number of bonds still to
-// be satisfied, B* less those satisfied so far, of the R bonds not yet decided.
+// microcanonical is a network conditioned on a target energy E* = -B*. It visits the sites
+// in raster order with a budget b, the number of bonds still to be satisfied: B* less those
+// satisfied so far. R bonds are still undecided.
 //
-// From b, R and the place of the site it has features g that all colours share. Of
-// each colour c it sees phi_c: which of 28 earlier sites near by, and in the first
-// two rows, onto which the lattice closes, carry c; and the share of c among all
-// earlier sites, the last L, the last 4 L and those of the first row. With n_c
-// earlier neighbours of colour c,
+// From b, R and the place of the site it computes features g that all colours share. For
+// each colour c it sees phi_c: which of 28 earlier sites carry c (nearby ones, and some of
+// the first two rows, onto which the lattice closes); and the share of c among all earlier
+// sites, the last L, the last 4 L and those of the first row. With n_c earlier neighbours
+// of colour c,
 //
 //	t = silu(g W_g + b_g),  h_c = silu(phi_c W_a + g W_g + b_g),
 //	u_c = silu(h_c W_b + mean over c of h_c W_m + t W_t + b_m),
 //	logit_c = u_c w + (g w_1 + t w_2) n_c,
 //	p = (1 - floor) softmax(logit) + floor / q.
 //
-// The weights are the same for all colours and sites. Therefore q(s) is invariant
-// under permutations of the colours, and weights fit every lattice and every q.
+// All colours and sites share the same weights. Therefore q(s) is invariant under
+// permutations of the colours, and weights fit every lattice and every q.
 type microcanonical struct {
 	s System
 	h Hyperparameters
@@ -62,12 +62,12 @@ func (a *microcanonical) weights(g *graph.Graph) []*graph.Node {
 	return nodes
 }
 
-// network is the network over those weights, for c sites at once.
+// network returns the network with those weights, for c sites at once.
 func (a *microcanonical) network(c int, weights []*graph.Node) *budgetNetwork {
 	return newBudgetNetwork(a.s, a.h.Width, c, newBudgetWeights(weights))
 }
 
-// withFloor makes ln p of p before the floor.
+// withFloor returns ln p, given the probabilities p before the floor.
 func (a *microcanonical) withFloor(p *graph.Node) *graph.Node {
 	return p.Mul(p.Scalar(1 - a.h.Floor)).Add(p.Scalar(a.h.Floor / float64(a.s.Q))).Log()
 }
@@ -100,7 +100,7 @@ func (a *microcanonical) LogProbAtOnce(sites int) (*graph.Graph, error) {
 		colours = 1
 		atSites = atSites.Reshape(append([]int{a.s.Sites() / sites, sites}, atSites.Shape()[1:]...)...)
 	}
-	// With one site at a time, what it needs stays in the cache.
+	// With one site at a time, its data stays in the cache.
 	_, out := g.Scan(nil, append(k.scanned, atSites), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
 		logits := k.logits(n, slice, slice[knownParts], of)
 		e := logits.Sub(logits.ReduceMax(graph.KeepDims, colours)).Exp()
@@ -115,9 +115,8 @@ func (a *microcanonical) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	return g, g.Err()
 }
 
-// gradientSites is the number of sites, or a little more, that the gradient graph
-// treats at once, times the number of colours: the layers of 32 walkers then stay in
-// the cache.
+// gradientSites is about the number of sites that the gradient graph treats at once, times
+// the number of colours. The layers of 32 walkers then stay in the cache.
 const gradientSites = 80
 
 func (a *microcanonical) Gradient() (*graph.Graph, error) {
@@ -133,9 +132,9 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	k := a.known(g, c, state, energy)
 	places := a.s.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
 
-	// The loss is a sum over parts of the sites. Each step of the loop adds the loss
-	// of a part and its derivatives to what it carries; weights are carried along
-	// because derivatives are taken by values of the graph that they are used in.
+	// The loss is a sum over parts of the sites. Each step of the loop adds a part's loss
+	// and derivatives to the carried values. Weights are carried too, because Gradients
+	// differentiates by nodes of the graph in which they are used.
 	carry := append(params[:len(params):len(params)], g.Constant(graph.Zeros(graph.Float32, 1)))
 	for _, p := range params {
 		carry = append(carry, g.Constant(graph.Zeros(graph.Float32, p.Shape()...)))

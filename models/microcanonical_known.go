@@ -4,11 +4,11 @@ import (
 	"neuralwl/models/graph"
 )
 
-// siteTables holds constants of the sites, c of them at a time. The axis of c is
-// missing for c = 1.
+// siteTables holds constants of the sites, c of them at a time. With c = 1 the axis of c is
+// missing.
 type siteTables struct {
 	undecided *graph.Node // float[N/c,c,1] R
-	// The ratios b/R and 4(R-b)/R - 2 and the number 1 are b slope + shift, both
+	// b/R, 4(R-b)/R - 2 and the constant 1 equal b slope + shift. Both are
 	// float[N/c,c,3,1].
 	slope, shift *graph.Node
 }
@@ -29,23 +29,22 @@ func (a *microcanonical) siteTables(g *graph.Graph, c int) siteTables {
 	return siteTables{table(undecided, 1), table(slope, 3, 1), table(shift, 3, 1)}
 }
 
-// scanned lists the tables, and siteTablesOf takes their slices.
+// scanned lists the tables; siteTablesOf rebuilds them from their slices.
 func (t siteTables) scanned() []*graph.Node { return []*graph.Node{t.undecided, t.slope, t.shift} }
 
 func siteTablesOf(slice []*graph.Node) siteTables { return siteTables{slice[0], slice[1], slice[2]} }
 
-// known are the features of configurations that are given, to be evaluated c sites
-// at a time.
+// known holds the features of given configurations, for evaluation c sites at a time.
 type known struct {
-	colours *graph.Node // float[N+1,q*M] 1 at each site's colour, nothing at the last
-	counts  *graph.Node // float[N+1,q*M] of the sites before
-	// scanned are, part by part: the tables of the sites, where the window's sites,
-	// neighbours and counts are, how counts become shares, the sites' own colours,
-	// float[N/c,c,q,M], and the budgets, float[N/c,c,M].
+	colours *graph.Node // float[N+1,q*M] 1 at each site's colour; the last row is 0
+	counts  *graph.Node // float[N+1,q*M] counts over the sites before
+	// scanned lists, part by part: the site tables; the positions of the window's sites,
+	// neighbours and counts; the matrix that turns counts into shares; the sites' own
+	// colours, float[N/c,c,q,M]; and the budgets, float[N/c,c,M].
 	scanned []*graph.Node
 }
 
-// Where parts are in known.scanned, and how many there are.
+// Indices into known.scanned, and their number.
 const (
 	knownWindow = 3 + iota
 	knownNear
@@ -68,7 +67,7 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	for i := range n {
 		x, y := i%a.s.Lx, i/a.s.Lx
 		window := a.s.window(x, y)
-		for slot, site := range window { // slots before the sites of a part
+		for slot, site := range window { // slots come before the sites of a part
 			windows[i/c*c*windowSites+slot*c+i%c] = site
 		}
 		down := int32(n)
@@ -88,7 +87,7 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 		}
 		coefficients = append(coefficients, m...)
 	}
-	// Bonds that each site satisfies with earlier ones; no colour is -1.
+	// Bonds that each site satisfies with earlier ones; -1 is no colour.
 	before := order.Pad(0, 0, 1, -1).Gather(0, g.Constant(graph.Int32s(near, n, 4))) // [N,4,M]
 	satisfied := before.Equal(order.Unsqueeze(1)).Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
 	budget := energy.Add(satisfied.CumSum(0, graph.CumSumMode{Exclusive: true})).Neg()
@@ -116,8 +115,8 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	}
 }
 
-// logits evaluates the network on a part of the sites, given the part's slices of
-// scanned and weights from atSites.
+// logits evaluates the network on a part of the sites, given the part's slices of scanned
+// and the weights from atSites.
 func (k *known) logits(n *budgetNetwork, slice []*graph.Node, weights *graph.Node, of [2]func(*graph.Node) *graph.Node) *graph.Node {
 	shares := slice[knownCoefficients].MatMul(k.counts.Gather(0, slice[knownPlaces]))
 	near := k.colours.Gather(0, slice[knownNear]).ReduceSum(graph.DropDims, -2).Reshape(n.shape(n.s.Q, -1)...)
@@ -128,7 +127,7 @@ func (k *known) logits(n *budgetNetwork, slice []*graph.Node, weights *graph.Nod
 	return n.logits(phi, n.window, n.budgetOf(slice[knownBudget], siteTablesOf(slice), weights, of), near)
 }
 
-// siteNumbers are 0, ..., n-1 as int32[n,1].
+// siteNumbers returns 0, ..., n-1 as int32[n,1].
 func siteNumbers(g *graph.Graph, n int) *graph.Node { return arange32(g, n).Unsqueeze(1) }
 
 func arange32(g *graph.Graph, n int) *graph.Node {

@@ -8,7 +8,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// budgetWeights are the weights of a microcanonical network with H hidden units.
+// budgetWeights holds the weights of a microcanonical network with H hidden units.
 type budgetWeights struct {
 	window     *graph.Node // W_a, float[32,H], of the features of a colour
 	budget     *graph.Node // W_g, float[32,H], of those that all colours share
@@ -18,7 +18,7 @@ type budgetWeights struct {
 	context    *graph.Node // W_t, float[H,H]
 	hiddenBias *graph.Node // b_m, float[H]
 	output     *graph.Node // w, float[H]
-	// w_1 and w_2, float[32] and float[H], make the attraction of like neighbours.
+	// w_1 and w_2, float[32] and float[H], give the attraction of like neighbours.
 	attraction, attractionContext *graph.Node
 }
 
@@ -49,15 +49,15 @@ func newBudgetWeights(nodes []*graph.Node) *budgetWeights {
 	return &budgetWeights{nodes[0], nodes[1], nodes[2], nodes[3], nodes[4], nodes[5], nodes[6], nodes[7], nodes[8], nodes[9]}
 }
 
-// budgetNetwork computes logits from features, for c sites at once. Walkers are on
-// the innermost axis of features and colours on the one before. Where a shape below
-// begins with c, that axis is missing for c = 1.
+// budgetNetwork computes logits from features, for c sites at once. In features, walkers
+// are on the innermost axis and colours on the one before. Where a shape below begins with
+// c, that axis is missing for c = 1.
 type budgetNetwork struct {
 	*budgetWeights
 	s      System
 	h, c   int
 	spread *graph.Node // W_g with w_1 as one more column, float[32,H+1]
-	share  *graph.Node // W_m / q: the mean over colours is taken as a sum
+	share  *graph.Node // W_m / q, since the mean over colours is computed as a sum
 	ones   *graph.Node // float[1,q]
 }
 
@@ -70,8 +70,8 @@ func newBudgetNetwork(s System, h, c int, w *budgetWeights) *budgetNetwork {
 	}
 }
 
-// atSites returns the weights, float[k,3,H+1], of the two ratios of budget and bonds
-// and of a feature 1 at k sites with features places, float[k,12].
+// atSites returns the weights, float[k,3,H+1], of the two ratios of budget and bonds and of
+// a constant feature 1, at k sites with features places, float[k,12].
 func (n *budgetNetwork) atSites(places *graph.Node) *graph.Node {
 	const first = budgetFeatures - placeFeatures
 	one := places.MatMul(n.spread.Slice(0, first, budgetFeatures)).Add(n.budgetBias.Pad(0, 0, 1, 0))
@@ -79,8 +79,8 @@ func (n *budgetNetwork) atSites(places *graph.Node) *graph.Node {
 	return graph.Concat(1, ratios, one.Unsqueeze(1))
 }
 
-// levelTable returns the features of 0, ..., 2N and, last, of -1 bonds,
-// float[2N+2,9]. Below 0 and from 2N on they are all the same.
+// levelTable returns the features of 0, ..., 2N and, last, of -1 bonds, float[2N+2,9]. They
+// are constant below 0 and from 2N on.
 func (n *budgetNetwork) levelTable() *graph.Node {
 	most := 2 * n.s.Sites()
 	var table []float32
@@ -91,8 +91,8 @@ func (n *budgetNetwork) levelTable() *graph.Node {
 	return n.spread.Graph().Constant(graph.Float32s(table, most+2, levelFeatures))
 }
 
-// lookUp returns two functions for budgetOf that pick rows of tables computed once,
-// the fast form.
+// lookUp returns two functions for budgetOf that look up rows of precomputed tables: the
+// fast form.
 func (n *budgetNetwork) lookUp() (of [2]func(z *graph.Node) *graph.Node) {
 	for k := range of {
 		table := n.levelTable().MatMul(n.levelWeights(k))
@@ -101,8 +101,8 @@ func (n *budgetNetwork) lookUp() (of [2]func(z *graph.Node) *graph.Node) {
 	return of
 }
 
-// multiply returns two functions for budgetOf that multiply features by weights, the
-// form with an efficient gradient.
+// multiply returns two functions for budgetOf that multiply features by weights: the form
+// with an efficient gradient.
 func (n *budgetNetwork) multiply() (of [2]func(z *graph.Node) *graph.Node) {
 	for k := range of {
 		table, weights := n.levelTable(), n.levelWeights(k)
@@ -118,8 +118,8 @@ func (n *budgetNetwork) levelWeights(k int) *graph.Node {
 	return n.spread.Slice(0, first, first+levelFeatures)
 }
 
-// budgetOf returns g [W_g w_1] + [b_g 0], float[c,M,H+1], for budgets b, float[c,M].
-// of returns the shares of the features of b and of R-b.
+// budgetOf returns g [W_g w_1] + [b_g 0], float[c,M,H+1], for budgets b, float[c,M]. The
+// functions in of return the contributions of b and of R-b.
 func (n *budgetNetwork) budgetOf(b *graph.Node, at siteTables, weights *graph.Node, of [2]func(z *graph.Node) *graph.Node) *graph.Node {
 	place := func(z *graph.Node) *graph.Node { return z.Clip(-1, float64(2*n.s.Sites())).Cast(graph.Int32) }
 	levels := of[0](place(b)).Add(of[1](place(at.undecided.Sub(b))))
@@ -133,7 +133,7 @@ func (n *budgetNetwork) budgetOf(b *graph.Node, at siteTables, weights *graph.No
 	return ratios.Transpose(1, 0).MatMul(weights).Add(levels)
 }
 
-// shape returns dimensions with c in front, if there is such an axis.
+// shape prepends c to dims, if that axis exists.
 func (n *budgetNetwork) shape(dims ...int) []int {
 	if n.c > 1 {
 		return append([]int{n.c}, dims...)
@@ -141,10 +141,9 @@ func (n *budgetNetwork) shape(dims ...int) []int {
 	return dims
 }
 
-// logits returns the logits of the colours, float[c,q,M], given the features of the
-// colours phi, float[32,c*q*M], their weights, float[32,H], the budget's part of the
-// hidden layer from budgetOf, and the number of placed neighbours of each colour,
-// float[c,q,M].
+// logits returns the logits, float[c,q,M], given the features of the colours phi,
+// float[32,c*q*M], their weights, float[32,H], the budget's part of the hidden layer from
+// budgetOf, and the number of placed neighbours of each colour, float[c,q,M].
 func (n *budgetNetwork) logits(phi, weights, budget, neighbours *graph.Node) *graph.Node {
 	colours := n.shape(n.s.Q, -1, n.h)
 	all := func(x *graph.Node) *graph.Node { // the same for all colours
@@ -163,12 +162,12 @@ func (n *budgetNetwork) logits(phi, weights, budget, neighbours *graph.Node) *gr
 	return u.MatMul(n.output).Add(attraction.Reshape(n.shape(1, -1)...).Mul(neighbours))
 }
 
-// initialBudgetWeights draws weights under which the hidden layers say little and
-// like neighbours attract each other the more, the more of the undecided bonds are
+// initialBudgetWeights draws weights that keep the hidden layers quiet and make like
+// neighbours attract each other more strongly the larger the share of undecided bonds still
 // to be satisfied.
 func initialBudgetWeights(r *rand.Rand, h int) map[string]graph.Tensor {
 	layer := 1 / math.Sqrt(float64(h))
-	// About two of the features of a colour and ten of the others are not 0.
+	// About two features of a colour and ten of the others are non-zero.
 	deviations := map[string]float64{
 		"window.weight": 0.5, "budget.weight": 0.3,
 		"hidden.weight": layer, "mean.weight": layer, "context.weight": layer,
@@ -178,7 +177,7 @@ func initialBudgetWeights(r *rand.Rand, h int) map[string]graph.Tensor {
 	for _, w := range weightShapes(h) {
 		weights[w.name] = normal(r, deviations[w.name], w.shape...)
 	}
-	// The feature b/R comes first. At b = R nearly every neighbour is to be alike.
+	// The first feature is b/R. At b = R nearly all neighbours should be alike.
 	weights["attraction.budget"].Float32s()[0] = 5
 	return weights
 }

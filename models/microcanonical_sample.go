@@ -2,10 +2,9 @@ package models
 
 import "neuralwl/models/graph"
 
-// The sampling graph goes through the rows, and in each row through the columns.
-// Earlier rows are kept as they were placed, one number per site, colour and walker,
-// for every row anew and not for every site; what changes from site to site is
-// small:
+// The sampling graph scans the rows, and in each row the columns. Earlier rows, one number
+// per site, colour and walker, are updated once per row instead of once per site. The
+// values that change from site to site are few:
 //
 //	l1 l2 l3  the sites to the left
 //	f1 f2     the first two of the row
@@ -15,7 +14,7 @@ const (
 	carriedLast = 4 // rows above that are kept
 )
 
-// The three kinds of rows differ in what closes the lattice.
+// The three kinds of rows differ in the closing bonds.
 const (
 	firstRow = iota
 	innerRow
@@ -23,8 +22,8 @@ const (
 	rowKinds
 )
 
-// rowsAbove numbers the rows of what is kept of earlier rows: nothing, the rows
-// above from the nearest on, the first row and the second one.
+// rowsAbove indexes the stored earlier rows: an empty row, the rows above starting with the
+// nearest, the first row and the second one.
 type rowsAbove struct{ lx int }
 
 func (r rowsAbove) above(row, x int) int32 { return int32(1 + (row-1)*r.lx + x) }
@@ -33,11 +32,11 @@ func (r rowsAbove) len() int               { return 1 + (carriedLast+2)*r.lx }
 
 // inOrder holds constants of the sampling graph by column and kind of row.
 type inOrder struct {
-	window     *graph.Node // int32[Lx,23] where the window's sites of earlier rows are
-	leaving    *graph.Node // int32[Lx,2] the sites that leave the last L and 4 L
-	order      *graph.Node // int32[Lx,32] which weights belong to what is carried
+	window     *graph.Node // int32[Lx,23] positions of the window's sites in earlier rows
+	leaving    *graph.Node // int32[Lx,2] the sites that drop out of the last L and 4 L
+	order      *graph.Node // int32[Lx,32] which weights belong to the carried values
 	neighbours *graph.Node // float[3,Lx,1,32] 1 at neighbours
-	step       *graph.Node // float[3,Lx,9,12] from one site to the next
+	step       *graph.Node // float[3,Lx,9,12] maps the carried values from one site to the next
 }
 
 func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
@@ -45,7 +44,7 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 	at := rowsAbove{lx}
 	var window, leaving, order []int32
 	neighbours := make([]float32, rowKinds*lx*colourFeatures)
-	const wide = carried + 3 // what is carried, the new site and the two that leave
+	const wide = carried + 3 // the carried values, the new site and the two that drop out
 	step := make([]float32, rowKinds*lx*carried*wide)
 	for x := range lx {
 		for _, o := range offsetsAbove {
@@ -56,7 +55,7 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 		}
 		leaving = append(leaving, at.above(1, x), at.above(carriedLast, x))
 
-		// f1 and f2 are seen across the right edge only.
+		// f1 and f2 are seen only across the right edge.
 		const nothing = colourFeatures
 		f1, f2 := int32(nothing), int32(nothing)
 		switch x {
@@ -84,7 +83,7 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 			m := step[(kind*lx+x)*carried*wide:][:carried*wide]
 			add := func(to, from int, v float32) { m[to*wide+from] += v }
 			const placed, leavesOne, leavesFour = carried, carried + 1, carried + 2
-			if x < lx-1 { // a new row begins with nothing beside
+			if x < lx-1 { // a new row begins with no sites beside it
 				add(0, placed, 1)
 				add(1, 0, 1)
 				add(2, 1, 1)
@@ -113,16 +112,16 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 	}
 }
 
-// sample draws configurations: sites before start, int32[M], keep the colour of
-// state, int32[M,N], the others follow the network by inversion of the cumulative
-// probabilities at uniform, float[M,N]. It returns the configurations and the
-// probabilities of their colours before the floor, float[N,M].
+// sample draws configurations. Sites before start, int32[M], keep the colour of state,
+// int32[M,N]; the others follow the network by inverting the cumulative probabilities at
+// uniform, float[M,N]. It returns the configurations and the probabilities of their colours
+// before the floor, float[N,M].
 func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, energy, uniform *graph.Node) (proposal, p *graph.Node) {
 	lx, ly, q := a.s.Lx, a.s.Ly, a.s.Q
 	byRow := func(x *graph.Node) *graph.Node { return x.Reshape(append([]int{ly, lx}, x.Shape()[1:]...)...) }
 	free := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(graph.Int32)
 	kept := free.Scalar(1).Sub(free).Mul(state.Transpose(1, 0))
-	// Borders are compared with the level times the sum of what they are made of.
+	// The borders are not normalised: the level is multiplied by the sum instead.
 	level := uniform.Transpose(1, 0).Mul(uniform.Scalar(1 / (1 - a.h.Floor)))
 	walkers := func(x *graph.Node) *graph.Node { return x.Reshape(ly, lx, -1) }
 
@@ -176,10 +175,9 @@ func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, 
 	return flat(out[0]).Transpose(1, 0), flat(out[1]).Div(flat(out[2]))
 }
 
-// borders is the matrix, float[q-1,q], that makes of numbers e_c the borders
-// between the colours on the scale of sum over e_c / (1 - floor): with
-// p_c = (1 - floor) e_c / sum + floor / q, they are
-// sum over c <= k of e_c + (k+1) floor / (q (1 - floor)) sum.
+// borders returns the matrix, float[q-1,q], that turns numbers e_c into the borders between
+// the colours on the scale of sum over e_c / (1 - floor): with p_c = (1 - floor) e_c / sum
+// + floor / q, they are sum over c <= k of e_c + (k+1) floor / (q (1 - floor)) sum.
 func (a *microcanonical) borders() graph.Tensor {
 	q := a.s.Q
 	m := make([]float32, (q-1)*q)
@@ -201,8 +199,8 @@ func (a *microcanonical) rowKind(g *graph.Graph) *graph.Node {
 	return g.Constant(graph.Int32s(kinds, a.s.Ly))
 }
 
-// shareScale returns the factors of the features of a colour, float[N,32,1]: running
-// counts become shares.
+// shareScale returns factors for the features of a colour, float[N,32,1], that turn running
+// counts into shares.
 func (a *microcanonical) shareScale(g *graph.Graph) *graph.Node {
 	var scale []float32
 	for i := range a.s.Sites() {

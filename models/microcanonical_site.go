@@ -6,7 +6,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Sizes of what a microcanonical network sees of a site.
+// Sizes of what a microcanonical network sees at a site.
 const (
 	windowAbove    = 23 // sites of earlier rows
 	windowBeside   = 5  // sites of the same row
@@ -19,7 +19,7 @@ const (
 	budgetFeatures = ratioFeatures + 2*levelFeatures + placeFeatures
 )
 
-// Places in the window at which neighbours stand.
+// Slots of the neighbours in the window.
 const (
 	slotAbove    = 3  // the site above
 	slotFirstRow = 17 // the first row's site in the same column
@@ -27,14 +27,13 @@ const (
 	slotRight    = windowAbove + 3 // across the right edge
 )
 
-// offset is a place in the window relative to a site. Rows are counted upwards from
-// that of the site, or downwards from the first one.
+// offset is a position in the window relative to a site. Rows count upwards from the site's
+// own row, or downwards from the first.
 type offset struct{ row, column int }
 
-// offsetsAbove and offsetsFirst are the places in earlier rows: 7, 5 and 3 sites of
-// the three rows above and 5 and 3 of the first two. offsetsBeside are those in the
-// same row: three sites to the left, and two to the right, which are placed only
-// across the edge.
+// offsetsAbove and offsetsFirst are the positions in earlier rows: 7, 5 and 3 sites of the
+// three rows above, and 5 and 3 of the first two. offsetsBeside are those in the same row:
+// three sites to the left, and two to the right, which are placed only across the edge.
 var offsetsAbove, offsetsFirst, offsetsBeside = func() (above, first, beside []offset) {
 	for row, reach := range []int{3, 2, 1} {
 		for c := -reach; c <= reach; c++ {
@@ -52,11 +51,11 @@ var offsetsAbove, offsetsFirst, offsetsBeside = func() (above, first, beside []o
 	return
 }()
 
-// wrap is column x+dx on the torus.
+// wrap returns column x+dx on the torus.
 func (s System) wrap(x, dx int) int { return ((x+dx)%s.Lx + s.Lx) % s.Lx }
 
-// window returns the sites that site (x, y) sees, the number of sites where there is
-// none: earlier sites of its own row, and those of earlier rows.
+// window returns the earlier sites that site (x, y) sees, in other rows and its own. Slots
+// without a placed site hold the number of sites N.
 func (s System) window(x, y int) []int32 {
 	var seen []int32
 	see := func(placed bool, row, dx int) {
@@ -78,7 +77,7 @@ func (s System) window(x, y int) []int32 {
 	return seen
 }
 
-// decided is the number of bonds between a site and earlier ones.
+// decided returns the number of bonds between a site and earlier ones.
 func (s System) decided(x, y int) int {
 	n := 0
 	for _, yes := range []bool{x > 0, y > 0, x == s.Lx-1, y == s.Ly-1} {
@@ -89,8 +88,8 @@ func (s System) decided(x, y int) int {
 	return n
 }
 
-// undecided returns for every site the number R of bonds that are not between two
-// earlier sites.
+// undecided returns, for every site, the number R of bonds that do not join two earlier
+// sites.
 func (s System) undecided() []int {
 	left, r := 2*s.Sites(), make([]int, s.Sites())
 	for i := range r {
@@ -100,10 +99,10 @@ func (s System) undecided() []int {
 	return r
 }
 
-// sums returns, for site i, the four places k of running counts, count(k) being
-// those of the sites before k: all sites before i are count(i), the last L
-// count(i) - count(i-L), the last 4 L accordingly, those of the first row
-// count(min(i, L)); and one over the number of sites in each.
+// sums returns four places k of running counts for site i, where count(k) counts the sites
+// before k: all sites before i are count(i), the last L are count(i) - count(i-L), the last
+// 4 L likewise, and those of the first row are count(min(i, L)). scale is one over the
+// number of sites in each.
 func (s System) sums(i int) (places [shares]int, scale [shares]float64) {
 	places = [shares]int{i, max(i-s.Lx, 0), max(i-4*s.Lx, 0), min(i, s.Lx)}
 	for k, n := range [shares]int{i, min(i, s.Lx), min(i, 4*s.Lx), min(i, s.Lx)} {
@@ -112,9 +111,9 @@ func (s System) sums(i int) (places [shares]int, scale [shares]float64) {
 	return places, scale
 }
 
-// place returns what is known of a site beforehand, given R: 0.3 ln R, the row and
-// the column as a share of their number, whether they are the first, second, last
-// but one and last, and whether the site is the last one.
+// place returns the features of a site that do not depend on the configuration, given R:
+// 0.3 ln R; the row and the column as fractions of their number; whether they are the
+// first, second, last but one and last; and whether the site is the last one.
 func (s System) place(x, y, undecided int) []float32 {
 	f := []float32{float32(logScale * math.Log(float64(undecided))), float32(y) / float32(s.Ly), float32(x) / float32(s.Lx)}
 	for _, yes := range []bool{
@@ -136,25 +135,25 @@ func (s System) placeTable(g *graph.Graph) *graph.Node {
 	return g.Constant(graph.Float32s(table, s.Sites(), placeFeatures))
 }
 
-// isRow tells for each row whether it is row y, bool[Ly].
+// isRow reports for each row whether it is row y, bool[Ly].
 func (s System) isRow(g *graph.Graph, y int) *graph.Node {
 	is := make([]bool, s.Ly)
 	is[y] = true
 	return g.Constant(graph.Bools(is, s.Ly))
 }
 
-// fromStart sums logP, float[N,M], over the sites from start, int32[M], on. The sum
-// is taken in double precision: of a thousand terms float32 would lose 1e-3.
+// fromStart sums logP, float[N,M], over the sites from start, int32[M], on. It sums in
+// double precision: over a thousand terms, float32 would lose 1e-3.
 func (s System) fromStart(g *graph.Graph, logP, start *graph.Node) *graph.Node {
 	resampled := siteNumbers(g, s.Sites()).GreaterOrEqual(start).Cast(logP.DType())
 	return logP.Mul(resampled).Cast(graph.Float64).ReduceSum(graph.DropDims, 0).Cast(logP.DType())
 }
 
-// logScale brings logarithms of numbers of bonds near 1.
+// logScale scales logarithms of numbers of bonds to order 1.
 const logScale = 0.3
 
-// level returns the features of a number z of bonds: 0.3 ln(1+z), whether it is 0,
-// ..., 6, and whether it is negative.
+// level returns the features of a number z of bonds: 0.3 ln(1+z), whether it is 0, ..., 6,
+// and whether it is negative.
 func level(z int) []float32 {
 	f := []float32{float32(logScale * math.Log1p(float64(max(z, 0))))}
 	for n := range levelFeatures - 2 {

@@ -17,8 +17,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// loudWeights are weights of a network, all of them drawn so large that every feature
-// matters.
+// loudWeights returns weights so large that every feature matters.
 func loudWeights(t testing.TB, m models.Model) map[string]graph.Tensor {
 	t.Helper()
 	r := rand.New(rand.NewPCG(5, 6))
@@ -73,14 +72,14 @@ func execute(t testing.TB, model *onnxpb.ModelProto, inputs map[string]graph.Ten
 	return onnxtest.Run(t, data, inputs)
 }
 
-// walkers are random inputs of the network. Energies lie inside and outside of what
-// is possible, and starts include the first and the last site.
+// walkers returns random inputs of the network. Energies lie inside and outside the
+// possible range, and starts include the first and the last site.
 func walkers(s models.System, n int) (state, start, energy, uniform graph.Tensor) {
 	r := rand.New(rand.NewPCG(7, 8))
 	states, starts := make([]int32, n*s.Sites()), make([]int32, n)
 	energies, uniforms := make([]float32, n), make([]float32, n*s.Sites())
 	for i := range states {
-		// Two sites in three are like the one before.
+		// Two sites in three equal the previous one.
 		if states[i] = r.Int32N(int32(s.Q)); i > 0 && r.IntN(3) > 0 {
 			states[i] = states[i-1]
 		}
@@ -93,7 +92,7 @@ func walkers(s models.System, n int) (state, start, energy, uniform graph.Tensor
 	return graph.Int32s(states, n, s.Sites()), graph.Int32s(starts, n), graph.Float32s(energies, n), graph.Float32s(uniforms, n, s.Sites())
 }
 
-// sampledByTheBook compares the proposals of a graph with colours drawn one after another from
+// sampledByTheBook compares the proposals of a graph with colours drawn one by one from
 // their conditional probabilities, given those placed for walker k.
 func sampledByTheBook(t *testing.T, model *onnxpb.ModelProto, inputs map[string]graph.Tensor, conditional func(k int, placed []int32) []float64) {
 	t.Helper()
@@ -128,15 +127,14 @@ func sampledByTheBook(t *testing.T, model *onnxpb.ModelProto, inputs map[string]
 		near(t, "ln q of a proposal by the runtime", float64(single[models.LogQ].Float32s()[k]), want, 5e-5)
 	}
 	if span < 0.5 {
-		t.Errorf("ln of the ratio of two probabilities is at most %v, the network says nothing and the test shows little", span)
+		t.Errorf("ln of the ratio of two probabilities is at most %v, too uniform for a meaningful test", span)
 	}
 }
 
 var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
 
 // TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
-// program that knows a network's definition and nothing of how the graphs go about
-// it.
+// implementation of the network's definition.
 func TestMicrocanonicalByTheBook(t *testing.T) {
 	for _, s := range []models.System{{Q: 3, Lx: 4, Ly: 5}, {Q: 4, Lx: 3, Ly: 3}, {Q: 2, Lx: 11, Ly: 11}, {Q: 10, Lx: 8, Ly: 8}} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
@@ -146,14 +144,14 @@ func TestMicrocanonicalByTheBook(t *testing.T) {
 			n, count := s.Sites(), 6
 			state, start, energy, uniform := walkers(s, count)
 
-			// Sampling: the same colours, and ln q of those from start on.
+			// Sampling: the same colours, and ln q of the sites from start on.
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy, models.Uniform: uniform}
 			model := encode(t, m.Propose, weights)
 			sampledByTheBook(t, model, inputs, func(k int, placed []int32) []float64 {
 				return book.conditional(placed, -float64(energy.Float32s()[k]))
 			})
 
-			// Evaluation, with every start: the differences are single sites.
+			// Evaluation with every start: the differences are single sites.
 			for k := range count {
 				states, starts, energies := []int32{}, []int32{}, []float32{}
 				for i := range n + 1 {
@@ -196,8 +194,7 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// book is a microcanonical network as it is defined, with every feature counted anew
-// for every site.
+// book is a microcanonical network as defined, with every feature recounted for every site.
 type book struct {
 	s       models.System
 	weights map[string]graph.Tensor
@@ -205,14 +202,14 @@ type book struct {
 	floor   float64
 }
 
-// conditional returns the probabilities of the colours of the site that follows
-// those placed, given the target B*.
+// conditional returns the probabilities of the next site's colours, given those placed and
+// the target B*.
 func (b book) conditional(placed []int32, target float64) []float64 {
 	lx, ly, q := b.s.Lx, b.s.Ly, b.s.Q
 	i := len(placed)
 	x, y := i%lx, i/lx
 	wrap := func(v, n int) int { return (v%n + n) % n }
-	// colour of a site if it is placed, else -1.
+	// colour returns the colour of a placed site, else -1.
 	colour := func(x, y int) int {
 		if y < 0 {
 			return -1
@@ -222,7 +219,7 @@ func (b book) conditional(placed []int32, target float64) []float64 {
 		}
 		return -1
 	}
-	// Bonds to the right and downwards.
+	// Bonds to the right and below.
 	satisfied, undecided := 0, 0
 	for j := range lx * ly {
 		for _, k := range []int{j/lx*lx + wrap(j%lx+1, lx), wrap(j/lx+1, ly)*lx + j%lx} {
@@ -309,7 +306,7 @@ func (b book) conditional(placed []int32, target float64) []float64 {
 	return p
 }
 
-// product is v times a matrix or a vector of weights, plus a bias unless its name is
+// product returns v times a matrix or vector of weights, plus a bias unless its name is
 // empty.
 func (b book) product(v []float64, weight, bias string) []float64 {
 	w := b.weights[weight]
@@ -393,7 +390,7 @@ func gradientByElement(t *testing.T, s models.System, m models.Model) {
 	}
 }
 
-// TestMicrocanonicalNormalised adds up q over all configurations.
+// TestMicrocanonicalNormalised sums q over all configurations.
 func TestMicrocanonicalNormalised(t *testing.T) {
 	s := models.System{Q: 2, Lx: 3, Ly: 3}
 	m := newModel(t, models.Microcanonical, s, tinyHyper)
@@ -421,13 +418,13 @@ func TestMicrocanonicalNormalised(t *testing.T) {
 			t.Errorf("E* = %v: the probabilities of all configurations sum to %v", energy, sum)
 		}
 		if most-least < 1 {
-			t.Errorf("E* = %v: ln q between %v and %v, the network says nothing and the test shows little", energy, least, most)
+			t.Errorf("E* = %v: ln q between %v and %v, too uniform for a meaningful test", energy, least, most)
 		}
 	}
 }
 
-// TestMicrocanonicalColours permutes the colours of configurations: ln q stays what
-// it is, up to the order of sums.
+// TestMicrocanonicalColours checks that ln q is invariant under permutations of the
+// colours, up to rounding.
 func TestMicrocanonicalColours(t *testing.T) {
 	s := models.System{Q: 5, Lx: 6, Ly: 4}
 	m := newModel(t, models.Microcanonical, s, tinyHyper)
@@ -452,17 +449,17 @@ func TestMicrocanonicalColours(t *testing.T) {
 	}
 }
 
-// TestMicrocanonicalFaults finds every fault of hyper-parameters named.
+// TestMicrocanonicalFaults checks that every faulty hyper-parameter is named.
 func TestMicrocanonicalFaults(t *testing.T) {
 	_, err := models.New("microcanonical", models.System{Q: 2, Lx: 3, Ly: 3}, models.Hyperparameters{Window: -1})
 	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not say %s", err, want)
+			t.Errorf("error %v does not mention %s", err, want)
 		}
 	}
 }
 
-// TestMicrocanonicalWeightsFitEverySystem finds the same names and shapes for all
+// TestMicrocanonicalWeightsFitEverySystem checks that names and shapes are the same for all
 // sizes and numbers of colours.
 func TestMicrocanonicalWeightsFitEverySystem(t *testing.T) {
 	small := newModel(t, models.Microcanonical, models.System{Q: 2, Lx: 3, Ly: 4}, tinyHyper)

@@ -1,17 +1,16 @@
-// Package models holds the network architectures: what their graphs compute,
-// their weights and their beginning. It knows neither files nor how graphs are
-// executed.
+// Package models holds the network architectures: their graphs, their weights and the
+// weights' initial values. It knows neither files nor how graphs are executed.
 //
-// Every architecture is a proposal distribution q(s'|s,d,E*) over configurations of N
-// sites with q colours, given by three graphs (contract version 1). M is the
-// number of walkers. What it is conditioned on, its Conditions, are some of the
-// configuration s that a move starts from, a shift d by which the energy of s' should
-// differ from that of s, and a target energy E*, both in units of J. A shift goes with a
-// state, and neither goes with an energy. Whatever q makes of d, the move from s with d and that from
-// s' with -d belong together.
+// Every architecture is a proposal distribution q(s'|s,d,E*) over configurations of N sites
+// with q colours, given by three graphs (contract version 1). M is the number of walkers. A
+// network's Conditions are some of: the configuration s from which a move starts, a shift d
+// by which the energy of s' should differ from that of s, and a target energy E*. Both
+// energies are in units of J. A shift requires a state, and excludes a target energy, as
+// does a state. Whatever effect d has on q, the reverse of a move from s with d is the move
+// from s' with -d.
 //
 //	propose   in   state    int32[M,N]    s; optional without the condition state,
-//	                                      and then of use only before start
+//	                                      and then used only before start
 //	               start    int32[M]      first site in raster order to be resampled
 //	               shift    float32[M]    d, with the condition shift
 //	               energy   float32[M]    E*, with the condition energy
@@ -28,10 +27,10 @@
 //	               noise    float32[M,K]  standard normal, optional
 //	               weight   float32[M]    of each sample in the loss
 //	          out  loss     float32[1]    -sum weight ln q(state|condition,energy) without a
-//	                                      shift, and what else training is to make small
+//	                                      shift, plus any other terms that training minimises
 //	               gradient.NAME          derivative of loss by the weight NAME
 //
-// A network without state in propose draws all sites anew and is given start = 0.
+// A network whose propose graph has no input state draws all sites and gets start = 0.
 package models
 
 import (
@@ -45,7 +44,7 @@ import (
 // ContractVersion is the version of the contract above.
 const ContractVersion = 1
 
-// Names of the values that the graphs exchange with the program.
+// Names of the graphs' inputs and outputs.
 const (
 	State     = "state"
 	Start     = "start"
@@ -66,7 +65,7 @@ const (
 // colours.
 const Colours = "colours"
 
-// System is what a network is built for: q colours on an Lx x Ly torus.
+// System is the lattice a network is built for: q colours on an Lx x Ly torus.
 type System struct {
 	Q, Lx, Ly int
 }
@@ -74,7 +73,7 @@ type System struct {
 // Sites is N = Lx Ly.
 func (s System) Sites() int { return s.Lx * s.Ly }
 
-// Model is one network: an architecture with its hyper-parameters for a system.
+// Model is an architecture with its hyper-parameters for a system.
 type Model interface {
 	// Architecture is the name under which New builds such a model.
 	Architecture() string
@@ -86,20 +85,20 @@ type Model interface {
 	Propose() (*graph.Graph, error)
 	LogProb() (*graph.Graph, error)
 	Gradient() (*graph.Graph, error)
-	// Initial draws weights to start from, by name.
+	// Initial draws initial weights, by name.
 	Initial(r *rand.Rand) map[string]graph.Tensor
 }
 
-// AtOnce is a Model that can evaluate ln q of several sites at a time, all of whose
-// earlier sites are known: with few, large operators, as a GPU likes them.
+// AtOnce is a Model that can evaluate ln q of given configurations several sites at a time,
+// with few, large operators, which suit a GPU.
 type AtOnce interface {
 	Model
 	// LogProbAtOnce builds log_prob with that many sites, a divisor of N, at a time.
 	LogProbAtOnce(sites int) (*graph.Graph, error)
 }
 
-// Hyperparameters of the architectures. Those that an architecture has no use for are
-// 0 and left out of files.
+// Hyperparameters of the architectures. Those an architecture does not use are 0 and
+// omitted from files.
 type Hyperparameters struct {
 	// EncoderKind and DecoderKind of an autoencoder are Convolutional, or Dense or empty.
 	EncoderKind string `json:"encoder_kind,omitempty"`
@@ -108,13 +107,13 @@ type Hyperparameters struct {
 	Encoder int     `json:"encoder,omitempty"` // hidden units of the encoder
 	Latent  int     `json:"latent,omitempty"`  // width of the latent vector
 	Decoder int     `json:"decoder,omitempty"` // hidden units of the decoder
-	Floor   float64 `json:"floor"`             // probability shared out evenly among the colours
+	Floor   float64 `json:"floor"`             // probability spread evenly over the colours
 	Noise   float64 `json:"noise,omitempty"`   // standard deviation of the latent noise in training
 	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network, channels of a convolutional one
 	Depth   int     `json:"depth,omitempty"`   // residual blocks of a convolutional network, in each of its stacks
 	Kernel  int     `json:"kernel,omitempty"`  // width of its kernels in sites, odd
-	// Window w: a microcanonical network is trained on, and asked for, energies up to
-	// w units of J beside that of the state. It has no part in the graphs.
+	// Window w: a microcanonical network is trained on, and asked for, energies within w
+	// units of J of the state's. The graphs do not depend on it.
 	Window int `json:"window,omitempty"`
 	// EnergyWeight lambda, if above 0, ties latent coordinate 0 to the energy in training.
 	EnergyWeight float64 `json:"energy_weight,omitempty"`
@@ -141,7 +140,7 @@ func Architectures() []string {
 func New(architecture string, s System, h Hyperparameters) (Model, error) {
 	build, ok := architectures[architecture]
 	if !ok {
-		return nil, fmt.Errorf("architecture %q is unknown, there are %v", architecture, Architectures())
+		return nil, fmt.Errorf("unknown architecture %q, choose one of %v", architecture, Architectures())
 	}
 	m, err := build(s, h)
 	if err != nil {

@@ -2,5 +2,5 @@ package pretrained
 
 import "embed"
 
-// Archives are the files as they are embedded.
+// Archives returns the embedded files.
 func Archives() embed.FS { return archives }

@@ -1,6 +1,6 @@
-// Package pretrained holds trained networks that come with the program, as bundles in
-// zip archives. The recipe of each is a configuration in recipes; make pretrained follows
-// it.
+// Package pretrained holds the trained networks that come with the program, as bundles in
+// zip archives. recipes holds the configuration that trains each; make pretrained runs
+// them.
 package pretrained
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Prefix begins the names of pretrained networks where a bundle is asked for.
+// Prefix marks the name of a pretrained network where a bundle is expected.
 const Prefix = "pretrained/"
 
 //go:embed *.zip
@@ -31,7 +31,7 @@ func Names() []string {
 	return names
 }
 
-// Open returns the files of the network of that name, with or without Prefix.
+// Open returns the files of the named network, with or without Prefix.
 func Open(name string) (fs.FS, error) {
 	name = strings.TrimPrefix(name, Prefix)
 	data, err := archives.ReadFile(name + ".zip")

@@ -8,8 +8,8 @@ import (
 	"neuralwl/models/pretrained"
 )
 
-// TestOpen reads every network's card, whose system is that of its name, and keeps the
-// program small.
+// TestOpen reads every network's card, checks it against the network's name, and limits the
+// archives' size.
 func TestOpen(t *testing.T) {
 	names := pretrained.Names()
 	if len(names) < 2 {
@@ -34,7 +34,7 @@ func TestOpen(t *testing.T) {
 			size = info.Size()
 		}
 		if err != nil || size > 300_000 {
-			t.Errorf("%s has %d bytes, at most 300000 are wanted (%v)", name, size, err)
+			t.Errorf("%s has %d bytes, want at most 300000 (%v)", name, size, err)
 		}
 	}
 	if _, err := pretrained.Open("potts-q11"); err == nil || !strings.Contains(err.Error(), "potts-q10, potts-q2") {

@@ -1,5 +1,5 @@
-// Command pack puts the files of a folder into a zip archive, the same archive for the
-// same files: go run ./models/pretrained/pack FOLDER FILE.zip.
+// Command pack writes the files of a folder to a zip archive, reproducibly: go run
+// ./models/pretrained/pack FOLDER FILE.zip.
 package main
 
 import (
@@ -43,7 +43,7 @@ func pack(folder, file string) (err error) {
 		if err != nil {
 			return err
 		}
-		// Without a time of modification.
+		// No modification time, so that equal files give equal archives.
 		w, err := archive.CreateHeader(&zip.FileHeader{Name: entry.Name(), Method: zip.Deflate})
 		if err != nil {
 			return err
