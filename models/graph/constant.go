@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// shareLimit is the number of elements up to which equal constants become one
-// node: enough for scalars, axes and shapes, which is where repetition occurs.
+// shareLimit is the number of elements up to which equal constants become one node: enough
+// for scalars, axes and shapes, which are what repeats.
 const shareLimit = 32
 
-// Constant adds a fixed value. It belongs to the graph it is called on; within
-// a Scan body use the body's own graph.
+// Constant adds a fixed value. It belongs to the graph it is called on; within a Scan body,
+// use the body's own graph.
 func (g *Graph) Constant(t Tensor) *Node {
 	if t.DType == 0 {
-		return g.fail("Constant", nil, "the tensor holds nothing")
+		return g.fail("Constant", nil, "the tensor is empty")
 	}
 	if t.Shape.Elements() > shareLimit {
 		return g.newConstant(t)
@@ -39,7 +39,7 @@ func (g *Graph) Scalar(dtype DType, v float64) *Node {
 	return g.Constant(filled(dtype, v))
 }
 
-// int64s adds a vector as the operators take axes, sizes and pads.
+// int64s adds a vector in the form in which operators take axes, sizes and pads.
 func (g *Graph) int64s(v ...int) *Node {
 	data := make([]int64, len(v))
 	for i, x := range v {
@@ -48,8 +48,8 @@ func (g *Graph) int64s(v ...int) *Node {
 	return g.Constant(Int64s(data, len(v)))
 }
 
-// shapeOf returns s as a run-time int64 vector, in the root graph: a constant
-// when s is static, else assembled from the batch size that some input has.
+// shapeOf returns s as a run-time int64 vector in the root graph: a constant if s is
+// static, else assembled from the batch size of some input.
 func (g *Graph) shapeOf(s Shape) *Node {
 	root := g.root()
 	if s.Static() {

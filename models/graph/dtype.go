@@ -2,8 +2,8 @@ package graph
 
 import "fmt"
 
-// DType is the element type of a tensor. The zero value is no type at all and
-// marks the result of a failed operation.
+// DType is the element type of a tensor. The zero value is not a type; it marks the result
+// of a failed operation.
 type DType uint8
 
 // The element types that the operators of this package understand.

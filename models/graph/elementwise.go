@@ -48,8 +48,8 @@ func (n *Node) Div(m *Node) *Node {
 	}, n, m)
 }
 
-// Min returns the smaller of n and m, element by element. Where both are equal
-// the gradient goes to n.
+// Min returns the smaller of n and m, element by element. Where they are equal the gradient
+// goes to n.
 func (n *Node) Min(m *Node) *Node {
 	return apply(operator{
 		name:  "Min",
@@ -60,8 +60,8 @@ func (n *Node) Min(m *Node) *Node {
 	}, n, m)
 }
 
-// Max returns the larger of n and m, element by element. Where both are equal
-// the gradient goes to n.
+// Max returns the larger of n and m, element by element. Where they are equal the gradient
+// goes to n.
 func (n *Node) Max(m *Node) *Node {
 	return apply(operator{
 		name:  "Max",
@@ -84,8 +84,8 @@ func (dy *Node) route(condition *Node, side bool) *Node {
 	return Where(condition, dy.Scalar(0), dy)
 }
 
-// beside returns dy, or what dy repeats when broadcasting against m does the
-// repetition as well: the gradient of a sum need not be written out in full.
+// beside returns dy, or the tensor that dy repeats if broadcasting against m repeats it
+// anyway: the gradient of a sum need not be written out in full.
 func (dy *Node) beside(m *Node) *Node {
 	if dy.call == nil || dy.call.op.name != "Expand" {
 		return dy
@@ -187,8 +187,8 @@ func (n *Node) Relu() *Node {
 func (n *Node) SiLU() *Node {
 	s := n.Sigmoid()
 	if n.dtype == Float64 {
-		// ONNX Runtime (1.27) fuses x·Sigmoid(x) for every type but has the fused
-		// kernel for float32 only, and then refuses to load the graph.
+		// ONNX Runtime (1.27) fuses x·Sigmoid(x) for every type, but has the fused kernel
+		// only for float32 and refuses to load other graphs.
 		s = n.Scalar(1).Div(n.Neg().Exp().Add(n.Scalar(1)))
 	}
 	return apply(operator{
@@ -198,17 +198,17 @@ func (n *Node) SiLU() *Node {
 			if i == 1 {
 				return nil
 			}
-			// Both ways to n at once, which takes two operators less:
-			// (x·s)' = s + x·s·(1-s) = s + y·(1-s).
+			// Both paths to n at once, which saves two operators: (x·s)' = s + x·s·(1-s) =
+			// s + y·(1-s).
 			s := in[1]
 			return dy.times(s.Add(y.Mul(s.Scalar(1).Sub(s))))
 		},
 	}, n, s)
 }
 
-// Cast converts to another element type: towards zero from floating point to
-// integer, non-zero to true. Only casts between floating-point types carry a
-// gradient. A cast to the type n has already is n itself.
+// Cast converts to another element type: floating point to integer by truncation towards
+// zero, non-zero to true. Only casts between floating-point types carry a gradient. A cast
+// to n's own type returns n.
 func (n *Node) Cast(to DType) *Node {
 	if n.dtype == to {
 		return n

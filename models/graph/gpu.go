@@ -2,14 +2,14 @@ package graph
 
 import "slices"
 
-// ForGPU returns a graph that computes the same, laid out for a GPU. Inputs, outputs and
-// weights keep their names.
+// ForGPU returns an equivalent graph laid out for a GPU. Inputs, outputs and weights keep
+// their names.
 //
-// A step of a loop costs much there beside its operators. Therefore each step of an
-// innermost Scan takes several consecutive slices, as many as there can be up to width
-// and a divisor of their number; a Scan that is left with one step disappears. What is
-// scanned and stacked is taken apart and put together outside of the loop. And ONNX
-// Runtime has no Pad of integers for CUDA, for which a Concat stands in.
+// On a GPU, a loop step costs much more than its operators. Therefore each step of an
+// innermost Scan takes several consecutive slices: the largest divisor of their number that
+// is at most width. A Scan left with one step disappears. Scanned and stacked tensors are
+// split and joined outside the loop. ONNX Runtime has no CUDA kernel for Pad of integers;
+// Concat replaces it.
 func ForGPU(g *Graph, width int) (*Graph, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
@@ -29,10 +29,10 @@ func ForGPU(g *Graph, width int) (*Graph, error) {
 	return to, to.Err()
 }
 
-// replay builds a graph anew, node by node.
+// replay rebuilds a graph, node by node.
 type replay struct {
 	width int
-	nodes map[*Node]*Node // by the node of the old graph that they stand for
+	nodes map[*Node]*Node // keyed by the node of the old graph
 }
 
 // calls repeats the live operators of a graph in another one.
@@ -49,7 +49,7 @@ func (r replay) calls(to, from *Graph) {
 		switch {
 		case c.op.name == "Scan":
 			r.scan(to, c, in)
-		case c.op.infer == nil: // the Identity by which an output got its name
+		case c.op.infer == nil: // the Identity that gave an output its name
 			r.nodes[c.Outputs[0]] = in[0]
 		case c.op.name == "Pad" && in[0].dtype.IsInteger():
 			r.nodes[c.Outputs[0]] = concatForPad(in[0], in[1].value.Int64s(), in[2])
@@ -59,8 +59,8 @@ func (r replay) calls(to, from *Graph) {
 	}
 }
 
-// concatForPad puts copies of value, a scalar, around x, as many as pads says: those in
-// front along every axis, then those behind.
+// concatForPad pads x with value, a scalar. pads holds the counts in front along every
+// axis, then those behind.
 func concatForPad(x *Node, pads []int64, value *Node) *Node {
 	rank := x.Rank()
 	for axis := range rank {
@@ -79,7 +79,7 @@ func concatForPad(x *Node, pads []int64, value *Node) *Node {
 	return x
 }
 
-// scan repeats a Scan whose operands are in.
+// scan repeats a Scan with operands in.
 func (r replay) scan(to *Graph, c *Call, in []*Node) {
 	inner := c.op.attributes[0].Value.(*Graph)
 	scans := int(c.op.attributes[1].Value.(int64))
@@ -90,7 +90,7 @@ func (r replay) scan(to *Graph, c *Call, in []*Node) {
 		for k = min(max(r.width, 1), steps); steps%k > 0; k-- {
 		}
 	}
-	// Slice j of a step is slice number step*k + j of the whole.
+	// Slice j of a step is slice number step*k + j overall.
 	var parts []*Node
 	for _, x := range scanned {
 		if k == 1 {

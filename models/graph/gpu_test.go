@@ -8,7 +8,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// nested builds rows of a recurrence inside of a recurrence: the running sum of x w_yx
+// nested builds a recurrence over rows with a recurrence inside: the running sum of x w_yx
 // over the places x of each row y, and its value at the end of every row.
 func nested() *graph.Graph {
 	g := graph.New("nested")
@@ -28,8 +28,8 @@ func nested() *graph.Graph {
 	return g
 }
 
-// TestForGPU finds the same results, to the last bit, with several slices to a step, up
-// to no loop at all.
+// TestForGPU checks that results are identical to the last bit with several slices per
+// step, up to no loop at all.
 func TestForGPU(t *testing.T) {
 	x := graph.Float32s([]float32{1, -2, 3, 0.5, 7, -1}, 3, 2)
 	recurrent := map[string]graph.Tensor{
@@ -55,7 +55,7 @@ func TestForGPU(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if have := countScans(g); have != scans {
-				t.Errorf("%s: %d loops are left with %d slices to a step, want %d", name, have, width, scans)
+				t.Errorf("%s: %d loops are left with %d slices per step, want %d", name, have, width, scans)
 			}
 			got := onnxtest.Run(t, encode(t, g, c.weights), map[string]graph.Tensor{"x": x})
 			for output, tensor := range want {
@@ -64,7 +64,7 @@ func TestForGPU(t *testing.T) {
 				}
 				for i, v := range tensor.Float32s() {
 					if got[output].Float32s()[i] != v {
-						t.Fatalf("%s: output %s differs at %d with %d slices to a step: %v, want %v", name, output, i, width, got[output].Float32s()[i], v)
+						t.Fatalf("%s: output %s differs at %d with %d slices per step: %v, want %v", name, output, i, width, got[output].Float32s()[i], v)
 					}
 				}
 			}
@@ -104,11 +104,11 @@ func countScans(g *graph.Graph) (n int) {
 	return n
 }
 
-// TestForGPUFault hands on the error of a graph.
+// TestForGPUFault checks that a graph's error is passed on.
 func TestForGPUFault(t *testing.T) {
 	g := graph.New("faulty")
 	g.Output("y", g.Input("x", graph.Float32, m, 2).MatMul(g.Param("w", 3, 1)))
 	if _, err := graph.ForGPU(g, 2); err == nil {
-		t.Error("a faulty graph is laid out")
+		t.Error("no error for a faulty graph")
 	}
 }

@@ -38,7 +38,7 @@ func Gradients(loss *Node, wrt []*Node) ([]*Node, error) {
 
 	seed := g.Constant(filled(loss.dtype, 1, loss.shape...))
 	grads := map[*Node]*Node{loss: seed}
-	// New calls are appended while this runs; they are no part of the loss.
+	// This loop appends calls that are not part of the loss.
 	calls := g.calls
 	for i := len(calls) - 1; i >= 0; i-- {
 		if err := backward(calls[i], depends, grads); err != nil {

@@ -32,7 +32,7 @@ type gradientCase struct {
 
 func shapes(s ...graph.Shape) []graph.Shape { return s }
 
-// unary makes a case of a function of one input with a dynamic batch.
+// unary makes a case from a function of one input with a dynamic batch.
 func unary(name string, low, high float64, f func(x *graph.Node) *graph.Node) gradientCase {
 	return gradientCase{
 		name: name, shapes: shapes(graph.Shape{m, 4}), low: low, high: high,
@@ -40,7 +40,7 @@ func unary(name string, low, high float64, f func(x *graph.Node) *graph.Node) gr
 	}
 }
 
-// binary makes cases of a function of two inputs, broadcast in all manners.
+// binary makes cases from a function of two inputs, broadcast in every way.
 func binary(name string, low, high float64, f func(a, b *graph.Node) *graph.Node) []gradientCase {
 	var cases []gradientCase
 	for _, s := range [][]graph.Shape{
@@ -219,8 +219,8 @@ func checkGradient(t *testing.T, c gradientCase, seed uint64) {
 		wrt[i] = g.Input(names[i], graph.Float64, s...)
 	}
 	y := c.build(g, wrt)
-	// A different weight for every element tells a permuted gradient from the
-	// right one.
+	// A different weight for every element distinguishes a permuted gradient from the right
+	// one.
 	flat := y.Reshape(-1)
 	place := flat.Scalar(1).Expand(flat.Shape()...).CumSum(0, graph.CumSumMode{})
 	loss := flat.Div(place).ReduceSum(graph.DropDims)
@@ -291,7 +291,7 @@ func runtimeShape(s graph.Shape) graph.Shape {
 	return s
 }
 
-// encode returns the file of a graph.
+// encode returns the graph's file.
 func encode(t testing.TB, g *graph.Graph, weights map[string]graph.Tensor) []byte {
 	t.Helper()
 	model, err := exporter.Encode(g, weights)
@@ -305,8 +305,8 @@ func encode(t testing.TB, g *graph.Graph, weights map[string]graph.Tensor) []byt
 	return data
 }
 
-// TestGradientOfCast goes through single precision, where differences are of no
-// use: the derivative of 3x is 3 exactly.
+// TestGradientOfCast passes through single precision, where finite differences are useless:
+// the derivative of 3x is exactly 3.
 func TestGradientOfCast(t *testing.T) {
 	g := graph.New("cast", graph.WithFloat(graph.Float64))
 	x := g.Input("x", g.Float(), m)
@@ -322,9 +322,9 @@ func TestGradientOfCast(t *testing.T) {
 	}
 }
 
-// TestGradientsSkip counts operators: the derivative by a weight alone costs
-// one matrix product more, and nothing is computed for the input, for the
-// constant factor or for a branch without weights.
+// TestGradientsSkip counts operators: the derivative by a weight alone costs one more
+// matrix product, and nothing is computed for the input, for the constant factor or for a
+// branch without weights.
 func TestGradientsSkip(t *testing.T) {
 	g := graph.New("skip")
 	x := g.Input("x", graph.Float32, m, 4)
@@ -340,8 +340,8 @@ func TestGradientsSkip(t *testing.T) {
 	for _, c := range g.Program().Calls {
 		ops = append(ops, c.Op())
 	}
-	// The loss itself is not asked for. Shape, Concat and Expand spread its
-	// derivative over the batch, which is only known at run time.
+	// The loss itself is not an output. Shape, Concat and Expand spread its derivative over
+	// the batch, whose size is known only at run time.
 	want := []string{"Tanh", "Unsqueeze", "Shape", "Concat", "Expand", "Mul", "Transpose", "MatMul"}
 	if !slices.Equal(ops, want) {
 		t.Errorf("the gradient takes %v, want %v", ops, want)
@@ -377,7 +377,7 @@ func TestGradientErrors(t *testing.T) {
 	if err := g.Err(); err != nil {
 		t.Error(err)
 	}
-	// Beside a Scan there is nothing wrong with a gradient.
+	// A Scan elsewhere in the graph does not prevent a gradient.
 	if _, err := graph.Gradients(through.Add(loss).Sub(through.Cast(graph.Float32)), []*graph.Node{idle}); err == nil {
 		t.Error("no error for an unused weight")
 	}

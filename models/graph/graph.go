@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Graph is a tensor program under construction. It is not safe for concurrent
-// use; a finished one may be read by any number of goroutines.
+// Graph is a tensor program under construction. It is not safe for concurrent use; a
+// finished graph may be read by any number of goroutines.
 type Graph struct {
 	name    string
 	float   DType
@@ -21,7 +21,7 @@ type Graph struct {
 
 	constants map[string]*Node // small constants already in this graph
 
-	// Kept by the root for all graphs nested in it.
+	// Held by the root for all graphs nested in it.
 	err    error
 	names  map[string]bool
 	serial map[string]int
@@ -32,12 +32,11 @@ type Graph struct {
 // Option sets a property of a new Graph.
 type Option func(*Graph)
 
-// WithFloat sets the element type of weights, Float32 by default. Float64 lets
-// gradients be checked in double precision.
+// WithFloat sets the element type of weights, Float32 by default. Float64 is for checking
+// gradients in double precision.
 func WithFloat(dtype DType) Option { return func(g *Graph) { g.float = dtype } }
 
-// New returns an empty graph. Its name ends up in the exported file and in
-// error messages.
+// New returns an empty graph. Its name appears in the exported file and in error messages.
 func New(name string, options ...Option) *Graph {
 	g := &Graph{
 		name:      name,
@@ -62,11 +61,11 @@ func (g *Graph) Name() string { return g.name }
 // Float returns the element type of weights.
 func (g *Graph) Float() DType { return g.float }
 
-// Err returns the first error made while building the graph or any graph nested
-// in it.
+// Err returns the first error that occurred while building the graph or any graph nested in
+// it.
 func (g *Graph) Err() error { return g.root().err }
 
-// Input declares a value fed at run time. Dimensions are positive, or Dynamic.
+// Input declares a value fed at run time. Dimensions are positive or Dynamic.
 func (g *Graph) Input(name string, dtype DType, shape ...int) *Node {
 	n := &Node{graph: g, name: name, dtype: dtype, shape: slices.Clone(shape)}
 	switch {
@@ -84,10 +83,10 @@ func (g *Graph) Input(name string, dtype DType, shape ...int) *Node {
 	return n
 }
 
-// Param declares a weight of the graph's float type and a static shape. It is
-// exported with its contents and may be overridden at run time by feeding a
-// tensor of the same name. Declared inside a Scan body it belongs to the root:
-// a weight is one value for all steps.
+// Param declares a weight of the graph's float type and a static shape. It is exported with
+// its contents and may be overridden at run time by feeding a tensor of the same name.
+// Declared inside a Scan body it belongs to the root, since it has the same value in all
+// steps.
 func (g *Graph) Param(name string, shape ...int) *Node {
 	g = g.root()
 	n := &Node{graph: g, name: name, dtype: g.float, shape: slices.Clone(shape)}
@@ -122,9 +121,9 @@ func (g *Graph) Output(name string, n *Node) {
 	}
 }
 
-// publish adds an output of the graph. A file identifies an output with the
-// value of that name, which can be neither a leaf nor an output twice: those
-// are copied. The node returned is the one to be named.
+// publish adds an output of the graph. A file identifies an output with the value of that
+// name, which must not be a leaf or already an output; those are copied. publish returns
+// the node to be named.
 func (g *Graph) publish(n *Node) *Node {
 	if n.call == nil || n.output || n.graph != g {
 		n = g.result(&Call{Inputs: []*Node{n}, op: operator{name: "Identity"}}, n.dtype, n.shape)
@@ -187,8 +186,8 @@ func (g *Graph) unique(prefix string) string {
 	}
 }
 
-// fail records an error unless there is one already, and returns a node that
-// poisons whatever is built on it.
+// fail records an error unless there is one already, and returns a node that poisons
+// whatever is built on it.
 func (g *Graph) fail(op string, in []*Node, format string, args ...any) *Node {
 	if root := g.root(); root.err == nil {
 		reason := fmt.Errorf(format, args...)

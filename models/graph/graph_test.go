@@ -8,8 +8,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// TestErrors makes every kind of mistake and looks for operation, operands,
-// shapes and reason in the message.
+// TestErrors makes every kind of mistake and checks that the message has operation,
+// operands, shapes and reason.
 func TestErrors(t *testing.T) {
 	type nodes struct{ x, w, v, state, flag *graph.Node }
 	for _, c := range []struct {
@@ -20,13 +20,13 @@ func TestErrors(t *testing.T) {
 			func(_ *graph.Graph, n nodes) { n.x.Add(n.w) }},
 		{"Mul(x float32[M 4], state int32[M 4]): element types float32 and int32 differ",
 			func(_ *graph.Graph, n nodes) { n.x.Mul(n.state) }},
-		{"Add(flag bool[M], flag bool[M]): bool is no number", func(_ *graph.Graph, n nodes) { n.flag.Add(n.flag) }},
-		{"Neg(flag bool[M]): bool is no number", func(_ *graph.Graph, n nodes) { n.flag.Neg() }},
+		{"Add(flag bool[M], flag bool[M]): bool is not a number type", func(_ *graph.Graph, n nodes) { n.flag.Add(n.flag) }},
+		{"Neg(flag bool[M]): bool is not a number type", func(_ *graph.Graph, n nodes) { n.flag.Neg() }},
 		{"Exp(state int32[M 4]): int32 is not floating-point", func(_ *graph.Graph, n nodes) { n.state.Exp() }},
 		{"Add(x float32[M 4], <nil>): operand 1 is nil", func(_ *graph.Graph, n nodes) { n.x.Add(nil) }},
 		{"MatMul(x float32[M 4], <nil>): operand 1 is nil", func(_ *graph.Graph, n nodes) { n.x.MatMul(nil) }},
 		{"MatMul(x float32[M 4], x float32[M 4]): inner dimensions 4 and M differ", func(_ *graph.Graph, n nodes) { n.x.MatMul(n.x) }},
-		{"a scalar is no matrix", func(_ *graph.Graph, n nodes) { n.x.MatMul(n.x.Scalar(1)) }},
+		{"a scalar is not a matrix", func(_ *graph.Graph, n nodes) { n.x.MatMul(n.x.Scalar(1)) }},
 		{"the interval [1, -1] is empty", func(_ *graph.Graph, n nodes) { n.x.Clip(1, -1) }},
 		{"no element type DType(9)", func(_ *graph.Graph, n nodes) { n.x.Cast(9) }},
 		{"Where(x float32[M 4], x float32[M 4], x float32[M 4]): the condition is float32",
@@ -43,19 +43,19 @@ func TestErrors(t *testing.T) {
 			func(_ *graph.Graph, n nodes) { n.w.Reshape(11) }},
 		{"more than one dimension is -1", func(_ *graph.Graph, n nodes) { n.w.Reshape(-1, -1) }},
 		{"dimension 1 of the new shape is -2", func(_ *graph.Graph, n nodes) { n.w.Reshape(6, -2) }},
-		{"to [-1 5]: the inferred dimension is no whole multiple", func(_ *graph.Graph, n nodes) { n.w.Reshape(-1, 5) }},
+		{"to [-1 5]: the inferred dimension is not a whole multiple", func(_ *graph.Graph, n nodes) { n.w.Reshape(-1, 5) }},
 		{"[12] does not hold the elements of [M 4]", func(_ *graph.Graph, n nodes) { n.x.Reshape(12) }},
 		{"axis 0 is given twice", func(_ *graph.Graph, n nodes) { n.x.Unsqueeze(0).Transpose(0, 1, 0) }},
-		{"[1] is no permutation", func(_ *graph.Graph, n nodes) { n.x.Transpose(1) }},
+		{"[1] is not a permutation", func(_ *graph.Graph, n nodes) { n.x.Transpose(1) }},
 		{"axis 4 is outside a tensor of 3 axes", func(_ *graph.Graph, n nodes) { n.x.Unsqueeze(4) }},
 		{"axis 0 has dimension M, not 1", func(_ *graph.Graph, n nodes) { n.x.Squeeze(0) }},
 		{"dimensions 4 and 3 do not broadcast", func(_ *graph.Graph, n nodes) { n.x.Expand(graph.Dynamic, 3) }},
 		{"has no elements", func(_ *graph.Graph, n nodes) { n.v.Expand(0, 3) }},
-		{"Concat(x float32[M 4], w float32[4 3]): w float32[4 3] differs from x float32[M 4] in another axis than 1",
+		{"Concat(x float32[M 4], w float32[4 3]): w float32[4 3] differs from x float32[M 4] outside axis 1",
 			func(_ *graph.Graph, n nodes) { graph.Concat(1, n.x, n.w) }},
 		{"cannot be joined along axis 0", func(_ *graph.Graph, n nodes) { graph.Concat(0, n.x, n.x) }},
 		{"Slice(x float32[M 4]", func(_ *graph.Graph, n nodes) { n.x.Slice(0, 0, 1) }},
-		{"nothing lies between 2 and 2 on axis 1", func(_ *graph.Graph, n nodes) { n.x.Slice(1, 2, 2) }},
+		{"no elements between 2 and 2 on axis 1", func(_ *graph.Graph, n nodes) { n.x.Slice(1, 2, 2) }},
 		{"the pads -1 and 0 must not be negative", func(_ *graph.Graph, n nodes) { n.x.Pad(1, -1, 0, 0) }},
 		{"axis 0 is dynamic", func(_ *graph.Graph, n nodes) { n.x.Pad(0, 1, 0, 0) }},
 		{"the pads 5 and 0 must lie between 0 and the dimension", func(_ *graph.Graph, n nodes) { n.x.PadPeriodic(1, 5, 0) }},
@@ -72,7 +72,7 @@ func TestErrors(t *testing.T) {
 		{"belongs to another graph", func(g *graph.Graph, n nodes) { n.x.Add(graph.New("other").Input("y", graph.Float32, 4)) }},
 		{"belongs to another graph", func(g *graph.Graph, _ nodes) { g.Output("y", graph.New("other").Param("y", 4)) }},
 		{"belongs to another graph", func(g *graph.Graph, _ nodes) { g.Output("y", graph.New("other").Param("y", 4).Exp().Reshape(5)) }},
-		{"the tensor holds nothing", func(g *graph.Graph, _ nodes) { g.Constant(graph.Tensor{}) }},
+		{"the tensor is empty", func(g *graph.Graph, _ nodes) { g.Constant(graph.Tensor{}) }},
 	} {
 		g := graph.New("faulty")
 		n := nodes{
@@ -98,8 +98,8 @@ func TestGraphErrors(t *testing.T) {
 	}
 }
 
-// TestFirstErrorWins builds on a failed node: nothing panics, and the first
-// mistake is the one reported.
+// TestFirstErrorWins builds on a failed node: nothing panics, and the first mistake is the
+// one reported.
 func TestFirstErrorWins(t *testing.T) {
 	g := graph.New("sticky")
 	x, w := g.Input("x", graph.Float32, m, 4), g.Param("w", 4, 3)
@@ -121,8 +121,8 @@ func TestFirstErrorWins(t *testing.T) {
 	}
 }
 
-// TestProgram checks what is exported: no dead operators, weights and
-// constants, all inputs, shared constants once, operands before their use.
+// TestProgram checks the exported parts: no dead operators, weights or constants, all
+// inputs, shared constants once, operands before their use.
 func TestProgram(t *testing.T) {
 	g := graph.New("program")
 	x := g.Input("x", graph.Float32, m, 2)
@@ -174,7 +174,7 @@ func TestShapeString(t *testing.T) {
 	}
 }
 
-// TestNames checks that automatic names keep clear of chosen ones.
+// TestNames checks that automatic names avoid chosen ones.
 func TestNames(t *testing.T) {
 	g := graph.New("names")
 	x := g.Input("Exp_1", graph.Float32, m)
@@ -188,7 +188,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestSqueezeNothing finds that no axes are no axes, not all of dimension 1.
+// TestSqueezeNothing checks that an empty list of axes does not mean all of dimension 1.
 func TestSqueezeNothing(t *testing.T) {
 	g := graph.New("g")
 	x := g.Input("x", graph.Float32, 1, graph.Dynamic)
@@ -197,8 +197,8 @@ func TestSqueezeNothing(t *testing.T) {
 	}
 }
 
-// TestTransposeUndone finds that a Transpose which undoes another leaves its operand,
-// and that one which does not is kept.
+// TestTransposeUndone checks that a Transpose that undoes another returns its operand, and
+// that any other is kept.
 func TestTransposeUndone(t *testing.T) {
 	g := graph.New("transpose")
 	x := g.Input("x", graph.Float32, 2, 3, 4)

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Reshape returns the same elements in another shape. A dimension 0 copies that
-// of n at the same place; one dimension -1 is inferred, and is the only one
-// that may turn out to depend on the batch besides copied ones.
+// Reshape returns the same elements in another shape. A dimension 0 copies that of n at the
+// same place. One dimension may be -1: it is inferred, and only it and copied dimensions
+// can depend on the batch.
 func (n *Node) Reshape(dims ...int) *Node {
 	return apply(operator{
 		name: "Reshape",
@@ -50,8 +50,8 @@ func reshaped(from Shape, dims []int) (Shape, error) {
 	return to, nil
 }
 
-// reshapeTo is Reshape to an inferred shape, of which several dimensions may
-// depend on the batch.
+// reshapeTo is Reshape to an inferred shape, several dimensions of which may depend on the
+// batch.
 func (n *Node) reshapeTo(shape Shape) *Node {
 	dims := slices.Clone(shape)
 	dynamic := 0
@@ -73,8 +73,8 @@ func (n *Node) reshapeTo(shape Shape) *Node {
 	}, n, n.graph.shapeOf(shape))
 }
 
-// Transpose returns n with axis perm[i] of n at place i. What undoes the Transpose
-// that made n is the operand of that one.
+// Transpose returns n with axis perm[i] of n at place i. Undoing a Transpose returns that
+// Transpose's operand.
 func (n *Node) Transpose(perm ...int) *Node {
 	if original := n.untransposed(perm); original != nil {
 		return original
@@ -96,7 +96,7 @@ func (n *Node) Transpose(perm ...int) *Node {
 				return 0, nil, err
 			}
 			if len(axes) != in[0].Rank() || slices.Min(perm) < 0 {
-				return 0, nil, fmt.Errorf("%v is no permutation of the %d axes", perm, in[0].Rank())
+				return 0, nil, fmt.Errorf("%v is not a permutation of the %d axes", perm, in[0].Rank())
 			}
 			shape := make(Shape, len(perm))
 			for i, p := range perm {
@@ -145,8 +145,8 @@ func (n *Node) Unsqueeze(axes ...int) *Node {
 	}, n, n.graph.int64s(axes...))
 }
 
-// Squeeze removes the given axes, whose dimension must be 1. It is n itself when none
-// is given: an empty list would mean all such axes to a runtime.
+// Squeeze removes the given axes, whose dimension must be 1. With no axes it returns n: to
+// a runtime an empty list would mean all such axes.
 func (n *Node) Squeeze(axes ...int) *Node {
 	if len(axes) == 0 {
 		return n
@@ -169,15 +169,15 @@ func (n *Node) Squeeze(axes ...int) *Node {
 	}, n, n.graph.int64s(axes...))
 }
 
-// Expand broadcasts n against the given shape, which may contain Dynamic: the
-// way to give a weight or a constant the dimension of the batch. It is n itself
-// when n has that shape already.
+// Expand broadcasts n to the given shape, which may contain Dynamic: the way to give a
+// weight or a constant the dimension of the batch. It returns n if n already has that
+// shape.
 func (n *Node) Expand(dims ...int) *Node {
 	if n.shape.Equal(dims) && !n.failed() {
 		return n
 	}
-	// A dimension that n has already may be given as 1, which saves asking for
-	// the batch size at run time.
+	// A dimension that n already has may be given as 1, which avoids computing the batch
+	// size at run time.
 	target := Shape(slices.Clone(dims))
 	for i := range target {
 		at := len(n.shape) - len(target) + i

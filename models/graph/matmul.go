@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// MatMul returns the matrix product over the last two axes of n and m; the
-// leading axes broadcast, and an operand with a single axis is a row vector on
-// the left and a column vector on the right, as in numpy.
+// MatMul returns the matrix product over the last two axes of n and m; the leading axes
+// broadcast. As in numpy, an operand with a single axis is a row vector on the left and a
+// column vector on the right.
 func (n *Node) MatMul(m *Node) *Node {
 	if m != nil && m.Rank() == 1 {
 		return n.MatMul(m.Unsqueeze(1)).Squeeze(-1)
@@ -20,7 +20,7 @@ func (n *Node) MatMul(m *Node) *Node {
 		infer: func(in []*Node) (DType, Shape, error) {
 			a, b := in[0].shape, in[1].shape
 			if len(a) == 0 || len(b) == 0 {
-				return 0, nil, errors.New("a scalar is no matrix")
+				return 0, nil, errors.New("a scalar is not a matrix")
 			}
 			if _, _, err := numeric(in); err != nil {
 				return 0, nil, err
@@ -40,8 +40,8 @@ func (n *Node) MatMul(m *Node) *Node {
 			a, b := in[0], in[1]
 			switch {
 			case i == 0 && b.Rank() == 2 && dy.Rank() > 2:
-				// One tall product here, too: with a transposed operand a runtime does
-				// not see by itself that the batch is one.
+				// One tall product here as well: with a transposed operand a runtime does
+				// not notice that the batch can be merged.
 				return dy.rows().MatMul(b.transposeLast()).reshapeTo(a.shape)
 			case i == 0:
 				return dy.MatMul(b.transposeLast())

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Node is one value of a Graph: an input, a weight, a constant or the result of
-// an operator. Its methods append operators to the graph and return their
-// result; they never return nil, see the package comment on errors.
+// Node is one value of a Graph: an input, a weight, a constant or the result of an
+// operator. Its methods append operators to the graph and return their result. They never
+// return nil; see the package comment on errors.
 type Node struct {
 	graph  *Graph
 	name   string
@@ -32,8 +32,8 @@ func (n *Node) Shape() Shape { return slices.Clone(n.shape) }
 // Rank returns the number of axes.
 func (n *Node) Rank() int { return len(n.shape) }
 
-// Dim returns one dimension, counted from the end for a negative axis, and 0
-// for an axis the node does not have.
+// Dim returns one dimension, counted from the end for a negative axis, or 0 for an axis the
+// node does not have.
 func (n *Node) Dim(axis int) int {
 	a, err := positiveAxis(axis, len(n.shape))
 	if err != nil {
@@ -42,8 +42,7 @@ func (n *Node) Dim(axis int) int {
 	return n.shape[a]
 }
 
-// Value returns the contents of a constant; its zero Tensor belongs to any
-// other kind of node.
+// Value returns the contents of a constant, and the zero Tensor for any other kind of node.
 func (n *Node) Value() Tensor { return n.value }
 
 // Scalar returns the constant v as a scalar of n's element type.
@@ -81,8 +80,7 @@ type Attribute struct {
 	Value any
 }
 
-// operator is the definition of an operator: what it is called, what it
-// returns and how it is differentiated.
+// operator defines an operator: its name, its result and its derivative.
 type operator struct {
 	name       string
 	attributes []Attribute
@@ -90,16 +88,15 @@ type operator struct {
 	// infer checks the operands and returns type and shape of the result.
 	infer func(in []*Node) (DType, Shape, error)
 
-	// grad returns the derivative of the loss by in[i], given the operator's
-	// result y and the derivative dy of the loss by it. It is asked only for
-	// floating-point operands that need it. The sum over axes along which in[i]
-	// was broadcast is done by the caller. A nil result contributes nothing; a
-	// nil rule means that the operator has no derivative.
+	// grad returns the derivative of the loss by in[i], given the operator's result y and
+	// the derivative dy of the loss by y. It is called only for floating-point operands
+	// that need it. The caller sums over axes along which in[i] was broadcast. A nil result
+	// contributes nothing; a nil rule means that the operator has no derivative.
 	grad func(in []*Node, y, dy *Node, i int) *Node
 }
 
-// apply appends op to the innermost graph among its operands. An operator on
-// outer values inside a Scan body is thereby lifted out of the loop.
+// apply appends op to the innermost graph among its operands. Inside a Scan body, this
+// lifts an operator on outer values out of the loop.
 func apply(op operator, in ...*Node) *Node {
 	g := innermost(in)
 	if bad := g.reject(op.name, in); bad != nil {
@@ -113,8 +110,8 @@ func apply(op operator, in ...*Node) *Node {
 	return g.result(c, dtype, shape)
 }
 
-// reject returns the failed result of an operation in g whose operands do not
-// even exist there, and nil when they do.
+// reject returns the failed result of an operation whose operands are not visible in g, or
+// nil if they are.
 func (g *Graph) reject(op string, in []*Node) *Node {
 	for i, n := range in {
 		switch {

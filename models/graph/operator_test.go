@@ -9,8 +9,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// operand is an input of an operator under test: its declared shape and what
-// is fed, with M = batch. Float64 operands take the float type under test.
+// operand is an input of an operator under test: its declared shape and the values fed,
+// with M = batch. Float64 operands take the float type under test.
 type operand struct {
 	shape graph.Shape
 	value graph.Tensor
@@ -60,7 +60,7 @@ func two(f func(a, b *graph.Node) *graph.Node) func([]*graph.Node) *graph.Node {
 	return func(x []*graph.Node) *graph.Node { return f(x[0], x[1]) }
 }
 
-// unaryForward are operators on one number and their definitions.
+// unaryForward returns operators on one number and their definitions.
 func unaryForward() []forwardCase {
 	var cases []forwardCase
 	for _, c := range []struct {
@@ -88,8 +88,8 @@ func unaryForward() []forwardCase {
 	return cases
 }
 
-// binaryForward are operators on two numbers and their definitions, as an outer
-// product of a [M 1] and a [2] operand.
+// binaryForward returns operators on two numbers and their definitions, as an outer product
+// of a [M 1] and a [2] operand.
 func binaryForward() []forwardCase {
 	var cases []forwardCase
 	for _, c := range []struct {
@@ -227,9 +227,8 @@ func layoutForward() []forwardCase {
 	}
 }
 
-// TestOperators compares every operator with its definition or with values
-// worked out by hand, through the runtime, in both float types, and the shapes
-// found at run time with the inferred ones.
+// TestOperators runs every operator in both float types and compares it with its definition
+// or values worked out by hand, and run-time shapes with inferred ones.
 func TestOperators(t *testing.T) {
 	var cases []forwardCase
 	for _, part := range [][]forwardCase{unaryForward(), binaryForward(), comparisonForward(), reductionForward(), layoutForward()} {

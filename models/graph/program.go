@@ -1,19 +1,19 @@
 package graph
 
-// Program is the part of a finished graph that its outputs need, in an order in
-// which it can be executed: what an exporter writes.
+// Program is the part of a finished graph that its outputs need, in executable order: what
+// an exporter writes.
 type Program struct {
 	Name      string
-	Inputs    []*Node // all that were declared: they are the graph's interface
+	Inputs    []*Node // all declared inputs: they are the graph's interface
 	Params    []*Node // weights in use, in the order of declaration
 	Constants []*Node // in the order of first use
 	Calls     []*Call
 	Outputs   []*Node
-	Captures  []*Node // nodes of enclosing graphs in use, for the body of a Scan
+	Captures  []*Node // nodes of enclosing graphs used by the body of a Scan
 }
 
-// Program returns the live part of the graph. Weights that no output depends on
-// are left out, declared inputs never are.
+// Program returns the live part of the graph. It omits weights that no output depends on,
+// but keeps all declared inputs.
 func (g *Graph) Program() Program {
 	live := g.live()
 	p := Program{Name: g.name, Inputs: g.inputs, Outputs: g.outputs}
@@ -46,8 +46,7 @@ func (g *Graph) Program() Program {
 	return p
 }
 
-// live returns the nodes that the outputs depend on, those of enclosing graphs
-// included.
+// live returns the nodes that the outputs depend on, including those of enclosing graphs.
 func (g *Graph) live() map[*Node]bool {
 	live := map[*Node]bool{}
 	for _, n := range g.outputs {

@@ -8,8 +8,7 @@ const (
 	KeepDims = true
 )
 
-// ReduceSum returns the sum over the given axes, over all of them when none is
-// given.
+// ReduceSum returns the sum over the given axes, or over all of them if none is given.
 func (n *Node) ReduceSum(keepDims bool, axes ...int) *Node {
 	return n.reduce(operator{
 		name: "ReduceSum",
@@ -17,8 +16,8 @@ func (n *Node) ReduceSum(keepDims bool, axes ...int) *Node {
 	}, keepDims, axes)
 }
 
-// ReduceMax returns the maximum over the given axes, over all of them when none
-// is given. Maxima that occur several times share the gradient equally.
+// ReduceMax returns the maximum over the given axes, or over all of them if none is given.
+// Equal maxima share the gradient evenly.
 func (n *Node) ReduceMax(keepDims bool, axes ...int) *Node {
 	return n.reduce(operator{
 		name: "ReduceMax",
@@ -30,8 +29,8 @@ func (n *Node) ReduceMax(keepDims bool, axes ...int) *Node {
 	}, keepDims, axes)
 }
 
-// reduce applies a reduction to which it adds operands, attribute and shape
-// rule. The gradient rule of op is given y and dy with the reduced axes kept.
+// reduce applies a reduction and supplies its operands, attribute and shape rule. The
+// gradient rule of op receives y and dy with the reduced axes kept.
 func (n *Node) reduce(op operator, keepDims bool, axes []int) *Node {
 	all, axesErr := reducedAxes(axes, n.Rank())
 	keep := int64(0)

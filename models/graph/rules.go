@@ -7,7 +7,7 @@ import "fmt"
 // numeric keeps type and shape of its first operand, which must be a number.
 func numeric(in []*Node) (DType, Shape, error) {
 	if d := in[0].dtype; !d.IsFloat() && !d.IsInteger() {
-		return 0, nil, fmt.Errorf("%v is no number", d)
+		return 0, nil, fmt.Errorf("%v is not a number type", d)
 	}
 	return in[0].dtype, in[0].shape, nil
 }

@@ -6,19 +6,18 @@ import (
 	"slices"
 )
 
-// Body builds one step of a Scan on its own graph g. It is given the carried
-// values and the slices of the scanned inputs for this step, and returns the
-// carried values for the next step, of the same types and shapes, and what the
-// step emits. It may use any node of the enclosing graphs.
+// Body builds one step of a Scan on its own graph g. It is given this step's carried values
+// and slices of the scanned inputs. It returns the carried values for the next step, of the
+// same types and shapes, and the values that the step emits. It may use any node of the
+// enclosing graphs.
 type Body func(g *Graph, carry, slice []*Node) (next, emitted []*Node)
 
-// Scan runs body once for each index of the first axis of the scanned inputs,
-// which has the same static dimension T >= 1 in all of them. It returns the
-// carried values after the last step, and what the steps emitted stacked along
-// a new first axis of dimension T.
+// Scan runs body once for each index of the first axis of the scanned inputs, which has the
+// same static dimension T >= 1 in all of them. It returns the carried values after the last
+// step, and the emitted values stacked along a new first axis of dimension T.
 //
-// Operators applied inside the body to outer nodes alone are computed once,
-// outside the loop. Gradients does not pass through a Scan.
+// Operators applied inside the body only to outer nodes are computed once, outside the
+// loop. Gradients cannot differentiate a Scan.
 func (g *Graph) Scan(carry, scanned []*Node, body Body) (final, stacked []*Node) {
 	in := slices.Concat(carry, scanned)
 	inner := &Graph{
@@ -35,7 +34,7 @@ func (g *Graph) Scan(carry, scanned []*Node, body Body) (final, stacked []*Node)
 		}
 	}
 	if bad != nil {
-		// The body runs all the same, to tell how many results it would have.
+		// Run the body anyway, to learn how many results it would have.
 		none := slices.Repeat([]*Node{bad}, len(in))
 		_, emitted := body(inner, none[:len(carry)], none[len(carry):])
 		return none[:len(carry)], slices.Repeat([]*Node{bad}, len(emitted))
@@ -73,7 +72,7 @@ func (g *Graph) Scan(carry, scanned []*Node, body Body) (final, stacked []*Node)
 // scannable checks that the first axes of the scanned inputs agree.
 func scannable(scanned []*Node) error {
 	if len(scanned) == 0 {
-		return errors.New("nothing is scanned")
+		return errors.New("no scanned inputs")
 	}
 	steps := scanned[0].Dim(0)
 	for _, n := range scanned {
@@ -84,8 +83,7 @@ func scannable(scanned []*Node) error {
 	return nil
 }
 
-// bodyInputs declares the inputs of a body for outer nodes without their first
-// drop axes.
+// bodyInputs declares a body's inputs for outer nodes, without their first drop axes.
 func (g *Graph) bodyInputs(prefix string, outer []*Node, drop int) []*Node {
 	in := make([]*Node, len(outer))
 	for i, n := range outer {
@@ -95,22 +93,22 @@ func (g *Graph) bodyInputs(prefix string, outer []*Node, drop int) []*Node {
 	return in
 }
 
-// checkBody checks what a body returned.
+// checkBody checks the values that a body returned.
 func (g *Graph) checkBody(carry, next, emitted []*Node) error {
 	if len(next) != len(carry) {
-		return fmt.Errorf("the body returns %d carried values for %d", len(next), len(carry))
+		return fmt.Errorf("the body returns %d carried values, want %d", len(next), len(carry))
 	}
 	if len(next)+len(emitted) == 0 {
-		return errors.New("the body returns nothing")
+		return errors.New("the body returns no values")
 	}
 	for _, n := range slices.Concat(next, emitted) {
 		if n == nil || n.failed() || !g.encloses(n) {
-			return fmt.Errorf("the body returns %v, which is no value visible in it", n)
+			return fmt.Errorf("the body returns %v, which is not visible in it", n)
 		}
 	}
 	for i, n := range next {
 		if n.dtype != carry[i].dtype || !n.shape.Equal(carry[i].shape) {
-			return fmt.Errorf("the body carries on %v for %v", n, carry[i])
+			return fmt.Errorf("the body carries %v to the next step in place of %v", n, carry[i])
 		}
 	}
 	return nil

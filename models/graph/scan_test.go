@@ -9,8 +9,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// recurrence builds h <- (h·w_t)V + u, with the matrices w_t scanned, V and u
-// captured, and h as well as its row sums emitted, for h of shape [M 2].
+// recurrence builds h <- (h·w_t)V + u for h of shape [M 2], with the matrices w_t scanned,
+// V and u captured, and h and its row sums emitted.
 func recurrence() *graph.Graph {
 	g := graph.New("recurrence")
 	x := g.Input("x", graph.Float32, m, 2)
@@ -86,13 +86,13 @@ func checkRecurrence(t *testing.T, out map[string]graph.Tensor, x, w, v, u []flo
 			}
 		}
 		if got := out["final"].Float32s()[2*r:][:2]; !slices.Equal(got, want[2*steps-2:]) {
-			t.Errorf("row %d: got %v at last, want %v", r, got, want[2*steps-2:])
+			t.Errorf("row %d: got %v after the last step, want %v", r, got, want[2*steps-2:])
 		}
 	}
 }
 
-// TestScanPassesThrough lets a body return what is no result of an operator in
-// it: its own inputs, outer nodes, constants, and one node twice.
+// TestScanPassesThrough lets a body return values that it did not compute: its own inputs,
+// outer nodes, constants, and one node twice.
 func TestScanPassesThrough(t *testing.T) {
 	g := graph.New("through")
 	x := g.Input("x", graph.Int32, m)
@@ -121,8 +121,8 @@ func TestScanPassesThrough(t *testing.T) {
 	}
 }
 
-// TestScanExpands gives a constant of the body the dimension of the batch, which
-// the body has to ask the root for.
+// TestScanExpands gives a constant in the body the batch dimension, whose size the body
+// must get from the root.
 func TestScanExpands(t *testing.T) {
 	g := graph.New("expands")
 	g.Input("x", graph.Float32, m, 5)
@@ -138,8 +138,8 @@ func TestScanExpands(t *testing.T) {
 	}
 }
 
-// TestNestedScan sums products over two loops, the inner one reading the outer
-// body and a weight of the root, and a weight declared in the inner body.
+// TestNestedScan sums products over two loops; the inner body reads the outer body and a
+// weight of the root, and declares a weight.
 func TestNestedScan(t *testing.T) {
 	g := graph.New("nested")
 	x := g.Input("x", graph.Float32, m)
@@ -193,7 +193,7 @@ func TestScanErrors(t *testing.T) {
 		want  string
 		build func(g *graph.Graph, x, rows *graph.Node)
 	}{
-		{"nothing is scanned", func(g *graph.Graph, x, _ *graph.Node) {
+		{"no scanned inputs", func(g *graph.Graph, x, _ *graph.Node) {
 			g.Scan([]*graph.Node{x}, nil, keep)
 		}},
 		{"x float32[M 2] differs", func(g *graph.Graph, x, rows *graph.Node) {
@@ -204,12 +204,12 @@ func TestScanErrors(t *testing.T) {
 			g.Output("final", final[0])
 			g.Output("stacked", stacked[0])
 		}},
-		{"returns 0 carried values for 1", func(g *graph.Graph, x, rows *graph.Node) {
+		{"returns 0 carried values, want 1", func(g *graph.Graph, x, rows *graph.Node) {
 			g.Scan([]*graph.Node{x}, []*graph.Node{rows}, func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
 				return nil, slice
 			})
 		}},
-		{"carries on slice_0 float32[2] for carry_0 float32[M 2]", func(g *graph.Graph, x, rows *graph.Node) {
+		{"carries slice_0 float32[2] to the next step in place of carry_0 float32[M 2]", func(g *graph.Graph, x, rows *graph.Node) {
 			g.Scan([]*graph.Node{x}, []*graph.Node{rows}, func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
 				return slice, nil
 			})
@@ -220,7 +220,7 @@ func TestScanErrors(t *testing.T) {
 			})
 			g.Output("stacked", stacked[0].Exp())
 		}},
-		{"the body returns nothing", func(g *graph.Graph, _, rows *graph.Node) {
+		{"the body returns no values", func(g *graph.Graph, _, rows *graph.Node) {
 			g.Scan(nil, []*graph.Node{rows}, func(*graph.Graph, []*graph.Node, []*graph.Node) (next, emitted []*graph.Node) {
 				return nil, nil
 			})

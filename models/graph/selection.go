@@ -29,7 +29,7 @@ func Concat(axis int, nodes ...*Node) *Node {
 				}
 				joined := shape[a] + rest[a]
 				if rest[a] = shape[a]; !rest.Equal(shape) {
-					return 0, nil, fmt.Errorf("%v differs from %v in another axis than %d", n, in[0], a)
+					return 0, nil, fmt.Errorf("%v differs from %v outside axis %d", n, in[0], a)
 				}
 				shape[a] = joined
 			}
@@ -45,9 +45,9 @@ func Concat(axis int, nodes ...*Node) *Node {
 	}, nodes...)
 }
 
-// Slice returns the elements start, ..., end-1 along an axis of static
-// dimension. Negative positions count from the end and positions outside the
-// tensor are moved to its border, as in Python.
+// Slice returns the elements start, ..., end-1 along an axis of static dimension. As in
+// Python, negative positions count from the end and positions outside the tensor are
+// clamped to its bounds.
 func (n *Node) Slice(axis, start, end int) *Node {
 	dim := n.Dim(axis)
 	inside := func(p int) int {
@@ -67,7 +67,7 @@ func (n *Node) Slice(axis, start, end int) *Node {
 			case dim < 0:
 				return 0, nil, fmt.Errorf("axis %d is dynamic", a)
 			case first >= last:
-				return 0, nil, fmt.Errorf("nothing lies between %d and %d on axis %d", start, end, a)
+				return 0, nil, fmt.Errorf("no elements between %d and %d on axis %d", start, end, a)
 			}
 			shape := slices.Clone(in[0].shape)
 			shape[a] = last - first
@@ -79,8 +79,8 @@ func (n *Node) Slice(axis, start, end int) *Node {
 	}, n, n.graph.int64s(first), n.graph.int64s(last), n.graph.int64s(axis))
 }
 
-// Pad puts before and after copies of value in front of and behind the elements
-// along an axis.
+// Pad adds before and after copies of value in front of and behind the elements along an
+// axis.
 func (n *Node) Pad(axis, before, after int, value float64) *Node {
 	if before == 0 && after == 0 {
 		return n
@@ -112,8 +112,8 @@ func (n *Node) Pad(axis, before, after int, value float64) *Node {
 	}, n, n.graph.int64s(pads...), n.Scalar(value))
 }
 
-// PadPeriodic continues the elements along an axis around its ends, as on a
-// torus: before of them in front and after behind, each at most the dimension.
+// PadPeriodic extends an axis periodically, as on a torus: before elements in front and
+// after behind, each at most the dimension.
 func (n *Node) PadPeriodic(axis, before, after int) *Node {
 	dim := n.Dim(axis)
 	if !n.failed() && (min(before, after) < 0 || max(before, after) > dim) {
@@ -133,9 +133,9 @@ func (n *Node) PadPeriodic(axis, before, after int) *Node {
 	return Concat(axis, parts...)
 }
 
-// Gather picks elements along an axis: the axes of index take the place of that
-// axis. Negative indices count from the end, as in ONNX. Each element gets the
-// sum of the gradients of the places it was copied to.
+// Gather picks elements along an axis, which the axes of index replace. As in ONNX,
+// negative indices count from the end. Each element gets the sum of the gradients of the
+// places it was copied to.
 func (n *Node) Gather(axis int, index *Node) *Node {
 	a, axisErr := positiveAxis(axis, n.Rank())
 	return apply(operator{
@@ -157,9 +157,9 @@ func (n *Node) Gather(axis int, index *Node) *Node {
 	}, n, index)
 }
 
-// gatherGradient scatters dy back to the elements of x that index picked. It is
-// a product with the 0/1 matrix of "element d went to place p" rather than a
-// scatter, whose additions have no fixed order on parallel hardware.
+// gatherGradient adds dy back to the elements of x that index picked. It multiplies by the
+// 0/1 matrix of "element d went to place p" rather than scattering, because additions of a
+// scatter have no fixed order on parallel hardware.
 func (dy *Node) gatherGradient(x, index *Node, axis int) *Node {
 	outer, err1 := product(x.shape[:axis])
 	places, err2 := product(index.shape)
@@ -181,10 +181,10 @@ func (dy *Node) gatherGradient(x, index *Node, axis int) *Node {
 // product returns the product of dimensions as one dimension.
 func product(dims Shape) (int, error) { return dims.volume().over(volume{factor: 1}) }
 
-// OneHot appends an axis with 1 of type dtype at the place that the integer n
-// names and 0 elsewhere; a value outside 0, ..., depth-1 gives only zeros. It
-// is composed of Equal and Cast, because the ONNX operator of that name wraps
-// negative values around and lacks some of the types.
+// OneHot appends an axis with 1 of type dtype at the place given by the integer n and 0
+// elsewhere; a value outside 0, ..., depth-1 gives only zeros. It is composed of Equal and
+// Cast, because the ONNX operator of that name wraps negative values around and lacks some
+// of the types.
 func (n *Node) OneHot(depth int, dtype DType) *Node {
 	if !n.failed() && (!n.dtype.IsInteger() || depth < 1) {
 		return n.graph.fail("OneHot", []*Node{n}, "needs an integer operand and a positive depth, got %d", depth)

@@ -11,11 +11,11 @@ import (
 // Dynamic is the one dimension known only at run time: the batch size M.
 const Dynamic = -1
 
-// Shape lists the dimensions of a tensor, outermost first; a scalar has none.
-// A dimension -k stands for k·M with M the run-time batch: Dynamic itself is M,
-// and flattening [M 10 32] to two axes gives [10M 32], stored as {-10, 32}.
-// M counts as different from every static dimension, 1 included, so whether an
-// axis is broadcast is always decided while the graph is built.
+// Shape lists the dimensions of a tensor, outermost first; a scalar has none. A dimension
+// -k stands for k·M with M the run-time batch: Dynamic itself is M, and flattening [M 10
+// 32] to two axes gives [10M 32], stored as {-10, 32}. M counts as different from every
+// static dimension, even 1, so that whether an axis is broadcast is always decided while
+// the graph is built.
 type Shape []int
 
 // String prints the shape as in [M 10 32].
@@ -50,8 +50,8 @@ func (s Shape) Static() bool {
 	return !slices.ContainsFunc(s, func(d int) bool { return d < 0 })
 }
 
-// Elements returns the number of elements of a static shape: 1 for a scalar. It
-// panics when a dimension is dynamic, because there is no number to return.
+// Elements returns the number of elements of a static shape, 1 for a scalar. It panics if a
+// dimension is dynamic, since the number is then unknown.
 func (s Shape) Elements() int {
 	if !s.Static() {
 		panic("graph: Elements of the dynamic shape " + s.String())
@@ -79,7 +79,7 @@ func (s Shape) volume() volume {
 func (v volume) over(w volume) (int, error) {
 	power := v.power - w.power
 	if w.factor == 0 || v.factor%w.factor != 0 || power < 0 || power > 1 {
-		return 0, errors.New("the inferred dimension is no whole multiple")
+		return 0, errors.New("the inferred dimension is not a whole multiple")
 	}
 	d := v.factor / w.factor
 	if power == 1 {

@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// Tensor is a concrete value: a constant, or the contents of a weight. Its
-// elements lie in row-major order and are shared, not copied, by the
-// constructors and accessors. The zero Tensor holds nothing.
+// Tensor is a concrete value: a constant, or the contents of a weight. Its elements are in
+// row-major order; constructors and accessors share them instead of copying. The zero
+// Tensor is empty.
 type Tensor struct {
 	DType DType
 	Shape Shape
-	data  any // []float32, []float64, []int32, []int64 or []bool, as DType says
+	data  any // []float32, []float64, []int32, []int64 or []bool, according to DType
 }
 
-// Float32s returns a tensor over data. Like the other constructors it panics
-// when the number of elements is not that of the (static) shape.
+// Float32s returns a tensor over data. Like the other constructors it panics if the number
+// of elements does not match the (static) shape.
 func Float32s(data []float32, shape ...int) Tensor { return newTensor(Float32, data, shape) }
 
 // Float64s returns a tensor over data.
@@ -79,7 +79,7 @@ func elements[T any](t Tensor) []T {
 	return data
 }
 
-// Finite reports whether no element is an infinity or not a number.
+// Finite reports whether no element is infinite or NaN.
 func (t Tensor) Finite() bool {
 	switch data := t.data.(type) {
 	case []float32:
@@ -94,5 +94,5 @@ func (t Tensor) Finite() bool {
 	return true
 }
 
-// String names type and shape, not the elements.
+// String returns type and shape, without the elements.
 func (t Tensor) String() string { return t.DType.String() + t.Shape.String() }
