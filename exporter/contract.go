@@ -10,8 +10,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// value is an input or output that the contract names. Dimensions are numbers,
-// graph.Dynamic for M, or anyDim.
+// value is an input or output named in the contract. Dimensions are numbers, graph.Dynamic
+// for M, or anyDim.
 type value struct {
 	name  string
 	dtype graph.DType
@@ -20,13 +20,12 @@ type value struct {
 
 const anyDim = 0
 
-// maxNoise is the largest width K of the input noise: far more than a latent vector
-// has and little enough for a batch of them to be allocated.
+// maxNoise is the largest width K of the input noise: far more than a latent vector has,
+// yet small enough to allocate a batch of them.
 const maxNoise = 1 << 16
 
-// checkContract compares the inputs and outputs of every file with the proposal
-// contract, so that a network from elsewhere fails here and not in the middle of a
-// run.
+// checkContract compares the inputs and outputs of every file with the proposal contract,
+// so that a foreign network fails here and not in the middle of a run.
 func (b *Bundle) checkContract() error {
 	n := b.Card.System.Size[0] * b.Card.System.Size[1]
 	const m = graph.Dynamic
@@ -60,7 +59,7 @@ func (b *Bundle) checkContract() error {
 		}
 		for _, p := range weightProtos(model) {
 			if slices.ContainsFunc(inputs, func(v value) bool { return v.name == p.GetName() }) {
-				faults = append(faults, fmt.Errorf("%s: input %q has a value in the file as if it were a weight", file, p.GetName()))
+				faults = append(faults, fmt.Errorf("%s: input %q has a value in the file, like a weight", file, p.GetName()))
 			}
 		}
 		if extra := undeclared(model, inputs); len(extra) > 0 {
@@ -98,7 +97,7 @@ func match(kind string, have []*onnxpb.ValueInfoProto, want []value) []error {
 	for _, w := range want {
 		v := named[w.name]
 		if v == nil {
-			faults = append(faults, fmt.Errorf("there is no %s %q", kind, w.name))
+			faults = append(faults, fmt.Errorf("the file has no %s %q", kind, w.name))
 			continue
 		}
 		tensor := v.GetType().GetTensorType()
@@ -113,11 +112,11 @@ func match(kind string, have []*onnxpb.ValueInfoProto, want []value) []error {
 	return faults
 }
 
-// fits compares a declared shape with a wanted one. A file may leave a dimension
-// open that the contract fixes, but not the other way round.
+// fits compares a declared shape with a wanted one. A file may leave open a dimension that
+// the contract fixes, but not vice versa.
 func fits(have *onnxpb.TensorShapeProto, want []int) bool {
 	if have == nil {
-		return true // an output of unknown shape is checked when it is used
+		return true // an output of unknown shape is checked on use
 	}
 	if len(have.GetDim()) != len(want) {
 		return false
@@ -141,7 +140,7 @@ func byName(values []*onnxpb.ValueInfoProto) map[string]*onnxpb.ValueInfoProto {
 	return named
 }
 
-// undeclared lists the inputs of a file that nobody would feed.
+// undeclared lists the inputs of a file that nothing would feed.
 func undeclared(model *onnxpb.ModelProto, inputs []value) []string {
 	fed := map[string]bool{}
 	for _, v := range inputs {

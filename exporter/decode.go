@@ -13,15 +13,14 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Unmarshal reads the bytes of an ONNX file. Names that have two meanings in its
-// graph are an error.
+// Unmarshal reads the bytes of an ONNX file. Ambiguous names in its graph are an error.
 func Unmarshal(data []byte) (*onnxpb.ModelProto, error) {
 	model := &onnxpb.ModelProto{}
 	if err := proto.Unmarshal(data, model); err != nil {
 		return nil, fmt.Errorf("unmarshal ONNX model: %w", err)
 	}
 	if model.Graph == nil {
-		return nil, errors.New("unmarshal ONNX model: there is no graph in it")
+		return nil, errors.New("unmarshal ONNX model: it has no graph")
 	}
 	err := errors.Join(unique("initialisers", model.Graph.Initializer),
 		unique("inputs", model.Graph.Input), unique("outputs", model.Graph.Output))
@@ -43,8 +42,8 @@ func unique[V interface{ GetName() string }](kind string, values []V) error {
 	return nil
 }
 
-// Weights returns the weights of a model by name: the initialisers that are
-// also graph inputs. Every one that cannot be read is reported.
+// Weights returns the weights of a model by name: the initialisers that are also graph
+// inputs. It reports every weight that cannot be read.
 func Weights(model *onnxpb.ModelProto) (map[string]graph.Tensor, error) {
 	weights := map[string]graph.Tensor{}
 	var faults []error
@@ -62,10 +61,9 @@ func Weights(model *onnxpb.ModelProto) (map[string]graph.Tensor, error) {
 	return weights, nil
 }
 
-// SetWeights replaces all weights of a model. As for Encode, there may be more
-// of them than the model has. When one is missing, has another type or shape
-// than the model's or is not finite, each of those is reported and the model
-// stays as it was.
+// SetWeights replaces all weights of a model. As for Encode, there may be more weights than
+// the model has. It reports every weight that is missing, differs from the model's in type
+// or shape, or is not finite; the model is then unchanged.
 func SetWeights(model *onnxpb.ModelProto, weights map[string]graph.Tensor) error {
 	protos := weightProtos(model)
 	var faults []error
@@ -155,7 +153,7 @@ func decodeTensor(p *onnxpb.TensorProto) (graph.Tensor, error) {
 		return graph.Tensor{}, err
 	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-		return graph.Tensor{}, errors.New("its contents lie in another file")
+		return graph.Tensor{}, errors.New("its contents are in another file")
 	}
 	switch dtype {
 	case graph.Float32:
@@ -174,8 +172,8 @@ func decodeTensor(p *onnxpb.TensorProto) (graph.Tensor, error) {
 	return decodeAs(graph.Bools, p, bools, shape)
 }
 
-// decodeAs makes a tensor of the stored bytes or, when there are none, of the
-// listed elements.
+// decodeAs builds a tensor from the stored bytes or, if there are none, from the listed
+// elements.
 func decodeAs[T any](construct func([]T, ...int) graph.Tensor,
 	p *onnxpb.TensorProto, listed []T, shape graph.Shape) (graph.Tensor, error) {
 	count := shape.Elements()
@@ -185,7 +183,7 @@ func decodeAs[T any](construct func([]T, ...int) graph.Tensor,
 		}
 		return construct(slices.Clone(listed), shape...), nil
 	}
-	// Checked before anything of the size that the file claims is allocated.
+	// Check before allocating anything of the size that the file claims.
 	var element T
 	if want := count * binary.Size(element); len(p.RawData) != want {
 		return graph.Tensor{}, fmt.Errorf("%d bytes for the shape %v, which takes %d", len(p.RawData), shape, want)

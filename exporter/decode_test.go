@@ -44,7 +44,7 @@ func TestWeightsRoundTrip(t *testing.T) {
 	}
 }
 
-// weightModel returns a model with one weight stored in that manner.
+// weightModel returns a model with one weight, stored as given.
 func weightModel(p *onnxpb.TensorProto) *onnxpb.ModelProto {
 	p.Name = proto.String("w")
 	return &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{
@@ -93,7 +93,7 @@ func TestForeignWeightErrors(t *testing.T) {
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{2, 0}}, "the shape [2 0] is not possible"},
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{3}, FloatData: []float32{1}}, "1 elements for the shape [3]"},
 		{&onnxpb.TensorProto{DataType: float, Dims: []int64{3}, RawData: []byte{1, 2}}, "2 bytes for the shape [3], which takes 12"},
-		{&onnxpb.TensorProto{DataType: float, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}, "lie in another file"},
+		{&onnxpb.TensorProto{DataType: float, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}, "are in another file"},
 	} {
 		_, err := exporter.Weights(weightModel(c.stored))
 		if err == nil || !strings.Contains(err.Error(), `weights of model "foreign": weight "w": `) || !strings.Contains(err.Error(), c.want) {
@@ -111,7 +111,7 @@ func TestUnmarshalErrors(t *testing.T) {
 	}
 }
 
-// TestSetWeights replaces weights and finds them at work in the runtime.
+// TestSetWeights replaces weights and checks that the runtime uses them.
 func TestSetWeights(t *testing.T) {
 	model, _ := mustEncode(t, dense(), denseWeights())
 	weights := denseWeights()
@@ -136,7 +136,7 @@ func TestSetWeights(t *testing.T) {
 	}
 }
 
-// TestSetWeightsErrors wants every fault reported and nothing changed.
+// TestSetWeightsErrors checks that every fault is reported and nothing changes.
 func TestSetWeightsErrors(t *testing.T) {
 	model, before := mustEncode(t, dense(), denseWeights())
 	err := exporter.SetWeights(model, map[string]graph.Tensor{
@@ -162,8 +162,8 @@ func TestSetWeightsErrors(t *testing.T) {
 	}
 }
 
-// TestUnknownFieldsSurvive sends a file with fields this program does not know
-// through a change of weights.
+// TestUnknownFieldsSurvive checks that fields unknown to this program survive a change of
+// weights.
 func TestUnknownFieldsSurvive(t *testing.T) {
 	_, data := mustEncode(t, dense(), denseWeights())
 	const trainingInfo = 20 // of the official ModelProto

@@ -1,5 +1,4 @@
-// Package exporter turns tensor graphs into ONNX files and reads the weights of
-// such files back.
+// Package exporter writes tensor graphs as ONNX files and reads their weights back.
 package exporter
 
 import (
@@ -15,9 +14,9 @@ import (
 )
 
 const (
-	// OpsetVersion is the version of the ONNX operators in the files written:
-	// the oldest in which reductions take their axes as an input throughout, so
-	// that as many runtimes as possible can read them.
+	// OpsetVersion is the version of the ONNX operators in the files written: the oldest in
+	// which all reductions take their axes as an input, so that as many runtimes as
+	// possible can read the files.
 	OpsetVersion = 18
 
 	// irVersion is the version of the file format itself.
@@ -26,13 +25,12 @@ const (
 	producer = "neuralwl"
 )
 
-// Encode returns the ONNX model of a finished graph. The weights in use become
-// initialisers that are also graph inputs: the file is complete by itself, and
-// a run may feed a tensor of the same name instead. The batch dimension is
-// named M.
+// Encode returns the ONNX model of a finished graph. The weights in use become initialisers
+// that are also graph inputs: the file is complete by itself, and a run may feed a tensor
+// of the same name instead. The batch dimension is named M.
 //
-// The weights may hold more than the graph needs, since several graphs share
-// one set. Every weight that is missing, misshaped or not finite is reported.
+// There may be more weights than the graph needs, since several graphs share one set. Every
+// weight that is missing, misshapen or not finite is reported.
 func Encode(g *graph.Graph, weights map[string]graph.Tensor) (*onnxpb.ModelProto, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
@@ -67,7 +65,7 @@ func Encode(g *graph.Graph, weights map[string]graph.Tensor) (*onnxpb.ModelProto
 	}, nil
 }
 
-// Marshal returns the bytes of an ONNX file, the same ones for the same model.
+// Marshal returns the bytes of an ONNX file. They are the same for equal models.
 func Marshal(model *onnxpb.ModelProto) ([]byte, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
 	if err != nil {
@@ -95,8 +93,7 @@ func encodeGraph(p graph.Program) *onnxpb.GraphProto {
 
 func encodeCall(c *graph.Call) *onnxpb.NodeProto {
 	node := &onnxpb.NodeProto{
-		// An operator is named after its first result, as there is only one of
-		// that name.
+		// An operator is named after its first result, whose name is unique.
 		Name:   proto.String(c.Outputs[0].Name()),
 		OpType: proto.String(c.Op()),
 	}
@@ -136,7 +133,7 @@ func encodeValueInfo(n *graph.Node) *onnxpb.ValueInfoProto {
 		if d >= 0 {
 			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}
 		} else {
-			// Multiples of the batch are dimensions of their own to ONNX.
+			// To ONNX, multiples of the batch are separate dimensions.
 			name := graph.Shape{d}.String()
 			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: name[1 : len(name)-1]}
 		}
@@ -151,8 +148,7 @@ func encodeValueInfo(n *graph.Node) *onnxpb.ValueInfoProto {
 	}
 }
 
-// encodeTensor writes a tensor the way the file stores it most compactly:
-// little-endian bytes.
+// encodeTensor writes a tensor in the file's most compact form: little-endian bytes.
 func encodeTensor(name string, t graph.Tensor) *onnxpb.TensorProto {
 	p := &onnxpb.TensorProto{
 		Name:     proto.String(name),
@@ -177,10 +173,10 @@ func encodeTensor(name string, t graph.Tensor) *onnxpb.TensorProto {
 }
 
 func rawBytes[T any](elements []T) []byte {
-	// Present even without elements: the field says how the tensor is stored.
+	// Non-nil even without elements: the field determines how the tensor is stored.
 	raw, err := binary.Append([]byte{}, binary.LittleEndian, elements)
 	if err != nil {
-		panic("exporter: " + err.Error()) // T is no number
+		panic("exporter: " + err.Error()) // T is always a number type
 	}
 	return raw
 }

@@ -11,8 +11,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// dense builds softmax(x·w + b), with an idle weight that is not exported and
-// a Scan that adds the rows of r.
+// dense builds softmax(x·w + b), with an idle weight that is not exported and a Scan that
+// adds the rows of r.
 func dense() *graph.Graph {
 	g := graph.New("dense")
 	x := g.Input("x", graph.Float32, graph.Dynamic, 2)
@@ -100,7 +100,7 @@ func describe(values []*onnxpb.ValueInfoProto) string {
 	return strings.Join(all, " ")
 }
 
-// TestEncodeErrors wants every fault of the weights in one message.
+// TestEncodeErrors checks that every fault of the weights is in one message.
 func TestEncodeErrors(t *testing.T) {
 	_, err := exporter.Encode(dense(), map[string]graph.Tensor{
 		"w": graph.Zeros(graph.Float32, 3, 2),
@@ -120,7 +120,7 @@ func TestEncodeErrors(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "idle") {
-		t.Errorf("a weight that is not needed is asked for: %v", err)
+		t.Errorf("an unused weight is required: %v", err)
 	}
 
 	if _, err := exporter.Encode(graph.New("empty"), nil); err == nil || !strings.Contains(err.Error(), "no outputs") {

@@ -10,17 +10,17 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Layout says how networks are laid out for a GPU. It has no part in what they compute.
+// Layout controls how networks are laid out for a GPU. It does not affect what they
+// compute.
 type Layout struct {
-	Samples int // in one evaluation, M: GPUs want sizes to be known beforehand
-	Width   int // sites, at most, in one step of the loops of propose, and of log_prob of a model that is no models.AtOnce
+	Samples int // in one evaluation, M: GPUs need sizes to be known in advance
+	Width   int // most sites in one step of the loops of propose, and of log_prob unless the model is a models.AtOnce
 	AtOnce  int // sites, a divisor of N, that log_prob of a models.AtOnce treats at a time
 }
 
-// ForGPU returns the bundle with its networks laid out for a GPU. A network from
-// elsewhere keeps the graphs of its files, but for the number of samples: only those of
-// the program's own architectures, encoded by the program, can be built again. own says
-// which it is.
+// ForGPU returns the bundle with its networks laid out for a GPU. Only networks of the
+// program's own architectures that it encoded itself can be rebuilt; own reports whether
+// this is one. Others keep the graphs of their files, except for the number of samples.
 func (b *Bundle) ForGPU(l Layout) (laidOut *Bundle, own bool, err error) {
 	weights, err := b.Weights()
 	if err != nil {
@@ -39,8 +39,8 @@ func (b *Bundle) ForGPU(l Layout) (laidOut *Bundle, own bool, err error) {
 	return laidOut, own, nil
 }
 
-// rebuilt encodes the networks of the bundle's card anew in that layout, false where the
-// bundle is none of the program's own.
+// rebuilt encodes the networks of the bundle's card in the new layout. It returns false if
+// the program did not encode the bundle.
 func (b *Bundle) rebuilt(l Layout, weights map[string]graph.Tensor) (*Bundle, bool) {
 	for _, model := range b.parts() {
 		if model.GetProducerName() != producer {
@@ -80,9 +80,9 @@ func (b *Bundle) rebuilt(l Layout, weights map[string]graph.Tensor) (*Bundle, bo
 	return &c, err == nil && len(used) == len(weights)
 }
 
-// withSamples returns a copy of a model whose inputs have the number of samples m for
-// their first dimension, as the contract has it. Then nothing in the graph depends on
-// sizes that are known only as it runs, which would be worked out on the CPU.
+// withSamples returns a copy of a model whose inputs have m samples, the first dimension of
+// the contract. Then no size is left to be computed at run time, which would happen on the
+// CPU.
 func withSamples(model *onnxpb.ModelProto, m int) *onnxpb.ModelProto {
 	model = proto.Clone(model).(*onnxpb.ModelProto)
 	weights := weightProtos(model)

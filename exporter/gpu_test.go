@@ -13,7 +13,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// contractInputs are inputs of a network's graphs for the given number of samples.
+// contractInputs returns inputs of a network's graphs for the given number of samples.
 func contractInputs(b *exporter.Bundle, samples int) map[string]graph.Tensor {
 	n := b.Card.System.Size[0] * b.Card.System.Size[1]
 	state, uniform := make([]int32, samples*n), make([]float32, samples*n)
@@ -33,7 +33,7 @@ func contractInputs(b *exporter.Bundle, samples int) map[string]graph.Tensor {
 	}
 }
 
-// runModel executes one model of a bundle on those of the inputs that it has.
+// runModel executes one model of a bundle on those of the inputs that it declares.
 func runModel(t testing.TB, model *onnxpb.ModelProto, inputs map[string]graph.Tensor) map[string]graph.Tensor {
 	t.Helper()
 	data, err := exporter.Marshal(model)
@@ -49,8 +49,8 @@ func runModel(t testing.TB, model *onnxpb.ModelProto, inputs map[string]graph.Te
 	return onnxtest.Run(t, data, fed)
 }
 
-// TestForGPU finds that the networks laid out for a GPU compute what the bundle's files
-// compute, with the bundle's weights, and that the bundle stays as it was.
+// TestForGPU checks that the networks laid out for a GPU compute the same as the bundle's
+// files, with the bundle's weights, and that the bundle is unchanged.
 func TestForGPU(t *testing.T) {
 	for _, b := range []*exporter.Bundle{newBundle(t), newTargeted(t, models.System{Q: 3, Lx: 4, Ly: 3})} {
 		t.Run(b.Card.Architecture, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestForGPU(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, w := range weights { // not those that it was built with
+			for _, w := range weights { // not the weights that it was built with
 				for i := range w.Float32s() {
 					w.Float32s()[i] += 0.1
 				}
@@ -70,7 +70,7 @@ func TestForGPU(t *testing.T) {
 			const samples = 5
 			laidOut, own, err := b.ForGPU(exporter.Layout{Samples: samples, Width: 2, AtOnce: 6})
 			if err != nil || !own {
-				t.Fatalf("a bundle of the program's own is not laid out: %v", err)
+				t.Fatalf("the program's own bundle is not laid out: %v", err)
 			}
 			if !proto.Equal(b.Propose, before) {
 				t.Error("the bundle itself has changed")
@@ -83,7 +83,7 @@ func TestForGPU(t *testing.T) {
 				for output, w := range want {
 					if w.DType == graph.Int32 {
 						if !slices.Equal(got[output].Int32s(), w.Int32s()) {
-							t.Errorf("%s: other configurations", name)
+							t.Errorf("%s: different configurations", name)
 						}
 						continue
 					}
@@ -99,8 +99,8 @@ func TestForGPU(t *testing.T) {
 	}
 }
 
-// TestForGPUForeign keeps the graphs of networks that were not encoded by the program,
-// that have an architecture unknown here, or other weights than it says.
+// TestForGPUForeign checks that networks not encoded by the program, of an unknown
+// architecture, or with weights that do not match their card keep their graphs.
 func TestForGPUForeign(t *testing.T) {
 	for name, change := range map[string]func(b *exporter.Bundle){
 		"producer":         func(b *exporter.Bundle) { b.Propose.ProducerName = proto.String("another program") },
