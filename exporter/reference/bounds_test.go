@@ -14,7 +14,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// TestBounds refuses what would take too much memory or time, before it does.
+// TestBounds checks that excessive use of memory or time is refused in advance.
 func TestBounds(t *testing.T) {
 	const elements, work = 1000, 100_000
 	x := map[string]graph.Tensor{"x": graph.Zeros(graph.Float32, 10, 10), "long": graph.Zeros(graph.Float32, 500)}
@@ -49,8 +49,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestDamaged evaluates the files of a network after random bytes were changed,
-// which must end in time and without a panic.
+// TestDamaged evaluates the files of a network after random changes of bytes, which must
+// end in time and without a panic.
 func TestDamaged(t *testing.T) {
 	b := newBundle(t)
 	weights, err := b.Weights()
@@ -64,7 +64,7 @@ func TestDamaged(t *testing.T) {
 		model  *onnxpb.ModelProto
 		inputs map[string]graph.Tensor
 	}{{b.Propose, propose}, {b.LogProb, logProb}, {b.Gradient, gradient}} {
-		// Weights are fed, or they would draw most of the damage.
+		// Feed the weights, which would otherwise take most of the damage.
 		maps.Copy(c.inputs, weights)
 		for _, p := range c.model.Graph.Initializer {
 			if _, ok := weights[p.GetName()]; ok {
@@ -90,14 +90,14 @@ func TestDamaged(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d damaged files could be read, %d of them not evaluated", read, failed)
+	t.Logf("%d damaged files could be read, %d of those could not be evaluated", read, failed)
 	if failed == 0 || failed == read {
-		t.Error("the damage is not of all kinds")
+		t.Error("not all kinds of damage occurred")
 	}
 }
 
-// TestRandomCalls applies every operator to operands and with attributes drawn by
-// chance, most of which do not fit.
+// TestRandomCalls applies every operator to random operands and attributes, most of which
+// do not fit.
 func TestRandomCalls(t *testing.T) {
 	const calls = 20_000
 	r := rand.New(rand.NewPCG(9, 10))

@@ -17,21 +17,21 @@ import (
 
 const sites, colours = 16, 3
 
-// newBundle is a small network with weights large enough to make its conditional
-// distributions differ much from each other.
+// newBundle returns a small network whose weights are large enough to make its conditional
+// distributions differ strongly.
 func newBundle(t testing.TB) *exporter.Bundle {
 	t.Helper()
 	return newLoud(t, 1, "autoencoder", models.Hyperparameters{Encoder: 7, Latent: 3, Decoder: 6, Floor: 1e-2, Noise: 0.5})
 }
 
-// newTargeted is a network conditioned on an energy, with large weights too.
+// newTargeted returns a network conditioned on an energy, also with large weights.
 func newTargeted(t testing.TB) *exporter.Bundle {
 	t.Helper()
 	return newLoud(t, 1, "microcanonical", models.Hyperparameters{Width: 6, Floor: 1e-2, Window: 2})
 }
 
-// newLoud is a network with weights of that standard deviation. Deep networks let rounding
-// errors grow with it.
+// newLoud returns a network with weights of that standard deviation. In deep networks,
+// rounding errors grow with it.
 func newLoud(t testing.TB, deviation float32, architecture string, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	s := models.System{Q: colours, Lx: 4, Ly: 4}
@@ -55,7 +55,7 @@ func newLoud(t testing.TB, deviation float32, architecture string, h models.Hype
 	return b
 }
 
-// newTied is an untied network with latent coordinate 0 tied to the energy.
+// newTied ties latent coordinate 0 of an untied network to the energy.
 func newTied(t testing.TB, untied *exporter.Bundle, weight float64) *exporter.Bundle {
 	t.Helper()
 	weights, err := untied.Weights()
@@ -75,8 +75,8 @@ func newTied(t testing.TB, untied *exporter.Bundle, weight float64) *exporter.Bu
 	return b
 }
 
-// bundleInputs are random inputs of the three files for some walkers, whose first
-// sites to be resampled include 0 and N.
+// bundleInputs returns random inputs of the three files for some walkers, whose first sites
+// to be resampled include 0 and N.
 func bundleInputs(b *exporter.Bundle, walkers int) (propose, logProb, gradient map[string]graph.Tensor) {
 	r := rand.New(rand.NewPCG(5, 6))
 	configuration := func() graph.Tensor {
@@ -95,8 +95,8 @@ func bundleInputs(b *exporter.Bundle, walkers int) (propose, logProb, gradient m
 		}
 }
 
-// TestBundle evaluates the three files of a network here and by ONNX Runtime, with
-// the weights in the files.
+// TestBundle evaluates the three files of a network here and by ONNX Runtime, with the
+// weights in the files.
 func TestBundle(t *testing.T) {
 	b := newBundle(t)
 	propose, logProb, gradient := bundleInputs(b, 20)
@@ -132,7 +132,7 @@ func TestTargetedBundle(t *testing.T) {
 	compare(t, b.Gradient, gradient, 1e-4)
 }
 
-// TestUnconditionalBundle is TestBundle for networks that take nothing.
+// TestUnconditionalBundle is TestBundle for unconditional networks.
 func TestUnconditionalBundle(t *testing.T) {
 	for architecture, h := range map[string]models.Hyperparameters{
 		models.Made: {Decoder: 6, Floor: 1e-2},
@@ -162,9 +162,9 @@ func TestConvolutionalBundle(t *testing.T) {
 	compare(t, b.Gradient, gradient, 1e-3)
 }
 
-// TestBundleAgreesWithItself finds for a proposal the probability it was drawn
-// with, far more precisely than float32 could, and the loss as their sum. Weights
-// are given at run time.
+// TestBundleAgreesWithItself checks that log_prob gives a proposal the probability with
+// which propose drew it, far more precisely than float32 could, and that the loss is their
+// sum. Weights are given at run time.
 func TestBundleAgreesWithItself(t *testing.T) {
 	b := newBundle(t)
 	other, _, gradient := bundleInputs(b, 6)
@@ -218,10 +218,10 @@ func TestTiedBundle(t *testing.T) {
 	compare(t, b.Gradient, gradient, 1e-4)
 }
 
-// TestEnergyCoordinate compares a network with its latent coordinate 0 tied to the energy
-// with one that has the same weights and no tie. A shift moves coordinate 0 as a bias of
-// the context can; the loss exceeds that with as little noise by the weighted squares of
-// coordinate 0 less the energy, which the lattice counts.
+// TestEnergyCoordinate compares a network whose latent coordinate 0 is tied to the energy
+// with one that has the same weights and no tie. A shift moves coordinate 0 exactly as a
+// bias of the context can. At equally low noise, the loss exceeds that of the other by the
+// weighted squares of coordinate 0 minus the energy, which is counted on the lattice.
 func TestEnergyCoordinate(t *testing.T) {
 	const weight, walkers = 8, 20
 	untied := newBundle(t)
@@ -279,8 +279,8 @@ func TestEnergyCoordinate(t *testing.T) {
 	}
 }
 
-// TestGradient compares derivatives in gradient.onnx with finite differences of
-// its loss, which double precision allows although the file is of float32.
+// TestGradient compares derivatives in gradient.onnx with finite differences of its loss,
+// which double precision allows even for a float32 file.
 func TestGradient(t *testing.T) {
 	t.Run("autoencoder", func(t *testing.T) { gradient(t, newBundle(t)) })
 	t.Run("tied to the energy", func(t *testing.T) { gradient(t, newTied(t, newBundle(t), 5)) })

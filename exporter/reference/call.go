@@ -9,19 +9,19 @@ import (
 	"neuralwl/models/graph"
 )
 
-// call is one application of an operator. Faults of attributes and of operands
-// that say sizes or axes are sticky: the first one is kept in err.
+// call is one application of an operator. Faults of attributes and of operands that give
+// sizes or axes are sticky: err keeps the first.
 type call struct {
 	*evaluator
 	scope *scope
 	op    string
-	in    []tensor // an optional operand that was left out is absent
+	in    []tensor // an omitted optional operand is absent
 
-	attributes map[string]*onnxpb.AttributeProto // those not asked for yet
+	attributes map[string]*onnxpb.AttributeProto // those not read yet
 	err        error
 }
 
-// prepare collects what a node needs.
+// prepare collects a node's operands and attributes.
 func (e *evaluator) prepare(node *onnxpb.NodeProto, s *scope) (*call, error) {
 	c := &call{evaluator: e, scope: s, op: node.GetOpType(), attributes: map[string]*onnxpb.AttributeProto{}}
 	if !standard(node.GetDomain()) {
@@ -52,10 +52,10 @@ func (e *evaluator) prepare(node *onnxpb.NodeProto, s *scope) (*call, error) {
 func (c *call) apply() ([]tensor, error) {
 	results, err := c.results()
 	if c.err != nil {
-		err = c.err // what followed from it is of no interest
+		err = c.err // anything after the first fault is irrelevant
 	}
 	if err == nil && len(c.attributes) > 0 {
-		// Found out afterwards, as only the operator knows its attributes.
+		// Checked afterwards, since only the operator knows its attributes.
 		err = fmt.Errorf("the attributes %q are not supported", slices.Sorted(maps.Keys(c.attributes)))
 	}
 	return results, err
@@ -87,7 +87,7 @@ func (c *call) fail(format string, args ...any) {
 	}
 }
 
-// optional returns an operand that need not be there.
+// optional returns an operand that may be missing.
 func (c *call) optional(i int) tensor {
 	if i < len(c.in) {
 		return c.in[i]
@@ -95,7 +95,7 @@ func (c *call) optional(i int) tensor {
 	return tensor{}
 }
 
-// list returns an operand that is a vector of integers, or nil where it is absent.
+// list returns an operand that is a vector of integers, or nil if it is absent.
 func (c *call) list(i int) []int {
 	t := c.optional(i)
 	if t.absent() {
@@ -109,7 +109,7 @@ func (c *call) list(i int) []int {
 	return integers(data)
 }
 
-// scalar returns the single element of an operand of the element type wanted.
+// scalar returns the single element of an operand of type T.
 func scalar[T element](c *call, i int) T {
 	data, ok := c.optional(i).data.(vector[T])
 	if !ok || len(data) != 1 {
@@ -133,7 +133,7 @@ func (c *call) attribute(name string, kind onnxpb.AttributeProto_AttributeType) 
 	return a
 }
 
-// integer returns an attribute, or what stands for it where it is absent.
+// integer returns an attribute, or its default if it is absent.
 func (c *call) integer(name string, absent int) int {
 	if a := c.attribute(name, onnxpb.AttributeProto_INT); a != nil {
 		return int(a.GetI())
@@ -141,7 +141,7 @@ func (c *call) integer(name string, absent int) int {
 	return absent
 }
 
-// required returns an attribute that must be there.
+// required returns a mandatory attribute.
 func (c *call) required(name string) int {
 	if c.attributes[name] == nil {
 		c.fail("attribute %q is missing", name)
@@ -158,7 +158,7 @@ func (c *call) float(name string, absent float32) float64 {
 	return float64(absent)
 }
 
-// integers returns an attribute, or nil where it is absent.
+// integers returns an attribute, or nil if it is absent.
 func (c *call) integers(name string) []int {
 	if a := c.attribute(name, onnxpb.AttributeProto_INTS); a != nil {
 		return integers(a.GetInts())
@@ -166,7 +166,7 @@ func (c *call) integers(name string) []int {
 	return nil
 }
 
-// only fails unless a text is what it is by default, the one case supported.
+// only fails unless a string has its default value, the one case supported.
 func (c *call) only(name, value string) {
 	if a := c.attribute(name, onnxpb.AttributeProto_STRING); a != nil && string(a.GetS()) != value {
 		c.fail("%s %q is not supported, only %q", name, a.GetS(), value)

@@ -7,12 +7,11 @@ import (
 	"neuralwl/models/graph"
 )
 
-// cast converts floating point to integer towards zero and anything but zero to
-// true. Between the floating-point types, and between the integers, only the
-// declared type changes.
+// cast truncates floating point to integer and turns anything non-zero into true. Between
+// the floating-point types, and between the integers, only the declared type changes.
 func cast(c *call) (tensor, error) {
 	x := c.in[0]
-	c.flag("saturate", 1) // concerns the 8-bit floating-point types alone
+	c.flag("saturate", 1) // matters only for the 8-bit floating-point types
 	to, err := elementType(c.required("to"))
 	if c.err != nil || err != nil {
 		return tensor{}, err

@@ -14,16 +14,16 @@ import (
 	"neuralwl/models/graph"
 )
 
-// m is the open dimension, and batch its size in the tests.
+// m is the dynamic dimension, and batch its size in the tests.
 const (
 	m     = graph.Dynamic
 	batch = 3
 )
 
-// single is how far from exact numbers those of a few float32 operations may be.
+// single bounds the error of a few float32 operations.
 const single = 1e-5
 
-// random returns a tensor of normal numbers, of integers from -4 to 4 or of coins.
+// random returns a tensor of normal numbers, of integers from -4 to 4 or of random bools.
 func random(r *rand.Rand, dtype graph.DType, shape ...int) graph.Tensor {
 	for i, d := range shape {
 		if d < 0 {
@@ -52,16 +52,16 @@ func draw[T any](n int, next func() T) []T {
 	return out
 }
 
-// compare evaluates a model here and by ONNX Runtime. Outputs agree within
-// tolerance, relative to the larger of 1 and the runtime's number; those of float32
-// at best within single.
+// compare evaluates a model here and by ONNX Runtime. Outputs must agree within tolerance,
+// relative to the larger of 1 and the runtime's number, and never more closely than single
+// for float32.
 func compare(t *testing.T, model *onnxpb.ModelProto, inputs map[string]graph.Tensor, tolerance float64) map[string]graph.Tensor {
 	t.Helper()
 	got, err := reference.Evaluate(model, inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The runtime returns outputs of unknown rank only when they are declared.
+	// The runtime returns outputs of unknown rank only if they are declared.
 	for _, out := range model.Graph.Output {
 		if out.Type == nil {
 			t := got[out.GetName()]
@@ -126,7 +126,7 @@ func floats[T any](in []T, convert func(T) float64) []float64 {
 	return out
 }
 
-// used are the operators of a graph and of the bodies in it.
+// used collects the operators of a graph and of nested bodies.
 func used(g *onnxpb.GraphProto, by map[string]bool) {
 	for _, node := range g.GetNode() {
 		by[node.GetOpType()] = true
@@ -136,7 +136,7 @@ func used(g *onnxpb.GraphProto, by map[string]bool) {
 	}
 }
 
-// The following build models as other programs write them.
+// The functions below build models as other programs write them.
 
 func foreign(opset int64, inputs map[string]graph.Tensor, outputs []string, nodes ...*onnxpb.NodeProto) *onnxpb.ModelProto {
 	g := &onnxpb.GraphProto{Name: new("foreign"), Node: nodes}
@@ -179,7 +179,7 @@ func value(p *onnxpb.TensorProto) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: new("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(), T: p}
 }
 
-// stored is a small tensor as a list, which is how other programs write it.
+// stored returns a small tensor as a list, the form used by other programs.
 func stored(name string, t graph.Tensor) *onnxpb.TensorProto {
 	p := &onnxpb.TensorProto{
 		Name: new(name), DataType: new(code(t.DType)),

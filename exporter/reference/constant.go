@@ -9,7 +9,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// constant is one of the attributes that can hold its value.
+// constant returns the value of the one attribute that holds it.
 func constant(c *call) (tensor, error) {
 	if len(c.attributes) != 1 {
 		return tensor{}, fmt.Errorf("a constant has one attribute, not %d", len(c.attributes))
@@ -61,7 +61,7 @@ func arange(c *call) (tensor, error) {
 	switch {
 	case dtype.IsFloat():
 		start, limit, delta := scalar[float64](c, 0), scalar[float64](c, 1), scalar[float64](c, 2)
-		// Written so that not a number fails too.
+		// Written so that NaN fails as well.
 		n := math.Ceil((limit - start) / delta)
 		if delta == 0 || !(n <= maxElements) {
 			return tensor{}, fmt.Errorf("from %g to %g in steps of %g is not possible", start, limit, delta)
@@ -69,7 +69,7 @@ func arange(c *call) (tensor, error) {
 		return sequence(c, dtype, int(max(n, 0)), start, delta)
 	case dtype.IsInteger():
 		start, limit, delta := scalar[int64](c, 0), scalar[int64](c, 1), scalar[int64](c, 2)
-		// Distances of int64 numbers are uint64 numbers.
+		// Differences of int64 numbers are uint64 numbers.
 		distance, step := uint64(limit)-uint64(start), uint64(delta)
 		if delta < 0 {
 			distance, step = -distance, -step

@@ -33,7 +33,7 @@ func (e *evaluator) decode(p *onnxpb.TensorProto) (tensor, error) {
 		return tensor{}, err
 	}
 	if p.GetDataLocation() != onnxpb.TensorProto_DEFAULT {
-		return tensor{}, errors.New("its contents lie in another file")
+		return tensor{}, errors.New("its contents are in another file")
 	}
 	shape := integers(p.GetDims())
 	n, err := e.claim(shape)
@@ -51,7 +51,7 @@ func (e *evaluator) decode(p *onnxpb.TensorProto) (tensor, error) {
 		data, err = widen(n, raw, p.GetInt32Data(), func(v int32) int64 { return int64(v) })
 	case graph.Int64:
 		data, err = widen(n, raw, p.GetInt64Data(), func(v int64) int64 { return v })
-	case graph.Bool: // a byte each as bytes, an int32 each in the list
+	case graph.Bool: // one byte each as bytes, one int32 each in the list
 		if raw != nil {
 			data, err = widen(n, raw, nil, func(v uint8) bool { return v != 0 })
 		} else {
@@ -61,7 +61,7 @@ func (e *evaluator) decode(p *onnxpb.TensorProto) (tensor, error) {
 	return tensor{dtype, shape, data}, err
 }
 
-// widened returns a tensor of the user as one of the evaluation.
+// widened converts a tensor of the caller to one of the evaluation.
 func (e *evaluator) widened(t graph.Tensor) (tensor, error) {
 	n, err := e.claim(t.Shape)
 	if err != nil {
@@ -80,7 +80,7 @@ func (e *evaluator) widened(t graph.Tensor) (tensor, error) {
 	case graph.Bool:
 		data, err = widen(n, nil, t.Bools(), func(v bool) bool { return v })
 	default:
-		return tensor{}, errors.New("the tensor given for it holds nothing")
+		return tensor{}, errors.New("the tensor given for it is empty")
 	}
 	return tensor{t.DType, t.Shape, data}, err
 }
@@ -89,7 +89,7 @@ func (e *evaluator) widened(t graph.Tensor) (tensor, error) {
 func widen[S any, T element](n int, raw []byte, listed []S, convert func(S) T) (elements, error) {
 	if raw != nil {
 		var s S
-		// Checked before anything of the size that the file claims is allocated.
+		// Check before allocating anything of the size that the file claims.
 		if want := n * binary.Size(s); len(raw) != want {
 			return nil, fmt.Errorf("%d bytes for %d elements, which take %d", len(raw), n, want)
 		}
@@ -116,8 +116,8 @@ func integers(wide []int64) []int {
 	return out
 }
 
-// declaredType returns the element type that the file declares for a value, if it
-// declares one that is supported.
+// declaredType returns the element type that the file declares for a value, if it declares
+// a supported one.
 func declaredType(v *onnxpb.ValueInfoProto) (graph.DType, bool) {
 	dtype, err := elementType(int(v.GetType().GetTensorType().GetElemType()))
 	return dtype, err == nil
@@ -136,8 +136,8 @@ func (t tensor) hasType(v *onnxpb.ValueInfoProto) error {
 	return err
 }
 
-// conforms checks a value against the type and shape declared for it. The first
-// value with a dimension of some name decides how large the others are.
+// conforms checks a value against the type and shape declared for it. The first value with
+// a named dimension fixes the size of that dimension for the others.
 func (e *evaluator) conforms(t tensor, v *onnxpb.ValueInfoProto) error {
 	if err := t.hasType(v); err != nil {
 		return err

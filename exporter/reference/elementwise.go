@@ -8,7 +8,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// each returns f of every element, as a tensor of type dtype.
+// each applies f to every element and returns a tensor of type dtype.
 func each[A, B element](c *call, dtype graph.DType, x tensor, f func(A) B) (tensor, error) {
 	n, err := c.claim(x.shape)
 	if err != nil {
@@ -21,7 +21,7 @@ func each[A, B element](c *call, dtype graph.DType, x tensor, f func(A) B) (tens
 	return tensor{dtype, x.shape, out}, nil
 }
 
-// zip returns f of the elements of two tensors that broadcast against each other.
+// zip applies f to the elements of two tensors that broadcast against each other.
 func zip[A, B element](c *call, dtype graph.DType, x, y tensor, f func(x, y A) B) (tensor, error) {
 	shape, err := broadcast(x.shape, y.shape)
 	if err != nil {
@@ -40,7 +40,7 @@ func zip[A, B element](c *call, dtype graph.DType, x, y tensor, f func(x, y A) B
 	return tensor{dtype, shape, out}, nil
 }
 
-// unary applies f to floating-point numbers and g to integers, where it is given.
+// unary applies f to floating-point numbers and g, if given, to integers.
 func unary(f func(float64) float64, g func(int64) int64) func(*call) (tensor, error) {
 	return func(c *call) (tensor, error) {
 		x := c.in[0]
@@ -137,8 +137,8 @@ func divide(c *call) (tensor, error) {
 		func(x, y int64) int64 { return x / y })(c)
 }
 
-// power has the type of its base. An integer's power is exact and defined here for
-// exponents that are integers from 0 on.
+// power has the type of its base. An integer's power is exact and defined here only for
+// integer exponents from 0 on.
 func power(c *call) (tensor, error) {
 	base, exponent := c.in[0], c.in[1]
 	var err error
@@ -168,11 +168,11 @@ func power(c *call) (tensor, error) {
 		}
 		return result, err
 	}
-	return tensor{}, fmt.Errorf("there is no rule for %v to the power %v", base.dtype, exponent.dtype)
+	return tensor{}, fmt.Errorf("no rule for %v to the power %v", base.dtype, exponent.dtype)
 }
 
-// clip is the larger of operand and lower bound, and of that the smaller with the
-// upper bound: an empty interval gives the upper bound everywhere.
+// clip takes the maximum with the lower bound, then the minimum with the upper one: an
+// empty interval gives the upper bound everywhere.
 func clip(c *call) (tensor, error) {
 	x := c.in[0]
 	for i, f := range []func(c *call) (tensor, error){
@@ -185,7 +185,7 @@ func clip(c *call) (tensor, error) {
 		if bound.data.len() != 1 {
 			return tensor{}, fmt.Errorf("the bound of shape %v is not a single number", bound.shape)
 		}
-		bound.shape = nil // whatever its axes, the result has those of x
+		bound.shape = nil // whatever the bound's axes, the result has the shape of x
 		var err error
 		if x, err = f(&call{evaluator: c.evaluator, in: []tensor{x, bound}}); err != nil {
 			return tensor{}, err

@@ -1,13 +1,13 @@
 // Package reference evaluates ONNX models in pure Go, in double precision. It is
-// slow on purpose and independent of ONNX Runtime, of the program that built the
-// model and of the code that wrote the file: it serves to verify that the files of
-// a bundle say what the runtime computes.
+// deliberately simple and slow, and independent of ONNX Runtime, of the program that built
+// the model and of the code that wrote the file. Its purpose is to verify that the files of
+// a bundle mean what the runtime computes.
 //
-// Values have the element types that the file declares, but floating-point numbers
-// are kept and computed as float64 whatever their declared precision, and integers
-// as int64. What the package does not know for certain it refuses: an operator, an
-// attribute, an element type or a version of the operators that it has no rule for
-// is an error that names the node, never a guess.
+// Values have the element types that the file declares, but floating-point numbers are
+// stored and computed as float64 whatever their declared precision, and integers as int64.
+// The package refuses what it does not know for certain: an operator, an attribute, an
+// element type or an operator version without a rule is an error that names the node, never
+// a guess.
 package reference
 
 import (
@@ -20,45 +20,44 @@ import (
 	"neuralwl/models/graph"
 )
 
-// The versions of the ONNX operators that are understood. Before 13 several
-// operators took their axes in another way or, as Softmax, meant something else.
+// The supported versions of the ONNX operators. Before 13, several operators took their
+// axes in another way or, like Softmax, had another meaning.
 const (
 	oldestOpset = 13
 	newestOpset = 20
 )
 
 const (
-	// maxElements bounds the elements of one tensor and of all the tensors held at
-	// one time; float64 makes that 2 GiB.
+	// maxElements bounds the elements of one tensor, and of all tensors held at one time: 2
+	// GiB of float64.
 	maxElements = 1 << 28
-	// maxWork bounds the multiplications and, axis by axis, the element accesses of
-	// one evaluation: a minute or so.
+	// maxWork bounds the multiplications and, axis by axis, the element accesses of one
+	// evaluation: about a minute.
 	maxWork = 1 << 34
-	// maxRank and maxDepth bound axes and nested Scans, of which real models have
-	// fewer than ten and two.
+	// maxRank and maxDepth bound axes and nested Scans. Real models have fewer than ten and
+	// two.
 	maxRank  = 32
 	maxDepth = 8
 )
 
-// Evaluate computes the outputs of a model, by name. The inputs are given by the
-// names that the model declares; one that has an initialiser need not be given.
-// Inputs have the declared type and shape, except that any floating-point type
-// stands for any other, so that a model of float32 can be fed more precise
-// numbers. Outputs have the declared integer type or bool; all floating-point
-// outputs are Float64.
+// Evaluate computes the outputs of a model, by name. Inputs are given by the names that the
+// model declares; one with an initialiser may be omitted. Inputs have the declared type and
+// shape, except that any floating-point type may stand for any other, so that a float32
+// model can be fed more precise numbers. Outputs have the declared integer type or bool;
+// all floating-point outputs are Float64.
 //
-// A malformed model, one that uses something unknown to this package, a missing,
-// unknown or misshaped input, an int32 result that does not fit its type and a
-// computation beyond bounds (2^28 elements held, 2^34 operations) are errors. The
-// model comes from anywhere: nothing in it makes Evaluate panic or run on.
+// Errors are: a malformed model or one that uses something unknown to this package; a
+// missing, unknown or misshapen input; an int32 result that does not fit its type; and a
+// computation beyond bounds (2^28 elements held, 2^34 operations). The model is untrusted:
+// nothing in it makes Evaluate panic or run forever.
 func Evaluate(model *onnxpb.ModelProto, inputs map[string]graph.Tensor) (map[string]graph.Tensor, error) {
 	return evaluate(model, inputs, limits{maxElements, maxWork})
 }
 
-// limits are what an evaluation may use up.
+// limits bound what an evaluation may use.
 type limits struct{ elements, work int }
 
-// evaluator is one evaluation under way.
+// evaluator is one evaluation in progress.
 type evaluator struct {
 	limits
 	held    int // elements of the values in memory
@@ -79,7 +78,7 @@ func evaluate(model *onnxpb.ModelProto, inputs map[string]graph.Tensor, l limits
 func (e *evaluator) evaluate(model *onnxpb.ModelProto, inputs map[string]graph.Tensor) (map[string]graph.Tensor, error) {
 	g := model.GetGraph()
 	if g == nil {
-		return nil, errors.New("there is no graph in the model")
+		return nil, errors.New("the model has no graph")
 	}
 	var err error
 	if e.opset, err = operatorSet(model); err != nil {
@@ -123,7 +122,7 @@ func operatorSet(model *onnxpb.ModelProto) (int64, error) {
 
 func standard(domain string) bool { return domain == "" || domain == "ai.onnx" }
 
-// feed defines initialisers and inputs, all faults of the inputs reported at once.
+// feed defines initialisers and inputs. It reports all faults of the inputs at once.
 func (e *evaluator) feed(g *onnxpb.GraphProto, inputs map[string]graph.Tensor, s *scope) error {
 	if err := e.initialise(g, s, inputs); err != nil {
 		return err
@@ -160,7 +159,7 @@ func (e *evaluator) feed(g *onnxpb.GraphProto, inputs map[string]graph.Tensor, s
 	return errors.Join(faults...)
 }
 
-// initialise defines the initialisers of a graph, but for those that were given.
+// initialise defines the initialisers of a graph, except those given as inputs.
 func (e *evaluator) initialise(g *onnxpb.GraphProto, s *scope, given map[string]graph.Tensor) error {
 	for _, p := range g.GetInitializer() {
 		if _, ok := given[p.GetName()]; ok {
@@ -177,8 +176,8 @@ func (e *evaluator) initialise(g *onnxpb.GraphProto, s *scope, given map[string]
 	return nil
 }
 
-// run computes the nodes of a graph in the order of the file, which has operands
-// first. A cycle shows as a value that is not there yet.
+// run computes the nodes of a graph in the order of the file, where operands come first. A
+// cycle shows up as an undefined value.
 func (e *evaluator) run(g *onnxpb.GraphProto, s *scope) error {
 	for _, node := range g.GetNode() {
 		if err := e.node(node, s); err != nil {

@@ -8,7 +8,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Operators lists what the package supports.
+// Operators lists the supported operators.
 func Operators() []string { return append(slices.Collect(maps.Keys(operators)), "Scan") }
 
 // EvaluateWithin is Evaluate with other bounds.

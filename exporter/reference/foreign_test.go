@@ -14,8 +14,8 @@ type foreignCase struct {
 	inputs map[string]graph.Tensor
 }
 
-// foreignCases are operators, and forms of operators, that no graph of this program
-// holds.
+// foreignCases returns operators, and forms of operators, that no graph of this program
+// uses.
 func foreignCases(r *rand.Rand) []foreignCase {
 	f32 := func(shape ...int) graph.Tensor { return random(r, graph.Float32, shape...) }
 	i32 := func(shape ...int) graph.Tensor { return random(r, graph.Int32, shape...) }
@@ -25,8 +25,8 @@ func foreignCases(r *rand.Rand) []foreignCase {
 	float32Scalar := func(v float32) graph.Tensor { return graph.Float32s([]float32{v}) }
 
 	var cases []foreignCase
-	// call adds a model of one operator on the operands x0, x1, ..., without the
-	// empty ones.
+	// call adds a model of one operator on the operands x0, x1, ..., without the empty
+	// ones.
 	call := func(name, op string, opset int64, operands []graph.Tensor, attributes ...*onnxpb.AttributeProto) {
 		inputs := map[string]graph.Tensor{}
 		var in []string
@@ -108,7 +108,7 @@ func foreignCases(r *rand.Rand) []foreignCase {
 	call("infinities", "Exp", 17, list(graph.Float32s([]float32{1000, -1000}, 2)))
 	call("opset 20", "Tanh", 20, list(f32(3)))
 
-	// What has more than one node.
+	// Models of more than one node.
 	x := map[string]graph.Tensor{"x": f32(2, 3)}
 	floats := &onnxpb.AttributeProto{Name: new("value_floats"), Type: onnxpb.AttributeProto_FLOATS.Enum(), Floats: []float32{1, 2, 3}}
 	cases = append(cases,
@@ -132,8 +132,8 @@ func foreignCases(r *rand.Rand) []foreignCase {
 	return cases
 }
 
-// maskedDense is two masked layers with a logarithm of softmax, as PyTorch writes
-// them: the masks multiply the weights at run time.
+// maskedDense is two masked layers with a log-softmax, as PyTorch writes them: the masks
+// multiply the weights at run time.
 func maskedDense(r *rand.Rand) *onnxpb.ModelProto {
 	model := foreign(17, map[string]graph.Tensor{"x": random(r, graph.Float32, 2, 3)}, names("y"),
 		node("Mul", names("w1", "mask1"), names("v1")),
@@ -161,7 +161,7 @@ func maskedDense(r *rand.Rand) *onnxpb.ModelProto {
 }
 
 // scanModel sums the rows of x, float32[2,3], and emits them all plus one, with an
-// initialiser in the body. Attributes are added to those needed.
+// initialiser in the body. It adds attributes to the required ones.
 func scanModel(b *onnxpb.GraphProto, attributes ...*onnxpb.AttributeProto) *onnxpb.ModelProto {
 	row := graph.Zeros(graph.Float32, 3)
 	if b == nil {

@@ -10,13 +10,13 @@ import (
 	"neuralwl/models/graph"
 )
 
-// hostileCase is a model that cannot be evaluated, with a part of the error.
+// hostileCase is a model that cannot be evaluated, with part of the expected error.
 type hostileCase struct {
 	model *onnxpb.ModelProto
 	want  string
 }
 
-// hostileInputs are fed as far as a model declares them.
+// hostileInputs are fed if the model declares them.
 var hostileInputs = map[string]graph.Tensor{
 	"x":     graph.Float32s([]float32{1, 2, 3, 4, 5, 6}, 2, 3),
 	"i":     graph.Int64s([]int64{0, 1, 2}, 3),
@@ -34,12 +34,12 @@ func hostile(nodes ...*onnxpb.NodeProto) *onnxpb.ModelProto {
 	return foreign(18, hostileInputs, names("y"), nodes...)
 }
 
-// call is a model of one operator.
+// call returns a model of one operator.
 func call(op string, in []string, attributes ...*onnxpb.AttributeProto) *onnxpb.ModelProto {
 	return hostile(node(op, in, names("y"), attributes...))
 }
 
-// altered is a model after a change.
+// altered returns a changed model.
 func altered(model *onnxpb.ModelProto, change func(m *onnxpb.ModelProto, g *onnxpb.GraphProto)) *onnxpb.ModelProto {
 	change(model, model.Graph)
 	return model
@@ -147,13 +147,13 @@ func operandCases() []hostileCase {
 		{hostile(node("Constant", nil, names("k"), integers("value_ints", -2, -3)), node("Reshape", names("x", "k"), names("y"))), "is not possible"},
 		{call("Flatten", names("x"), integer("axis", 3)), "axis 3 is outside"},
 		{call("Flatten", names("x"), integer("axis", minimum)), "is outside"},
-		{call("Transpose", names("x"), integers("perm", 0, 0)), "no permutation"},
-		{call("Transpose", names("x"), integers("perm", 0, -1)), "no permutation"},
-		{call("Transpose", names("x"), integers("perm", maximum, minimum)), "no permutation"},
-		{call("Transpose", names("x"), integers("perm", 0)), "no permutation"},
+		{call("Transpose", names("x"), integers("perm", 0, 0)), "not a permutation"},
+		{call("Transpose", names("x"), integers("perm", 0, -1)), "not a permutation"},
+		{call("Transpose", names("x"), integers("perm", maximum, minimum)), "not a permutation"},
+		{call("Transpose", names("x"), integers("perm", 0)), "not a permutation"},
 		{call("Squeeze", names("x", "zero")), "not a vector of integers"},
-		{hostile(node("Constant", nil, names("k"), integers("value_ints")), node("Squeeze", names("x", "k"), names("y"))), "no certain meaning"},
-		{hostile(node("Constant", nil, names("k"), integers("value_ints", 1)), node("Squeeze", names("x", "k"), names("y"))), "has not dimension 1"},
+		{hostile(node("Constant", nil, names("k"), integers("value_ints")), node("Squeeze", names("x", "k"), names("y"))), "list of axes is ambiguous"},
+		{hostile(node("Constant", nil, names("k"), integers("value_ints", 1)), node("Squeeze", names("x", "k"), names("y"))), "does not have dimension 1"},
 		{call("Unsqueeze", names("x", "huge")), "is outside"},
 		{hostile(node("Shape", names("x"), names("k")), node("ConstantOfShape", names("wide"), names("l"))), "more than"},
 		{call("ConstantOfShape", names("huge")), "outside 0"},
@@ -161,7 +161,7 @@ func operandCases() []hostileCase {
 		{call("ConstantOfShape", names("i"), value(stored("", graph.Zeros(graph.Float32, 2)))), "not one element"},
 		{call("Expand", names("x", "huge")), "do not broadcast"},
 		{call("Expand", names("s", "huge")), "outside 0"},
-		{call("Concat", names("x", "v"), integer("axis", 0)), "differ in another axis"},
+		{call("Concat", names("x", "v"), integer("axis", 0)), "differ outside axis"},
 		{call("Concat", names("x", "x")), `attribute "axis" is missing`},
 		{call("Concat", names("x", "x"), integer("axis", 2)), "axis 2 is outside"},
 		{call("Concat", names("x", ""), integer("axis", 0)), "an operand is missing"},
@@ -180,11 +180,11 @@ func operandCases() []hostileCase {
 		{call("Gather", names("x", "x")), "not an integer"},
 		{call("Gather", names("s", "i")), "outside a tensor of 0 axes"},
 		{call("GatherElements", names("x", "i")), "the index has shape"},
-		{call("MatMul", names("s", "x")), "a scalar is no matrix"},
+		{call("MatMul", names("s", "x")), "a scalar is not a matrix"},
 		{call("MatMul", names("x", "x")), "inner dimensions"},
 		{call("MatMul", names("x", "i")), "element types"},
 		{call("MatMul", names("coin", "coin")), "no rule for bool"},
-		{call("Gemm", names("x", "v")), "no matrices"},
+		{call("Gemm", names("x", "v")), "not matrices"},
 		{call("Gemm", names("x", "x", "v"), integer("transA", 1)), "does not broadcast to"},
 		{call("ReduceSum", names("coin")), "no rule for bool"},
 		{call("ReduceSum", names("x", "huge")), "is outside"},
@@ -213,7 +213,7 @@ func scanFaults() []hostileCase {
 	inner := func(in, out []string, nodes ...*onnxpb.NodeProto) *onnxpb.ModelProto {
 		return scanModel(&onnxpb.GraphProto{Input: declare(in...), Output: declare(out...), Node: nodes})
 	}
-	// Scans in each other, each of the rows of x.
+	// Nested Scans, each over the rows of x.
 	deep := &onnxpb.GraphProto{Input: declare("a0", "b0"), Output: declare("a0")}
 	for i := range 10 {
 		a := string(rune('b'+i)) + "a"
@@ -222,8 +222,8 @@ func scanFaults() []hostileCase {
 		}}
 	}
 	return []hostileCase{
-		{scanModel(nil, integers("scan_input_directions", 1)), `attribute "scan_input_directions" is supported only with zeros`},
-		{scanModel(nil, integers("scan_output_axes", 0, 1)), `attribute "scan_output_axes" is supported only with zeros`},
+		{scanModel(nil, integers("scan_input_directions", 1)), `attribute "scan_input_directions" is supported only if all 0`},
+		{scanModel(nil, integers("scan_output_axes", 0, 1)), `attribute "scan_output_axes" is supported only if all 0`},
 		{scanModel(nil, integers("scan_input_axes", 0), integers("scan_output_directions", 0)), ""},
 		{altered(scanModel(nil), func(_ *onnxpb.ModelProto, g *onnxpb.GraphProto) { g.Node[0].Attribute = g.Node[0].Attribute[:1] }), `"num_scan_inputs" is missing`},
 		{altered(scanModel(nil), func(_ *onnxpb.ModelProto, g *onnxpb.GraphProto) { g.Node[0].Attribute = g.Node[0].Attribute[1:] }), "no body"},
@@ -236,17 +236,17 @@ func scanFaults() []hostileCase {
 		{inner(names("a", "a"), names("a", "a")), `body input "a": the value "a" is defined twice`},
 		{inner(names("a", "x"), names("a", "x")), `the value "x" is defined twice`},
 		{inner(names("a", "b"), names("a", "c")), `step 0: body output "c": the value "c" is not defined`},
-		{inner(names("a", "b"), names("x", "b")), "float32[2 3] is carried on for float32[3]"},
+		{inner(names("a", "b"), names("x", "b")), "float32[2 3] is carried in place of float32[3]"},
 		{inner(names("a", "b"), names("total", "b")), `the value "total" is not defined`},
 		{inner(names("a", "b"), names("c", "b"), node("Shape", names("a"), names("c"))), "it is int64, the model declares float32"},
 		{hostile(
 			node("Scan", names("none"), names("y"), body(&onnxpb.GraphProto{Input: declare("b"), Output: declare("b")}), integer("num_scan_inputs", 1))),
 			"a Scan without steps"},
-		{scanModel(deep), "it lies in more than 8 others"},
+		{scanModel(deep), "nested more than 8 deep"},
 	}
 }
 
-// TestHostile gives models that are wrong in every way that there is a check for.
+// TestHostile runs models that are wrong in every way for which there is a check.
 func TestHostile(t *testing.T) {
 	for _, part := range [][]hostileCase{structureCases(), operandCases(), scanFaults()} {
 		for _, c := range part {
@@ -267,7 +267,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestInputs feeds what the model does not declare.
+// TestInputs feeds inputs that do not match the model's declarations.
 func TestInputs(t *testing.T) {
 	model := foreign(17, map[string]graph.Tensor{"x": graph.Zeros(graph.Float32, 2)}, names("y"), node("Neg", names("x"), names("y")))
 	for _, c := range []struct {
@@ -275,7 +275,7 @@ func TestInputs(t *testing.T) {
 		want   string
 	}{
 		{nil, `evaluate graph "foreign": input "x": it is not given`},
-		{map[string]graph.Tensor{"x": {}}, "holds nothing"},
+		{map[string]graph.Tensor{"x": {}}, "for it is empty"},
 		{map[string]graph.Tensor{"x": {DType: graph.Float32, Shape: graph.Shape{2}}}, "0 elements, the shape 2"},
 		{map[string]graph.Tensor{"x": {DType: graph.Float32, Shape: graph.Shape{-1}}}, "outside 0"},
 		{map[string]graph.Tensor{"x": graph.Zeros(graph.Int32, 2)}, "it is int32, the model declares float32"},

@@ -8,8 +8,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// reshape applies the rules for the dimensions 0, which is copied, and -1, which
-// is inferred.
+// reshape applies the rules for the dimensions 0, which is copied, and -1, which is
+// inferred.
 func reshape(c *call) (tensor, error) {
 	x, shape := c.in[0], slices.Clone(c.list(1))
 	allowZero := c.flag("allowzero", 0)
@@ -23,11 +23,11 @@ func reshape(c *call) (tensor, error) {
 			continue
 		case d == 0 && !allowZero:
 			if i >= x.rank() {
-				return tensor{}, fmt.Errorf("the shape %v copies an axis that %v has not", shape, x.shape)
+				return tensor{}, fmt.Errorf("the shape %v copies an axis that %v does not have", shape, x.shape)
 			}
 			shape[i] = x.shape[i]
 		}
-		// Stays far from overflow, as every factor is checked.
+		// No overflow is possible, since every factor is checked.
 		if rest *= shape[i]; shape[i] < 0 || shape[i] > c.elements || rest > c.elements {
 			return tensor{}, fmt.Errorf("the shape %v is not possible", shape)
 		}
@@ -41,7 +41,7 @@ func reshape(c *call) (tensor, error) {
 	return c.reshape(x, shape)
 }
 
-// flatten makes a matrix of the axes before and from the given one.
+// flatten returns a matrix of the axes before the given one and the rest.
 func flatten(c *call) (tensor, error) {
 	x, axis := c.in[0], c.integer("axis", 1)
 	if axis < -x.rank() || axis > x.rank() {
@@ -69,14 +69,14 @@ func squeeze(c *call) (tensor, error) {
 	}
 	all := c.optional(1).absent()
 	if !all && len(drop) > 0 && !slices.Contains(drop, true) {
-		// No axis to some programs, all of dimension 1 to ONNX Runtime.
-		return tensor{}, errors.New("an empty list of axes has no certain meaning")
+		// Some programs mean no axis, ONNX Runtime all axes of dimension 1.
+		return tensor{}, errors.New("an empty list of axes is ambiguous")
 	}
 	var shape []int
 	for a, d := range x.shape {
 		switch {
 		case drop[a] && d != 1:
-			return tensor{}, fmt.Errorf("axis %d of %v has not dimension 1", a, x.shape)
+			return tensor{}, fmt.Errorf("axis %d of %v does not have dimension 1", a, x.shape)
 		case drop[a], all && d == 1:
 		default:
 			shape = append(shape, d)
@@ -120,7 +120,7 @@ func transpose(c *call) (tensor, error) {
 func (e *evaluator) transpose(x tensor, perm []int) (tensor, error) {
 	_, err := axesOf(perm, x.rank())
 	if err != nil || len(perm) != x.rank() || len(perm) > 0 && slices.Min(perm) < 0 {
-		return tensor{}, fmt.Errorf("%v is no permutation of %d axes", perm, x.rank())
+		return tensor{}, fmt.Errorf("%v is not a permutation of %d axes", perm, x.rank())
 	}
 	own := strides(x.shape)
 	v := view{shape: make([]int, len(perm)), strides: make([]int, len(perm))}
@@ -139,7 +139,7 @@ func expand(c *call) (tensor, error) {
 	return c.pick(x, shape, spread(x.shape, shape).at)
 }
 
-// shapeOf returns the dimensions from start to before end, both moved inside.
+// shapeOf returns the dimensions from start to before end, both clamped.
 func shapeOf(c *call) (tensor, error) {
 	x := c.in[0]
 	inside := func(a int) int {
@@ -158,7 +158,7 @@ func shapeOf(c *call) (tensor, error) {
 
 func concat(c *call) (tensor, error) { return c.join(c.required("axis"), c.in) }
 
-// join puts tensors behind each other along an axis.
+// join concatenates tensors along an axis.
 func (e *evaluator) join(axis int, parts []tensor) (tensor, error) {
 	shape := slices.Clone(parts[0].shape)
 	axis, err := axisOf(axis, len(shape))
@@ -175,7 +175,7 @@ func (e *evaluator) join(axis int, parts []tensor) (tensor, error) {
 			rest[axis] = shape[axis]
 		}
 		if !slices.Equal(rest, shape) {
-			return tensor{}, fmt.Errorf("the shapes %v and %v differ in another axis than %d", parts[0].shape, part.shape, axis)
+			return tensor{}, fmt.Errorf("the shapes %v and %v differ outside axis %d", parts[0].shape, part.shape, axis)
 		}
 		shape[axis] += part.shape[axis]
 	}

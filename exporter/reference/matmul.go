@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// matMul is the product over the last axis of the first operand and the last but
-// one of the second; the axes before those broadcast. A vector stands for a row on
-// the left and for a column on the right.
+// matMul multiplies over the last axis of the first operand and the last but one of the
+// second; the axes before those broadcast. A vector is a row on the left and a column on
+// the right.
 func matMul(c *call) (tensor, error) {
 	x, y := c.in[0], c.in[1]
 	if x.rank() == 0 || y.rank() == 0 {
-		return tensor{}, errors.New("a scalar is no matrix")
+		return tensor{}, errors.New("a scalar is not a matrix")
 	}
 	row, column := x.rank() == 1, y.rank() == 1
 	if row {
@@ -85,13 +85,13 @@ func product[T number](e *evaluator, x, y tensor) (tensor, error) {
 	return tensor{x.dtype, shape, out}, nil
 }
 
-// gemm is alpha A B + beta C, with A and B transposed on demand and C, which need
-// not be there, broadcast to the product.
+// gemm returns alpha A B + beta C, with A and B transposed on request and C, which is
+// optional, broadcast to the product.
 func gemm(c *call) (tensor, error) {
 	x, y, bias := c.in[0], c.in[1], c.optional(2)
 	alpha, beta := c.float("alpha", 1), c.float("beta", 1)
 	if x.rank() != 2 || y.rank() != 2 {
-		return tensor{}, fmt.Errorf("the operands of shape %v and %v are no matrices", x.shape, y.shape)
+		return tensor{}, fmt.Errorf("the operands of shape %v and %v are not matrices", x.shape, y.shape)
 	}
 	if !x.dtype.IsFloat() {
 		return unfit(x.dtype)

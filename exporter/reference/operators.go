@@ -2,14 +2,14 @@ package reference
 
 import "math"
 
-// operator computes a result from its operands, of which the first ones are
-// required and the others optional.
+// operator computes a result from its operands: first the required ones, then the optional
+// ones.
 type operator struct {
 	required, most int
 	apply          func(c *call) (tensor, error)
 }
 
-// operators are all those supported, but for Scan, which has many results.
+// operators are all those supported, except Scan, which has many results.
 var operators = map[string]operator{
 	"Abs":            {1, 1, unary(math.Abs, func(x int64) int64 { return max(x, -x) })},
 	"Add":            {2, 2, arithmetic(plus[float64], plus[int64])},
@@ -67,7 +67,7 @@ var operators = map[string]operator{
 	"ConstantOfShape": {1, 1, constantOfShape},
 }
 
-// many is the number of operands of an operator that takes any number of them.
+// many is the maximum for operators that take any number of operands.
 const many = math.MaxInt
 
 func plus[T number](x, y T) T    { return x + y }

@@ -11,8 +11,7 @@ import (
 	"neuralwl/models/graph"
 )
 
-// operand is an input of a graph under test. Float64 stands for the float type
-// that the test runs with.
+// operand is an input of a graph under test. Float64 stands for the float type of the test.
 type operand struct {
 	dtype graph.DType
 	shape []int
@@ -37,7 +36,7 @@ func two(name string, a, b operand, op func(a, b *graph.Node) *graph.Node) graph
 	return graphCase{name, []operand{a, b}, func(x []*graph.Node) *graph.Node { return op(x[0], x[1]) }}
 }
 
-// graphCases are all the operators that a graph can hold.
+// graphCases returns all operators that a graph can hold.
 func graphCases() []graphCase {
 	type node = graph.Node
 	square := func(x *node) *node { return x.Mul(x) }
@@ -131,8 +130,8 @@ func graphCases() []graphCase {
 	return append(cases, scanCases()...)
 }
 
-// scanCases are recurrences: carried and scanned values, captured ones, an outer
-// value among the results, a body within a body, and no carried value at all.
+// scanCases returns recurrences: carried and scanned values, captured ones, an outer value
+// among the results, a body within a body, and no carried value at all.
 func scanCases() []graphCase {
 	type list = []*graph.Node
 	return []graphCase{
@@ -161,9 +160,8 @@ func scanCases() []graphCase {
 	}
 }
 
-// TestOperators compares every operator of models/graph with ONNX Runtime, in
-// both float types, and those of foreignCases, and finds that nothing supported is
-// left out.
+// TestOperators compares every operator of models/graph, in both float types, and those of
+// foreignCases with ONNX Runtime, and checks that no supported operator is left out.
 func TestOperators(t *testing.T) {
 	covered := map[string]bool{}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -204,8 +202,8 @@ func TestOperators(t *testing.T) {
 	}
 }
 
-// TestDoublePrecision feeds float64 numbers to a model of float32, whose result
-// keeps them.
+// TestDoublePrecision feeds float64 numbers to a float32 model and checks that the result
+// keeps their precision.
 func TestDoublePrecision(t *testing.T) {
 	g := graph.New("third")
 	x := g.Input("x", graph.Float32)

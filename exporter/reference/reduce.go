@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// fold is a reduction: what it starts from and how an element is added.
+// fold is a reduction: its initial value and how it adds an element.
 type fold[T number] struct {
 	start T
 	add   func(sum, x T) T
@@ -20,7 +20,7 @@ func reduce(f fold[float64], g fold[int64]) func(*call) (tensor, error) {
 		if err != nil {
 			return tensor{}, err
 		}
-		// keeps is the shape with the axes kept, drops that without them.
+		// keeps is the shape with the reduced axes kept, drops the one without them.
 		keeps, drops := slices.Clone(x.shape), []int(nil)
 		for a, d := range x.shape {
 			if over[a] {
@@ -60,8 +60,8 @@ func (f fold[T]) over(c *call, x tensor, shape []int) (tensor, error) {
 	return tensor{x.dtype, shape, out}, nil
 }
 
-// reducedAxes marks the axes that a reduction runs over. They are an operand, or
-// an attribute in the older versions of all reductions but ReduceSum.
+// reducedAxes marks the axes that a reduction runs over. They are an operand, or an
+// attribute in older versions of all reductions except ReduceSum.
 func (c *call) reducedAxes(rank int) ([]bool, error) {
 	var axes []int
 	noop := false
@@ -89,12 +89,12 @@ func mean(c *call) (tensor, error) {
 	case total.dtype.IsFloat():
 		return each(c, total.dtype, total, func(v float64) float64 { return v / float64(terms) })
 	case terms == 0:
-		return tensor{}, errors.New("there is no mean of no integers")
+		return tensor{}, errors.New("the mean of no integers is undefined")
 	}
 	return each(c, total.dtype, total, func(v int64) int64 { return v / terms })
 }
 
-// lines calls f with the first place of every line along an axis.
+// lines calls f with the first position of every line along an axis.
 func lines(shape []int, axis int, f func(start int)) {
 	others := view{shape: slices.Clone(shape), strides: strides(shape)}
 	others.shape[axis] = 1
@@ -150,8 +150,8 @@ func running[T number](c *call, x tensor, axis int, exclusive, reverse bool) (te
 	return tensor{x.dtype, x.shape, out}, nil
 }
 
-// normalise replaces each element by f of it, the largest one of its line and the
-// sum of exp(element - largest).
+// normalise replaces each element by f of it, the largest element of its line and the sum
+// of exp(element - largest).
 func normalise(f func(x, largest, sum float64) float64) func(*call) (tensor, error) {
 	return func(c *call) (tensor, error) {
 		x := c.in[0]

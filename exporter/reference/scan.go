@@ -8,15 +8,15 @@ import (
 	"neuralwl/exporter/onnxpb"
 )
 
-// scan runs the body once for each index of the first axis of the scanned
-// operands. Its results are the carried values after the last step and, stacked
-// along a new first axis, what the steps emitted.
+// scan runs the body once for each index of the first axis of the scanned operands. It
+// returns the carried values after the last step and the emitted values, stacked along a
+// new first axis.
 func (c *call) scan() ([]tensor, error) {
 	attribute := c.attribute("body", onnxpb.AttributeProto_GRAPH)
 	scanned := c.required("num_scan_inputs")
 	for _, name := range []string{"scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"} {
 		if slices.ContainsFunc(c.integers(name), func(v int) bool { return v != 0 }) {
-			return nil, fmt.Errorf("attribute %q is supported only with zeros", name)
+			return nil, fmt.Errorf("attribute %q is supported only if all 0", name)
 		}
 	}
 	body := attribute.GetG()
@@ -28,7 +28,7 @@ func (c *call) scan() ([]tensor, error) {
 	case scanned < 1 || scanned > len(c.in):
 		return nil, fmt.Errorf("%d of %d operands are scanned", scanned, len(c.in))
 	case c.scope.depth >= maxDepth:
-		return nil, fmt.Errorf("it lies in more than %d others", maxDepth)
+		return nil, fmt.Errorf("it is nested more than %d deep", maxDepth)
 	}
 	state := len(c.in) - scanned
 	if len(body.GetInput()) != len(c.in) || len(body.GetOutput()) < state {
@@ -53,7 +53,7 @@ func (c *call) scan() ([]tensor, error) {
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", i, err)
 		}
-		// Of what the step computed only its results remain.
+		// Of the step's values only its results are kept.
 		carry = out[:state]
 		for k, t := range out[state:] {
 			emitted[k] = append(emitted[k], t)
@@ -91,7 +91,7 @@ func (c *call) steps(scanned []tensor) (int, error) {
 		}
 	}
 	if scanned[0].shape[0] == 0 {
-		return 0, errors.New("a Scan without steps is not supported, as its results have no known shape")
+		return 0, errors.New("a Scan without steps is not supported: the shape of its results is unknown")
 	}
 	return scanned[0].shape[0], nil
 }
@@ -129,7 +129,7 @@ func (c *call) step(body *onnxpb.GraphProto, constants *scope, carry []tensor, i
 			err = t.hasType(declared)
 		}
 		if err == nil && k < len(carry) && (t.dtype != carry[k].dtype || !slices.Equal(t.shape, carry[k].shape)) {
-			err = fmt.Errorf("%v%v is carried on for %v%v", t.dtype, t.shape, carry[k].dtype, carry[k].shape)
+			err = fmt.Errorf("%v%v is carried in place of %v%v", t.dtype, t.shape, carry[k].dtype, carry[k].shape)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("body output %q: %w", declared.GetName(), err)

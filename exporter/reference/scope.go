@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// scope holds the values of a graph by name. The body of a Scan sees those of the
-// graphs around it too.
+// scope holds the values of a graph by name. The body of a Scan also sees those of the
+// enclosing graphs.
 type scope struct {
 	outer  *scope
 	depth  int
@@ -21,7 +21,7 @@ func newScope(outer *scope) *scope {
 	return s
 }
 
-// define gives a value a name, which nothing visible may have already.
+// define gives a value a name, which must be new among the visible ones.
 func (s *scope) define(name string, t tensor) error {
 	if name == "" {
 		return errors.New("the name of a value is empty")
@@ -36,7 +36,7 @@ func (s *scope) define(name string, t tensor) error {
 func (s *scope) lookup(name string) (tensor, error) {
 	t, ok := s.find(name)
 	if !ok {
-		return tensor{}, fmt.Errorf("the value %q is not defined, or only later", name)
+		return tensor{}, fmt.Errorf("the value %q is not defined, or only defined later", name)
 	}
 	return t, nil
 }

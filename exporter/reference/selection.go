@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// slice reads along some axes from a start to before an end, in steps of either
-// sign. Positions outside the tensor are moved to its border.
+// slice reads along some axes from a start to before an end, in steps of either sign.
+// Positions outside the tensor are clamped to its bounds.
 func slice(c *call) (tensor, error) {
 	x, starts, ends := c.in[0], c.list(1), c.list(2)
 	axes, steps := c.list(3), c.list(4)
@@ -57,7 +57,7 @@ func sliced(start, end, step, dim int) (first, count int) {
 		}
 		return start, count
 	}
-	// Backwards the position before the first one is the last end.
+	// Backwards, the last end is the position before the first element.
 	start, end = min(max(start, 0), dim-1), min(max(end, -1), dim-1)
 	if start > end {
 		count = (end-start+1)/step + 1
@@ -65,7 +65,7 @@ func sliced(start, end, step, dim int) (first, count int) {
 	return start, count
 }
 
-// pad puts copies of a value around a tensor.
+// pad surrounds a tensor with copies of a value.
 func pad(c *call) (tensor, error) {
 	c.only("mode", "constant")
 	x, pads, axes := c.in[0], c.list(1), c.list(3)
@@ -129,7 +129,7 @@ func places(index tensor, dim int) ([]int, error) {
 	return out, nil
 }
 
-// gather picks along an axis, in whose place the axes of the index come.
+// gather picks along an axis, which the axes of the index replace.
 func gather(c *call) (tensor, error) {
 	x, index := c.in[0], c.in[1]
 	axis, err := axisOf(c.integer("axis", 0), x.rank())
@@ -140,8 +140,8 @@ func gather(c *call) (tensor, error) {
 	if err != nil {
 		return tensor{}, err
 	}
-	// Two views of the result's elements: one on x without the axis, one on the
-	// index alone.
+	// Two views of the result's elements: one on x without the axis, one on the index
+	// alone.
 	own, none := strides(x.shape), make([]int, x.rank())
 	shape := slices.Concat(x.shape[:axis], index.shape, x.shape[axis+1:])
 	row := view{shape, slices.Concat(own[:axis], make([]int, index.rank()), own[axis+1:]), 0}
@@ -149,7 +149,7 @@ func gather(c *call) (tensor, error) {
 	return c.pick(x, shape, func(i int) int { return row.at(i) + chosen[which.at(i)]*own[axis] })
 }
 
-// gatherElements picks along an axis, for each element of the index by itself.
+// gatherElements picks along an axis, separately for each element of the index.
 func gatherElements(c *call) (tensor, error) {
 	x, index := c.in[0], c.in[1]
 	axis, err := axisOf(c.integer("axis", 0), x.rank())

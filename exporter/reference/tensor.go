@@ -8,12 +8,12 @@ import (
 	"neuralwl/models/graph"
 )
 
-// tensor is a value: elements in row-major order, never changed once it is
-// complete, so that values may share them.
+// tensor is a value: elements in row-major order, immutable once complete, so that values
+// may share them.
 type tensor struct {
 	dtype graph.DType // as the file declares it
 	shape []int
-	data  elements // vector[float64], vector[int64] or vector[bool], as dtype says
+	data  elements // vector[float64], vector[int64] or vector[bool], according to dtype
 }
 
 func (t tensor) rank() int { return len(t.shape) }
@@ -25,15 +25,15 @@ type element interface{ float64 | int64 | bool }
 
 type number interface{ float64 | int64 }
 
-// elements is a vector whose element type does not matter to who moves it. What
-// takes another vector takes one of the same type.
+// elements is a vector moved without regard to its element type. Methods that take another
+// vector need one of the same type.
 type elements interface {
 	len() int
-	// pick returns n elements, the i-th of them a copy of that at from(i).
+	// pick returns n elements, the i-th copied from from(i).
 	pick(n int, from func(i int) int) elements
 	// place copies the i-th element to to(i) of another vector.
 	place(dst elements, to func(i int) int)
-	// join returns the elements with those of another vector behind them.
+	// join returns the elements followed by those of another vector.
 	join(more elements) elements
 	// part returns the elements from, ..., to-1.
 	part(from, to int) elements
@@ -62,7 +62,7 @@ func (v vector[T]) join(more elements) elements { return slices.Concat(v, more.(
 
 func (v vector[T]) part(from, to int) elements { return v[from:to:to] }
 
-// zeros returns n elements as a tensor of that type keeps them.
+// zeros returns n zero elements in the representation of dtype.
 func zeros(dtype graph.DType, n int) elements {
 	switch {
 	case dtype.IsFloat():
@@ -73,7 +73,7 @@ func zeros(dtype graph.DType, n int) elements {
 	return make(vector[bool], n)
 }
 
-// check returns the number of elements of a shape, if a tensor can have it.
+// check returns the number of elements of a shape, or an error if it exceeds the limits.
 func (e *evaluator) check(shape []int) (int, error) {
 	if len(shape) > maxRank {
 		return 0, fmt.Errorf("a tensor of %d axes has more than %d", len(shape), maxRank)
@@ -83,7 +83,7 @@ func (e *evaluator) check(shape []int) (int, error) {
 		if d < 0 || d > e.elements {
 			return 0, fmt.Errorf("a tensor of shape %v has a dimension outside 0, ..., %d", shape, e.elements)
 		}
-		// No overflow: both factors are within a limit far below its root.
+		// No overflow: both factors are below a limit far smaller than the root of MaxInt.
 		if n *= d; n > e.elements {
 			return 0, fmt.Errorf("a tensor of shape %v has more than %d elements", shape, e.elements)
 		}
@@ -91,8 +91,8 @@ func (e *evaluator) check(shape []int) (int, error) {
 	return n, nil
 }
 
-// claim accounts for a tensor of that shape, before anything is allocated for it,
-// and returns the number of its elements.
+// claim accounts for a tensor of that shape before it is allocated, and returns its number
+// of elements.
 func (e *evaluator) claim(shape []int) (int, error) {
 	n, err := e.check(shape)
 	if err != nil {
@@ -104,7 +104,7 @@ func (e *evaluator) claim(shape []int) (int, error) {
 	return n, e.charge(n * effort(len(shape)))
 }
 
-// effort is what it takes to find one element among that many axes.
+// effort is the cost of locating one element among that many axes.
 func effort(rank int) int { return 1 + rank }
 
 // charge accounts for n operations.
@@ -115,8 +115,8 @@ func (e *evaluator) charge(n int) error {
 	return nil
 }
 
-// checkInt32 reports an int32 tensor with an element outside of that type, where
-// the runtime's result would not be what arithmetic says.
+// checkInt32 reports an int32 tensor with an element outside of that type, for which the
+// runtime's result would be arithmetically wrong.
 func (t tensor) checkInt32() error {
 	if t.dtype != graph.Int32 {
 		return nil
@@ -129,7 +129,7 @@ func (t tensor) checkInt32() error {
 	return nil
 }
 
-// export returns t for users of the package, who may change it.
+// export returns a copy of t that users of the package may change.
 func (t tensor) export() graph.Tensor {
 	switch data := t.data.(type) {
 	case vector[float64]:

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// view is a way to read a vector as a tensor of some shape. Everything that
-// repeats, moves or selects elements is a view with its own strides.
+// view reads a vector as a tensor of some shape. Everything that repeats, moves or selects
+// elements is a view with its own strides.
 type view struct {
 	shape   []int
 	strides []int // distance in the vector between neighbours along each axis
 	offset  int
 }
 
-// at returns the place in the vector of the i-th element in row-major order.
+// at returns the position in the vector of the i-th element in row-major order.
 func (v view) at(i int) int {
 	place := v.offset
 	for a := len(v.shape) - 1; a >= 0; a-- {
@@ -34,7 +34,7 @@ func strides(shape []int) []int {
 	return out
 }
 
-// spread reads a tensor of shape from as one of shape to, which it broadcasts to.
+// spread reads a tensor of shape from as one of shape to, to which it broadcasts.
 func spread(from, to []int) view {
 	own := strides(from)
 	for a, d := range from {
@@ -78,7 +78,7 @@ func axisOf(axis, rank int) (int, error) {
 	return axis, nil
 }
 
-// axesOf marks the axes named.
+// axesOf marks the named axes.
 func axesOf(axes []int, rank int) ([]bool, error) {
 	marked := make([]bool, rank)
 	for _, axis := range axes {
@@ -87,7 +87,7 @@ func axesOf(axes []int, rank int) ([]bool, error) {
 			return nil, err
 		}
 		if marked[a] {
-			return nil, fmt.Errorf("axis %d is named twice", a)
+			return nil, fmt.Errorf("axis %d is given twice", a)
 		}
 		marked[a] = true
 	}
