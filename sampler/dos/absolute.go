@@ -6,17 +6,18 @@ import (
 	"math"
 )
 
-// WeightBlock is what independent draws from known probabilities tell of the numbers of
-// states: each draw of a configuration s adds a weight w(s) with the expectation
+// WeightBlock sums weights of independent draws from known probabilities. Each draw of a
+// configuration s adds a weight w(s), such as 1/q(s), to its level, with the expectation
 //
 //	<w(s) 1[E(s) = E]> = Omega(E),
 //
-// such as 1/q(s), to its level (Nicoli et al., Phys. Rev. E 101, 023304 (2020), eq. 10).
+// the number of states (Nicoli et al., Phys. Rev. E 101, 023304 (2020), eq. 10).
 type WeightBlock struct {
-	// Draws is their number, those of no weight, too, by level: of those that can reach it.
+	// Draws is, by level, the number of draws that can reach it, including those of weight
+	// 0.
 	Draws []float64
-	// LnSum and LnSquares are ln of the sums of the weights and of their squares, by level,
-	// -Inf where there are none.
+	// LnSum and LnSquares are ln of the sums of the weights and of their squares, by level;
+	// -Inf without draws.
 	LnSum, LnSquares []float64
 }
 
@@ -29,13 +30,13 @@ func NewWeightBlock(levels int) WeightBlock {
 	return b
 }
 
-// Add adds the weight of a draw, given by its logarithm.
+// Add adds a draw's weight, given by its logarithm.
 func (b *WeightBlock) Add(level int, lnWeight float64) {
 	b.LnSum[level] = lnAdd(b.LnSum[level], lnWeight)
 	b.LnSquares[level] = lnAdd(b.LnSquares[level], 2*lnWeight)
 }
 
-// lnAdd is ln(exp a + exp b).
+// lnAdd returns ln(exp a + exp b).
 func lnAdd(a, b float64) float64 {
 	if a < b {
 		a, b = b, a
@@ -48,18 +49,18 @@ func lnAdd(a, b float64) float64 {
 
 // Absolute is an estimate of the numbers of states that needs no normalisation.
 type Absolute struct {
-	// Ensemble has ln Omega as its ln g, not normalised, with errors from a jackknife.
+	// Ensemble holds ln Omega as its ln g, not normalised, with jackknife errors.
 	*Ensemble
 	// Effective is the effective number of draws at each energy, (sum w)^2 / (sum w^2). Far
-	// below a hundred, the error is not to be trusted: it lacks what was not drawn.
+	// below a hundred, the error is unreliable: it misses states that were not drawn.
 	Effective []float64
 	// LnTotal is ln of the sum of Omega, to be compared with ln of the number of
 	// configurations; LnTotalError is its standard error.
 	LnTotal, LnTotalError float64
 }
 
-// FromWeights estimates the numbers of states from blocks of draws that are independent
-// of each other. Levels without a draw are left out.
+// FromWeights estimates the numbers of states from mutually independent blocks of draws.
+// Levels without a draw are omitted.
 func FromWeights(energy []float64, blocks []WeightBlock) (*Absolute, error) {
 	total := NewWeightBlock(len(energy))
 	for k, b := range blocks {
@@ -86,7 +87,7 @@ func FromWeights(energy []float64, blocks []WeightBlock) (*Absolute, error) {
 	a := &Absolute{Ensemble: &Ensemble{Density: estimate(
 		func(i int) float64 { return total.LnSum[i] }, func(i int) float64 { return total.Draws[i] })}}
 	if a.Len() == 0 {
-		return nil, errors.New("density of states from weights: no draw has any weight")
+		return nil, errors.New("density of states from weights: all draws have weight 0")
 	}
 	if err := a.Density.Validate(); err != nil {
 		return nil, fmt.Errorf("density of states from weights: %w", err)
@@ -95,8 +96,8 @@ func FromWeights(energy []float64, blocks []WeightBlock) (*Absolute, error) {
 		if len(blocks) < 2 {
 			break
 		}
-		// Sums without a block are summed up anew: a difference of logarithms would lose
-		// all digits where that block holds nearly everything.
+		// Sum again without the block: a difference of logarithms would lose all digits
+		// where that block holds nearly everything.
 		rest := func(of func(b *WeightBlock) []float64) func(i int) float64 {
 			return func(i int) float64 {
 				x := math.Inf(-1)

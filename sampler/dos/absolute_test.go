@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// drawWeights draws configurations of a known density of states with probabilities that
-// favour levels by tilt and are uneven within each by spread.
+// drawWeights draws configurations of a known density of states. The probabilities favour
+// levels by tilt and vary within each level by spread.
 func drawWeights(r *rand.Rand, exact *Density, tilt []float64, spread float64, draws int) WeightBlock {
 	n := exact.Len()
 	b := NewWeightBlock(n)
@@ -21,8 +21,8 @@ func drawWeights(r *rand.Rand, exact *Density, tilt []float64, spread float64, d
 	for i := range counts {
 		b.Draws[i] = float64(draws)
 		for range counts[i] {
-			// A state of the level is drawn with x times the even probability, x having the
-			// log-normal density times x, so that <1/x> = 1.
+			// A state of the level is drawn with x times the even probability, where x has
+			// the log-normal density times x, so that <1/x> = 1.
 			x := math.Exp(spread*r.NormFloat64() + spread*spread/2)
 			b.Add(i, exact.LnG[i]-(lnP[i]-shift)-math.Log(x))
 		}
@@ -30,8 +30,9 @@ func drawWeights(r *rand.Rand, exact *Density, tilt []float64, spread float64, d
 	return b
 }
 
-// TestFromWeights repeats the estimate from weights of a known distribution: no bias,
-// errors that cover it, and a sum that is the number of configurations.
+// TestFromWeights repeats the estimate with weights of a known distribution and checks that
+// it is unbiased, that its errors are right, and that the sum is the number of
+// configurations.
 func TestFromWeights(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	n := exact.Len()
@@ -63,7 +64,7 @@ func TestFromWeights(t *testing.T) {
 		z := (a.LnTotal - 25*math.Log(10)) / a.LnTotalError
 		totals += z * z / repetitions
 	}
-	// Of Student's t with 15 degrees of freedom: 15/13.
+	// For Student's t with 15 degrees of freedom: 15/13.
 	t.Logf("mean square of z %.3f, of the total %.3f, effective share %.3f", square/count, totals, effective/count)
 	if z := square / count; math.Abs(z-15./13) > 0.08 {
 		t.Errorf("mean square of z is %.3f", z)
@@ -79,13 +80,13 @@ func TestFromWeights(t *testing.T) {
 
 func TestFromWeightsErrors(t *testing.T) {
 	energy := []float64{-1, 0}
-	if _, err := FromWeights(energy, []WeightBlock{NewWeightBlock(2)}); err == nil || !strings.Contains(err.Error(), "no draw") {
+	if _, err := FromWeights(energy, []WeightBlock{NewWeightBlock(2)}); err == nil || !strings.Contains(err.Error(), "all draws have weight 0") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := FromWeights(energy, []WeightBlock{NewWeightBlock(3)}); err == nil || !strings.Contains(err.Error(), "want 2") {
 		t.Errorf("error %v", err)
 	}
-	// One block: a value and no error.
+	// One block: a value without an error.
 	b := NewWeightBlock(2)
 	b.Draws[0], b.Draws[1] = 4, 4
 	b.Add(1, math.Log(12))

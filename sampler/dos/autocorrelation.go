@@ -6,17 +6,17 @@ import (
 )
 
 // AutocorrelationTime estimates the integrated autocorrelation time of the energy from
-// histograms of independent chains, each of steps measurements: as
+// histograms of independent chains, each of steps measurements. Since
 //
 //	variance of a chain's mean = 2 tau / steps * variance of the energy
 //
-// (Sokal, Monte Carlo Methods in Statistical Mechanics, 1989, eq. 2.20), the scatter of
-// the chains' means tells tau, in the unit of time of steps, without any time series.
-// It holds if the chains are much longer than tau. The error is that of the scatter,
-// tau sqrt(2/(chains-1)).
+// (Sokal, Monte Carlo Methods in Statistical Mechanics, 1989, eq. 2.20), the scatter of the
+// chains' means gives tau, in the unit of time of steps, without any time series. This
+// holds if the chains are much longer than tau. The error is that of the scatter, tau
+// sqrt(2/(chains-1)).
 //
-// energy and every block are indexed by level; blocks without a count are left out, and
-// fewer than two others, or no variance at all, are an error.
+// energy and every block are indexed by level. Blocks without a count are omitted. Fewer
+// than two remaining blocks, or no variance at all, are an error.
 func AutocorrelationTime(energy []float64, blocks [][]int64, steps float64) (tau, deviation float64, err error) {
 	var means []float64
 	var mean, square float64 // of the energy, over all chains
@@ -37,7 +37,7 @@ func AutocorrelationTime(energy []float64, blocks [][]int64, steps float64) (tau
 	mean, square = mean/chains, square/chains
 	variance := square - mean*mean
 	if len(means) < 2 || !(variance > 0) {
-		return 0, 0, errors.New("autocorrelation time: two chains with different energies are needed at least")
+		return 0, 0, errors.New("autocorrelation time: at least two chains with different energies are needed")
 	}
 	scatter := 0.0
 	for _, m := range means {

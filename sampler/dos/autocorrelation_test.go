@@ -8,9 +8,9 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// TestAutocorrelationTime takes chains that keep their level with a known probability
-// p and else draw a new one: their autocorrelation function is p^t, and tau is
-// 1/2 + p/(1-p).
+// TestAutocorrelationTime uses chains that keep their level with a known probability p and
+// otherwise draw a new one: their autocorrelation function is p^t, and tau is 1/2 +
+// p/(1-p).
 func TestAutocorrelationTime(t *testing.T) {
 	r := rand.New(rand.NewPCG(91, 92))
 	energy := []float64{-3, -1, 0, 5}

@@ -1,7 +1,7 @@
 package dos
 
-// bisect returns where f, with f(low) <= 0 <= f(high), changes its sign, to the
-// precision of a float64. low may be above high.
+// bisect returns where f, with f(low) <= 0 <= f(high), changes sign, to float64 precision.
+// low may be above high.
 func bisect(f func(float64) float64, low, high float64) float64 {
 	for {
 		middle := low + (high-low)/2

@@ -2,7 +2,7 @@ package dos
 
 import "math"
 
-// Canonical averages at the inverse temperature beta (units of 1/J, k_B = 1).
+// Canonical holds averages at the inverse temperature beta (units of 1/J, k_B = 1).
 type Canonical struct {
 	Beta         float64
 	LnZ          float64 // ln of the partition function sum g(E) exp(-beta E)
@@ -11,7 +11,7 @@ type Canonical struct {
 	Entropy      float64 // S = ln Z + beta U
 }
 
-// FreeEnergy is F = -ln Z / beta.
+// FreeEnergy returns F = -ln Z / beta.
 func (c Canonical) FreeEnergy() float64 { return -c.LnZ / c.Beta }
 
 // Distribution returns the canonical probability of every level at beta,
@@ -37,8 +37,8 @@ func (d *Density) Distribution(beta float64) (p []float64, lnZ float64) {
 	return p, largest + math.Log(sum)
 }
 
-// At returns the canonical averages at beta. ln g must be normalised for LnZ and
-// Entropy to be absolute.
+// At returns the canonical averages at beta. LnZ and Entropy are absolute only if ln g is
+// normalised.
 func (d *Density) At(beta float64) Canonical {
 	p, lnZ := d.Distribution(beta)
 	mean := 0.0
@@ -56,8 +56,7 @@ func (d *Density) At(beta float64) Canonical {
 	}
 }
 
-// CanonicalEstimate is canonical averages with one standard error each, NaN where it
-// is unknown.
+// CanonicalEstimate holds canonical averages with one standard error each, NaN if unknown.
 type CanonicalEstimate struct {
 	Canonical
 	EnergyError, SpecificHeatError, FreeEnergyError, EntropyError float64
@@ -66,7 +65,7 @@ type CanonicalEstimate struct {
 // Canonical estimates the canonical averages at each of the inverse temperatures.
 func (e *Ensemble) Canonical(betas []float64) []CanonicalEstimate {
 	const columns = 4
-	// Averages always exist, there is no error.
+	// Averages always exist, so there is no error.
 	_, deviations, _ := e.Estimate(func(d *Density) ([]float64, error) {
 		values := make([]float64, 0, columns*len(betas))
 		for _, beta := range betas {

@@ -59,9 +59,8 @@ func readReference(t testing.TB, name string) *Density {
 	return d
 }
 
-// TestCanonicalAgainstEnumeration compares with sums over all configurations,
-// each taken with its Boltzmann probability p = exp(-beta E)/Z; the entropy is
-// -sum p ln p.
+// TestCanonicalAgainstEnumeration compares with sums over all configurations, each with its
+// Boltzmann probability p = exp(-beta E)/Z; the entropy is -sum p ln p.
 func TestCanonicalAgainstEnumeration(t *testing.T) {
 	d := readReference(t, "potts_q3_3x3")
 	energies := enumerate(3, 3)
@@ -105,9 +104,9 @@ func TestCanonicalAgainstEnumeration(t *testing.T) {
 	}
 }
 
-// TestCanonicalDerivatives takes U = -d ln Z/d beta, C = beta^2 d^2 ln Z/d beta^2
-// and C = -beta dS/d beta by central differences. Their errors are of the order
-// h^2 times a derivative of ln Z plus rounding over h or h^2.
+// TestCanonicalDerivatives checks U = -d ln Z/d beta, C = beta^2 d^2 ln Z/d beta^2 and C =
+// -beta dS/d beta by central differences. Their errors are of the order h^2 times a
+// derivative of ln Z plus rounding over h or h^2.
 func TestCanonicalDerivatives(t *testing.T) {
 	for _, name := range []string{"potts_q10_4x4", "potts_q2_8x8", "potts_q3_4x16"} {
 		d := readReference(t, name)
@@ -125,7 +124,7 @@ func TestCanonicalDerivatives(t *testing.T) {
 			if got := beta * beta * (above.LnZ - 2*at.LnZ + below.LnZ) / (h * h); math.Abs(got-at.SpecificHeat) > tolerance {
 				t.Errorf("%s, beta = %v: C = %v, by difference %v", name, beta, at.SpecificHeat, got)
 			}
-			// S = ln Z + beta U has the third derivative 2 k3 - beta k4 in terms of the
+			// The third derivative of S = ln Z + beta U is 2 k3 - beta k4 in terms of the
 			// cumulants k.
 			tolerance = beta*2*h*h/6*(2*math.Abs(third)+beta*math.Abs(fourth)) + 1e-7
 			if got := -beta * (above.Entropy - below.Entropy) / (2 * h); math.Abs(got-at.SpecificHeat) > tolerance {
@@ -135,7 +134,7 @@ func TestCanonicalDerivatives(t *testing.T) {
 	}
 }
 
-// cumulants are the third and fourth of the energy at beta.
+// cumulants returns the third and fourth cumulants of the energy at beta.
 func cumulants(d *Density, beta float64) (third, fourth float64) {
 	c := d.At(beta)
 	var m2, m3, m4 float64
@@ -148,9 +147,9 @@ func cumulants(d *Density, beta float64) (third, fourth float64) {
 	return m3, m4 - 3*m2*m2
 }
 
-// TestCanonicalLimits: at beta = 0 all q^N configurations are equally likely, so
-// that S = N ln q, U = -2N/q and var E = 2N (1 - 1/q)/q (bonds are pairwise
-// independent); at large beta the q ground states are left.
+// TestCanonicalLimits: at beta = 0 all q^N configurations are equally likely, so S = N ln
+// q, U = -2N/q and var E = 2N (1 - 1/q)/q (bonds are pairwise independent); at large beta
+// only the q ground states remain.
 func TestCanonicalLimits(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -171,7 +170,7 @@ func TestCanonicalLimits(t *testing.T) {
 		if got, want := d.At(small).SpecificHeat/(small*small), 2*c.n*(1-1/c.q)/c.q; !near(got, want, 1e-4) {
 			t.Errorf("%s: var E = %v at beta -> 0, want %v", c.name, got, want)
 		}
-		const large = 1e4 // exp(-beta E) is far beyond the range of a float64
+		const large = 1e4 // exp(-beta E) is far outside the range of a float64
 		cold := d.At(large)
 		if cold.Energy != -2*c.n || cold.SpecificHeat != 0 {
 			t.Errorf("%s: U = %v, C = %v at large beta", c.name, cold.Energy, cold.SpecificHeat)
@@ -186,15 +185,15 @@ func TestCanonicalLimits(t *testing.T) {
 	}
 }
 
-// TestIsingCriticalEnergy compares with what does not come from counting states:
-// at the critical point of the Ising model, beta = ln(1+sqrt 2) in the Potts
-// convention, an infinite lattice has U/N = -(1 + 1/sqrt 2) (Onsager, Phys. Rev.
-// 65, 117 (1944)), and an L x L torus lies lower by
+// TestIsingCriticalEnergy compares with a result that does not come from counting states:
+// at the critical point of the Ising model, beta = ln(1+sqrt 2) in the Potts convention, an
+// infinite lattice has U/N = -(1 + 1/sqrt 2) (Onsager, Phys. Rev. 65, 117 (1944)), and an L
+// x L torus is lower by
 //
 //	theta2 theta3 theta4/(theta2+theta3+theta4)/L + O(L^-3)
 //
-// with elliptic theta functions of the nome exp(-pi) (Ferdinand, Fisher, Phys.
-// Rev. 185, 832 (1969)).
+// with elliptic theta functions of the nome exp(-pi) (Ferdinand, Fisher, Phys. Rev. 185,
+// 832 (1969)).
 func TestIsingCriticalEnergy(t *testing.T) {
 	var theta2, theta3, theta4 float64
 	for n := -5.; n <= 5; n++ {
@@ -215,8 +214,8 @@ func TestIsingCriticalEnergy(t *testing.T) {
 	}
 }
 
-// TestCanonicalInRationals compares U and C at exp(beta) = 2, 3 and 4 with sums of
-// exact integers: Z = sum of g(B) exp(beta)^B over the satisfied bonds B.
+// TestCanonicalInRationals compares U and C at exp(beta) = 2, 3 and 4 with sums of exact
+// integers: Z = sum of g(B) exp(beta)^B over the satisfied bonds B.
 func TestCanonicalInRationals(t *testing.T) {
 	for _, name := range []string{"potts_q10_5x5", "potts_q10_4x16", "potts_q2_16x16", "potts_q3_6x6"} {
 		d := readReference(t, name)

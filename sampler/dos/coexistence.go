@@ -6,56 +6,54 @@ import (
 	"math"
 )
 
-// Coexistence describes a first-order transition in a finite system, by the two peaks
-// of P(E; beta) that belong to the ordered phase at low and the disordered one at high
-// energy.
+// Coexistence describes a first-order transition in a finite system by the two peaks of
+// P(E; beta): the ordered phase at low energy and the disordered one at high energy.
 type Coexistence struct {
 	// EqualHeight is the inverse temperature at which the peaks are equally high.
 	EqualHeight float64
-	// EqualWeight is where both phases have the same probability, each of them taken
-	// to reach up to the minimum at EqualHeight. StateWeight is where the ordered phase
-	// has as many times the probability of the disordered one as it has pure states, q
-	// in a Potts model: its deviation from the infinite system falls exponentially with
-	// the size (Borgs, Janke, Phys. Rev. Lett. 68, 1738 (1992); Janke, Phys. Rev. B 47,
-	// 14757 (1993)).
+	// EqualWeight is where both phases have the same probability, divided at the minimum at
+	// EqualHeight. StateWeight is where the ordered phase has as many times the probability
+	// of the disordered one as it has pure states, q in a Potts model. Its deviation from
+	// the infinite system falls exponentially with the size (Borgs, Janke, Phys. Rev. Lett.
+	// 68, 1738 (1992); Janke, Phys. Rev. B 47, 14757 (1993)).
 	EqualWeight, StateWeight float64
 	// Energies of the peaks and of the minimum between them, at EqualHeight.
 	Ordered, Minimum, Disordered float64
-	// LatentHeat is the distance of the peaks, of the whole system. LatentHeatByWeights
-	// is ln(states)/(StateWeight - EqualWeight): the logarithm of the ratio of the phases'
-	// weights changes with beta by the difference of their mean energies.
+	// LatentHeat is the distance between the peaks, for the whole system.
+	// LatentHeatByWeights is ln(states)/(StateWeight - EqualWeight): the derivative by beta
+	// of the logarithm of the phases' weight ratio is the difference of their mean
+	// energies.
 	LatentHeat, LatentHeatByWeights float64
 	// Barrier is ln(P_max/P_min) at EqualHeight.
 	Barrier float64
 }
 
-// Resolution of P(E; beta), which is seen through the kernel [1 - (distance/width)^2]^2,
-// at energies width/kernelSteps apart.
+// Resolution of P(E; beta): it is smoothed with the kernel [1 - (distance/width)^2]^2, at
+// energies width/kernelSteps apart.
 const kernelSteps = 8
 
-// minSeparation is the least distance of two peaks in units of the kernel's width.
-// Bumps nearer to each other are noise, or the irregular spectrum near the ground state.
+// minSeparation is the least distance between two peaks in units of the kernel's width.
+// Closer bumps are noise, or the irregular spectrum near the ground state.
 const minSeparation = 3
 
-// coexistenceSteps limits the search, which needs about five steps where there are two
-// peaks.
+// coexistenceSteps limits the search, which takes about five steps if there are two peaks.
 const coexistenceSteps = 50
 
-// errSinglePeak says that there is nothing to measure.
-var errSinglePeak = errors.New("the energy distribution has one peak only: no sign of a first-order transition at this size")
+// errSinglePeak is returned if there is no double peak to measure.
+var errSinglePeak = errors.New("the energy distribution has only one peak: no sign of a first-order transition at this size")
 
-// Coexistence finds the double peak of P(E; beta) nearest to the inverse temperature
-// start. It returns an error where there is one peak only.
+// Coexistence finds the double peak of P(E; beta) nearest to the inverse temperature start.
+// It returns an error if there is only one peak.
 //
-// Levels are no measure of P: on small lattices many are absent near the ground state
-// and neighbouring ones differ by factors, and estimates of ln g are noisy. So P is seen
-// with a finite resolution, summed with a kernel that reaches to width on either side.
-// That of the Potts model should be above 4, the gap under the first excited level, and
-// below the peaks' standard deviation.
+// P cannot be read off single levels: on small lattices many are absent near the ground
+// state, neighbouring ones differ by factors, and estimates of ln g are noisy. So P is
+// smoothed with a kernel that reaches to width on either side. For the Potts model, width
+// should be above 4, the gap below the first excited level, and below the peaks' standard
+// deviation.
 //
-// Two points of ln P lie equally high at beta, and none above them, if an edge of the
-// concave hull of ln P + beta E joins them and has the slope beta; beta is iterated to
-// that, always with the edge across the mean energy. Positions and heights of peaks and
+// Two points of ln P are equally high at beta, with none above them, if they are joined by
+// an edge of the concave hull of ln P + beta E with slope beta. beta is iterated to satisfy
+// this, always with the edge across the mean energy. Positions and heights of peaks and
 // minimum then come from parabolas fitted to ln P within the width.
 func (d *Density) Coexistence(start, width, states float64) (Coexistence, error) {
 	beta := start
@@ -77,8 +75,8 @@ func (d *Density) Coexistence(start, width, states float64) (Coexistence, error)
 	return Coexistence{}, errSinglePeak
 }
 
-// blurred returns energies width/kernelSteps apart and ln P(E; beta) there, seen
-// through the kernel, up to a constant. Where P is zero to rounding there is none.
+// blurred returns energies width/kernelSteps apart and the smoothed ln P(E; beta) there, up
+// to a constant. Points where P underflows to zero are omitted.
 func (d *Density) blurred(beta, width float64) (x, lnP []float64) {
 	p, _ := d.Distribution(beta)
 	low := 0
@@ -102,8 +100,8 @@ func (d *Density) blurred(beta, width float64) (x, lnP []float64) {
 	}
 }
 
-// bridge is an edge of the concave hull of ln P, by the indices of its ends, its slope,
-// and the point between them that lies deepest below it, -1 if none does.
+// bridge is an edge of the concave hull of ln P: the indices of its ends, its slope, and
+// the point between them farthest below it, or -1 if none is.
 type bridge struct {
 	left, middle, right int
 	slope               float64
@@ -130,7 +128,7 @@ func (d *Density) bridge(beta float64, x, lnP []float64) (bridge, bool) {
 	return bridge{}, false
 }
 
-// measure evaluates the double peak that an edge of slope zero at beta joins.
+// measure evaluates the double peak joined by an edge of slope zero at beta.
 func (d *Density) measure(beta, width, states float64, x, lnP []float64, edge bridge) Coexistence {
 	at := func(k int, sign, reach float64) (energy, height float64) {
 		offset, height := fitParabola(x, lnP, x[k], width).extremum(sign, min(reach, width))
@@ -143,7 +141,7 @@ func (d *Density) measure(beta, width, states float64, x, lnP []float64, edge br
 	c.Disordered, disordered = at(edge.right, 1, width)
 	c.Minimum, lowest = at(edge.middle, -1, min(middle-left, right-middle))
 	c.LatentHeat = c.Disordered - c.Ordered
-	// The fitted heights are made equal: a change of beta changes ln P by that times -E.
+	// Equalise the fitted heights: a change of beta changes ln P by that times -E.
 	shift := (disordered - ordered) / (c.Disordered - c.Ordered)
 	c.EqualHeight = beta + shift
 	c.Barrier = ordered - lowest + shift*(c.Minimum-c.Ordered)
@@ -154,10 +152,10 @@ func (d *Density) measure(beta, width, states float64, x, lnP []float64, edge br
 }
 
 // weightRatio returns the inverse temperature at which the energies below cut have ratio
-// times the probability of the others. A level counts on both sides if it is within half
-// the width of the cut, in proportion; otherwise the result would jump whenever noise
-// moves the cut over a level. Both sides must have levels; then the ratio rises from zero
-// to infinity with beta.
+// times the probability of the others. A level within half the width of the cut counts on
+// both sides in proportion; otherwise the result would jump whenever noise moves the cut
+// over a level. Both sides must have levels, so that the ratio rises from zero to infinity
+// with beta.
 func (d *Density) weightRatio(start, cut, width, ratio float64) float64 {
 	below, above := make([]float64, d.Len()), make([]float64, d.Len()) // ln of the share
 	for i, e := range d.Energy {
@@ -182,12 +180,12 @@ func (d *Density) weightRatio(start, cut, width, ratio float64) float64 {
 	return bisect(excess, low, high)
 }
 
-// minBarrier is how many of its standard errors the barrier must be high.
+// minBarrier is the least significance of the barrier, in its standard errors.
 const minBarrier = 3
 
-// Coexistence estimates the double peak with one standard error of everything in it.
-// It returns an error where there is no double peak, be it in the estimate or in one
-// of its replicas, or where the minimum between the peaks may be noise.
+// Coexistence estimates the double peak, with one standard error of every quantity. It
+// returns an error if the estimate or any of its replicas has no double peak, or if the
+// minimum between the peaks may be noise.
 func (e *Ensemble) Coexistence(start, width, states float64) (value, deviation Coexistence, err error) {
 	value, err = e.Density.Coexistence(start, width, states)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// phases is a density of states whose P(E; beta) at beta is the sum of two Gaussians of
-// standard deviation s about the energies a < b, of which the former has the given
-// weight relative to the latter. Levels that keep rejects are absent.
+// phases returns a density of states whose P(E; beta) at beta is the sum of two Gaussians
+// of standard deviation s about the energies a < b, with the given weight of the former
+// relative to the latter. It omits levels that keep rejects.
 func phases(beta, a, b, s, weight float64, keep func(e int) bool) *Density {
 	d := &Density{}
 	for e := int(a - 12*s); e <= int(b+12*s); e++ {
@@ -21,8 +21,9 @@ func phases(beta, a, b, s, weight float64, keep func(e int) bool) *Density {
 	return d
 }
 
-// TestCoexistenceOfGaussians knows everything about two Gaussians but what the finite
-// resolution, which adds width^2/9 to their variance, does to the height between them.
+// TestCoexistenceOfGaussians: for two Gaussians all results are known, except the effect of
+// the finite resolution, which adds width^2/9 to their variance, on the height between
+// them.
 func TestCoexistenceOfGaussians(t *testing.T) {
 	const beta, a, b, s, width = 1.25, -300., -180., 24., 8.
 	all := func(int) bool { return true }
@@ -76,9 +77,9 @@ func TestCoexistenceOfGaussians(t *testing.T) {
 	}
 }
 
-// TestCoexistenceByScan compares with a scan: at the returned temperature the blurred
-// distribution has two maxima of the same height, up to what the fitted parabolas differ
-// from its points, and the weights left and right of the minimum have the right ratio.
+// TestCoexistenceByScan compares with a scan: at the returned temperature the smoothed
+// distribution has two maxima of the same height, up to the deviation of the fitted
+// parabolas, and the weights left and right of the minimum have the right ratio.
 func TestCoexistenceByScan(t *testing.T) {
 	const q, width = 10., 6.
 	for _, name := range []string{"potts_q10_4x4", "potts_q10_5x5", "potts_q10_4x16"} {
@@ -97,7 +98,7 @@ func TestCoexistenceByScan(t *testing.T) {
 			}
 			return math.Log(sum)
 		}
-		// The highest points on either side of the lowest one between the phases.
+		// The highest points on either side of the lowest point between the phases.
 		left, right := math.Inf(-1), math.Inf(-1)
 		leftAt, rightAt := 0.0, 0.0
 		for e := d.Energy[0]; e <= d.Energy[d.Len()-1]; e += 0.25 {
@@ -140,8 +141,8 @@ func TestCoexistenceByScan(t *testing.T) {
 	}
 }
 
-// TestNoCoexistence: there is no number where there is no double peak, with noise
-// neither, nor where the spectrum is a single level or two near ones.
+// TestNoCoexistence checks that there is no result without a double peak, with noise, and
+// for a spectrum of one level or two close ones.
 func TestNoCoexistence(t *testing.T) {
 	one := &Density{Energy: []float64{-5}, LnG: []float64{1}}
 	near := &Density{Energy: []float64{-10, -5}, LnG: []float64{1, 6}}
@@ -160,7 +161,7 @@ func TestNoCoexistence(t *testing.T) {
 		width := max(6, math.Sqrt(-d.Energy[0]/2)/2)
 		for k := range 50 {
 			c, err := d.Coexistence(maximum.Beta, width, 2)
-			if err == nil || !strings.Contains(err.Error(), "one peak only") {
+			if err == nil || !strings.Contains(err.Error(), "only one peak") {
 				t.Fatalf("%s, trial %d: %+v, %v", name, k, c, err)
 			}
 			d = readReference(t, name)
@@ -171,8 +172,8 @@ func TestNoCoexistence(t *testing.T) {
 	}
 }
 
-// TestCoexistenceSignificance: a shallow minimum is not told from the noise of few
-// visits.
+// TestCoexistenceSignificance checks that a shallow minimum is not accepted with the noise
+// of few visits.
 func TestCoexistenceSignificance(t *testing.T) {
 	d := phases(1, -60, -30, 12.5, 1, func(int) bool { return true })
 	exact, err := d.Coexistence(1, 6, 2)

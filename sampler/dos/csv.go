@@ -12,21 +12,20 @@ import (
 	"strings"
 )
 
-// Columns of a table and arrays of an archive. Only the first two are needed to read
-// one.
+// Columns of a table and arrays of an archive. Reading requires only the first two.
 const (
 	energyColumn = "energy"
 	lnGColumn    = "ln_g"
 	errorColumn  = "ln_g_error"
 )
 
-// WriteCSV writes the columns energy, ln_g and ln_g_error, ascending in energy.
-// Values are written in full; an unknown error is an empty field.
+// WriteCSV writes the columns energy, ln_g and ln_g_error, ascending in energy. Values are
+// written in full; an unknown error is an empty field.
 func (d *Density) WriteCSV(w io.Writer) error { return d.WriteCSVBeside(w, nil) }
 
 // WriteCSVBeside is WriteCSV with the columns ln_omega, ln_omega_error and effective_draws
-// of an absolute estimate beside it, empty fields where that has nothing; no columns for
-// nil.
+// of an absolute estimate, with empty fields where it has no value. If a is nil the columns
+// are omitted.
 func (d *Density) WriteCSVBeside(w io.Writer, a *Absolute) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("write density of states: %w", err)
@@ -64,10 +63,9 @@ func (d *Density) WriteCSVBeside(w io.Writer, a *Absolute) error {
 	return buf.Flush()
 }
 
-// ReadCSV reads a density of states. The first line that is not a # comment
-// names the columns, of which energy (or E) and ln_g are needed and ln_g_error
-// is used where present, an empty field of which stands for an unknown error. Lines
-// may come in any order of energy.
+// ReadCSV reads a density of states. The first line that is not a # comment names the
+// columns. energy (or E) and ln_g are required; ln_g_error is optional, and an empty field
+// means an unknown error. Lines may be in any order.
 func ReadCSV(r io.Reader) (*Density, error) {
 	table := csv.NewReader(r)
 	table.Comment = '#'
@@ -84,7 +82,7 @@ func ReadCSV(r io.Reader) (*Density, error) {
 			name = energyColumn
 		}
 		if slices.Contains(used, name) && slices.Contains(header[:i], name) {
-			return nil, fmt.Errorf("there are two columns %s", name)
+			return nil, fmt.Errorf("two columns are named %s", name)
 		}
 		header[i] = name
 	}
@@ -92,7 +90,7 @@ func ReadCSV(r io.Reader) (*Density, error) {
 	lnGAt := slices.Index(header, lnGColumn)
 	errorAt := slices.Index(header, errorColumn)
 	if energyAt < 0 || lnGAt < 0 {
-		return nil, fmt.Errorf("columns are %q, but energy (or E) and ln_g are needed", strings.Join(header, ","))
+		return nil, fmt.Errorf("columns are %q, but energy (or E) and ln_g are required", strings.Join(header, ","))
 	}
 	d := &Density{}
 	for {

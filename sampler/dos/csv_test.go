@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// TestCSVRoundTrip finds every energy and every ln g again to the last bit. Errors
+// TestCSVRoundTrip checks that every energy and ln g is recovered to the last bit. Errors
 // are written with six digits; unknown ones are an empty field.
 func TestCSVRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
@@ -147,8 +147,8 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		{"energy,ln_g\n-2,1e999\n", []string{"line 2", "column ln_g"}},
 		{"energy,ln_g,ln_g_error\n-2,1,-0.5\n", []string{"line 2", "column ln_g_error", `"-0.5"`, "standard error"}},
 		{"energy,ln_g,ln_g_error\n-2,1,inf\n", []string{"line 2", "column ln_g_error", `"inf"`, "standard error"}},
-		{"energy,ln_g,Energy\n-2,1,-2\n", []string{"two columns energy"}},
-		{"E,ln_g,energy\n-2,1,-2\n", []string{"two columns energy"}},
+		{"energy,ln_g,Energy\n-2,1,-2\n", []string{"two columns are named energy"}},
+		{"E,ln_g,energy\n-2,1,-2\n", []string{"two columns are named energy"}},
 	} {
 		_, err := ReadCSV(strings.NewReader(c.text))
 		if err == nil {
@@ -177,8 +177,8 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-// TestReadReferences reads the exact densities of states: q^N configurations in
-// all, q of them in the ground state of energy -2N.
+// TestReadReferences checks the exact densities of states: q^N configurations in all, q of
+// them in the ground state of energy -2N.
 func TestReadReferences(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "exact", "testdata", "potts_*.csv"))
 	if err != nil || len(files) == 0 {
@@ -196,7 +196,7 @@ func TestReadReferences(t *testing.T) {
 		if err := d.Validate(); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		// ln g has fifteen digits in the files.
+		// The files hold ln g to fifteen digits.
 		sites, lnQ := float64(lx*ly), math.Log(float64(q))
 		if got, want := LogSumExp(d.LnG), sites*lnQ; math.Abs(got-want) > 1e-13*want {
 			t.Errorf("%s: exp(%v) configurations in all, want exp(%v)", file, got, want)

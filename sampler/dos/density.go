@@ -1,7 +1,7 @@
-// Package dos holds densities of states: their estimation from histograms, of energy
-// windows too, error bars, comparison, files, and the canonical averages, of the energy and
-// of other observables, and phase transitions that follow from them.
-// Everything is done with logarithms.
+// Package dos holds densities of states: estimation from histograms, also in energy
+// windows; error bars; comparison; files; and what follows from them, namely canonical
+// averages of the energy and other observables, and phase transitions. All computations use
+// logarithms.
 package dos
 
 import (
@@ -11,21 +11,20 @@ import (
 	"slices"
 )
 
-// Density is ln g(E) at a list of energies in ascending order. Levels without
-// states, or never visited, are absent.
+// Density is ln g(E) at a list of energies in ascending order. Levels without states, or
+// never visited, are absent.
 type Density struct {
 	Energy []float64 // in units of J
 	LnG    []float64 // natural logarithm
-	// Error is one standard error of LnG at each energy; NaN where there is no
-	// estimate of it. Nil stands for none at all.
+	// Error is one standard error of LnG at each energy, NaN where unknown. It is nil if no
+	// errors are known.
 	Error []float64
 }
 
-// Len is the number of levels.
+// Len returns the number of levels.
 func (d *Density) Len() int { return len(d.Energy) }
 
-// Validate returns an error unless energies ascend, lengths agree and every ln g
-// is finite.
+// Validate returns an error unless energies ascend, lengths agree and every ln g is finite.
 func (d *Density) Validate() error {
 	if len(d.Energy) == 0 {
 		return errors.New("density of states has no levels")
@@ -83,7 +82,7 @@ func (d *Density) Normalise(lnTotal float64) {
 	}
 }
 
-// LogSumExp is ln of the sum of exp(x), without overflow; -Inf for an empty x.
+// LogSumExp returns ln of the sum of exp(x), without overflow; -Inf for an empty x.
 func LogSumExp(x []float64) float64 {
 	largest := math.Inf(-1)
 	for _, v := range x {
@@ -99,19 +98,19 @@ func LogSumExp(x []float64) float64 {
 	return largest + math.Log(sum)
 }
 
-// Difference of two densities of states A and B, ln g_A - ln g_B over the levels
-// that both have, after each was normalised to the same sum over those levels.
+// Difference compares two densities of states A and B by ln g_A - ln g_B over their common
+// levels, after normalising both to the same sum over those levels.
 type Difference struct {
 	Levels   int       `json:"levels"`     // levels in common
 	RMS      float64   `json:"rms"`        // root of the mean square
 	Max      float64   `json:"max"`        // largest absolute value
-	MaxAt    float64   `json:"max_energy"` // the energy where that is
+	MaxAt    float64   `json:"max_energy"` // the energy where that occurs
 	MissingA []float64 `json:"missing_in_a"`
 	MissingB []float64 `json:"missing_in_b"`
 }
 
-// Compare returns the difference of a and b, an error if they have no level in
-// common. Energies are equal if they differ by less than 1e-9 of their size.
+// Compare returns the difference of a and b, or an error if they have no level in common.
+// Energies are equal if they differ by less than 1e-9 of their size.
 func Compare(a, b *Density) (Difference, error) {
 	d := Difference{MissingA: []float64{}, MissingB: []float64{}}
 	var energies, x, y []float64
@@ -132,7 +131,7 @@ func Compare(a, b *Density) (Difference, error) {
 		}
 	}
 	if len(x) == 0 {
-		return d, errors.New("compare densities of states: they have no energy in common; are they of the same system?")
+		return d, errors.New("compare densities of states: they have no energy in common; do they belong to the same system?")
 	}
 	d.Levels = len(x)
 	shift := LogSumExp(x) - LogSumExp(y)

@@ -71,8 +71,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestCompare works out the difference of two densities by hand: over the common
-// levels -2 and 0, A has the ratio e^1 and B the ratio e^3.
+// TestCompare checks the difference of two densities by hand: over the common levels -2 and
+// 0, A has the ratio e^1 and B the ratio e^3.
 func TestCompare(t *testing.T) {
 	a := &Density{Energy: []float64{-4, -2, 0}, LnG: []float64{9, 100, 101}}
 	b := &Density{Energy: []float64{-2, -1, 0, 4}, LnG: []float64{-50, 0, -47, 2}}
@@ -117,7 +117,7 @@ func TestCompare(t *testing.T) {
 	got, err = Compare(shifted, a)
 	check("A shifted, A", got, err, Difference{Levels: 3, MaxAt: got.MaxAt})
 
-	// Energies that differ in their last digits are the same level, near ones not.
+	// Energies that differ in their last digits are the same level; nearby ones are not.
 	const e = 1234.5
 	rounded := &Density{Energy: []float64{-e * (1 + 1e-12), 0.25}, LnG: []float64{1, 2}}
 	near := &Density{Energy: []float64{-e, 0.25 + 1e-6}, LnG: []float64{1, 2}}
@@ -144,8 +144,8 @@ func TestCompareDisjoint(t *testing.T) {
 	}
 }
 
-// TestFill joins a part with errors and the rest of a density that is off by a
-// constant in each of its two pieces.
+// TestFill joins a part with errors and the rest of a density that is off by a constant in
+// each of its two pieces.
 func TestFill(t *testing.T) {
 	d := &Density{Energy: []float64{-6, -2, 0}, LnG: []float64{1, 20, 30}, Error: []float64{0.1, 0.2, 0.3}}
 	other := &Density{
@@ -156,8 +156,8 @@ func TestFill(t *testing.T) {
 	if want := []float64{-8, -7, -4, -3, 5}; !slices.Equal(filled, want) {
 		t.Errorf("filled %v, want %v", filled, want)
 	}
-	// At -6 other is 101 too high, at -2 it is 182: -8 and -7 are nearest to -6,
-	// -3 and 5 to -2; -4 is as near to both.
+	// At -6 other is 101 too high, at -2 it is 182 too high. -8 and -7 are nearest to -6,
+	// -3 and 5 to -2; -4 is equally near to both.
 	wantEnergy := []float64{-8, -7, -6, -4, -3, -2, 0, 5}
 	wantLnG := []float64{-1, 0, 1, d.LnG[3], 19, 20, 30, 28}
 	if !slices.Equal(d.Energy, wantEnergy) || !slices.Equal(d.LnG, wantLnG) {

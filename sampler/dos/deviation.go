@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// pair is a level that two lists of energies have in common: its indices in both.
+// pair is a level common to two lists of energies: its indices in both.
 type pair struct{ a, b int }
 
-// common lists the energies that ascending a and b have in common.
+// common lists the energies common to a and b, both ascending.
 func common(a, b []float64) (pairs []pair) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch {
@@ -25,14 +25,13 @@ func common(a, b []float64) (pairs []pair) {
 	return pairs
 }
 
-// Deviation is ln g of a less that of b at the levels which both have, after a was
-// shifted to the sum that b has over these. Its errors are the combined ones of both,
-// which are taken as independent; b counts as exact where it has no error. shift is
-// what was added to ln g of a.
+// Deviation returns ln g of a minus that of b at their common levels, after shifting a to
+// the same sum as b over these. Its errors combine those of both, assumed independent; b
+// counts as exact where it has no error. shift is the amount added to ln g of a.
 func Deviation(a, b *Density) (deviation *Density, shift float64, err error) {
 	pairs := common(a.Energy, b.Energy)
 	if len(pairs) == 0 {
-		return nil, 0, errors.New("they have no energy in common; are they of the same system?")
+		return nil, 0, errors.New("they have no energy in common; do they belong to the same system?")
 	}
 	x, y := make([]float64, len(pairs)), make([]float64, len(pairs))
 	deviation = &Density{}

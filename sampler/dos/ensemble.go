@@ -7,25 +7,25 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Ensemble is an estimated density of states with its jackknife replicas, from which
-// whatever follows from ln g gets its error.
+// Ensemble is an estimated density of states with its jackknife replicas, from which every
+// derived quantity gets its error.
 type Ensemble struct {
 	// Density is the estimate from all blocks; its errors come from the replicas.
 	*Density
-	// Replicas are the estimates without one block each. A level that only the block
-	// left out has visited is absent. Nil where errors cannot be estimated: there are
-	// fewer than two blocks, or one block holds everything.
+	// Replicas are the estimates with one block omitted each. A replica lacks the levels
+	// that only the omitted block visited. Nil if errors cannot be estimated: with fewer
+	// than two blocks, or if one block holds everything.
 	Replicas []*Density
 }
 
-// Estimate evaluates f, a vector of any length, for the density of states and its
-// error by the jackknife (Efron, Stein, Ann. Statist. 9, 586 (1981)): f is evaluated
-// for each of the n replicas in turn, and the sum of the squared deviations of these
-// values from their mean times (n-1)/n is the variance. Correlations between levels
-// and any non-linearity of f are accounted for, the latter to leading order.
+// Estimate evaluates f, a vector of any length, for the density of states, and its error by
+// the jackknife (Efron, Stein, Ann. Statist. 9, 586 (1981)): f is evaluated for each of the
+// n replicas, and the variance is the sum of the squared deviations of these values from
+// their mean times (n-1)/n. This accounts for correlations between levels and, to leading
+// order, for any non-linearity of f.
 //
-// An error is NaN where it cannot be estimated: there are no replicas, or f is not
-// finite in one of them. An error of f itself, in a replica too, is returned.
+// An error is NaN if it cannot be estimated: without replicas, or if f is not finite in one
+// of them. If f itself fails, even in a replica, its error is returned.
 func (e *Ensemble) Estimate(f func(*Density) ([]float64, error)) (values, deviations []float64, err error) {
 	if values, err = f(e.Density); err != nil {
 		return nil, nil, err
@@ -39,8 +39,8 @@ func (e *Ensemble) Estimate(f func(*Density) ([]float64, error)) (values, deviat
 	return values, spread(len(values), replicas), nil
 }
 
-// spread is the jackknife error of each of m values, of which a row holds those of one
-// replica.
+// spread returns the jackknife error of each of m values. Each row of replicas holds the
+// values of one replica.
 func spread(m int, replicas [][]float64) []float64 {
 	deviations := make([]float64, m)
 	column := make([]float64, len(replicas))
@@ -67,8 +67,7 @@ func (e *Ensemble) estimateErrors() {
 	e.Error = spread(e.Len(), replicas)
 }
 
-// lnGAt is ln g at ascending energies, of which those of d are a part; NaN at the
-// others.
+// lnGAt returns ln g at ascending energies, which include those of d; NaN at the others.
 func (d *Density) lnGAt(energies []float64) []float64 {
 	lnG := make([]float64, len(energies))
 	next := 0
@@ -82,8 +81,8 @@ func (d *Density) lnGAt(energies []float64) []float64 {
 	return lnG
 }
 
-// Fill is Density.Fill for the estimate and all replicas. Levels that the estimate has
-// and a replica lacks stay absent from it.
+// Fill applies Density.Fill to the estimate and all replicas. A level that the estimate has
+// and a replica lacks stays absent from the replica.
 func (e *Ensemble) Fill(other *Density) (filled []float64) {
 	own := make(map[float64]bool, e.Len())
 	for _, energy := range e.Energy {
@@ -106,7 +105,7 @@ func (e *Ensemble) Fill(other *Density) (filled []float64) {
 	return filled
 }
 
-// Normalise is Density.Normalise for the estimate and all replicas.
+// Normalise applies Density.Normalise to the estimate and all replicas.
 func (e *Ensemble) Normalise(lnTotal float64) {
 	e.Density.Normalise(lnTotal)
 	for _, replica := range e.Replicas {

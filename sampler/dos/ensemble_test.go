@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// TestEstimate works out the jackknife of a ratio of visits and of ln g by hand.
+// TestEstimate computes the jackknife of a ratio of visits and of ln g by hand.
 func TestEstimate(t *testing.T) {
 	e, err := FromHistograms([]float64{0, -1}, []float64{0, 0}, [][]int64{{20, 10}, {17, 12}, {30, 7}}, 0)
 	if err != nil {
@@ -27,7 +27,7 @@ func TestEstimate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := []float64{19. / 47, 17. / 50, 22. / 37} // without each block in turn
+	x := []float64{19. / 47, 17. / 50, 22. / 37} // with each block omitted
 	mean := (x[0] + x[1] + x[2]) / 3
 	variance := 0.0
 	for _, v := range x {
@@ -55,8 +55,8 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// TestReplicasWithoutLevel: a level that one block alone visited is absent from its
-// replica, averages there are those of the other levels, and stay finite.
+// TestReplicasWithoutLevel: a level visited by one block alone is absent from that block's
+// replica, whose averages are those of the other levels and stay finite.
 func TestReplicasWithoutLevel(t *testing.T) {
 	e, err := FromHistograms([]float64{-2, -1, 0}, make([]float64, 3), [][]int64{{3, 9, 8}, {0, 8, 9}, {0, 9, 7}}, 5)
 	if err != nil {
@@ -80,13 +80,13 @@ func TestReplicasWithoutLevel(t *testing.T) {
 			}
 		}
 	}
-	// The others have more levels and an offset. Only what is new is filled in.
+	// The others have more levels and an offset. Only new levels are filled in.
 	filled := e.Fill(&Density{Energy: []float64{-3, -2, -1, 0}, LnG: []float64{100, 101, 103, 103}})
 	if !slices.Equal(filled, []float64{-3}) {
 		t.Errorf("filled %v", filled)
 	}
 	for i, want := range [][]float64{{-3, -1, 0}, {-3, -2, -1, 0}, {-3, -2, -1, 0}} {
-		// ln g(-3) follows that of the nearest level that the replica has.
+		// ln g(-3) follows the nearest level that the replica has.
 		r, below := e.Replicas[i], []float64{3, 1, 1}[i]
 		if !slices.Equal(r.Energy, want) || !near(r.LnG[0], r.LnG[1]-below, 1e-13) {
 			t.Errorf("replica %d: %v %v", i, r.Energy, r.LnG)
@@ -132,8 +132,8 @@ func synthetic(t testing.TB, r *rand.Rand, exact *Density, blocks, visits int) *
 
 // TestCoverage repeats estimates of exactly known systems from synthetic histograms.
 // Deviations in units of the quoted errors must follow Student's distribution with one
-// degree of freedom less than there are blocks: the fraction within one and two errors
-// may differ by five standard deviations of a binomial.
+// degree of freedom fewer than there are blocks: the fraction within one and two errors may
+// differ by five standard deviations of a binomial.
 func TestCoverage(t *testing.T) {
 	const (
 		blocks      = 32

@@ -29,7 +29,7 @@ var formats = []format{
 	}, (*Density).WriteNPZ},
 }
 
-// formatOf returns the format that the extension of path stands for.
+// formatOf returns the format for the extension of path.
 func formatOf(path string) (format, error) {
 	var known []string
 	for _, f := range formats {
@@ -41,14 +41,14 @@ func formatOf(path string) (format, error) {
 	return format{}, fmt.Errorf("file %q: the name of a density of states must end in %s", path, strings.Join(known, " or "))
 }
 
-// CheckPath returns an error unless the extension of path is that of a format which
-// ReadFile and WriteFile know.
+// CheckPath returns an error unless path has the extension of a format known to ReadFile
+// and WriteFile.
 func CheckPath(path string) error {
 	_, err := formatOf(path)
 	return err
 }
 
-// ReadFile reads the density of states in the file path, whose extension tells the
+// ReadFile reads the density of states in the file path. The extension determines the
 // format: .csv (see ReadCSV) or .npz (see ReadNPZ).
 func ReadFile(path string) (*Density, error) {
 	format, err := formatOf(path)
@@ -67,8 +67,8 @@ func ReadFile(path string) (*Density, error) {
 	return d, nil
 }
 
-// WriteFile writes the density of states to the file path, whole or not at all, in
-// the format that its extension tells: .csv or .npz.
+// WriteFile writes the density of states atomically to the file path, in the format given
+// by its extension: .csv or .npz.
 func (d *Density) WriteFile(path string) error {
 	format, err := formatOf(path)
 	if err != nil {

@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// Fill adds to d the levels that only other has, with unknown errors, and returns
-// their energies. ln g of other, which may be off by a constant, is shifted to
-// agree with d at the nearest level that both have (not at all where there is no
-// such level).
+// Fill adds to d the levels that only other has, with unknown errors, and returns their
+// energies. ln g of other, which may be off by a constant, is shifted to agree with d at
+// the nearest common level; it is not shifted if there is none.
 func (d *Density) Fill(other *Density) (filled []float64) {
 	own := make(map[float64]float64, d.Len())
 	for i, e := range d.Energy {
@@ -20,7 +19,7 @@ func (d *Density) Fill(other *Density) (filled []float64) {
 			d.Error[i] = math.NaN()
 		}
 	}
-	// The levels in common, ascending, and the shift that each asks for.
+	// The common levels, ascending, and the shift at each.
 	var common, shifts []float64
 	for i, e := range other.Energy {
 		if x, ok := own[e]; ok {

@@ -11,16 +11,16 @@ import (
 //
 //	Z(u) = sum over k of exp(lnC[k]) u^k, u = exp(step beta),
 //
-// of energies Emax - k step, up to the factor exp(-beta Emax). lnC is -Inf at k without
-// a level.
+// of energies Emax - k step, up to the factor exp(-beta Emax). lnC is -Inf at k without a
+// level.
 type polynomial struct {
 	step float64
 	lnC  []float64
 }
 
-// polynomial returns the partition function with the largest possible step: with q = 2
-// on even lattices every second energy has no states, and a zero would come with its
-// negative. Energies must be integers.
+// polynomial returns the partition function with the largest possible step. With q = 2 on
+// even lattices every second energy has no states; with step 1, each zero would appear
+// together with its negative. Energies must be integers.
 func (d *Density) polynomial() (polynomial, error) {
 	if err := d.Validate(); err != nil {
 		return polynomial{}, err
@@ -36,7 +36,7 @@ func (d *Density) polynomial() (polynomial, error) {
 		}
 	}
 	if step == 0 {
-		return polynomial{}, errors.New("zeros of the partition function: there is one level only")
+		return polynomial{}, errors.New("zeros of the partition function: there is only one level")
 	}
 	p := polynomial{step: step, lnC: make([]float64, int((top-d.Energy[0])/step)+1)}
 	for k := range p.lnC {
@@ -48,10 +48,9 @@ func (d *Density) polynomial() (polynomial, error) {
 	return p, nil
 }
 
-// newton returns Newton's correction Z/Z' at u and |Z| in units of the sum of the
-// absolute values of its terms. Terms are scaled by the largest, so that nothing
-// overflows however many orders of magnitude they span; the phase of u^k is made by
-// repeated multiplication.
+// newton returns Newton's correction Z/Z' at u, and |Z| in units of the sum of the absolute
+// values of its terms. Terms are scaled by the largest, so that nothing overflows however
+// many orders of magnitude they span. The phase of u^k comes from repeated multiplication.
 func (p polynomial) newton(u complex128) (correction complex128, residual float64) {
 	lnR, phase := math.Log(cmplx.Abs(u)), u/complex(cmplx.Abs(u), 0)
 	largest := math.Inf(-1)
@@ -74,17 +73,17 @@ func (p polynomial) newton(u complex128) (correction complex128, residual float6
 	return u * value / slope, residual
 }
 
-// Limits of the iterations: for all zeros together, and for one of them.
+// Iteration limits: for all zeros together, and for one of them.
 const aberthSweeps, newtonSteps = 500, 50
 
-// |Z| in units of the sum of the absolute values of its terms, as rounding leaves it,
-// and the largest that passes for a zero.
+// Z| in units of the sum of the absolute values of its terms: the rounding level, and
+// the largest value accepted at a zero.
 const roundingResidual, zeroResidual = 1e-15, 1e-11
 
 // roots returns all zeros by the iteration of Aberth (Math. Comput. 27, 339 (1973)) and
-// Ehrlich: Newton's for every zero, with the others divided out. Its start are circles
-// whose radii are the slopes of the concave hull of ln c (Bini, Numer. Algorithms 13,
-// 179 (1996)). It returns an error unless Z vanishes to rounding at every one.
+// Ehrlich: Newton's for every zero, with the others divided out. It starts on circles whose
+// radii are the slopes of the concave hull of ln c (Bini, Numer. Algorithms 13, 179
+// (1996)). It returns an error unless Z vanishes to rounding at every zero.
 func (p polynomial) roots() ([]complex128, error) {
 	degree := len(p.lnC) - 1
 	var x, y []float64
@@ -138,7 +137,7 @@ func (p polynomial) roots() ([]complex128, error) {
 	return z, nil
 }
 
-// refine is Newton's iteration from a point near a simple zero.
+// refine applies Newton's iteration from a point near a simple zero.
 func (p polynomial) refine(u complex128) (complex128, error) {
 	residual := math.Inf(1)
 	for range newtonSteps {
@@ -154,13 +153,13 @@ func (p polynomial) refine(u complex128) (complex128, error) {
 	return u, nil
 }
 
-// LeadingZero returns the complex inverse temperature beta with the smallest positive
-// imaginary part at which the partition function vanishes (a Fisher zero), among those
-// with a positive real part: it runs into the transition temperature as the system
-// grows. The work grows as the square of the number of levels, a second at 1000.
+// LeadingZero returns the complex inverse temperature beta at which the partition function
+// vanishes (a Fisher zero), with the smallest positive imaginary part among those with a
+// positive real part. It approaches the transition temperature as the system grows. The
+// work grows as the square of the number of levels: a second at 1000.
 //
-// Noise of ln g moves zeros near the real axis little: Z there is nearly as large as on
-// the axis.
+// Noise of ln g hardly moves zeros near the real axis: there Z is nearly as large as on the
+// axis.
 func (d *Density) LeadingZero() (complex128, error) {
 	p, err := d.polynomial()
 	if err != nil {
@@ -177,13 +176,13 @@ func (d *Density) LeadingZero() (complex128, error) {
 		}
 	}
 	if cmplx.IsInf(leading) {
-		return 0, errors.New("zeros of the partition function: none has a positive inverse temperature")
+		return 0, errors.New("zeros of the partition function: none is at a positive inverse temperature")
 	}
 	return leading, nil
 }
 
-// LeadingZero estimates the leading zero with one standard error of its real and of its
-// imaginary part. In a replica it is sought next to that of the estimate.
+// LeadingZero estimates the leading zero with one standard error of its real and imaginary
+// parts. Each replica's zero is sought near that of the estimate.
 func (e *Ensemble) LeadingZero() (value, deviation complex128, err error) {
 	if value, err = e.Density.LeadingZero(); err != nil {
 		return 0, 0, err

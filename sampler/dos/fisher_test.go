@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// TestRoots puts every zero, as it was found with logarithms and float64, into the
-// partition function with its exact integer coefficients, evaluated with 600 bits, and
-// compares sum and product of the zeros with the coefficients (Vieta).
+// TestRoots evaluates the partition function, with its exact integer coefficients and 600
+// bits, at every zero that was found with logarithms and float64, and compares sum and
+// product of the zeros with the coefficients (Vieta).
 func TestRoots(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		step      float64
-		tolerance float64 // of sum and product; ill-conditioned zeros take digits away
+		tolerance float64 // of sum and product; ill-conditioned zeros lose digits
 	}{
 		{"potts_q2_4x4", 2, 1e-12}, {"potts_q2_6x6", 2, 1e-9}, {"potts_q2_8x8", 2, 1e-6},
 		{"potts_q3_3x3", 1, 1e-11}, {"potts_q4_4x4", 1, 1e-8}, {"potts_q10_3x3", 1, 1e-11}, {"potts_q10_5x5", 1, 1e-6},
@@ -61,8 +61,8 @@ func TestRoots(t *testing.T) {
 	}
 }
 
-// residual is |Z(u)| over the sum of the absolute values of its terms, by Horner's rule
-// with 600 bits.
+// residual returns |Z(u)| over the sum of the absolute values of its terms, by Horner's
+// rule with 600 bits.
 func residual(counts map[int]*big.Int, lowest, step, degree int, u complex128) float64 {
 	number := func(x float64) *big.Float { return new(big.Float).SetPrec(600).SetFloat64(x) }
 	re, im, all := number(0), number(0), number(0)
@@ -84,13 +84,13 @@ func residual(counts map[int]*big.Int, lowest, step, degree int, u complex128) f
 	return math.Hypot(x, y)
 }
 
-// kaufman is Z of the Ising model on an m x n torus (m even) at the complex coupling K,
-// without the factor that vanishes nowhere,
+// kaufman returns Z of the Ising model on an m x n torus (m even) at the complex coupling
+// K, without the factor that vanishes nowhere,
 //
 //	prod 2 cosh(n g/2) + prod 2 sinh(n g/2) over odd l + the same over even l,
 //
-// cosh g_l = cosh 2K coth 2K - cos(pi l/m) (Kaufman, Phys. Rev. 76, 1232 (1949)), and
-// the sum of its terms' absolute values.
+// cosh g_l = cosh 2K coth 2K - cos(pi l/m) (Kaufman, Phys. Rev. 76, 1232 (1949)), and the
+// sum of its terms' absolute values.
 func kaufman(m, n int, coupling complex128) (z complex128, size float64) {
 	for first := range 2 {
 		cosh, sinh := complex(1, 0), complex(1, 0)
@@ -114,9 +114,9 @@ func kaufman(m, n int, coupling complex128) (z complex128, size float64) {
 	return z, size
 }
 
-// TestLeadingZeroOfIsing: Kaufman's solution, which knows nothing of g(E), vanishes at
-// the leading zero, which lies near the circle |sinh 2K| = 1 of the infinite lattice
-// (Fisher, Lectures in Theoretical Physics VIIC (1965)) and nears the critical point
+// TestLeadingZeroOfIsing: Kaufman's solution, which does not use g(E), vanishes at the
+// leading zero. The zero lies near the circle |sinh 2K| = 1 of the infinite lattice
+// (Fisher, Lectures in Theoretical Physics VIIC (1965)) and approaches the critical point
 // like 1/L, since nu = 1. K is beta/2.
 func TestLeadingZeroOfIsing(t *testing.T) {
 	critical := math.Log(1 + math.Sqrt2)
@@ -151,7 +151,7 @@ func TestLeadingZeroOfIsing(t *testing.T) {
 	}
 }
 
-// TestLeadingZeroOfNoise: the leading zero does not hang on single levels.
+// TestLeadingZeroOfNoise checks that the leading zero does not depend on single levels.
 func TestLeadingZeroOfNoise(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 3))
 	for _, name := range []string{"potts_q2_8x8", "potts_q10_4x16"} {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// FuzzReadCSV reads arbitrary bytes. What is accepted must be a density of states
-// that is the same after writing and reading it.
+// FuzzReadCSV reads arbitrary bytes. Accepted input must be a density of states that is the
+// same after writing and reading it.
 func FuzzReadCSV(f *testing.F) {
 	reference, err := os.ReadFile(filepath.Join("..", "exact", "testdata", "potts_q2_4x4.csv"))
 	if err != nil {
@@ -28,10 +28,10 @@ func FuzzReadCSV(f *testing.F) {
 			_ = err.Error()
 		}
 		runtime.ReadMemStats(&after)
-		// A field of one byte becomes a string, its position and three numbers, in
-		// slices that double.
+		// A field of one byte becomes a string, its position and three numbers, in slices
+		// that double.
 		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(256*len(data)+1<<20); used > most {
-			t.Errorf("%d bytes allocated for %d, at most %d are right", used, len(data), most)
+			t.Errorf("%d bytes allocated for %d, want at most %d", used, len(data), most)
 		}
 		if err != nil {
 			return

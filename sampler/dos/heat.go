@@ -2,16 +2,15 @@ package dos
 
 import "fmt"
 
-// HeatMaximum is the maximum of the specific heat over the temperature.
+// HeatMaximum is the maximum of the specific heat over temperature.
 type HeatMaximum struct {
 	Beta   float64 // inverse temperature of the maximum
-	Height float64 // C there, of the whole system
+	Height float64 // C at the maximum, of the whole system
 }
 
-// HeatMaximum finds the largest maximum of C(beta) between the first and the last of
-// the ascending inverse temperatures, which must be near enough to each other to show
-// it; the place itself is found where dC/dbeta = 0. It returns an error where C is
-// largest at an end.
+// HeatMaximum finds the largest maximum of C(beta) between the first and the last of the
+// ascending inverse temperatures, which must be dense enough to show it. It then solves
+// dC/dbeta = 0 for the position. It returns an error if C is largest at an end.
 func (d *Density) HeatMaximum(betas []float64) (HeatMaximum, error) {
 	k, err := d.hottest(betas)
 	if err != nil {
@@ -22,7 +21,7 @@ func (d *Density) HeatMaximum(betas []float64) (HeatMaximum, error) {
 	return HeatMaximum{beta, d.At(beta).SpecificHeat}, nil
 }
 
-// hottest is the index of the inverse temperature with the largest specific heat.
+// hottest returns the index of the inverse temperature with the largest specific heat.
 func (d *Density) hottest(betas []float64) (int, error) {
 	at, largest := 0, -1.0
 	for k, beta := range betas {
@@ -31,12 +30,12 @@ func (d *Density) hottest(betas []float64) (int, error) {
 		}
 	}
 	if at == 0 || at == len(betas)-1 {
-		return 0, fmt.Errorf("the specific heat has no maximum inside beta = %.6g", betas)
+		return 0, fmt.Errorf("the specific heat has no maximum within beta = %.6g", betas)
 	}
 	return at, nil
 }
 
-// heatSlope is dC/dbeta = 2 beta k2 - beta^2 k3 with the second and third cumulant of
+// heatSlope returns dC/dbeta = 2 beta k2 - beta^2 k3 with the second and third cumulants of
 // the energy.
 func (d *Density) heatSlope(beta float64) float64 {
 	p, _ := d.Distribution(beta)
@@ -52,14 +51,14 @@ func (d *Density) heatSlope(beta float64) float64 {
 	return beta * (2*second - beta*third)
 }
 
-// HeatMaximum estimates the maximum of the specific heat with one standard error of
-// its place and of its height.
+// HeatMaximum estimates the maximum of the specific heat with one standard error of its
+// position and height.
 func (e *Ensemble) HeatMaximum(betas []float64) (value, deviation HeatMaximum, err error) {
 	if value, err = e.Density.HeatMaximum(betas); err != nil {
 		return value, deviation, err
 	}
 	k, _ := e.hottest(betas)
-	// Without one block the maximum is not far from where it is with all of them.
+	// Omitting one block moves the maximum only a little.
 	near := betas[max(0, k-2):min(len(betas), k+3)]
 	_, errs, err := e.Estimate(func(d *Density) ([]float64, error) {
 		m, err := d.HeatMaximum(near)

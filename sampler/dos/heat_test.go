@@ -30,7 +30,7 @@ func TestHeatMaximum(t *testing.T) {
 			}
 		}
 		for _, outside := range [][]float64{betas[6:], betas[:2], nil} {
-			if m, err := d.HeatMaximum(outside); err == nil && name != "potts_q10_4x16" { // that has it near 1.43
+			if m, err := d.HeatMaximum(outside); err == nil && name != "potts_q10_4x16" { // its maximum is near 1.43
 				t.Errorf("%s: a maximum %+v in %v", name, m, outside)
 			}
 		}

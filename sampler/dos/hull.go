@@ -1,8 +1,8 @@
 package dos
 
 // concaveHull returns the indices of the points (x, y) on the upper concave hull, the
-// smallest concave function that lies nowhere below them (A. M. Andrew, Inf. Process.
-// Lett. 9, 216 (1979)). x must ascend. Points on an edge are left out.
+// smallest concave function nowhere below them (A. M. Andrew, Inf. Process. Lett. 9, 216
+// (1979)). x must ascend. Points on an edge are omitted.
 func concaveHull(x, y []float64) []int {
 	var hull []int
 	for k := range x {

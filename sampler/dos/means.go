@@ -10,32 +10,32 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// Measurements are the values of observables, summed by level and block, of walkers under
+// Measurements are values of observables, summed by level and block, from walkers under
 // constant weights.
 type Measurements struct {
 	Energy []float64     // by level
 	Count  [][]int64     // number of measurements, by block and level
-	Sums   [][][]float64 // of the values, by block, observable and level
+	Sums   [][][]float64 // sums of the values, by block, observable and level
 }
 
 // Means are microcanonical means with their jackknife replicas.
 type Means struct {
 	Energy []float64 // of the levels with a measurement, ascending
 	Count  []int64   // number of measurements, by level
-	// Mean is <O>(E) by observable and level, Error its standard error, NaN where there
-	// is no estimate of it.
+	// Mean is <O>(E) by observable and level; Error is its standard error, NaN where
+	// unknown.
 	Mean, Error [][]float64
-	// Replicas are the means without one block each, by block, observable and level; NaN
-	// where only the block left out has measured. They correspond to those of an Ensemble
-	// from the same blocks. Nil where errors cannot be estimated.
+	// Replicas are the means with one block omitted each, by block, observable and level;
+	// NaN where only the omitted block has measurements. They correspond to those of an
+	// Ensemble from the same blocks. Nil if errors cannot be estimated.
 	Replicas [][][]float64
 }
 
 // Means estimates microcanonical means, the sum of the values at a level divided by their
-// number, whatever the weights were. A block holds the measurements of the k-th blocks of
-// all windows of FromWindows: at a level that two windows have, they simply add.
+// number; they do not depend on the weights. A block holds the measurements of the k-th
+// blocks of all windows of FromWindows: at a level in two windows they simply add.
 //
-// Errors come from a jackknife over the blocks. There are none if there are fewer than two
+// Errors come from a jackknife over the blocks. There are none with fewer than two blocks,
 // or if one holds everything.
 func (m Measurements) Means() (*Means, error) {
 	levels, err := m.check()
@@ -66,7 +66,7 @@ func (m Measurements) Means() (*Means, error) {
 	return means, nil
 }
 
-// add adds block k with a sign to a sum: the counts at the levels, then the sums of each
+// add adds block k, times sign, to a sum: the counts at the levels, then the sums of each
 // observable there.
 func (m Measurements) add(sum []float64, levels []int, k int, sign float64) {
 	for i, b := range levels {
@@ -77,7 +77,7 @@ func (m Measurements) add(sum []float64, levels []int, k int, sign float64) {
 	}
 }
 
-// quotients are the means that follow from counts and sums, by observable and level.
+// quotients returns the means for given counts and sums, by observable and level.
 func quotients(sum []float64, levels int) [][]float64 {
 	counts := sum[:levels]
 	var means [][]float64
@@ -94,7 +94,7 @@ func quotients(sum []float64, levels int) [][]float64 {
 	return means
 }
 
-// jackknife returns the means without each block in turn, nil where there are too few.
+// jackknife returns the means with each block omitted, or nil if there are too few blocks.
 func (m Measurements) jackknife(levels []int, total []float64) (replicas [][][]float64) {
 	if len(m.Count) < 2 {
 		return nil
@@ -111,8 +111,8 @@ func (m Measurements) jackknife(levels []int, total []float64) (replicas [][][]f
 	return replicas
 }
 
-// At returns the means and their errors at ascending energies, by observable: NaN at
-// those where nothing was measured.
+// At returns the means and their errors at ascending energies, by observable: NaN where
+// nothing was measured.
 func (m *Means) At(energies []float64) (mean, deviation [][]float64) {
 	for o := range m.Mean {
 		row, errors := slices.Repeat([]float64{math.NaN()}, len(energies)), slices.Repeat([]float64{math.NaN()}, len(energies))
@@ -124,7 +124,7 @@ func (m *Means) At(energies []float64) (mean, deviation [][]float64) {
 	return mean, deviation
 }
 
-// check returns the levels with a measurement, by ascending energy, an error if lengths
+// check returns the levels with a measurement, by ascending energy, or an error if lengths
 // do not agree.
 func (m Measurements) check() (levels []int, err error) {
 	if len(m.Sums) != len(m.Count) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// values makes measurements of one observable at two levels, from counts and sums of each
+// values returns measurements of one observable at two levels, from counts and sums of each
 // block.
 func values(blocks ...[4]float64) Measurements {
 	m := Measurements{Energy: []float64{0, -1}}
@@ -18,7 +18,7 @@ func values(blocks ...[4]float64) Measurements {
 	return m
 }
 
-// TestMeansByHand works out errors from three blocks.
+// TestMeansByHand computes errors from three blocks.
 func TestMeansByHand(t *testing.T) {
 	blocks := [][4]float64{{10, 20, 5, 8}, {12, 18, 7, 9}, {6, 24, 2, 12}}
 	means, err := values(blocks...).Means()
@@ -28,7 +28,7 @@ func TestMeansByHand(t *testing.T) {
 	if !slices.Equal(means.Energy, []float64{-1, 0}) || !slices.Equal(means.Count, []int64{62, 28}) || !near(means.Mean[0][1], 14./28, 1e-15) || !near(means.Mean[0][0], 29./62, 1e-15) {
 		t.Errorf("means %+v", means)
 	}
-	// Without each block in turn, at E = 0.
+	// With each block omitted, at E = 0.
 	x := []float64{9. / 18, 7. / 16, 12. / 22}
 	mean := (x[0] + x[1] + x[2]) / 3
 	variance := 0.0
@@ -86,7 +86,7 @@ func TestMeansErrors(t *testing.T) {
 	} {
 		_, err := c.m.Means()
 		if err == nil {
-			t.Errorf("no error with the words %q", c.words)
+			t.Errorf("no error, want one with %q", c.words)
 			continue
 		}
 		for _, word := range append(c.words, "microcanonical means") {

@@ -6,57 +6,57 @@ import (
 	"slices"
 )
 
-// Piece is a density of states to be merged with others, and its name in messages.
+// Piece is a density of states to merge, with its name for messages.
 type Piece struct {
 	Name string
 	*Density
 }
 
-// Overlap tells how well a piece agrees with what was merged before it.
+// Overlap measures how well a piece agrees with the pieces merged before it.
 type Overlap struct {
 	Piece    string
-	With     []string // names of the pieces merged before
+	With     []string // names of the pieces merged earlier
 	From, To float64  // lowest and highest energy in common
-	Levels   int      // in common
-	// Shift was added to ln g of the piece; ShiftError is its standard error, NaN
-	// where errors are unknown.
+	Levels   int      // common levels
+	// Shift was added to ln g of the piece; ShiftError is its standard error, NaN if errors
+	// are unknown.
 	Shift, ShiftError float64
-	// Difference is the rms of the difference of ln g that is left after the shift.
+	// Difference is the rms difference of ln g after the shift.
 	Difference float64
-	// Compared is the number of common levels at which both have an error. Over
-	// these, RMS is the rms of the difference in units of the combined error and
-	// ChiSquare the sum of its squares per degree of freedom, of which the shift takes
-	// one. NaN where there are too few.
+	// Compared is the number of common levels at which both have an error. Over these, RMS
+	// is the rms difference in units of the combined error, and ChiSquare the sum of its
+	// squares per degree of freedom; the shift uses up one degree. NaN if there are too
+	// few.
 	Compared       int
 	RMS, ChiSquare float64
 }
 
-// Merge combines densities of states of one system that come from independent runs:
-// repetitions of the same levels and pieces from windows of energy that overlap.
+// Merge combines densities of states of one system from independent runs: repetitions of
+// the same levels, and pieces from overlapping energy windows.
 //
 // Repetitions are normalised to the same sum and averaged level by level with weights
-// 1/error^2; the error of the average is (sum 1/error^2)^(-1/2). Then pieces are
-// joined from the one of lowest energies upward. Each is shifted by the mean
-// difference of ln g over the levels in common with what was joined before, with
-// weights w = 1/(error^2 + error'^2), and averaged there as above. This is the
-// least-squares solution if no level lies in more than two pieces.
+// 1/error^2; the error of the average is (sum 1/error^2)^(-1/2). Then pieces are joined in
+// order of increasing lowest energy. Each is shifted by the mean difference of ln g over
+// the levels in common with the pieces joined before, with weights w = 1/(error^2 +
+// error'^2), and averaged there as above. This is the least-squares solution if no level
+// lies in more than two pieces.
 //
-// Where only one density has an error at a level, it alone counts there; where none
-// has, the mean is plain and its error unknown. An error of zero is no estimate.
+// Where only one density has an error at a level, it alone counts there; where none has,
+// the plain mean is taken and its error is unknown. An error of zero counts as unknown.
 //
-// Errors are propagated to first order. They are taken as independent between the
-// files and as relative to each file's own normalisation. The n common levels of an
-// overlap, though, often err together, since walkers diffuse from level to level: the
-// scatter x = chi^2/(n-1) left after the shift shows it. The variance of the shift is
-// taken as [x + n(1-x)] / sum w for x < 1, which is 1/sum w for independent levels and
-// the variance of a single difference for levels that err alike, and as x / sum w for
-// x > 1, where errors are too small (Birge, Phys. Rev. 40, 207 (1932)). A shift moves
-// all levels above the overlap, and shares of those in it, relative to the
-// normalisation: with s the share of a level and S the mean share of the states counted
-// in the normalisation, (s-S)^2 times that variance adds to the variance of ln g.
+// Errors are propagated to first order. They are assumed independent between the files and
+// relative to each file's own normalisation. The n common levels of an overlap, however,
+// often err together, since walkers diffuse from level to level; the scatter x =
+// chi^2/(n-1) left after the shift shows it. The variance of the shift is taken as [x +
+// n(1-x)] / sum w for x < 1, which is 1/sum w for independent levels and the variance of a
+// single difference for levels that err alike, and as x / sum w for x > 1, where errors are
+// too small (Birge, Phys. Rev. 40, 207 (1932)). A shift moves all levels above the overlap
+// fully, and those in it by a share, relative to the normalisation. With s the share of a
+// level and S the mean share of the states counted in the normalisation, (s-S)^2 times that
+// variance adds to the variance of ln g.
 //
-// The sum of g is exp(lnTotal). If that is NaN, the sum over the levels of the first
-// piece is as it was. It is an error if a piece overlaps with none, or if the pieces
+// The sum of g becomes exp(lnTotal). If that is NaN, the sum over the levels of the first
+// piece is preserved. It is an error if a piece overlaps with no other, or if the pieces
 // contradict each other: by their energies, or by differences far beyond their errors.
 func Merge(pieces []Piece, lnTotal float64) (*Density, []Overlap, error) {
 	for _, p := range pieces {

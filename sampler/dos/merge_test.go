@@ -14,7 +14,7 @@ func agrees(a, b, tolerance float64) bool {
 	return math.Abs(a-b) <= tolerance || math.IsNaN(a) && math.IsNaN(b)
 }
 
-// window is the part of d between two energies, off by a constant.
+// window returns the part of d between two energies, shifted by a constant.
 func window(d *Density, from, to, shift float64) *Density {
 	w := &Density{}
 	for i, e := range d.Energy {
@@ -38,8 +38,8 @@ func exactDensity(t *testing.T, name string) *Density {
 	return d
 }
 
-// TestMergeRepetitions averages three runs over the same levels by hand. The second
-// is off by a constant, and the third has an error at one level only.
+// TestMergeRepetitions averages three runs over the same levels by hand. The second is off
+// by a constant, and the third has an error at only one level.
 func TestMergeRepetitions(t *testing.T) {
 	nan := math.NaN()
 	ln := func(x ...float64) []float64 {
@@ -69,7 +69,7 @@ func TestMergeRepetitions(t *testing.T) {
 			t.Errorf("error of ln g(%v) = %v, want %v", d.Energy[i], d.Error[i], want)
 		}
 	}
-	// Between a and b two levels can be compared, between these and c none.
+	// a and b have two comparable levels, these and c none.
 	u, v := math.Log(2/2.2), math.Log(30/28.8)
 	chi2 := (u*u + v*v) / 0.05
 	o := overlaps[0]
@@ -107,7 +107,7 @@ func TestMergeJunction(t *testing.T) {
 		!agrees(o.RMS, math.Sqrt(chi2/2), 1e-12) || !agrees(o.ChiSquare, chi2, 1e-12) || !agrees(o.Difference, math.Sqrt((u*u+v*v)/2), 1e-12) {
 		t.Errorf("overlap: %+v, want shift %v(%v), chi square %v", o, shift, math.Sqrt(variance), chi2)
 	}
-	// All states but a few have energy 0, so errors of shifts are relative to that.
+	// Nearly all states have energy 0, so errors of shifts are relative to that.
 	lnG := []float64{0, 0.8*1 + 0.2*(11.1+shift), 0.5*2 + 0.5*(12.3+shift), 40 + shift}
 	total := LogSumExp(lnG)
 	for i, want := range []float64{
@@ -119,8 +119,8 @@ func TestMergeJunction(t *testing.T) {
 	}
 }
 
-// TestMergeWindows cuts an exact density of states into windows off by constants and
-// finds it again, whatever the order of the windows.
+// TestMergeWindows cuts an exact density of states into windows, shifts each by a constant,
+// and checks that it is recovered for any order of the windows.
 func TestMergeWindows(t *testing.T) {
 	whole := exactDensity(t, "potts_q3_6x6.csv")
 	pieces := []Piece{
@@ -151,16 +151,16 @@ func TestMergeWindows(t *testing.T) {
 	}
 }
 
-// TestMergeCoverage merges windows with known noise many times: the errors of the
-// result must be those that it has, or somewhat larger. The noise is independent from
-// level to level, or a random walk from level to level, or a mixture; with errors of
-// shifts as for independent levels the last two would have z of up to 3.3 and 2.6.
+// TestMergeCoverage merges windows with known noise many times: the quoted errors must be
+// right or slightly too large. The noise is independent from level to level, a random walk
+// from level to level, or a mixture. With errors of shifts as for independent levels, the
+// last two would have z of up to 3.3 and 2.6.
 func TestMergeCoverage(t *testing.T) {
 	exact := exactDensity(t, "potts_q10_4x16.csv")
 	exact.Normalise(64 * math.Log(10))
 	edges := [][2]float64{{-128, -80}, {-95, -50}, {-65, -20}, {-35, 0}}
-	// noise draws the deviations of one window; deviations are its standard errors,
-	// after normalisation, which a first call with many draws finds out.
+	// noise draws the deviations of one window; deviations are its standard errors after
+	// normalisation, determined by a first call with many draws.
 	noise := func(r *rand.Rand, w *Density, white, walk float64) []float64 {
 		x := make([]float64, w.Len())
 		sum := 0.0
@@ -270,7 +270,7 @@ func TestMergeNamesTheFault(t *testing.T) {
 	} {
 		_, _, err := Merge([]Piece{{"A", c.a}, {"B", c.b}}, math.NaN())
 		if err == nil {
-			t.Errorf("no error with the words %q", c.words)
+			t.Errorf("no error, want one with %q", c.words)
 			continue
 		}
 		for _, word := range c.words {

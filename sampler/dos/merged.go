@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Limits of what Merge takes for densities of the same system.
+// Limits within which Merge accepts densities as of the same system.
 const (
 	// maxMismatch is the largest rms difference in an overlap, in combined errors.
 	maxMismatch = 10
-	// maxDifference is the largest rms difference of ln g where no errors are known.
+	// maxDifference is the largest rms difference of ln g if no errors are known.
 	maxDifference = 1
 )
 
-// merged is what some pieces have been merged to.
+// merged is the result of merging some pieces.
 type merged struct {
 	names       []string
 	lnSum       float64 // ln of the sum of g over the first piece
 	energy, lnG []float64
-	// weight is 1/error^2 without the errors of shifts, 0 where it is unknown.
+	// weight is 1/error^2 without the errors of shifts, 0 where unknown.
 	weight []float64
-	// share[k][i] is how far level i moves with the shift of the k-th piece that was
-	// chained, and variance[k] the variance of that shift.
+	// share[k][i] is how far level i moves with the shift of the k-th chained piece, and
+	// variance[k] the variance of that shift.
 	share    [][]float64
 	variance []float64
 }
@@ -31,7 +31,7 @@ type merged struct {
 func newMerged(p Piece) *merged {
 	m := &merged{names: []string{p.Name}, lnSum: LogSumExp(p.LnG), energy: p.Energy, lnG: p.LnG, weight: make([]float64, p.Len())}
 	for i, deviation := range p.Error {
-		// Not so for NaN, zero and what is too small or large to be squared.
+		// Skip NaN, zero, and values whose square over- or underflows.
 		if w := 1 / (deviation * deviation); w > 0 && !math.IsInf(w, 0) {
 			m.weight[i] = w
 		}
@@ -47,8 +47,8 @@ func (m *merged) sameLevels(other *merged) bool {
 	return slices.EqualFunc(m.energy, other.energy, func(a, b float64) bool { return !before(a, b) && !before(b, a) })
 }
 
-// joint is a level that two densities have in common: its indices in both and
-// 1/(error^2 + error'^2), 0 where an error is unknown.
+// joint is a level common to two densities: its indices in both and 1/(error^2 + error'^2),
+// or 0 if an error is unknown.
 type joint struct {
 	a, b   int
 	weight float64
@@ -66,8 +66,8 @@ func (m *merged) joints(piece *merged) (joints []joint) {
 	return joints
 }
 
-// repeat averages with a repetition of the same levels. The errors of both are
-// relative to their sums, which are made the same.
+// repeat averages with a repetition of the same levels. The errors of both are relative to
+// their sums, which are made equal.
 func (m *merged) repeat(piece *merged) (Overlap, error) {
 	joints := m.joints(piece)
 	o, _ := m.overlap(piece, joints, m.lnSum-piece.lnSum)
@@ -75,8 +75,8 @@ func (m *merged) repeat(piece *merged) (Overlap, error) {
 	return o, o.check()
 }
 
-// chain averages with a piece that begins no lower, shifted to agree with m on the
-// common levels.
+// chain averages with a piece whose lowest level is no lower, shifted to agree with m on
+// the common levels.
 func (m *merged) chain(piece *merged) (Overlap, error) {
 	joints := m.joints(piece)
 	if err := m.checkLevels(piece, joints); err != nil {
@@ -97,7 +97,7 @@ func (m *merged) chain(piece *merged) (Overlap, error) {
 	shift := mean(func(j joint) float64 { return m.lnG[j.a] - piece.lnG[j.b] })
 	o, variance := m.overlap(piece, joints, shift)
 	o.ShiftError = math.Sqrt(variance)
-	// What moved the common levels before moves the piece, too.
+	// Earlier shifts of the common levels also move the piece.
 	var moves []float64
 	for _, share := range m.share {
 		moves = append(moves, mean(func(j joint) float64 { return share[j.a] }))
@@ -108,8 +108,8 @@ func (m *merged) chain(piece *merged) (Overlap, error) {
 	return o, o.check()
 }
 
-// checkLevels returns an error if a piece has no level in common with m or cannot be
-// of the same system.
+// checkLevels returns an error if a piece has no level in common with m or cannot belong to
+// the same system.
 func (m *merged) checkLevels(piece *merged, joints []joint) error {
 	name, low, high := piece.names[0], piece.energy[0], piece.highest()
 	if len(joints) == 0 {
@@ -117,10 +117,10 @@ func (m *merged) checkLevels(piece *merged, joints []joint) error {
 			return fmt.Errorf("merge %s: no overlap: its lowest level is E = %g, the highest of %v is E = %g; windows must share levels, so add a file that covers the gap",
 				name, low, m, m.highest())
 		}
-		return fmt.Errorf("merge %s: none of its energies, E = %g..%g, is one of %v, E = %g..%g; are they of the same system and in the same units?",
+		return fmt.Errorf("merge %s: none of its energies, E = %g..%g, is one of %v, E = %g..%g; do they belong to the same system and use the same units?",
 			name, low, high, m, m.energy[0], m.highest())
 	}
-	// A level may be missing because it was never visited, many are not.
+	// A single level may be missing because it was never visited, but not many.
 	alone := 0
 	for _, side := range [][]float64{m.energy, piece.energy} {
 		for _, e := range side {
@@ -131,13 +131,13 @@ func (m *merged) checkLevels(piece *merged, joints []joint) error {
 	}
 	alone -= 2 * len(joints)
 	if a, b := spacing(m.energy), spacing(piece.energy); alone > 0 && math.Abs(a-b) > 1e-6*max(a, b) {
-		return fmt.Errorf("merge %s: its levels are %g apart, those of %v %g, and %d levels where they overlap are not in both; are they of the same system?",
+		return fmt.Errorf("merge %s: its levels are %g apart, those of %v %g, and %d levels where they overlap are not in both; do they belong to the same system?",
 			name, b, m, a, alone)
 	}
 	return nil
 }
 
-// spacing is the least difference between levels, infinite for a single one.
+// spacing returns the least difference between levels, infinite for a single one.
 func spacing(energy []float64) float64 {
 	least := math.Inf(1)
 	for i := 1; i < len(energy); i++ {
@@ -146,8 +146,8 @@ func spacing(energy []float64) float64 {
 	return least
 }
 
-// overlap compares a piece, shifted, on the common levels, and estimates the variance
-// of a shift that is a mean over them; see Merge. It is NaN where errors are unknown.
+// overlap compares a shifted piece on the common levels and estimates the variance of a
+// shift that is a mean over them; see Merge. It is NaN if errors are unknown.
 func (m *merged) overlap(piece *merged, joints []joint, shift float64) (o Overlap, variance float64) {
 	o = Overlap{
 		Piece: piece.names[0], With: slices.Clone(m.names), Levels: len(joints),
@@ -181,22 +181,22 @@ func (m *merged) overlap(piece *merged, joints []joint, shift float64) (o Overla
 func (o Overlap) check() error {
 	switch with := strings.Join(o.With, ", "); {
 	case o.RMS > maxMismatch:
-		return fmt.Errorf("merge %s: it differs from %s by %.3g combined errors (rms over %d levels, E = %g..%g); are they of the same system, and are both runs converged?",
+		return fmt.Errorf("merge %s: it differs from %s by %.3g combined errors (rms over %d levels, E = %g..%g); do they belong to the same system, and are both runs converged?",
 			o.Piece, with, o.RMS, o.Compared, o.From, o.To)
 	case o.Compared == 0 && o.Difference > maxDifference:
-		return fmt.Errorf("merge %s: its ln g differs from that of %s by %.3g (rms over %d levels, E = %g..%g); are they of the same system?",
+		return fmt.Errorf("merge %s: its ln g differs from that of %s by %.3g (rms over %d levels, E = %g..%g); do they belong to the same system?",
 			o.Piece, with, o.Difference, o.Levels, o.From, o.To)
 	}
 	return nil
 }
 
-// average puts the levels of a shifted piece in; moves is how far the piece moves with
-// each shift.
+// average merges the levels of a shifted piece; moves is how far the piece moves with each
+// shift.
 func (m *merged) average(piece *merged, joints []joint, shift float64, moves []float64) {
 	old := *m
 	m.names = append(m.names, piece.names...)
 	m.energy, m.lnG, m.weight, m.share = nil, nil, nil, make([][]float64, len(moves))
-	// add puts in a level, with the part beta of the piece.
+	// add appends a level to which the piece contributes the part beta.
 	add := func(energy, lnG, weight, beta float64, a int) {
 		m.energy, m.lnG, m.weight = append(m.energy, energy), append(m.lnG, lnG), append(m.weight, weight)
 		for k, move := range moves {
@@ -232,11 +232,11 @@ func (m *merged) average(piece *merged, joints []joint, shift float64, moves []f
 	until(len(old.energy), len(piece.energy))
 }
 
-// normalised returns the density with a sum of g of exp(lnTotal) or, if that is NaN,
-// with the sum of first over its levels.
+// normalised returns the density with the sum of g equal to exp(lnTotal) or, if that is
+// NaN, to that of first over its levels.
 func (m *merged) normalised(first *Density, lnTotal float64) *Density {
 	d := &Density{Energy: m.energy, LnG: slices.Clone(m.lnG), Error: make([]float64, len(m.energy))}
-	// The probabilities of the levels that are normalised.
+	// The probabilities of the levels included in the normalisation.
 	lnP := slices.Clone(m.lnG)
 	if math.IsNaN(lnTotal) {
 		lnTotal = LogSumExp(first.LnG)

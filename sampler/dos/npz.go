@@ -15,15 +15,15 @@ import (
 	"github.com/sbinet/npyio/npz"
 )
 
-// maxLevels bounds the memory that reading an archive takes, however little there is
-// of it on the disk. No run has as many levels.
+// maxLevels bounds the memory for reading an archive, however small the file. No run has as
+// many levels.
 const maxLevels = 1 << 22
 
-// headerRoom is space for the header of an array, which is 128 bytes as NumPy writes
-// it.
+// headerRoom is space for the header of an array, which takes 128 bytes as written by
+// NumPy.
 const headerRoom = 1 << 16
 
-// npyHeader is the description of an array as NumPy and npyio write it.
+// npyHeader matches the description of an array as NumPy and npyio write it.
 var npyHeader = regexp.MustCompile(`^\{'descr': '[^'{}]*', 'fortran_order': (?:False|True), 'shape': \([0-9, ]*\), \}[ \n]*\n$`)
 
 // WriteNPZ writes a NumPy archive (numpy.load) of the float64 arrays energy, ln_g and
@@ -51,14 +51,14 @@ func (d *Density) WriteNPZ(w io.Writer) error {
 	return archive.Close()
 }
 
-// ReadNPZ reads a density of states from a NumPy archive of size bytes, as
-// numpy.savez and numpy.savez_compressed write it. It needs the arrays energy and
-// ln_g and uses ln_g_error where present, in which NaN stands for an unknown error:
-// float64, one-dimensional, of the same length, in any order of energy.
+// ReadNPZ reads a density of states from a NumPy archive of size bytes, as written by
+// numpy.savez and numpy.savez_compressed. It needs the arrays energy and ln_g, and uses
+// ln_g_error if present, where NaN means an unknown error. They must be float64,
+// one-dimensional and of the same length, in any order of energy.
 func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) {
 	archive, err := npz.NewReader(r, size)
 	if err != nil {
-		return nil, fmt.Errorf("it is no NumPy archive: %w", err)
+		return nil, fmt.Errorf("it is not a NumPy archive: %w", err)
 	}
 	d := &Density{}
 	for _, array := range []struct {
@@ -68,7 +68,7 @@ func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) {
 	}{{energyColumn, &d.Energy, false}, {lnGColumn, &d.LnG, false}, {errorColumn, &d.Error, true}} {
 		switch number := count(archive.Keys(), entry(array.name)); {
 		case number > 1:
-			return nil, fmt.Errorf("there are %d arrays %s", number, array.name)
+			return nil, fmt.Errorf("there are %d arrays named %s", number, array.name)
 		case number == 0 && array.optional:
 			continue
 		case number == 0:
@@ -91,7 +91,7 @@ func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) {
 	return d, d.Validate()
 }
 
-// entry is the name of an array's file within an archive.
+// entry returns the name of an array's file within an archive.
 func entry(array string) string { return array + ".npy" }
 
 func count(keys []string, name string) (n int) {
@@ -124,9 +124,9 @@ func readArray(archive *npz.Reader, name string) ([]float64, error) {
 		return nil, err
 	}
 	defer f.Close()
-	// Read to the end, where the checksum is compared. The npy package must not read
-	// from the archive itself: it takes a short read for a whole number, and the end
-	// of the file for zeros.
+	// Read to the end, where the checksum is compared. The npy package must not read from
+	// the archive itself: it takes a short read for a whole number, and the end of the file
+	// for zeros.
 	const most = headerRoom + 8*maxLevels
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
@@ -145,7 +145,7 @@ func readArray(archive *npz.Reader, name string) ([]float64, error) {
 	}
 	descr := array.Header.Descr
 	if descr.Type != "<f8" && descr.Type != ">f8" {
-		return nil, fmt.Errorf("its elements are of type %q, but float64 (<f8) is needed; convert it with .astype(float)", descr.Type)
+		return nil, fmt.Errorf("its elements are of type %q, but float64 (<f8) is needed; convert them with .astype(float)", descr.Type)
 	}
 	if len(descr.Shape) != 1 {
 		return nil, fmt.Errorf("its shape is %v, but one dimension is needed", descr.Shape)
@@ -158,23 +158,23 @@ func readArray(archive *npz.Reader, name string) ([]float64, error) {
 	return values, err
 }
 
-// checkHeader returns an error unless the header of an array has the form in which
-// NumPy writes it. The npy package would panic at others, or reserve as much memory
-// as the header asks for.
+// checkHeader returns an error unless the header of an array has the form that NumPy
+// writes. On others the npy package might panic, or allocate as much memory as the header
+// claims.
 func checkHeader(data []byte) error {
 	const long = 12 // bytes before the description, from version 2 on
 	if len(data) < long || !bytes.HasPrefix(data, npy.Magic[:]) {
-		return errors.New("it does not begin as an array of NumPy does")
+		return errors.New("it does not begin like a NumPy array")
 	}
 	begin, length := 10, int64(binary.LittleEndian.Uint16(data[8:]))
 	if version := data[6]; version > 1 {
 		begin, length = long, int64(binary.LittleEndian.Uint32(data[8:]))
 	}
 	if length > int64(len(data)-begin) {
-		return errors.New("its header is cut off")
+		return errors.New("its header is truncated")
 	}
 	if header := data[begin:][:length]; !npyHeader.Match(header) {
-		return fmt.Errorf("its header %.100q is not one of NumPy's", header)
+		return fmt.Errorf("NumPy does not write its header %.100q", header)
 	}
 	return nil
 }

@@ -18,14 +18,15 @@ import (
 	"github.com/sbinet/npyio/npz"
 )
 
-// TestNPZRoundTrip finds every number again to the last bit; unknown errors are NaN.
+// TestNPZRoundTrip checks that every number is recovered to the last bit; unknown errors
+// are NaN.
 func TestNPZRoundTrip(t *testing.T) {
 	d := &Density{
 		Energy: []float64{-math.MaxFloat64, -512, -0.1, 5e-324, 1. / 3, 1e22},
 		LnG:    []float64{math.MaxFloat64, -5e-324, 1. / 3, math.Pi * 1e5, math.Log(2), math.Copysign(0, -1)},
 		Error:  []float64{0.25, math.NaN(), 1e-17, math.Inf(1), 1. / 7, 0},
 	}
-	for e := 1e23; len(d.Energy) < 5000; e *= 1.01 { // more than a window of the compression
+	for e := 1e23; len(d.Energy) < 5000; e *= 1.01 { // more than one compression window
 		d.Energy = append(d.Energy, e)
 		d.LnG = append(d.LnG, math.Sqrt(e))
 		d.Error = append(d.Error, 1/e)
@@ -57,8 +58,8 @@ func TestNPZRoundTrip(t *testing.T) {
 	}
 }
 
-// TestReadNumPy reads what NumPy 2.4.6 wrote: numpy.savez of float64 arrays, and
-// numpy.savez_compressed of big-endian ones without errors beside another array.
+// TestReadNumPy reads files written by NumPy 2.4.6: numpy.savez of float64 arrays, and
+// numpy.savez_compressed of big-endian ones without errors, next to another array.
 func TestReadNumPy(t *testing.T) {
 	for name, errors := range map[string][]float64{"numpy.npz": {math.NaN(), 0.125, 0.25}, "numpy_compressed.npz": nil} {
 		d, err := ReadFile(filepath.Join("testdata", name))
@@ -73,7 +74,7 @@ func TestReadNumPy(t *testing.T) {
 	}
 }
 
-// array is a file of NumPy's format 2 with the given description and contents.
+// array returns a file of NumPy's format 2 with the given description and contents.
 func array(header string, contents []byte) []byte {
 	data := append([]byte("\x93NUMPY\x02\x00"), binary.LittleEndian.AppendUint32(nil, uint32(len(header)))...)
 	return append(append(data, header...), contents...)
@@ -84,7 +85,7 @@ func described(descr, shape string, values ...float64) []byte {
 	return array(fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", descr, shape), contents)
 }
 
-// archive makes an archive of names and files, in turn.
+// archive makes an archive of alternating names and files.
 func archive(t testing.TB, files ...any) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -104,7 +105,7 @@ func archive(t testing.TB, files ...any) []byte {
 	return buf.Bytes()
 }
 
-// hostile archives, each with a word of the error that it gets.
+// hostile returns archives, each with a part of the expected error.
 func hostile(t testing.TB) map[string][]byte {
 	energy := described("<f8", "(2,)", -1, 0)
 	lnG := func(data []byte) []byte { return archive(t, "energy.npy", energy, "ln_g.npy", data) }
@@ -112,36 +113,36 @@ func hostile(t testing.TB) map[string][]byte {
 	flipped := bytes.Clone(archive(t, "energy.npy", energy, "ln_g.npy", described("<f8", "(2000,)", make([]float64, 2000)...)))
 	flipped[bytes.Index(flipped, []byte("ln_g.npy"))+20] ^= 1
 	return map[string][]byte{
-		"it is no NumPy archive":         {},
-		"zip: not a valid":               whole[:len(whole)-30],
-		"no array ln_g":                  archive(t, "energy.npy", energy, "g.npy", energy),
-		"no array energy":                archive(t, "ln_g.npy", energy),
-		"2 arrays energy":                archive(t, "energy.npy", energy, "energy.npy", energy, "ln_g.npy", energy),
-		"no levels":                      archive(t, "energy.npy", described("<f8", "(0,)"), "ln_g.npy", described("<f8", "(0,)")),
-		"does not begin":                 lnG(nil),
-		"is cut off":                     lnG([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr': ")),
-		"is not one of NumPy's":          lnG(array("{'shape': (2,), 'fortran_order': False, 'descr': '<f8'}\n", nil)),
-		"version":                        lnG(append([]byte("\x93NUMPY\x03"), energy[7:]...)),
-		`of type "<i8"`:                  lnG(described("<i8", "(2,)", 0, 0)),
-		`of type ""`:                     lnG(described("", "(2,)", 0, 0)),
-		"one dimension":                  lnG(described("<f8", "(1, 2)", 0, 0)),
-		"shape is []":                    lnG(described("<f8", "()", 0)),
-		"should have 1000000000000":      lnG(described("<f8", "(1000000000000,)", 0, 0)),
-		"out of range":                   lnG(described("<f8", "(99999999999999999999,)", 0, 0)),
-		"have 2 elements, but 8":         lnG(described("<f8", "(2,)", 0)),
-		"have 2 elements, but 24":        lnG(described("<f8", "(2,)", 0, 0, 0)),
-		"ln_g has 1 elements":            lnG(described("<f8", "(1,)", 0)),
-		"ln g(0) is NaN":                 lnG(described("<f8", "(2,)", 0, math.NaN())),
-		"energies must ascend":           archive(t, "energy.npy", described("<f8", "(2,)", 1, 1), "ln_g.npy", energy),
-		"element 1: -1 is not":           archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", 0, -1)),
-		"element 0: +Inf is not":         archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", math.Inf(1), 0)),
-		"array ln_g":                     flipped,
-		"more than the 4194304 elements": lnG(make([]byte, headerRoom+8*maxLevels+1)),
+		"it is not a NumPy archive":       {},
+		"zip: not a valid":                whole[:len(whole)-30],
+		"no array ln_g":                   archive(t, "energy.npy", energy, "g.npy", energy),
+		"no array energy":                 archive(t, "ln_g.npy", energy),
+		"2 arrays named energy":           archive(t, "energy.npy", energy, "energy.npy", energy, "ln_g.npy", energy),
+		"no levels":                       archive(t, "energy.npy", described("<f8", "(0,)"), "ln_g.npy", described("<f8", "(0,)")),
+		"does not begin":                  lnG(nil),
+		"is truncated":                    lnG([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr': ")),
+		"NumPy does not write its header": lnG(array("{'shape': (2,), 'fortran_order': False, 'descr': '<f8'}\n", nil)),
+		"version":                         lnG(append([]byte("\x93NUMPY\x03"), energy[7:]...)),
+		`of type "<i8"`:                   lnG(described("<i8", "(2,)", 0, 0)),
+		`of type ""`:                      lnG(described("", "(2,)", 0, 0)),
+		"one dimension":                   lnG(described("<f8", "(1, 2)", 0, 0)),
+		"shape is []":                     lnG(described("<f8", "()", 0)),
+		"should have 1000000000000":       lnG(described("<f8", "(1000000000000,)", 0, 0)),
+		"out of range":                    lnG(described("<f8", "(99999999999999999999,)", 0, 0)),
+		"have 2 elements, but 8":          lnG(described("<f8", "(2,)", 0)),
+		"have 2 elements, but 24":         lnG(described("<f8", "(2,)", 0, 0, 0)),
+		"ln_g has 1 elements":             lnG(described("<f8", "(1,)", 0)),
+		"ln g(0) is NaN":                  lnG(described("<f8", "(2,)", 0, math.NaN())),
+		"energies must ascend":            archive(t, "energy.npy", described("<f8", "(2,)", 1, 1), "ln_g.npy", energy),
+		"element 1: -1 is not":            archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", 0, -1)),
+		"element 0: +Inf is not":          archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", math.Inf(1), 0)),
+		"array ln_g":                      flipped,
+		"more than the 4194304 elements":  lnG(make([]byte, headerRoom+8*maxLevels+1)),
 	}
 }
 
-// TestReadNPZHostile reads archives that are broken or lie. The one that expands to
-// 32 MB takes memory for that and no more.
+// TestReadNPZHostile reads archives that are broken or lie. The one that expands to 32 MB
+// takes that much memory and no more.
 func TestReadNPZHostile(t *testing.T) {
 	for word, data := range hostile(t) {
 		if d, err := ReadNPZ(bytes.NewReader(data), int64(len(data))); err == nil || !strings.Contains(err.Error(), word) {
@@ -163,8 +164,8 @@ func TestWriteNPZFails(t *testing.T) {
 	}
 }
 
-// FuzzReadNPZ reads arbitrary bytes. What is accepted must be a density of states that
-// is the same after writing and reading it.
+// FuzzReadNPZ reads arbitrary bytes. Accepted input must be a density of states that is the
+// same after writing and reading it.
 func FuzzReadNPZ(f *testing.F) {
 	for _, name := range []string{"numpy.npz", "numpy_compressed.npz"} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))
@@ -186,10 +187,10 @@ func FuzzReadNPZ(f *testing.F) {
 			_ = err.Error()
 		}
 		runtime.ReadMemStats(&after)
-		// Compression makes data smaller by a factor of 1032 at most, and what comes out
-		// is kept in slices that grow.
+		// Compression shrinks data by a factor of at most 1032, and the output is kept in
+		// growing slices.
 		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(16*1032*len(data)+1<<20); used > most {
-			t.Errorf("%d bytes allocated for %d, at most %d are right", used, len(data), most)
+			t.Errorf("%d bytes allocated for %d, want at most %d", used, len(data), most)
 		}
 		if err != nil {
 			return
@@ -208,8 +209,8 @@ func FuzzReadNPZ(f *testing.F) {
 	})
 }
 
-// TestFiles writes and reads every format, and names the formats where the extension
-// is none of them.
+// TestFiles writes and reads every format, and checks that the error for an unknown
+// extension names the formats.
 func TestFiles(t *testing.T) {
 	d := &Density{Energy: []float64{-1, 0}, LnG: []float64{0.5, 1}, Error: []float64{0.25, 0.125}}
 	for _, name := range []string{"d.csv", "d.npz", "d.NPZ"} {
@@ -247,7 +248,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestNPZKeys finds the arrays under the names that numpy.load gives them.
+// TestNPZKeys checks the arrays' names against those that numpy.load gives them.
 func TestNPZKeys(t *testing.T) {
 	var file bytes.Buffer
 	if err := (&Density{Energy: []float64{0}, LnG: []float64{0}}).WriteNPZ(&file); err != nil {

@@ -7,29 +7,28 @@ import (
 	"strings"
 )
 
-// unmeasured is the share of the canonical weight that levels without a measurement may
-// have. Averages may be off by this share of what the observable varies by from them to
-// the nearest level with one.
+// unmeasured is the largest share of the canonical weight allowed on levels without a
+// measurement. Averages may be off by this share of the observable's change between them
+// and the nearest measured level.
 const unmeasured = 0.01
 
 // Canonical estimates canonical averages of the observables,
 //
 //	<O>(beta) = sum of g(E) exp(-beta E) <O>(E) / Z,
 //
-// or what derive makes of them, a vector of any length: nil stands for the averages
-// themselves. values and deviations, one standard error each, are by beta. Errors are
-// those of ln g and of the means together: the replica of ln g without a block goes with
-// the means without it, so e and m must come from the same blocks in the same order, those
-// of FromHistograms or FromWindows. They are NaN where either has no replicas.
+// or the vector, of any length, that derive computes from them; with derive nil, the
+// averages themselves. values and deviations, one standard error each, are by beta. Errors
+// combine those of ln g and of the means: each replica of ln g is paired with the means
+// that omit the same block, so e and m must come from the same blocks in the same order,
+// those of FromHistograms or FromWindows. They are NaN if either has no replicas.
 //
-// Levels that have ln g but no measurement, like rare ones at the ends of what canonical
-// walkers visit, have the means of the nearest level with one, as long as they have no more
-// than 1 % of the canonical weight. At betas where they have more, values and
-// deviations are NaN, and the error, which names the levels, is not nil; what is
-// returned for the others holds all the same.
+// Levels that have ln g but no measurement, such as rare ones at the ends of what canonical
+// walkers visit, take the means of the nearest measured level, as long as they have at most
+// 1 % of the canonical weight. At betas where they have more, values and deviations are
+// NaN, and a non-nil error names the levels; results for the other betas remain valid.
 func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64, averages []float64) []float64) (values, deviations [][]float64, err error) {
 	if e.Replicas != nil && m.Replicas != nil && len(e.Replicas) != len(m.Replicas) {
-		return nil, nil, fmt.Errorf("canonical averages: ln g is from %d blocks, the measurements from %d; both must be of the same blocks", len(e.Replicas), len(m.Replicas))
+		return nil, nil, fmt.Errorf("canonical averages: ln g is from %d blocks, the measurements from %d; both must come from the same blocks", len(e.Replicas), len(m.Replicas))
 	}
 	if derive == nil {
 		derive = func(_ float64, averages []float64) []float64 { return averages }
@@ -47,7 +46,7 @@ func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64
 		}
 		values = append(values, row)
 	}
-	replicas := make([][][]float64, len(betas)) // by beta, block and what derive returns
+	replicas := make([][][]float64, len(betas)) // by beta, block and result of derive
 	for k := range min(len(e.Replicas), len(m.Replicas)) {
 		r := newReweighting(e.Replicas[k], m.Energy, m.Replicas[k])
 		for i, beta := range betas {
@@ -71,15 +70,15 @@ func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64
 type reweighting struct {
 	*Density
 	means [][]float64 // by observable and level with a measurement
-	place []int       // of the level with a measurement that is nearest to each
-	lacks []bool      // that is another level
+	place []int       // index of the measured level nearest to each level
+	lacks []bool      // whether that is another level
 }
 
 func newReweighting(d *Density, energies []float64, means [][]float64) reweighting {
 	r := reweighting{d, means, make([]int, d.Len()), make([]bool, d.Len())}
 	var measured []int
 	for i := range energies {
-		// In a replica, a level may be without a measurement for all observables.
+		// In a replica, a level may have no measurement of any observable.
 		if len(means) == 0 || !math.IsNaN(means[0][i]) {
 			measured = append(measured, i)
 		}
@@ -95,8 +94,8 @@ func newReweighting(d *Density, energies []float64, means [][]float64) reweighti
 	return r
 }
 
-// averages are canonical averages of microcanonical means, by observable; missing is the
-// share of the levels without a measurement in the canonical weight.
+// averages returns canonical averages of microcanonical means, by observable; missing is
+// the canonical weight of the levels without a measurement.
 func (r reweighting) averages(beta float64) (averages []float64, missing float64) {
 	p, _ := r.Distribution(beta)
 	averages = make([]float64, len(r.means))
@@ -117,7 +116,7 @@ func (r reweighting) fault(beta, missing float64) error {
 	p, _ := r.Distribution(beta)
 	var names []string
 	for i, lacks := range r.lacks {
-		// Those that alone make up for a part of the share that matters.
+		// Name only levels that contribute noticeably to the missing share.
 		if lacks && p[i] > unmeasured/float64(r.Len()) {
 			names = append(names, fmt.Sprintf("%g", r.Energy[i]))
 		}

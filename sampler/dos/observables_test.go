@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestUnmeasuredLevels: where levels without a measurement matter, averages are NaN and
-// the error names them; elsewhere they have the mean of the nearest level.
+// TestUnmeasuredLevels: where levels without a measurement matter, averages are NaN and the
+// error names the levels; elsewhere they take the mean of the nearest level.
 func TestUnmeasuredLevels(t *testing.T) {
 	d := &Density{Energy: []float64{-20, -3, -2, -1, 0}, LnG: []float64{0, 1, 2, 3, 2}}
 	m := Measurements{Energy: d.Energy,
@@ -42,7 +42,7 @@ func TestUnmeasuredLevels(t *testing.T) {
 			t.Errorf("beta = %v: %v(%v)", betas[i], values[i][0], deviations[i][0])
 		}
 	}
-	// Many levels are not all named.
+	// If there are many levels, only some are named.
 	wide := &Density{}
 	for i := range 20 {
 		wide.Energy, wide.LnG = append(wide.Energy, float64(i-19)), append(wide.LnG, 1)
@@ -53,7 +53,7 @@ func TestUnmeasuredLevels(t *testing.T) {
 	}
 }
 
-// TestCanonicalUnknownErrors: averages stay where errors cannot be had.
+// TestCanonicalUnknownErrors checks that averages are returned even without errors.
 func TestCanonicalUnknownErrors(t *testing.T) {
 	d := &Density{Energy: []float64{-1, 0}, LnG: []float64{1, 2}}
 	means, err := values([4]float64{10, 20, 5, 8}, [4]float64{8, 22, 4, 9}).Means()
@@ -75,7 +75,7 @@ func TestCanonicalUnknownErrors(t *testing.T) {
 			t.Errorf("%v(%v), want %v; error %v", v, deviations, want, err)
 		}
 	}
-	// Other blocks, and observables that an order parameter lacks.
+	// Different blocks, and too few observables for an order parameter.
 	whole.Replicas = slices.Repeat(whole.Replicas, 2)
 	if _, _, err := means.Canonical(whole, []float64{1}, nil); err == nil || !strings.Contains(err.Error(), "ln g is from 4 blocks, the measurements from 2") {
 		t.Errorf("error %v", err)
@@ -85,8 +85,8 @@ func TestCanonicalUnknownErrors(t *testing.T) {
 	}
 }
 
-// TestReplicaWithoutMeasurement: a level that one block alone has measured is left out
-// without that block, and the average keeps an error.
+// TestReplicaWithoutMeasurement: a level measured by one block alone is omitted without
+// that block, and the average keeps an error.
 func TestReplicaWithoutMeasurement(t *testing.T) {
 	d := &Density{Energy: []float64{-1, 0}, LnG: []float64{1, 2}}
 	means, err := values([4]float64{10, 20, 5, 8}, [4]float64{0, 20, 0, 8}).Means()

@@ -2,7 +2,7 @@ package dos
 
 import "fmt"
 
-// Order is canonical averages of an order parameter m of a system of N sites, at the
+// Order holds canonical averages of an order parameter m of a system of N sites, at the
 // inverse temperature beta.
 type Order struct {
 	Beta           float64
@@ -15,16 +15,16 @@ type Order struct {
 	Binder float64
 }
 
-// OrderEstimate is averages of an order parameter with one standard error each, NaN where
-// it is unknown.
+// OrderEstimate holds averages of an order parameter with one standard error each, NaN if
+// unknown.
 type OrderEstimate struct {
 	Order
 	MeanError, SquareError, FourthError, SusceptibilityError, BinderError float64
 }
 
-// Order estimates averages of an order parameter at each of the inverse temperatures.
-// The first three observables must be |m|, m^2 and m^4. For levels without a measurement
-// see Canonical.
+// Order estimates averages of an order parameter at each of the inverse temperatures. The
+// first three observables must be |m|, m^2 and m^4. For levels without a measurement see
+// Canonical.
 func (m *Means) Order(e *Ensemble, betas []float64, sites int) ([]OrderEstimate, error) {
 	if len(m.Mean) < 3 {
 		return nil, fmt.Errorf("order parameter: the means of |m|, m^2 and m^4 are needed, %d were measured", len(m.Mean))

@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// class is the configurations of one level and one value of the order parameter
-// m = (q max n_c / N - 1) / (q - 1), with n_c sites of colour c.
+// class is the set of configurations with one level and one value of the order parameter m
+// = (q max n_c / N - 1) / (q - 1), with n_c sites of colour c.
 type class struct {
 	level  int
 	m      float64
 	states float64
 }
 
-// classes enumerates a small Potts lattice: the exact density of states, and the classes.
+// classes enumerates a small Potts lattice: its exact density of states and its classes.
 func classes(q, l int) (*Density, []class) {
 	number := map[float64]map[int]float64{} // by energy and largest n_c
 	colours := make([]int, q)
@@ -50,10 +50,10 @@ func classes(q, l int) (*Density, []class) {
 	return d, all
 }
 
-// powers are |m|, m^2 and m^4.
+// powers returns |m|, m^2 and m^4.
 func powers(m float64) []float64 { return []float64{m, m * m, m * m * m * m} }
 
-// microcanonical are the exact means of the powers, by observable and level.
+// microcanonical returns the exact means of the powers, by observable and level.
 func microcanonical(levels int, all []class) [][]float64 {
 	count, means := make([]float64, levels), [][]float64{make([]float64, levels), make([]float64, levels), make([]float64, levels)}
 	for _, c := range all {
@@ -67,7 +67,7 @@ func microcanonical(levels int, all []class) [][]float64 {
 	return means
 }
 
-// zeros is an empty block of measurements of the powers.
+// zeros returns an empty block of measurements of the powers.
 func zeros(levels int) [][]float64 {
 	return [][]float64{make([]float64, levels), make([]float64, levels), make([]float64, levels)}
 }
@@ -100,7 +100,7 @@ func TestOrderAgainstEnumeration(t *testing.T) {
 	for _, c := range []struct{ q, l int }{{2, 3}, {3, 3}, {2, 4}} {
 		d, all := classes(c.q, c.l)
 		energy := slices.Clone(d.Energy)
-		slices.Reverse(energy) // as levels may be
+		slices.Reverse(energy) // levels may be in this order
 		m := Measurements{Energy: energy}
 		for range 3 {
 			count, sums := make([]int64, d.Len()), zeros(d.Len())
@@ -146,10 +146,10 @@ func TestOrderAgainstEnumeration(t *testing.T) {
 	}
 }
 
-// measure draws a block of every window, and the measurements of every fifth visit of all
-// of them. Like walkers that are slow in m and exchange configurations, all windows are off
-// in one of two directions, alike on average, in which both the levels' visits and the
-// values at a level are off.
+// measure draws a block of every window, and measures at every fifth visit. To mimic
+// walkers that are slow in m and exchange configurations, each block is biased in one of
+// two directions, the same in all windows and cancelling on average, in both the visits to
+// levels and the values at a level.
 func measure(r *rand.Rand, windows []Window, m *Measurements, all []class, visits []int) {
 	const off = 0.5
 	sign := float64(2*r.IntN(2) - 1)
@@ -174,8 +174,8 @@ func measure(r *rand.Rand, windows []Window, m *Measurements, all []class, visit
 	m.Count, m.Sums = append(m.Count, count), append(m.Sums, sums)
 }
 
-// tilted are the cumulative probabilities of the classes within a window, with the factor
-// 1 + tilt (m - <m>).
+// tilted returns the cumulative probabilities of the classes within a window, with the
+// factor 1 + tilt (m - <m>).
 func tilted(w *Window, all []class, tilt float64) []float64 {
 	p, total, mean := make([]float64, len(all)), 0.0, 0.0
 	for i, c := range all {
@@ -194,9 +194,9 @@ func tilted(w *Window, all []class, tilt float64) []float64 {
 }
 
 // TestOrderCoverage repeats estimates from synthetic blocks. The mean square errors must
-// be those of the deviations from the exact values, which they are not without the
-// correlations of ln g with the means; and with many blocks the fractions within one and
-// two errors those of a normal distribution.
+// equal those of the deviations from the exact values, which requires the correlations of
+// ln g with the means. With many blocks, the fractions within one and two errors must be
+// those of a normal distribution.
 func TestOrderCoverage(t *testing.T) {
 	exact, all := classes(3, 3)
 	truth := microcanonical(exact.Len(), all)
@@ -276,7 +276,7 @@ func TestOrderCoverage(t *testing.T) {
 				}
 			}
 			if got := math.Sqrt(apart[micro] / variances[micro]); got > 0.9 {
-				t.Errorf("%s: the error without correlations is %.3f of that with them, the test is blind to them", names[micro], got)
+				t.Errorf("%s: the error without correlations is %.3f of that with them, too close to test them", names[micro], got)
 			}
 			bound := 4 * math.Sqrt(2*part)
 			for i := range want {

@@ -3,12 +3,12 @@ package dos
 // parabola is level + slope (x-x0) + bend (x-x0)^2 about a point x0.
 type parabola struct{ level, slope, bend float64 }
 
-// fitParabola fits the points nearer to centre than width by least squares with the
-// weights 1 - (distance/width)^2 (local regression: Cleveland, J. Am. Stat. Assoc. 74,
-// 829 (1979)). x ascends. It is flat where fewer than three points leave it
-// undetermined; there must be one.
+// fitParabola fits the points within width of centre by least squares with the weights 1 -
+// (distance/width)^2 (local regression: Cleveland, J. Am. Stat. Assoc. 74, 829 (1979)). x
+// ascends. The result is flat if fewer than three points leave it undetermined; at least
+// one is required.
 func fitParabola(x, y []float64, centre, width float64) parabola {
-	var s [5]float64 // sums of w u^k, with u in units of width for the condition's sake
+	var s [5]float64 // sums of w u^k, with u in units of width for good conditioning
 	var t [3]float64 // sums of w u^k y
 	points, origin := 0, 0.0
 	for k := range x {
@@ -42,9 +42,9 @@ func fitParabola(x, y []float64, centre, width float64) parabola {
 	}
 }
 
-// extremum returns the offset from the centre and the value of the extremum, a maximum
-// for sign 1 and a minimum for -1; the value at the centre where the parabola bends
-// the other way or the extremum is not nearer than reach.
+// extremum returns the offset from the centre and the value of the extremum: a maximum for
+// sign 1, a minimum for -1. If the parabola bends the other way, or the extremum is not
+// within reach, it returns the value at the centre.
 func (p parabola) extremum(sign, reach float64) (offset, value float64) {
 	if p.bend*sign >= 0 {
 		return 0, p.level

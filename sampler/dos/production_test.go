@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// multinomial adds n visits, drawn with the cumulative probabilities given, to a
-// histogram.
+// multinomial adds n visits, drawn with the given cumulative probabilities, to a histogram.
 func multinomial(r *rand.Rand, hist []int64, cumulative []float64, n int) {
 	last := len(cumulative) - 1
 	for range n {
@@ -33,10 +32,10 @@ func visited(lnG, lnWeight []float64) []float64 {
 	return cumulative
 }
 
-// TestFromHistograms repeats the estimate of a known density of states, which spans
-// 38 orders of magnitude, from independent histograms. Under each set of weights
-// every level's deviation in units of its own error bar must be distributed like
-// Student's t with one degree of freedom less than there are blocks.
+// TestFromHistograms repeats the estimate of a known density of states, which spans 38
+// orders of magnitude, from independent histograms. Under each set of weights every level's
+// deviation in units of its own error bar must be distributed like Student's t with one
+// degree of freedom fewer than there are blocks.
 func TestFromHistograms(t *testing.T) {
 	const (
 		blocks      = 32
@@ -51,8 +50,8 @@ func TestFromHistograms(t *testing.T) {
 	const nu = blocks - 1
 	square := float64(nu) / (nu - 2)
 	fourth := 3 * float64(nu) * nu / ((nu - 2) * (nu - 4))
-	// Five standard deviations of a mean over the repetitions; six levels with two
-	// such tests, of all three weights.
+	// Five standard deviations of a mean over the repetitions; six levels with two such
+	// tests, for all three weights.
 	squareBound := 5 * math.Sqrt((fourth-square*square)/repetitions)
 	meanBound := 5 * math.Sqrt(square/repetitions)
 	for _, c := range []struct {
@@ -92,8 +91,8 @@ func TestFromHistograms(t *testing.T) {
 			}
 		}
 		for i := range lnG {
-			// The level that holds nearly all states is fixed by the
-			// normalisation; what is left of its error is rounding.
+			// The level that holds nearly all states is fixed by the normalisation; its
+			// error is only rounding.
 			if lnG[i] == 90 {
 				continue
 			}
@@ -107,8 +106,8 @@ func TestFromHistograms(t *testing.T) {
 	}
 }
 
-// TestFromHistogramsUnequalBlocks takes blocks of very different length, as walkers
-// leave them when a run ends early: the estimate is that of all visits together.
+// TestFromHistogramsUnequalBlocks uses blocks of very different length, as walkers leave
+// them when a run ends early: the estimate is that of all visits together.
 func TestFromHistogramsUnequalBlocks(t *testing.T) {
 	lnWeight := []float64{5, -3, 0.5, 100}
 	blocks := [][]int64{{1, 0, 30, 4}, {0, 0, 0, 0}, {10, 2, 700, 1}, {3, 1, 7, 0}}
@@ -128,14 +127,14 @@ func TestFromHistogramsUnequalBlocks(t *testing.T) {
 	}
 }
 
-// TestJackknifeByHand works out the error of two levels from three blocks.
+// TestJackknifeByHand computes the error of two levels from three blocks.
 func TestJackknifeByHand(t *testing.T) {
 	blocks := [][]int64{{10, 20}, {12, 17}, {7, 30}}
 	d, err := FromHistograms([]float64{-1, 0}, []float64{0, 0}, blocks, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without each block in turn the first level holds 19/66, 17/67, 22/59.
+	// With each block omitted the first level holds 19/66, 17/67, 22/59.
 	x := []float64{math.Log(19. / 66), math.Log(17. / 67), math.Log(22. / 59)}
 	mean := (x[0] + x[1] + x[2]) / 3
 	variance := 0.0
@@ -184,8 +183,8 @@ func TestFromHistogramsUnknownErrors(t *testing.T) {
 	}
 }
 
-// TestFromHistogramsDescending takes levels in descending order of energy, as the
-// engine counts them, and returns them ascending with all that belongs to them.
+// TestFromHistogramsDescending gives levels in descending order of energy, as the engine
+// counts them, and expects everything back in ascending order.
 func TestFromHistogramsDescending(t *testing.T) {
 	blocks := [][]int64{{5, 0, 40, 9}, {6, 0, 44, 2}}
 	up, err := FromHistograms([]float64{-3, -2, -1, 0}, []float64{1, 2, 3, 4}, blocks, 7)

@@ -2,24 +2,23 @@ package dos
 
 import "math"
 
-// negligible is the probability of a level at the edge of a density of states, relative
-// to that of the most probable level, up to which what may lie beyond is left out of
-// account.
+// negligible is the probability of a level at the edge of a density of states, relative to
+// the most probable level, up to which anything beyond the edge is neglected.
 const negligible = 1e-4
 
-// Support returns the range of inverse temperatures that the density of states has data
-// for: those at which the probability g(E) exp(-beta E) of its lowest and of its
-// highest level is negligible, at most 1e-4 of the largest, so that levels beyond them,
-// which the density may lack, do not matter. The range is empty, low > high, where the
-// density is too narrow for any beta.
+// Support returns the range of inverse temperatures for which the density of states has
+// data: those at which the probability g(E) exp(-beta E) of its lowest and highest levels
+// is negligible, at most 1e-4 of the largest, so that levels beyond them, which the density
+// may lack, do not matter. The range is empty, low > high, if the density is too narrow for
+// any beta.
 //
-// An end of the system's spectrum has nothing beyond it, and there the range has no
-// limit. It is recognised where ln g is normalised to the q^N states of a Potts model;
-// see complete.
+// Nothing lies beyond an end of the system's spectrum, and there the range is unlimited.
+// Such an end is recognised if ln g is normalised to the q^N states of a Potts model; see
+// complete.
 func (d *Density) Support() (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	first, last := 0, d.Len()-1
-	// As P(first)/P(E) rises with beta at any other E, it is negligible up to a beta.
+	// P(first)/P(E) rises with beta for any other E, so it is negligible up to some beta.
 	for i := first + 1; i <= last; i++ {
 		high = max(high, (d.LnG[i]-d.LnG[first]+math.Log(negligible))/(d.Energy[i]-d.Energy[first]))
 	}
@@ -39,16 +38,15 @@ func (d *Density) Support() (low, high float64) {
 	return low, high
 }
 
-// complete reports whether the density shows by its own numbers that it lacks no state
-// below or above that matters. It must be that of a Potts model with q colours on N
-// sites and zN/2 bonds (z/2 = 2 for the square, 3 for the simple cubic lattice):
-// normalised to q^N states, with the lowest energy -zN/2, the ground state's, and
-// roughly q states there. The latter tells it from one with fewer colours on more
-// sites that happens to end there.
+// complete infers from the density alone whether it has all states that matter below or
+// above. It must be that of a Potts model with q colours on N sites and zN/2 bonds (z/2 = 2
+// for the square, 3 for the simple cubic lattice): normalised to q^N states, with the
+// lowest energy -zN/2, the ground state's, and roughly q states there. The last condition
+// rules out fewer colours on more sites with a spectrum that happens to end there.
 //
-// top is whether nothing is above the highest level that matters at beta = 0. Every
-// bond is satisfied with probability 1/q there, so the mean energy is -zN/2q; the
-// density must come within a hundredth of the distribution's width.
+// top reports whether nothing lies above the highest level that matters at beta = 0. Every
+// bond is satisfied with probability 1/q there, so the mean energy is -zN/2q; the density's
+// must agree within a hundredth of the distribution's width.
 func (d *Density) complete() (ground, top bool) {
 	lnTotal := LogSumExp(d.LnG)
 	for q := 2.; q <= 255; q++ {

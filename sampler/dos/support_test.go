@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSupportComplete finds that every beta >= 0 is supported by every exact density of
-// states, and every negative one, too, if there are states of energy zero.
+// TestSupportComplete checks that every exact density of states supports every beta >= 0,
+// and every negative one if there are states of energy zero.
 func TestSupportComplete(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "exact", "testdata", "potts_*.csv"))
 	if err != nil || len(files) == 0 {
@@ -36,8 +36,8 @@ func TestSupportComplete(t *testing.T) {
 	}
 }
 
-// TestSupportTruncated cuts both ends off. Up to the limits the averages are those of
-// the whole; at them, the levels at the edge have the probability that defines them.
+// TestSupportTruncated cuts off both ends. Up to the limits, the averages are those of the
+// whole density; at the limits, the edge levels have the defining probability.
 func TestSupportTruncated(t *testing.T) {
 	whole := readReference(t, "potts_q10_4x16")
 	d := window(whole, -110, -4, 0)

@@ -8,26 +8,25 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// FromTransitions estimates ln g from the infinite-temperature transition probabilities
-// T between levels, for which
+// FromTransitions estimates ln g from the infinite-temperature transition probabilities T
+// between levels, for which
 //
 //	g(E) T(E -> E') = g(E') T(E' -> E)
 //
 // holds exactly (Wang, Swendsen, J. Stat. Phys. 106, 245 (2002), eq. 5). Each pair of
-// levels with transitions both ways gives one value of ln g(E') - ln g(E), and the
-// estimate is their weighted least-squares solution, with the weights that follow from
-// counting, 1/variance = 1/(1/C + 1/C'). It needs equilibrium within the levels, not
-// between them, and makes use of what did not happen as well as of what did, which
-// makes its errors smaller than those of the histogram.
+// levels with transitions both ways gives one value of ln g(E') - ln g(E). The estimate is
+// their weighted least-squares solution, with the weights that follow from counting,
+// 1/variance = 1/(1/C + 1/C'). It needs equilibrium within the levels, not between them. It
+// also uses the possible transitions that were not made, so its errors are smaller than
+// those of the histogram.
 //
-// energy is indexed by level, consecutive levels one step apart. Each block holds
-// counts at [level*steps + change + steps/2], of transitions from a level by a change
-// of it; they need not be whole numbers of events, only proportional to the
-// probabilities. Errors are from a jackknife over the blocks, which must be much longer
-// than the autocorrelation time. Normalised to a sum of exp(lnTotal).
+// energy is indexed by level, with consecutive levels one step apart. Each block holds
+// counts at [level*steps + change + steps/2] of transitions from level by change levels.
+// They need not be whole numbers of events, only proportional to the probabilities. Errors
+// come from a jackknife over the blocks, which must be much longer than the autocorrelation
+// time. ln g is normalised to a sum of exp(lnTotal).
 //
-// Levels without a chain of transitions both ways to the bulk of the counts are left
-// out.
+// Levels without a chain of two-way transitions to the bulk of the counts are omitted.
 func FromTransitions(energy []float64, steps int, blocks [][]int64, lnTotal float64) (*Ensemble, error) {
 	total := make([]float64, len(energy)*steps)
 	for k, block := range blocks {
@@ -96,8 +95,8 @@ func solveTransitions(energy []float64, steps int, counts []float64) (*Density, 
 	for k, b := range levels {
 		place[b] = k
 	}
-	// The normal equations: a weighted graph Laplacian, banded since a transition
-	// changes the level by at most half. Fixing the first level makes it regular.
+	// The normal equations: a weighted graph Laplacian, banded because a transition changes
+	// the level by at most half. Fixing the first level makes it regular.
 	a := mat.NewSymBandDense(len(levels), min(half, len(levels)-1), nil)
 	right := mat.NewVecDense(len(levels), nil)
 	for _, e := range edges {
@@ -115,10 +114,10 @@ func solveTransitions(energy []float64, steps int, counts []float64) (*Density, 
 	a.SetSymBand(0, 0, 2*a.At(0, 0))
 	var cholesky mat.BandCholesky
 	if !cholesky.Factorize(a) {
-		return nil, errors.New("the equations for ln g cannot be solved: some levels hang together by too few transitions")
+		return nil, errors.New("the equations for ln g cannot be solved: some levels are connected by too few transitions")
 	}
 	var x mat.VecDense
-	// A bad condition is no fault here: the diagonal spans the range of the counts.
+	// Ill-conditioning is expected here: the diagonal spans the range of the counts.
 	if err := cholesky.SolveVecTo(&x, right); err != nil && !errors.As(err, new(mat.Condition)) {
 		return nil, err
 	}
@@ -131,8 +130,7 @@ func solveTransitions(energy []float64, steps int, counts []float64) (*Density, 
 	return d, d.Validate()
 }
 
-// bulk returns, in ascending order, the levels of the connected part with the most
-// visits.
+// bulk returns, in ascending order, the levels of the connected part with the most visits.
 func bulk(visits []float64, edges []edge) []int {
 	parent := make([]int, len(visits))
 	for i := range parent {

@@ -9,8 +9,8 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// chain makes exact transition probabilities for a given ln g: from each level to
-// those at most two away, in detailed balance with g.
+// chain makes exact transition probabilities for a given ln g: from each level to those at
+// most two away, in detailed balance with g.
 func chain(lnG []float64) (energy []float64, rates []float64) {
 	const steps = 5
 	energy = make([]float64, len(lnG))
@@ -32,13 +32,13 @@ func chain(lnG []float64) (energy []float64, rates []float64) {
 	return energy, rates
 }
 
-// example is ln g with a hole, as systems have.
+// exampleLnG returns ln g with a gap, as real systems have.
 func exampleLnG() []float64 {
 	lnG := []float64{0, 2, 3.5, 4, math.Inf(-1), 4.5, 3, 1.5, 0.5, -1}
 	return lnG
 }
 
-// TestTransitionsExact gets ln g back from exact transition probabilities.
+// TestTransitionsExact recovers ln g from exact transition probabilities.
 func TestTransitionsExact(t *testing.T) {
 	lnG := exampleLnG()
 	energy, rates := chain(lnG)
@@ -68,8 +68,8 @@ func TestTransitionsExact(t *testing.T) {
 	}
 }
 
-// TestTransitionsErrors repeats an estimate from random counts: its deviations from
-// the truth are as large as its errors say.
+// TestTransitionsErrors repeats an estimate from random counts and checks that its
+// deviations match its errors.
 func TestTransitionsErrors(t *testing.T) {
 	lnG := exampleLnG()
 	energy, rates := chain(lnG)
@@ -101,8 +101,8 @@ func TestTransitionsErrors(t *testing.T) {
 	}
 }
 
-// TestTransitionsBulk leaves out levels that hang together with the rest one way only,
-// and refuses counts without two levels that do.
+// TestTransitionsBulk omits levels connected to the rest only one way, and refuses counts
+// without two connected levels.
 func TestTransitionsBulk(t *testing.T) {
 	lnG := exampleLnG()
 	energy, rates := chain(lnG)

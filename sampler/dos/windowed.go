@@ -10,18 +10,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// windowed is what FromWindows was given, and what follows from the sums over the blocks.
+// windowed holds the arguments of FromWindows and sums over the blocks.
 type windowed struct {
 	energy  []float64
 	windows []Window
 
 	visits [][]int64 // by window and level
-	levels []int     // those visited in any window, of ascending energy
-	inside [][]int   // the windows that have each of these levels
-	both   [][]int   // the levels that window w and the next have both visited, by w
+	levels []int     // those visited in any window, by ascending energy
+	inside [][]int   // the windows that contain each of these levels
+	both   [][]int   // the levels visited by both window w and the next, by w
 }
 
-// sum adds the blocks up, after checking them.
+// sum checks the blocks and adds them up.
 func (s *windowed) sum() error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
@@ -29,14 +29,14 @@ func (s *windowed) sum() error {
 		visits := make([]int64, len(s.energy))
 		s.visits = append(s.visits, visits)
 		if window.Low < 0 || window.High >= len(s.energy) || window.Low > window.High {
-			fault("window %d is of the levels %d..%d, which must ascend and be within 0..%d", w+1, window.Low, window.High, len(s.energy)-1)
+			fault("window %d has the levels %d..%d, which must ascend and be within 0..%d", w+1, window.Low, window.High, len(s.energy)-1)
 			continue
 		}
 		if len(window.LnWeight) != len(s.energy) {
 			fault("%s has weights of %d levels, want all %d", s.name(w), len(window.LnWeight), len(s.energy))
 		}
 		if first := len(s.windows[0].Blocks); len(window.Blocks) != first {
-			fault("%s has %d blocks, the first one %d", s.name(w), len(window.Blocks), first)
+			fault("%s has %d blocks, the first window has %d", s.name(w), len(window.Blocks), first)
 		}
 		for k, block := range window.Blocks {
 			if len(block) != len(visits) {
@@ -61,7 +61,7 @@ func (s *windowed) sum() error {
 	return s.place()
 }
 
-// place finds the levels that were visited and where windows overlap.
+// place finds the visited levels and the overlaps of windows.
 func (s *windowed) place() error {
 	for b := range s.energy {
 		if slices.ContainsFunc(s.visits, func(visits []int64) bool { return visits[b] > 0 }) {
@@ -97,7 +97,7 @@ func (s *windowed) place() error {
 	return nil
 }
 
-// span is the lowest and highest energy of a window.
+// span formats the lowest and highest energy of a window.
 func (s *windowed) span(w int) string {
 	inside := s.energy[s.windows[w].Low : s.windows[w].High+1]
 	return fmt.Sprintf("%g..%g", slices.Min(inside), slices.Max(inside))
@@ -107,7 +107,7 @@ func (s *windowed) name(w int) string {
 	return fmt.Sprintf("window %d (E = %s)", w+1, s.span(w))
 }
 
-// counts are the visits of all blocks.
+// counts returns the visits of all blocks.
 func (s *windowed) counts() [][]float64 {
 	counts := make([][]float64, len(s.visits))
 	for w, visits := range s.visits {
@@ -119,18 +119,18 @@ func (s *windowed) counts() [][]float64 {
 	return counts
 }
 
-// lnExposure is ln of what g(E) has to be multiplied by to give the visits of window w.
+// lnExposure returns ln of the factor that turns g(E) into the visits of window w.
 func (s *windowed) lnExposure(offsets []float64, w, b int) float64 {
 	return -offsets[w] - s.windows[w].LnWeight[b]
 }
 
-// difference is what ln g from window w exceeds that from the next by at a level, up to
-// their offsets.
+// difference is the excess, at a level, of ln g from window w over that from the next, up
+// to their offsets.
 func (s *windowed) difference(counts [][]float64, w, b int) float64 {
 	return math.Log(counts[w][b]/counts[w+1][b]) + s.windows[w].LnWeight[b] - s.windows[w+1].LnWeight[b]
 }
 
-// density is ln g, up to a constant, for given offsets.
+// density returns ln g, up to a constant, for given offsets.
 func (s *windowed) density(counts [][]float64, offsets []float64) *Density {
 	d := &Density{Energy: make([]float64, 0, len(s.levels)), LnG: make([]float64, 0, len(s.levels))}
 	exposures := make([]float64, 0, len(s.windows))
@@ -150,26 +150,26 @@ func (s *windowed) density(counts [][]float64, offsets []float64) *Density {
 }
 
 const (
-	// maxNewton bounds the steps to the offsets, of which a handful are needed.
+	// maxNewton bounds the Newton steps for the offsets; a handful suffice.
 	maxNewton = 200
-	// smallNewton is a step after which the next, quadratically smaller, is rounding.
+	// smallNewton is a step so small that the next, quadratically smaller, is rounding.
 	smallNewton = 1e-9
 )
 
 // offsets finds the offsets of largest likelihood, the first being zero. With g(E)
-// eliminated, see FromWindows, a visit to E is one of window w with the probability
+// eliminated, see FromWindows, a visit to E belongs to window w with the probability
 //
 //	p_w(E) = exp(-o_w - lnWeight_w(E)) / sum over v of exp(-o_v - lnWeight_v(E)),
 //
-// which makes the likelihood that of a logistic regression, the sum over all levels and
-// windows of H_w(E) ln p_w(E). It is concave, with one maximum as soon as neighbours
-// have a visited level in common, where the sum of H_w(E) - p_w(E) sum_v H_v(E) over the
-// levels is zero for every window.
+// so the likelihood is that of a logistic regression, the sum over all levels and windows
+// of H_w(E) ln p_w(E). It is concave. If neighbours have a visited level in common it has
+// one maximum, where the sum of H_w(E) - p_w(E) sum_v H_v(E) over the levels is zero for
+// every window.
 //
-// Newton's steps lead there from the weighted means of the differences level by level. A
-// step gains for sure if it changes no difference of two offsets by more than one: along
-// it, the third derivative is no larger than that change times the second (Bach,
-// Electron. J. Stat. 4, 384 (2010)), so longer ones are cut to that.
+// Newton's method starts from the weighted means of the differences level by level. A step
+// is sure to improve if it changes no difference of two offsets by more than one: along it,
+// the third derivative is no larger than that change times the second (Bach, Electron. J.
+// Stat. 4, 384 (2010)). Longer steps are shortened to that.
 func (s *windowed) offsets(counts [][]float64) ([]float64, error) {
 	offsets, err := s.chain(counts)
 	if err != nil || len(offsets) == 1 {
@@ -203,7 +203,7 @@ func (s *windowed) offsets(counts [][]float64) ([]float64, error) {
 			break
 		}
 		var step mat.VecDense
-		// A bad condition is no fault: windows have visits of any order of magnitude.
+		// Ill-conditioning is expected: visits of windows differ by orders of magnitude.
 		if err := cholesky.SolveVecTo(&step, slope); err != nil && !errors.As(err, new(mat.Condition)) {
 			return nil, err
 		}
@@ -215,11 +215,11 @@ func (s *windowed) offsets(counts [][]float64) ([]float64, error) {
 			return offsets, nil
 		}
 	}
-	return nil, errors.New("the windows contradict each other too much to be joined; are their weights those that their walkers moved under?")
+	return nil, errors.New("the windows contradict each other too much to be joined; did their walkers move under these weights?")
 }
 
-// probabilities puts into p the p_w of a level for the windows that have it, and returns
-// their visits together.
+// probabilities sets p to the p_w of a level for the windows that contain it, and returns
+// their total visits.
 func (s *windowed) probabilities(p []float64, counts [][]float64, offsets []float64, b int, inside []int) (all float64) {
 	p = p[:len(inside)]
 	for k, w := range inside {
@@ -235,8 +235,8 @@ func (s *windowed) probabilities(p []float64, counts [][]float64, offsets []floa
 
 // chain estimates offsets from neighbours alone, by the mean of the differences at the
 // levels that both have visited, with weights H_w H_w+1 / (H_w + H_w+1), the inverse
-// variance of each. It is biased by about (1/H_w - 1/H_w+1)/2, and good enough to begin
-// with.
+// variance of each. It is biased by about (1/H_w - 1/H_w+1)/2, which is good enough for a
+// start.
 func (s *windowed) chain(counts [][]float64) ([]float64, error) {
 	offsets := make([]float64, len(s.windows))
 	for w, both := range s.both {
@@ -250,7 +250,7 @@ func (s *windowed) chain(counts [][]float64) ([]float64, error) {
 			}
 		}
 		if total == 0 {
-			return nil, fmt.Errorf("windows %d and %d (E = %s and %s) have no visited level in common; let them overlap further, or run for longer",
+			return nil, fmt.Errorf("windows %d and %d (E = %s and %s) have no visited level in common; let them overlap more, or run for longer",
 				w+1, w+2, s.span(w), s.span(w+1))
 		}
 		offsets[w+1] = offsets[w] + sum/total

@@ -8,43 +8,42 @@ import (
 
 // Window is a range of levels and the histograms of the walkers restricted to it.
 type Window struct {
-	Low, High int // first and last level that it has, by index
-	// LnWeight says under which constant weights exp(-LnWeight(E)) the walkers moved, by
-	// level, of all levels. What it is outside, or up to a constant, is of no account.
+	Low, High int // indices of its first and last level
+	// LnWeight gives the constant weights exp(-LnWeight(E)) under which the walkers moved,
+	// for all levels. Its values outside the window, and a constant, do not matter.
 	LnWeight []float64
-	// Blocks are histograms by level, of all levels, zero outside the window. They
-	// must be as independent as those of FromHistograms; but the k-th blocks of all windows
-	// may depend on each other, as those of walkers that exchange configurations.
+	// Blocks are histograms over all levels, zero outside the window. They must be as
+	// independent as those of FromHistograms, but the k-th blocks of all windows may depend
+	// on each other, as they do if walkers exchange configurations.
 	Blocks [][]int64
 }
 
-// FromWindows makes the estimate of FromHistograms from walkers restricted to windows,
-// each of which has its own weights and overlaps with the next. The histogram of window
-// w is then
+// FromWindows is FromHistograms for walkers restricted to overlapping windows, each with
+// its own weights. The histogram of window w is then
 //
 //	H_w(E) = exp(-o_w) g(E) exp(-lnWeight_w(E))
 //
-// within the window, up to noise. The offsets o_w and ln g are those of the largest
-// likelihood for independent counts: for given offsets that is
+// within the window, up to noise. The offsets o_w and ln g maximise the likelihood for
+// independent counts: for given offsets that is
 //
 //	g(E) = sum H_w(E) / sum exp(-o_w - lnWeight_w(E)),
 //
-// both sums over the windows that contain E, and the offsets make the histograms of this
-// g have as many visits as each window really has (Ferrenberg, Swendsen, Phys. Rev. Lett.
+// both sums over the windows that contain E, and the offsets are such that this g predicts
+// the number of visits that each window really has (Ferrenberg, Swendsen, Phys. Rev. Lett.
 // 63, 1195 (1989); Shirts, Chodera, J. Chem. Phys. 129, 124105 (2008)); see
-// windowed.offsets. With many visits in an overlap, however few at each of its levels,
-// they have no bias and the least variance. Where no level lies in more than two windows,
-// neighbours are joined by Bennett's acceptance ratio over the levels that they share (J.
-// Comput. Phys. 22, 245 (1976)), and if their weights are equal, too, exp(o_w+1 - o_w) is
-// the ratio of their visits there. Correlations add to the variance but make no bias.
+// windowed.offsets. With many visits in an overlap, however few at each of its levels, they
+// are unbiased with the least variance. If no level lies in more than two windows,
+// neighbours are joined by Bennett's acceptance ratio over their common levels (J. Comput.
+// Phys. 22, 245 (1976)); if their weights are also equal, exp(o_w+1 - o_w) is the ratio of
+// their visits there. Correlations add variance but no bias.
 //
-// Errors come from a jackknife over the blocks, of which the k-th of every window is left
-// out together and everything redone, offsets too. Every window has as many blocks.
-// There are no replicas if that is one, or if a single block holds all of a window or
-// all that connects it to a neighbour.
+// Errors come from a jackknife over the blocks: the k-th blocks of all windows are omitted
+// together and everything, including the offsets, is recomputed. Every window has the same
+// number of blocks. There are no replicas if that is one, or if a single block holds all of
+// a window or everything that connects it to a neighbour.
 //
-// The overlaps, nil for a single window, tell how well each window agrees with the one
-// before; see windowed.overlaps. However large a difference is, it is no error.
+// The overlaps, nil for a single window, measure how well each window agrees with the
+// previous one; see windowed.overlaps. A difference is never an error, however large.
 func FromWindows(energy []float64, windows []Window, lnTotal float64) (*Ensemble, []Overlap, error) {
 	e, overlaps, err := fromWindows(&windowed{energy: energy, windows: windows}, lnTotal)
 	if err != nil {
@@ -77,8 +76,8 @@ func fromWindows(s *windowed, lnTotal float64) (*Ensemble, []Overlap, error) {
 	return e, s.overlaps(joints, deviations), nil
 }
 
-// jackknife makes the estimate without each block in turn, ln g up to a constant; nil
-// where that fails for one of them.
+// jackknife repeats the estimate with each block omitted, ln g up to a constant. It returns
+// nil if that fails for any block.
 func (s *windowed) jackknife() (replicas []*Density, joints [][]float64) {
 	blocks := len(s.windows[0].Blocks)
 	if blocks < 2 {
@@ -106,9 +105,9 @@ func (s *windowed) jackknife() (replicas []*Density, joints [][]float64) {
 	return replicas, joints
 }
 
-// joints compares neighbouring windows: for each but the last, o_w+1 - o_w and then what
-// ln H_w + lnWeight_w exceeds ln H_w+1 + lnWeight_w+1 by beyond that, at the levels that
-// both have visited.
+// joints compares neighbouring windows. For each but the last it returns o_w+1 - o_w and
+// then, at the levels that both have visited, the excess of ln H_w + lnWeight_w over ln
+// H_w+1 + lnWeight_w+1 beyond that.
 func (s *windowed) joints(counts [][]float64, offsets []float64) (joints []float64) {
 	for w, both := range s.both {
 		shift := offsets[w+1] - offsets[w]
@@ -120,9 +119,9 @@ func (s *windowed) joints(counts [][]float64, offsets []float64) (joints []float
 	return joints
 }
 
-// overlaps reports the joints of the windows, with their errors. Other than in Merge,
-// RMS and ChiSquare take the differences in units of their own errors, which are those
-// that remain after the shift; the latter is 1 on average, nevertheless.
+// overlaps reports the joints of the windows, with their errors. Unlike Merge, it measures
+// RMS and ChiSquare in units of the differences' own errors after the shift; ChiSquare is
+// nevertheless 1 on average.
 func (s *windowed) overlaps(joints, deviations []float64) (overlaps []Overlap) {
 	for w, both := range s.both {
 		o := Overlap{
@@ -135,7 +134,7 @@ func (s *windowed) overlaps(joints, deviations []float64) (overlaps []Overlap) {
 			o.From, o.To = min(o.From, s.energy[b]), max(o.To, s.energy[b])
 			d, deviation := joints[1+i], deviations[1+i]
 			squares += d * d
-			// Of a single level nothing remains.
+			// A single level leaves no difference.
 			if deviation > 0 && len(both) > 1 {
 				o.Compared++
 				chi2 += d * d / (deviation * deviation)

@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// cover lists windows of equal width, each of which shares with the next so much that a
-// level lies in as many as fold, with uneven weights.
+// cover returns windows of equal width with uneven weights that overlap so far that a level
+// lies in as many as fold.
 func cover(lnG []float64, windows, fold int) []Window {
 	n := len(lnG)
 	w := make([]Window, windows)
@@ -33,7 +33,7 @@ func outside(windows []Window) {
 }
 
 // draw gives each window blocks of independent visits, on average those of walkers
-// restricted to it. With a tilt, the k-th blocks of all windows prefer higher or lower
+// restricted to it. With a tilt, the k-th blocks of all windows favour higher or lower
 // levels together, by normal numbers of that deviation for ln g per level.
 func draw(r *rand.Rand, windows []Window, blocks, visits []int, lnG []float64, tilt float64) []Window {
 	drawn := slices.Clone(windows)
@@ -60,8 +60,8 @@ func draw(r *rand.Rand, windows []Window, blocks, visits []int, lnG []float64, t
 	return drawn
 }
 
-// uneven are weights off the exact ones by up to one, unlike for every phase, and by a
-// constant.
+// uneven returns weights off the exact ones by up to one, different for every phase, and by
+// a constant.
 func uneven(lnG []float64, phase int) []float64 {
 	lnWeight := slices.Clone(lnG)
 	for i := range lnWeight {
@@ -70,7 +70,7 @@ func uneven(lnG []float64, phase int) []float64 {
 	return lnWeight
 }
 
-// TestWindowsWithoutNoise takes histograms that follow ln g but for being integers, of
+// TestWindowsWithoutNoise uses histograms that follow ln g up to rounding to integers, of
 // windows whose visits differ by orders of magnitude.
 func TestWindowsWithoutNoise(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
@@ -126,8 +126,8 @@ func TestWindowsWithoutNoise(t *testing.T) {
 	}
 }
 
-// TestWindowsSelfConsistent: the estimate from few visits must say of every window that
-// it has as many as it has, and at every level that all windows together have as many.
+// TestWindowsSelfConsistent checks that the estimate from few visits predicts the visits of
+// every window, and those of all windows together at every level.
 func TestWindowsSelfConsistent(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	for _, fold := range []int{2, 3} {
@@ -137,7 +137,7 @@ func TestWindowsSelfConsistent(t *testing.T) {
 			t.Fatal(err)
 		}
 		all, expected := make([]float64, exact.Len()), make([]float64, exact.Len())
-		// The sum of g is one, so that the offset of the first window is to be found.
+		// The sum of g is one, so the offset of the first window must be found.
 		offset := 0.0
 		for k, w := range windows {
 			visits, sum, shares := 0.0, 0.0, make([]float64, exact.Len())
@@ -171,8 +171,8 @@ func TestWindowsSelfConsistent(t *testing.T) {
 	}
 }
 
-// TestWindowOffset: where an overlap has many levels with few visits each, unlike in the
-// two windows, the offset has no bias and the least variance,
+// TestWindowOffset checks that where an overlap has many levels with few visits each, and
+// different numbers in the two windows, the offset is unbiased with the least variance,
 //
 //	1 / sum over the overlap of H H'/(H + H') - 1/N - 1/N'
 //
@@ -246,8 +246,8 @@ func TestWindowOffset(t *testing.T) {
 	}
 }
 
-// TestWindowAlone: a single window gives ln H + lnWeight and its jackknife to the last
-// bit, whether or not it has all levels.
+// TestWindowAlone checks that a single window gives ln H + lnWeight and its jackknife to
+// the last bit, whether or not it has all levels.
 func TestWindowAlone(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	lnWeight := uneven(exact.LnG, 0)
@@ -293,11 +293,11 @@ func TestWindowAlone(t *testing.T) {
 	}
 }
 
-// TestWindowCoverage repeats the estimate of a known density of states from four
-// windows. Deviations in units of the quoted errors must be distributed between
-// Student's t, with as many degrees of freedom as there are blocks less one, and a normal.
-// The mean square of the errors must be that of the deviations even where windows have
-// few blocks, unlike numbers of visits, or blocks that depend on those of the others.
+// TestWindowCoverage repeats the estimate of a known density of states from four windows.
+// Deviations in units of the quoted errors must be distributed between Student's t, with
+// one degree of freedom fewer than there are blocks, and a normal. The mean square of the
+// errors must be that of the deviations even if windows have few blocks, different numbers
+// of visits, or blocks that depend on those of the others.
 func TestWindowCoverage(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	lnTotal := 25 * math.Log(10)
@@ -306,7 +306,7 @@ func TestWindowCoverage(t *testing.T) {
 		blocks, visits []int
 		repetitions    int
 		fold           int
-		tails          bool    // compare the distribution, too
+		tails          bool    // also compare the distribution
 		tilt           float64 // of the visits of a block in all windows, standard deviation
 	}{
 		{"even", []int{16, 16, 16, 16}, []int{3000, 3000, 3000, 3000}, 200, 2, true, 0},
@@ -365,7 +365,7 @@ func TestWindowCoverage(t *testing.T) {
 			t.Logf("mean square error / deviation %.3f; mean square of z %.3f, within one %.3f, two %.3f; shifts: mean squares of z %.3f; overlaps: rms %.3f, chi^2/dof %.3f",
 				ratio, square, tails[0], tails[1], shifts, rms, chi2)
 			// The mean over the levels of a chi^2 with one degree of freedom for each
-			// repetition, were all levels alike: two standard deviations of that.
+			// repetition, if all levels were alike: two standard deviations of that.
 			if bound := 2 * math.Sqrt(2*part); math.Abs(ratio-1) > bound {
 				t.Errorf("the mean square error is %.3f of that of the deviations, want 1±%.3f", ratio, bound)
 			}
@@ -404,7 +404,7 @@ func TestWindowCoverage(t *testing.T) {
 	}
 }
 
-// diff is the logarithm of what walkers visit in a window.
+// diff returns the logarithm of the visits of walkers in a window.
 func diff(lnG []float64, w Window) []float64 {
 	var x []float64
 	for b := w.Low; b <= w.High; b++ {
@@ -413,7 +413,7 @@ func diff(lnG []float64, w Window) []float64 {
 	return x
 }
 
-// TestWindowMismatch: a window that is not of the weights shows in its overlap.
+// TestWindowMismatch checks that a window with wrong weights shows in its overlap.
 func TestWindowMismatch(t *testing.T) {
 	exact := readReference(t, "potts_q10_5x5")
 	windows := draw(rand.New(rand.NewPCG(3, 4)), cover(exact.LnG, 3, 2), []int{8, 8, 8}, []int{9000, 9000, 9000}, exact.LnG, 0)
@@ -436,7 +436,7 @@ func TestWindowMismatch(t *testing.T) {
 	}
 }
 
-// TestWindowUnknownErrors: ln g stays where errors cannot be had.
+// TestWindowUnknownErrors checks that ln g is returned even without errors.
 func TestWindowUnknownErrors(t *testing.T) {
 	even := make([]float64, 3)
 	for name, windows := range map[string][]Window{
@@ -460,8 +460,8 @@ func TestWindowUnknownErrors(t *testing.T) {
 	}
 }
 
-// TestWindowsOfLargeWeights: weights far off make no overflow; weights that the visits
-// contradict by far are an error.
+// TestWindowsOfLargeWeights checks that extreme weights do not overflow, and that weights
+// strongly contradicted by the visits are an error.
 func TestWindowsOfLargeWeights(t *testing.T) {
 	energy := []float64{0, 1, 2, 3}
 	windows := []Window{
@@ -484,7 +484,7 @@ func TestWindowsOfLargeWeights(t *testing.T) {
 }
 
 // TestWindowsThatDisagree: where the differences level by level are far from the ratio of
-// all visits, which is right for equal weights, no step to it may go astray.
+// all visits, which is right for equal weights, no step towards it may diverge.
 func TestWindowsThatDisagree(t *testing.T) {
 	even := make([]float64, 4)
 	for _, c := range [][2]int64{{1000, 1}, {1, 1000}} {
@@ -514,12 +514,12 @@ func TestWindowErrors(t *testing.T) {
 		{[]Window{{0, 1, even, [][]int64{{1, 2, 0, 0, 0}}}, last}, []string{"windows 1 and 2 (E = -1..0 and -4..-2) have no visited level in common"}},
 		{[]Window{first, {3, 4, even, last.Blocks}}, []string{"window 2 (E = -4..-3)", "block 1 has 5 visits outside, at level 2 (E = -2)"}},
 		{[]Window{first, {2, 5, even, last.Blocks}, {3, 2, even, nil}, {-1, 2, even, nil}, {2, 4, even, slices.Repeat(last.Blocks, 2)}, {2, 4, even, [][]int64{{1, 2}}}, {2, 4, even[:4], last.Blocks}},
-			[]string{"window 2 is of the levels 2..5", "window 3 is of the levels 3..2", "window 4 is of the levels -1..2", "0..4", "window 5 (E = -4..-2) has 2 blocks, the first one 1", "window 6 (E = -4..-2): block 1 has 2 levels, want all 5", "window 7 (E = -4..-2) has weights of 4 levels, want all 5"}},
+			[]string{"window 2 has the levels 2..5", "window 3 has the levels 3..2", "window 4 has the levels -1..2", "0..4", "window 5 (E = -4..-2) has 2 blocks, the first window has 1", "window 6 (E = -4..-2): block 1 has 2 levels, want all 5", "window 7 (E = -4..-2) has weights of 4 levels, want all 5"}},
 		{[]Window{first, {2, 4, bad, last.Blocks}}, []string{"window 2 (E = -4..-2) has ln weight NaN at level 2 (E = -2)"}},
 	} {
 		_, _, err := FromWindows(energy, c.windows, 0)
 		if err == nil {
-			t.Errorf("no error with the words %q", c.words)
+			t.Errorf("no error, want one with %q", c.words)
 			continue
 		}
 		for _, word := range append(c.words, "density of states from histograms") {
