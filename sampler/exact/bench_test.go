@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkCompute measures every method on one core. The metric
-// predicted/actual is Plan's time over the measured one.
+// BenchmarkCompute measures every method on one core. The metric predicted/actual is Plan's
+// time divided by the measured one.
 func BenchmarkCompute(b *testing.B) {
 	for _, c := range []struct {
 		method    Method

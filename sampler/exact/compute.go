@@ -12,37 +12,36 @@ import (
 // timeLimit is the longest predicted time that Compute accepts unless forced.
 const timeLimit = time.Hour
 
-// addressSpace is the memory, in bytes, that no process has.
+// addressSpace is the memory, in bytes, that no process can have.
 const addressSpace = 1 << 47
 
-// ErrTooCostly is in the chain of Compute's error when it refuses: the prediction
+// ErrTooCostly is in the chain of Compute's error if it refuses because the prediction
 // exceeds an hour or half of the machine's memory.
 var ErrTooCostly = errors.New("too costly")
 
-// Options choose how Compute works.
+// Options control how Compute works.
 type Options struct {
-	// Method to use; the zero value Auto stands for the one that Plan names.
+	// Method to use; the zero value Auto means the one chosen by Plan.
 	Method Method
-	// Workers is the number of goroutines; 0 stands for 1, which Plan's time
-	// refers to, and Enumeration uses one in any case. The result does not
-	// depend on it. Negative is illegal.
+	// Workers is the number of goroutines; 0 means 1, the case that Plan's time is for.
+	// Enumeration always uses one. The result does not depend on it. Negative values are
+	// invalid.
 	Workers int
-	// Progress, if set, is called now and then with the work done so far, out of
-	// a total; the unit depends on the method. Calls come one at a time, not
-	// always from the same goroutine.
+	// Progress, if set, is called occasionally with the work done so far, out of a total;
+	// the unit depends on the method. Calls come one at a time, but not always from the
+	// same goroutine.
 	Progress func(done, total int)
-	// Force skips the refusal of computations that would take more than an hour
-	// or half of the machine's memory.
+	// Force allows computations that would take more than an hour or half of the machine's
+	// memory.
 	Force bool
 }
 
-// Compute returns the exact density of states of the q-state Potts model on the
-// periodic lx x ly lattice, 2 <= q <= 255, sides from 3 on, in either order.
+// Compute returns the exact density of states of the q-state Potts model on the periodic lx
+// x ly lattice, 2 <= q <= 255, sides at least 3, in either order.
 //
-// It refuses, with ErrTooCostly, what by prediction exceeds an hour of time or
-// half of the memory, unless opts.Force is set, and in any case what does not
-// fit in the tables of the method. It returns early, with the context's error,
-// when ctx ends.
+// Unless opts.Force is set, it refuses with ErrTooCostly if it predicts more than an hour
+// or half of the memory. It always refuses what does not fit in the tables of the method.
+// When ctx ends it returns early with the context's error.
 func Compute(ctx context.Context, q, lx, ly int, opts Options) (*Counts, error) {
 	fail := func(err error) error {
 		return fmt.Errorf("exact: compute density of states of q=%d %dx%d: %w", q, lx, ly, err)
@@ -79,7 +78,7 @@ func Compute(ctx context.Context, q, lx, ly int, opts Options) (*Counts, error) 
 	counts := newCounts(estimate.Method, q, lx, ly, byBonds)
 	all := new(big.Int).Exp(big.NewInt(int64(q)), big.NewInt(int64(lx*ly)), nil)
 	if counts.Total().Cmp(all) != 0 {
-		return nil, fail(fmt.Errorf("method %s is broken, its levels do not add up to q^N: please report it",
+		return nil, fail(fmt.Errorf("bug in method %s: its levels do not add up to q^N; please report it",
 			estimate.Method))
 	}
 	return counts, nil
@@ -107,13 +106,13 @@ func check(e Estimate, q, lx, ly, workers int, force bool) error {
 	return fmt.Errorf("%s: %s, or force it: %w", needs, remedy, ErrTooCostly)
 }
 
-// mostStates returns the largest number of states that a row can have.
+// mostStates returns the largest possible number of states of a row.
 func mostStates(q, width int) float64 {
 	states := extensionTable[float64](width, q)[width]
 	return states[min(q, width)]
 }
 
-// duration prints seconds in the unit that a reader would choose.
+// duration formats seconds in a convenient unit.
 func duration(seconds float64) string {
 	const minute, hour, day, year = 60, 3600, 86400, 365.25 * 86400
 	switch {
@@ -129,7 +128,7 @@ func duration(seconds float64) string {
 	return fmt.Sprintf("%.2g years", seconds/year)
 }
 
-// size prints bytes in binary units.
+// size formats bytes in binary units.
 func size(bytes float64) string {
 	unit := 0
 	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}

@@ -20,8 +20,7 @@ func TestWorkersDoNotChangeTheResult(t *testing.T) {
 	}
 }
 
-// cancellable has one system for each method, large enough for several reports
-// of progress.
+// cancellable has one system for each method, large enough for several progress reports.
 var cancellable = []struct {
 	q, lx, ly int
 	method    Method
@@ -61,7 +60,7 @@ func TestCancellation(t *testing.T) {
 				t.Errorf("%s: counts %v, error %v after cancellation", c.method, counts, err)
 			}
 			if reports > workers {
-				t.Errorf("%s: went on for %d reports", c.method, reports)
+				t.Errorf("%s: continued for %d reports", c.method, reports)
 			}
 		}
 	}

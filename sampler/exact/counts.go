@@ -8,8 +8,8 @@ import (
 	"math/big"
 )
 
-// Counts is an exact density of states. Only levels with g > 0 are listed, by
-// falling energy: from the top of the spectrum to the ground state.
+// Counts is an exact density of states. It lists only levels with g > 0, by falling energy,
+// from the top of the spectrum to the ground state.
 type Counts struct {
 	Q, Lx, Ly int
 	// Method is the one that produced the numbers.
@@ -42,8 +42,8 @@ func (c *Counts) Total() *big.Int {
 	return total
 }
 
-// LnG returns ln g of every level, within two units in the last place of a
-// float64 however long g is.
+// LnG returns ln g of every level, within two units in the last place of a float64 however
+// long g is.
 func (c *Counts) LnG() []float64 {
 	lnG := make([]float64, len(c.G))
 	for k, g := range c.G {
@@ -52,14 +52,14 @@ func (c *Counts) LnG() []float64 {
 	return lnG
 }
 
-// ln returns the natural logarithm of g > 0 from its 64 leading bits: the
-// remainder changes the result by less than 2^-63, and a float64 has room for
-// the exponent of any integer that fits in memory.
+// ln returns the natural logarithm of g > 0 from its 64 leading bits. The remainder changes
+// the result by less than 2^-63, and a float64 has room for the exponent of any integer
+// that fits in memory.
 func ln(g *big.Int) float64 {
 	shift := max(g.BitLen()-64, 0)
 	leading := new(big.Int).Rsh(g, uint(shift)).Uint64()
-	// The conversion keeps the compiler from fusing product and sum, so the
-	// digits are the same on every processor.
+	// The conversion keeps the compiler from fusing product and sum, so the digits are the
+	// same on every processor.
 	return math.Log(float64(leading)) + float64(float64(shift)*math.Ln2)
 }
 

@@ -6,15 +6,13 @@ import (
 	"math/big"
 )
 
-// enumerationLimit is the largest number of configurations that the counters
-// of enumerate can hold.
+// enumerationLimit is the largest number of configurations that enumerate can count.
 const enumerationLimit = math.MaxInt64
 
-// enumerate visits all configurations with colour 0 at site 0 in the order of
-// a reflected q-ary Gray code: successive ones differ at one site, by one
-// colour. (Knuth, The Art of Computer Programming 4A, section 7.2.1.1,
-// algorithm H.) By colour symmetry each stands for q configurations. It returns
-// the numbers of configurations by satisfied bonds.
+// enumerate visits all configurations with colour 0 at site 0 in the order of a reflected
+// q-ary Gray code, in which successive ones differ at one site by one colour (Knuth, The
+// Art of Computer Programming 4A, section 7.2.1.1, algorithm H). By colour symmetry each
+// stands for q configurations. It returns the numbers of configurations by satisfied bonds.
 func enumerate(ctx context.Context, q, lx, ly int, progress *tracker) ([]*big.Int, error) {
 	n := lx * ly
 	neighbours := make([][4]int, n)
@@ -27,7 +25,7 @@ func enumerate(ctx context.Context, q, lx, ly int, progress *tracker) ([]*big.In
 		}
 	}
 
-	const batch = 1 << 20 // configurations between two looks at the context
+	const batch = 1 << 20 // configurations between two checks of the context
 	progress.expect(int(math.Pow(float64(q), float64(n-1))/batch) + 1)
 
 	colours := make([]uint8, n)

@@ -2,9 +2,9 @@ package exact
 
 import "slices"
 
-// firstRow is a class of colourings of the first row that permutations of the
-// colours, rotations and reflections turn into one another: all have the same
-// share in the partition function.
+// firstRow is a class of colourings of the first row that are equivalent under permutations
+// of the colours, rotations and reflections; all contribute equally to the partition
+// function.
 type firstRow struct {
 	row     []uint8 // canonical colouring that represents the class
 	colours int
@@ -12,14 +12,14 @@ type firstRow struct {
 	images  int // canonical colourings in the class
 }
 
-// firstRows returns the classes of rows of the given width with at most q
-// colours, by number of colours.
+// firstRows returns the classes of rows of the given width with at most q colours, by
+// number of colours.
 func firstRows(width, q int) [][]firstRow {
 	space := &rowSpace{width: width, q: q}
 	classes := make([][]firstRow, min(q, width)+1)
 	image := make([]uint8, width)
 	space.each(func(_ int, row []uint8, colours int) {
-		fixedBy := 0 // rotations and reflections that leave the row as it is
+		fixedBy := 0 // rotations and reflections that leave the row unchanged
 		for shift := range width {
 			for _, step := range [2]int{1, width - 1} {
 				for i := range image {

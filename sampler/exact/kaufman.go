@@ -6,27 +6,25 @@ import (
 	"math/bits"
 )
 
-// kaufman expands Kaufman's solution of the Ising model on the torus (Phys.
-// Rev. 76, 1232 (1949)) into powers of y = exp(beta J), as Beale does (Phys.
-// Rev. Lett. 76, 78 (1996)), and returns the numbers of configurations by
-// satisfied bonds: Z = sum over B of g(B) y^B.
+// kaufman expands Kaufman's solution of the Ising model on the torus (Phys. Rev. 76, 1232
+// (1949)) in powers of y = exp(beta J), like Beale (Phys. Rev. Lett. 76, 78 (1996)), and
+// returns the numbers of configurations by satisfied bonds: Z = sum over B of g(B) y^B.
 //
 // With the four combinations of periodic (p) and antiperiodic (a) momenta,
 //
 //	Z = 1/2 (Z_aa + Z_ap + Z_pa - Z_pp),
 //	Z_st = prod [(y^2+1)^2 - 2 y (y^2-1) (cos theta + cos phi)]^(1/2)
 //
-// over theta = pi a/Lx and phi = pi b/Ly, a and b even (periodic) or odd. Each
-// factor occurs twice, as (theta, phi) and (-theta, -phi), except where both
-// are 0 or pi; there the root is the polynomial given by fixedPoint. This holds
-// for odd sides as well: they only move the momentum pi from the periodic to
-// the antiperiodic set.
+// over theta = pi a/Lx and phi = pi b/Ly, a and b even (periodic) or odd. Each factor
+// occurs twice, as (theta, phi) and (-theta, -phi), except where both are 0 or pi; there
+// the root is the polynomial given by fixedPoint. This also holds for odd sides: they only
+// move the momentum pi from the periodic to the antiperiodic set.
 //
-// Where Beale multiplies polynomials with computer algebra, Z is evaluated here
-// at roots of unity modulo primes that have the needed roots of unity, so that
-// the cosines are exact residues, and interpolated; the Chinese remainder
-// theorem then gives the integers. The number of broken bonds is even on every
-// closed line of the torus, hence Z is a polynomial of degree N in z = y^2.
+// Where Beale multiplies polynomials by computer algebra, this code evaluates and
+// interpolates Z at roots of unity modulo primes that have the needed roots, so that the
+// cosines are exact residues; the Chinese remainder theorem then gives the integers. The
+// number of broken bonds is even on every closed line of the torus, hence Z is a polynomial
+// of degree N in z = y^2.
 func kaufman(ctx context.Context, lx, ly, workers int, progress *tracker) ([]*big.Int, error) {
 	n := lx * ly
 	points := 1 << bits.Len(uint(n))
@@ -96,9 +94,8 @@ func doubleCosines(f *field, root uint64, n int) []uint64 {
 	return list
 }
 
-// momenta holds the two sets of momenta of the torus modulo a prime. The
-// momentum with index a is pi a/L; even ones are periodic, odd ones
-// antiperiodic.
+// momenta holds the two sets of momenta of the torus modulo a prime. The momentum with
+// index a is pi a/L; even indices are periodic, odd ones antiperiodic.
 type momenta struct {
 	*field
 	lx, ly     int
@@ -116,8 +113,8 @@ func (s *momenta) partitionFunction(y uint64) uint64 {
 	bPow := s.pow(b, uint64(s.ly))
 	bPow2 := s.add(bPow, bPow)
 	for k := 1; k < s.lx; k++ {
-		// All phi at once: prod over phi of (X - 2 cos phi) is
-		// 2 T(X/2) -+ 2, T the Chebyshev polynomial of order Ly.
+		// All phi at once: prod over phi of (X - 2 cos phi) is 2 T(X/2) -+ 2, T the
+		// Chebyshev polynomial of order Ly.
 		chebyshev := s.chebyshev(s.sub(a, s.mul(b, s.cosX[k])), b)
 		z := &product[k%2]
 		z[0] = s.mul(z[0], s.sub(chebyshev, bPow2))
@@ -137,8 +134,8 @@ func (s *momenta) partitionFunction(y uint64) uint64 {
 	return s.mul(sum, s.inverse(s.two))
 }
 
-// fixedPoint returns the root of the factor of a momentum that is its own
-// negative. Its sign makes all roots positive at infinite temperature, y = 1.
+// fixedPoint returns the root of the factor of a momentum that equals its own negative. Its
+// sign makes all roots positive at infinite temperature, y = 1.
 func (s *momenta) fixedPoint(y, y2 uint64, thetaIsPi, phiIsPi bool) uint64 {
 	switch {
 	case thetaIsPi != phiIsPi:

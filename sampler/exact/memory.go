@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// memoryShare is the part of the machine's memory that a computation may take
-// unless forced: the other half is left to the sampler beside it.
+// memoryShare is the part of the machine's memory that a computation may use unless forced;
+// the rest is left to a concurrent sampler.
 const memoryShare = 0.5
 
-// assumedMemory, in bytes, stands in where the machine does not tell: a small
-// one.
+// assumedMemory, in bytes, is used if the machine's memory is unknown: that of a small
+// machine.
 const assumedMemory = 8 << 30
 
-// memoryLimit returns the bytes that a computation may take: memoryShare of the
-// installed memory, or of what the control group of the process may use.
+// memoryLimit returns the bytes that a computation may use: memoryShare of the installed
+// memory, or of the limit of the process's control group.
 func memoryLimit() float64 {
 	memory := math.Inf(1)
 	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
@@ -31,8 +31,7 @@ func memoryLimit() float64 {
 	return memoryShare * memory
 }
 
-// totalMemory returns the bytes that the text of /proc/meminfo states, +Inf if
-// none.
+// totalMemory returns the bytes stated in the text of /proc/meminfo, +Inf if none.
 func totalMemory(text string) float64 {
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
@@ -45,8 +44,8 @@ func totalMemory(text string) float64 {
 	return math.Inf(1)
 }
 
-// groupLimit returns the bytes that the text of memory.max of a control group
-// states, +Inf for "max".
+// groupLimit returns the bytes stated in the text of memory.max of a control group, +Inf
+// for "max".
 func groupLimit(text string) float64 {
 	limit, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 type Method string
 
 const (
-	// Auto stands for the method with the shortest predicted time.
+	// Auto selects the method with the shortest predicted time.
 	Auto Method = ""
 	// Enumeration visits every configuration.
 	Enumeration Method = "enumeration"
@@ -19,14 +19,14 @@ const (
 	TransferMatrix Method = "transfer-matrix"
 )
 
-// Limits of the systems that this package takes.
+// Limits of the systems that this package accepts.
 const (
-	// minSide: two sites share one bond at most from three sites per side on.
+	// minSide: from three sites per side on, two sites share at most one bond.
 	minSide = 3
-	// maxColours: a colour has to fit in a byte, as everywhere in the sampler.
+	// maxColours: a colour must fit in a byte, as everywhere in the sampler.
 	maxColours = 255
-	// maxSites keeps predictions for hopeless sizes from overflowing; the
-	// methods end far below.
+	// maxSites keeps predictions for hopeless sizes from overflowing; the methods' own
+	// limits are far lower.
 	maxSites = 1 << 24
 )
 
@@ -56,7 +56,7 @@ func validate(method Method, q, lx, ly int) error {
 			faults = append(faults, fmt.Errorf("method %s solves q=2, not q=%d: choose %s", Kaufman, q, TransferMatrix))
 		}
 	default:
-		faults = append(faults, fmt.Errorf("method %q is unknown: choose %s, %s, %s, or none for the fastest",
+		faults = append(faults, fmt.Errorf("unknown method %q: choose %s, %s, %s, or none for the fastest",
 			method, Enumeration, Kaufman, TransferMatrix))
 	}
 	return errors.Join(faults...)

@@ -42,16 +42,16 @@ func TestSidesMayBeSwapped(t *testing.T) {
 			a := compute(t, system.q, system.lx, system.ly, method)
 			b := compute(t, system.q, system.ly, system.lx, method)
 			if b.Lx != system.ly || b.Ly != system.lx {
-				t.Errorf("%v: sides %dx%d are not those asked for", system, b.Lx, b.Ly)
+				t.Errorf("%v: sides %dx%d are not those requested", system, b.Lx, b.Ly)
 			}
 			sameCounts(t, a, b)
 		}
 	}
 }
 
-// Known levels of the square lattice: q ground states; one flipped site, 4
-// bonds above them, N q (q-1) ways; on sides of 5 and more the next levels are a
-// broken pair (6 bonds, both sites alike) and, 7 bonds, an unlike pair.
+// Known levels of the square lattice: q ground states; one flipped site, 4 bonds above
+// them, N q (q-1) ways; with sides of at least 5 the next levels are a broken pair (6
+// bonds, both sites alike) and, 7 bonds, an unlike pair.
 func TestLowestLevels(t *testing.T) {
 	for _, system := range []struct{ q, lx, ly int }{
 		{2, 32, 32}, {2, 31, 33}, {2, 48, 20}, {3, 7, 7}, {3, 5, 30}, {4, 6, 6}, {10, 5, 9}, {200, 5, 6}, {255, 5, 5},
@@ -77,7 +77,7 @@ func TestLowestLevels(t *testing.T) {
 	}
 }
 
-// Values that Beale gives for the 32x32 Ising model at
+// Beale's values for the 32x32 Ising model,
 // spot.colorado.edu/~beale/IsingExactMathematica.html, by broken bonds.
 func TestBealesCoefficients(t *testing.T) {
 	counts := compute(t, 2, 32, 32, Kaufman)
@@ -107,8 +107,7 @@ func TestMeanEnergy(t *testing.T) {
 	}
 }
 
-// Turning every other spin exchanges satisfied and broken bonds if both sides
-// are even.
+// Flipping every other spin exchanges satisfied and broken bonds if both sides are even.
 func TestIsingSymmetryOnEvenSides(t *testing.T) {
 	counts := compute(t, 2, 12, 10, Auto)
 	for k, g := range counts.G {

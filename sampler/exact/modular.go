@@ -21,7 +21,7 @@ type field struct {
 
 func newField(p uint64) field {
 	f := field{p: p}
-	inv := p // correct to 3 bits; every Newton step doubles them
+	inv := p // correct to 3 bits; every Newton step doubles the number
 	for range 5 {
 		inv *= 2 - p*inv
 	}
@@ -127,7 +127,7 @@ func (f *field) interpolate(v []uint64, w uint64) {
 // 2^primeBits whose product exceeds 2^length.
 func fields(order uint64, length int) []field {
 	var list []field
-	product := 0.0 // a lower bound of the bits that the primes hold together
+	product := 0.0 // a lower bound of the total bits of the primes
 	for p := (uint64(1)<<primeBits-2)/order*order + 1; product <= float64(length); p -= order {
 		if new(big.Int).SetUint64(p).ProbablyPrime(0) { // proves primality below 2^64
 			list = append(list, newField(p))
@@ -154,9 +154,8 @@ func primeDivisors(n uint64) []uint64 {
 	return list
 }
 
-// reconstructor recovers integers from their residues by the Chinese remainder
-// theorem in Garner's mixed-radix form (Knuth, The Art of Computer Programming
-// 2, section 4.3.2).
+// reconstructor recovers integers from their residues by the Chinese remainder theorem in
+// Garner's mixed-radix form (Knuth, The Art of Computer Programming 2, section 4.3.2).
 type reconstructor struct {
 	fields []field
 	// inverse[i][j], j < i: 1/p_j modulo p_i, as an element.
@@ -176,8 +175,8 @@ func newReconstructor(fields []field) *reconstructor {
 	return r
 }
 
-// integer returns the smallest non-negative integer with the given residues, one
-// for each prime, which it overwrites with the mixed-radix digits.
+// integer returns the smallest non-negative integer with the given residues, one for each
+// prime. It overwrites them with the mixed-radix digits.
 func (r *reconstructor) integer(residues []uint64) *big.Int {
 	for i := range r.fields {
 		f := &r.fields[i]

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// inChunks calls work for chunks [from, to) that cover [0, n) once each, on the
-// given number of goroutines; worker tells them apart. It stops early when the
-// context ends, and returns the context's error.
+// inChunks calls work for chunks [from, to) that cover [0, n) once each, on the given
+// number of goroutines, numbered by worker. When the context ends it stops early and
+// returns the context's error.
 func inChunks(ctx context.Context, workers, n, chunk int, work func(worker, from, to int)) error {
 	var next atomic.Int64
 	run := func(worker int) {
@@ -36,7 +36,7 @@ type tracker struct {
 	report      func(done, total int)
 }
 
-// expect states the whole amount of work, in units of the caller's choice.
+// expect sets the total amount of work, in units of the caller's choice.
 func (t *tracker) expect(total int) { t.total = total }
 
 // add reports that more units are done.

@@ -6,20 +6,19 @@ import (
 	"math/bits"
 )
 
-// Estimate predicts what a computation needs.
+// Estimate predicts the cost of a computation.
 type Estimate struct {
 	Method Method
-	// Seconds on one core, within a factor of about three on current
-	// processors; +Inf if beyond any number.
+	// Seconds on one core, within a factor of about three on current processors; +Inf if
+	// too large for a float64.
 	Seconds float64
 	// Bytes of memory at the peak.
 	Bytes float64
 }
 
-// Plan predicts, in milliseconds and without doing the work, the fastest way to
-// compute the density of states of the q-state Potts model on the periodic
-// lx x ly lattice; lx and ly in either order. A method within the limits of
-// Compute is preferred to one beyond. The error tells what is wrong with the
+// Plan predicts, within milliseconds, the fastest way to compute the density of states of
+// the q-state Potts model on the periodic lx x ly lattice; lx and ly in either order.
+// Methods within the limits of Compute are preferred. The error describes invalid
 // arguments.
 func Plan(q, lx, ly int) (Estimate, error) {
 	if err := validate(Auto, q, lx, ly); err != nil {
@@ -28,8 +27,7 @@ func Plan(q, lx, ly int) (Estimate, error) {
 	return plan(Auto, q, lx, ly), nil
 }
 
-// plan predicts the given method, or the best one for Auto, for valid
-// arguments.
+// plan predicts the given method, or the best one for Auto. The arguments must be valid.
 func plan(method Method, q, lx, ly int) Estimate {
 	width, height := min(lx, ly), max(lx, ly)
 	limit := memoryLimit()
@@ -50,13 +48,13 @@ func plan(method Method, q, lx, ly int) Estimate {
 	return best
 }
 
-// within tells whether the estimate keeps both limits.
+// within reports whether the estimate keeps both limits.
 func (e Estimate) within(seconds, bytes float64) bool {
 	return e.Seconds <= seconds && e.Bytes <= bytes
 }
 
-// Times in nanoseconds, measured on one core of a 2.6 GHz AMD EPYC 9004 while
-// other programs ran; see the benchmarks of this package.
+// Times in nanoseconds, measured on one core of a 2.6 GHz AMD EPYC 9004 under other load;
+// see the benchmarks of this package.
 const (
 	costCall          = 1e5  // planning and the first allocations
 	costConfiguration = 8    // enumeration: one step of the Gray code
@@ -64,19 +62,19 @@ const (
 	costPrime         = 2e5  // Kaufman: finding a prime
 	costDigit         = 7    // Kaufman: one step of the Chinese remainder theorem
 	costOperator      = 35   // transfer matrix: adding a site, per state
-	costWord          = 1.6  // the same, per word of the amplitude, one word a coefficient
-	costCarryWord     = 2.7  // the same, more words a coefficient
+	costWord          = 1.6  // the same, per word of the amplitude, with one word per coefficient
+	costCarryWord     = 2.7  // the same, with more words per coefficient
 	costProduct       = 150  // closing the torus, per state
 	costProductWords  = 0.25 // the same, per pair of words of the amplitudes
-	// squareWords is the length from which on products in math/big grow with
-	// the power fastPower of the length (Karatsuba's method) instead of 2.
+	// squareWords is the length above which products in math/big grow with the power
+	// fastPower of the length (Karatsuba's method) instead of 2.
 	squareWords = 200
 	fastPower   = 1.6
 	costState   = 100 // building the table of states, per state
 	costStart   = 60  // first amplitudes, per state
 )
 
-// seconds converts the nanoseconds of a method to those of a call.
+// seconds converts nanoseconds of a method to the time of a call.
 func seconds(ns float64) float64 { return (ns + costCall) * 1e-9 }
 
 func planEnumeration(q, sites int) Estimate {
@@ -134,11 +132,10 @@ func planTransfer(q, width, height int) Estimate {
 	return Estimate{TransferMatrix, seconds(ns), bytes + 8*(sums+4*length)}
 }
 
-// firstRowCount returns the number of classes that firstRows finds, by number
-// of colours: counted while there are few rows, else as if no row were
-// symmetric.
+// firstRowCount returns the number of classes that firstRows finds, by number of colours.
+// It counts them if there are few rows, and otherwise assumes that no row is symmetric.
 func firstRowCount(width, q int) []float64 {
-	const few = 5_000 // rows that are sorted into classes in a millisecond
+	const few = 5_000 // rows that can be classified within a millisecond
 	rows := partitions(width)[:min(q, width)+1]
 	total := 0.0
 	for _, n := range rows {

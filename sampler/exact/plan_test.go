@@ -10,7 +10,7 @@ func TestPlanChoosesTheMethod(t *testing.T) {
 	for _, c := range []struct {
 		q, lx, ly int
 		want      Method
-		// The prediction is expected between these, in seconds.
+		// Bounds of the prediction, in seconds.
 		atLeast, atMost float64
 	}{
 		{2, 3, 3, Enumeration, 0, 1e-3},
@@ -38,7 +38,7 @@ func TestPlanChoosesTheMethod(t *testing.T) {
 	}
 }
 
-// A torus must look costlier the larger it is, or Plan chooses nonsense.
+// The predicted time must grow with the torus, or Plan chooses nonsense.
 func TestPlanGrows(t *testing.T) {
 	for _, q := range []int{2, 3, 10} {
 		for _, method := range []Method{Enumeration, Kaufman, TransferMatrix} {

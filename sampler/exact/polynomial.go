@@ -5,20 +5,19 @@ import (
 	"math/bits"
 )
 
-// A packed polynomial has non-negative integer coefficients of a fixed number
-// of words each, least significant first, one after the other: the integer that
-// the polynomial takes at x = 2^(64*words). Sums, differences and products of
-// polynomials are then those of long integers, exact as long as no coefficient
-// of the result is negative or overflows; intermediate ones may.
+// A packed polynomial has non-negative integer coefficients of a fixed number of words
+// each, least significant first, concatenated: the value of the polynomial at x =
+// 2^(64*words). Sums, differences and products of polynomials are then those of long
+// integers, exact as long as no coefficient of the result is negative or overflows;
+// intermediate ones may.
 
-// Packed polynomials exchange words with package big, which must be as long.
+// Packed polynomials share words with package big, so the word size must be 64 bits.
 var _ = [1]struct{}{}[bits.UintSize-64]
 
-// vertical sets result to sum + (x-1) a, where sum is at least a in every
-// coefficient and as long; result is longer by one coefficient, the given
-// number of words.
+// vertical sets result to sum + (x-1) a, where sum has the length of a and is at least a in
+// every coefficient; result is longer by one coefficient of the given number of words.
 func vertical(result, sum, a []uint64, words int) {
-	if words == 1 { // nothing is passed on between coefficients
+	if words == 1 { // no carries between coefficients
 		sum, result = sum[:len(a)], result[:len(a)+1]
 		var before uint64
 		for i, v := range a {
@@ -33,8 +32,8 @@ func vertical(result, sum, a []uint64, words int) {
 	accumulate(result[words:], a)
 }
 
-// accumulate adds a to the first len(a) words of sum. Four words at a time let
-// the carry stay in the processor's flag.
+// accumulate adds a to the first len(a) words of sum. Adding four words at a time keeps the
+// carry in the processor's flag.
 func accumulate(sum, a []uint64) {
 	var carry uint64
 	for ; len(a) >= 4; sum, a = sum[4:], a[4:] {

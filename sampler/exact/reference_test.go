@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The files in testdata were computed by an independent program and are the
-// reference of the whole project. Everything but the comment line must agree.
+// The files in testdata were computed by an independent program and are the reference of
+// the whole project. Everything except the comment line must agree.
 
 func TestReferenceFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/potts_q*_*x*.csv")
@@ -39,8 +39,8 @@ func TestReferenceFiles(t *testing.T) {
 	}
 }
 
-// compareTables compares everything from the header of the table on, and the
-// description of the system in the comment before it.
+// compareTables compares everything from the header of the table on, and the description of
+// the system in the comment before it.
 func compareTables(t *testing.T, got, want string) {
 	t.Helper()
 	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
@@ -59,7 +59,7 @@ func compareTables(t *testing.T, got, want string) {
 	}
 }
 
-// affordable lists the methods that need at most the given time by prediction.
+// affordable lists the methods predicted to take at most the given time.
 func affordable(q, lx, ly int, seconds float64) []Method {
 	var list []Method
 	for _, method := range []Method{Enumeration, Kaufman, TransferMatrix} {

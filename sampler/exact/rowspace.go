@@ -1,41 +1,39 @@
 package exact
 
-// rowSpace is the set of colourings of one row of the torus as seen from a
-// first row that uses the colours 0..fixed-1. Those colours are told apart; the
-// q-fixed others are equivalent, so a state is a row in which they are numbered
-// fixed, fixed+1, ... in the order of their first site. States are numbered in
-// lexicographic order.
+// rowSpace is the set of colourings of one row of the torus, given a first row that uses
+// the colours 0..fixed-1. Those colours are distinguished; the q-fixed others are
+// equivalent, so a state is a row in which they are numbered fixed, fixed+1, ... in the
+// order of their first site. States are numbered in lexicographic order.
 type rowSpace struct {
 	width, q, fixed int
 	// extensions[m][k] is the number of ways to colour m further sites when k
 	// colours are in use.
 	extensions [][]int
 	states     int
-	// colours is the number of colours in use, those of the first row included;
-	// bonds the number of satisfied bonds within the row. Indexed by state.
+	// colours is the number of colours in use, including those of the first row; bonds is
+	// the number of satisfied bonds within the row. Indexed by state.
 	colours, bonds []uint8
 	fibres         []fibre
-	// location[j][s] is the place in memory of the row that reads s once it has
-	// been rotated by j sites, the last site becoming the first each time. So a
-	// sweep updates the last site of the rotated row again and again, and moves
-	// nothing: after a whole turn every row is where it was.
+	// location[j][s] is the position in memory of the row that reads s after rotation by j
+	// sites, each of which makes the last site the first. So a sweep always updates the
+	// last site of the rotated row and moves no data: after a full turn every row is back
+	// in its place.
 	location [][]uint32
 }
 
-// fibre is a set of states that differ in the colour of the last site only, one
-// for each of the known colours 0..known-1 and, unless known = q, one for a
-// colour of its own. They are consecutive.
+// fibre is a set of states that differ only in the colour of the last site: one state for
+// each of the known colours 0..known-1 and, unless known = q, one for a colour of its own.
+// They are consecutive.
 type fibre struct {
 	first uint32
 	known uint8
-	// left and right are the colours of the first site, and of the last but
-	// one: once the row has been rotated, the neighbours on either side.
+	// left and right are the colours of the first and the last but one site: after
+	// rotation, the neighbours on either side.
 	left, right uint8
 }
 
-// extensionTable returns rowSpace.extensions for rows of the given width; it
-// depends on nothing but q, for k up to q. Float64 numbers serve Plan, which
-// must not overflow.
+// extensionTable returns rowSpace.extensions for rows of the given width; it depends only
+// on q, for k up to q. Float64 numbers are for Plan, which must not overflow.
 func extensionTable[T int | float64](width, q int) [][]T {
 	table := make([][]T, width+1)
 	top := min(q, 2*width) // no state uses more colours
@@ -114,8 +112,8 @@ func (r *rowSpace) each(visit func(state int, row []uint8, colours int)) {
 	extend(0, r.fixed)
 }
 
-// number renumbers the colours from fixed on in the order of their first site,
-// in place, and returns the number of the state.
+// number renumbers the colours from fixed on in the order of their first site, in place,
+// and returns the number of the state.
 func (r *rowSpace) number(row []uint8) int {
 	canonical(row, r.fixed)
 	state, colours := 0, r.fixed

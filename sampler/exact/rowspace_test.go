@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// All q^width rows, brought to canonical form, must be exactly the states, each
-// as often as there are ways to choose its new colours.
+// All q^width rows in canonical form must be exactly the states, each as often as there are
+// ways to choose its new colours.
 func TestRowSpaceCoversAllRows(t *testing.T) {
 	for _, c := range []struct{ width, q, fixed int }{{3, 2, 1}, {4, 3, 1}, {4, 5, 2}, {5, 4, 4}, {5, 5, 3}, {4, 7, 4}} {
 		space := newRowSpace(c.width, c.q, c.fixed)

@@ -5,13 +5,13 @@ import (
 	"math/big"
 )
 
-// sweeper computes the shares of first rows in the partition function; what it
-// holds is used again for each of them.
+// sweeper computes the contributions of first rows to the partition function. Its buffers
+// are reused for each of them.
 type sweeper struct {
 	transfer
 	workers  int
 	progress *tracker
-	// space is that of the first rows under way.
+	// space is the row space of the current first rows.
 	space *rowSpace
 	// amplitude holds one packed polynomial per state, stride words apart.
 	amplitude []uint64
@@ -25,12 +25,12 @@ type sweeper struct {
 // scratch is the workspace of a goroutine.
 type scratch struct {
 	sum, result []uint64
-	// left, right and product are integers in which a coefficient has
-	// fullWords words, leftWords and rightWords the storage of the factors.
+	// left, right and product are integers with fullWords words per coefficient; leftWords
+	// and rightWords are the storage of the factors.
 	left, right, product  big.Int
 	leftWords, rightWords []big.Word
-	// share[k] is the sum of the products over the states with k colours
-	// beside those of the first row.
+	// share[k] is the sum of the products over the states with k colours besides those of
+	// the first row.
 	share [][]uint64
 }
 
@@ -57,7 +57,7 @@ func newSweeper(t transfer, states, workers int, progress *tracker) *sweeper {
 	return s
 }
 
-// add adds the share of a class of first rows to byBonds.
+// add adds the contribution of a class of first rows to byBonds.
 func (s *sweeper) add(ctx context.Context, byBonds []*big.Int, first firstRow) error {
 	s.start(first.row)
 	coefficients := s.coefficients(0)
@@ -90,8 +90,7 @@ func (s *sweeper) add(ctx context.Context, byBonds []*big.Int, first firstRow) e
 	return nil
 }
 
-// start sets the amplitudes of the row after the first one, its own bonds
-// included.
+// start sets the amplitudes of the row after the first one, including the bonds within it.
 func (s *sweeper) start(first []uint8) {
 	stride := s.stride()
 	clear(s.amplitude[:s.space.states*stride])
@@ -114,10 +113,10 @@ func (s *sweeper) keep() {
 	}
 }
 
-// site replaces the last site of the row, rotated by j sites, by the site above
-// it: the vertical bond between the two, and the bonds of the new site with its
-// left and right neighbours if these are above already. The amplitudes have the
-// given number of coefficients before.
+// site replaces the last site of the row, rotated by j sites, by the site above it. It adds
+// the vertical bond between the two, and the bonds of the new site with its left and right
+// neighbours if these have already been replaced. coefficients is the length of the
+// amplitudes before.
 func (s *sweeper) site(ctx context.Context, j, coefficients int, left, right bool) error {
 	const chunk = 256
 	return inChunks(ctx, s.workers, len(s.space.fibres), chunk, func(worker, from, to int) {
@@ -145,8 +144,8 @@ func (s *sweeper) site(ctx context.Context, j, coefficients int, left, right boo
 	})
 }
 
-// sumOver sets sum to the sum of the amplitudes over all q colours of the last
-// site, those that are alike as often as they occur.
+// sumOver sets sum to the sum of the amplitudes over all q colours of the last site;
+// equivalent colours count with their multiplicity.
 func (s *sweeper) sumOver(sum []uint64, location []uint32, known int) {
 	stride := s.stride()
 	if known < s.q {
@@ -164,8 +163,8 @@ func (s *sweeper) sumOver(sum []uint64, location []uint32, known int) {
 	}
 }
 
-// close multiplies the amplitudes of the two halves and the bonds within the
-// row where they meet.
+// close multiplies the amplitudes of the two halves and the bonds within the row where they
+// meet.
 func (s *sweeper) close(ctx context.Context) error {
 	for i := range s.scratch {
 		for _, share := range s.scratch[i].share {
@@ -179,7 +178,7 @@ func (s *sweeper) close(ctx context.Context) error {
 		for state := from; state < to; state++ {
 			s.widen(&w.left, w.leftWords, s.amplitude[state*stride:][:stride])
 			right, shift := &w.left, int(s.space.bonds[state])
-			if s.odd() { // this factor has the bonds within the row already
+			if s.odd() { // this factor already has the bonds within the row
 				right, shift = &w.right, 0
 				s.widen(right, w.rightWords, s.earlier[state*s.earlierStride:][:s.earlierStride])
 			}
@@ -190,8 +189,8 @@ func (s *sweeper) close(ctx context.Context) error {
 	})
 }
 
-// widen sets n to the polynomial a with fullWords instead of words for each
-// coefficient, in the given storage.
+// widen sets n to the polynomial a with fullWords instead of words for each coefficient, in
+// the given storage.
 func (s *sweeper) widen(n *big.Int, storage []big.Word, a []uint64) {
 	length := len(a) / s.words * s.fullWords
 	clear(storage[:length])
@@ -201,8 +200,8 @@ func (s *sweeper) widen(n *big.Int, storage []big.Word, a []uint64) {
 	n.SetBits(storage[:length])
 }
 
-// collect adds the shares of all workers to byBonds, each state as often as
-// there are colourings like it.
+// collect adds the shares of all workers to byBonds, each state with the number of
+// colourings equivalent to it.
 func (s *sweeper) collect(byBonds []*big.Int, first firstRow) {
 	rows := big.NewInt(int64(first.images))
 	rows.Mul(rows, arrangements(s.q, first.colours))
@@ -218,8 +217,8 @@ func (s *sweeper) collect(byBonds []*big.Int, first firstRow) {
 	}
 }
 
-// arrangements returns n (n-1) ... (n-k+1), the ways to give k different
-// colours out of n.
+// arrangements returns n (n-1) ... (n-k+1), the number of ways to choose k different
+// colours out of n in order.
 func arrangements(n, k int) *big.Int {
 	product := big.NewInt(1)
 	for i := range k {
@@ -228,7 +227,7 @@ func arrangements(n, k int) *big.Int {
 	return product
 }
 
-// bigWords converts a number to the form that package big takes.
+// bigWords converts a number to the representation of package big.
 func bigWords(n []uint64) []big.Word {
 	list := make([]big.Word, len(n))
 	for i, v := range n {

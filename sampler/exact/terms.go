@@ -8,17 +8,17 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// Enumerable reports whether Enumerate takes a few seconds at most: up to 2^27
+// Enumerable reports whether Enumerate takes at most a few seconds: up to 2^27
 // configurations.
 func Enumerable(s lattice.System) bool { return s.LnStates() < 27.5*math.Ln2 }
 
-// Enumerate counts the configurations of any system made of terms by level. It visits
-// them one after another, in the order of enumerate, in some 20 ns each.
+// Enumerate counts, by level, the configurations of any system made of terms. It visits
+// them in the order of enumerate, at about 20 ns each.
 func Enumerate(ctx context.Context, s *lattice.Terms) ([]int64, error) {
 	if s.LnStates() > math.Log(enumerationLimit) {
-		return nil, fmt.Errorf("exact: enumerate %v: it has more configurations than counters hold: %w", s, ErrTooCostly)
+		return nil, fmt.Errorf("exact: enumerate %v: too many configurations for the counters: %w", s, ErrTooCostly)
 	}
-	const batch = 1 << 20 // configurations between two looks at the context
+	const batch = 1 << 20 // configurations between two checks of the context
 	first, bonds, gain, field := s.Tables()
 	n, q := s.Sites(), int32(s.Colours())
 	state := make([]uint8, n)

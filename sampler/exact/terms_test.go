@@ -9,9 +9,9 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// TestEnumerate compares the enumeration of the Potts model as terms with that by
-// colouring one site only, and the number of states and of ground states of other
-// systems with what is known.
+// TestEnumerate compares the enumeration of the Potts model as terms with the one that
+// recolours one site at a time, and the numbers of states and ground states of other
+// systems with known values.
 func TestEnumerate(t *testing.T) {
 	for _, c := range []struct{ q, lx, ly int }{{2, 3, 4}, {3, 3, 3}} {
 		p, err := lattice.NewPotts(c.q, c.lx, c.ly)
