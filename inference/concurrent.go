@@ -8,8 +8,8 @@ import (
 	"neuralwl/internal/parallel"
 )
 
-// concurrently calls f for 0..n-1 from several workers and returns all errors. No
-// further call is begun after an error or the end of ctx.
+// concurrently calls f for 0..n-1 from several workers and returns all errors. It starts no
+// further call after an error or the end of ctx.
 func concurrently(ctx context.Context, workers, n int, f func(i int) error) error {
 	errs := make([]error, n)
 	var failed atomic.Bool

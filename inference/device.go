@@ -8,13 +8,13 @@ import (
 	"neuralwl/exporter"
 )
 
-// device holds what a session reads and writes where the provider has memory of its own.
-// A value is copied there when it is bound: data at every call, weights only when they
-// are others than before, as they are after a publication.
+// device holds a session's inputs and outputs if the provider has memory of its own. A
+// value is copied there when it is bound: data at every call, weights only when they have
+// changed, as after a publication.
 type device struct {
 	mutex   sync.Mutex // one call at a time
 	binding *ort.IoBinding
-	weights *Weights // those that are bound, nil if there are none
+	weights *Weights // those that are bound, or nil
 }
 
 func newDevice(s *ort.DynamicAdvancedSession) (*device, error) {
@@ -26,7 +26,7 @@ func newDevice(s *ort.DynamicAdvancedSession) (*device, error) {
 }
 
 // run evaluates n on its data, followed by the values of its weights w. It cannot be
-// ended before it is done: the binding offers no options for such a call.
+// interrupted: the binding offers no options for such a call.
 func (d *device) run(n *network, in []ort.Value, w *Weights, outputs []ort.Value) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -60,16 +60,16 @@ func (d *device) destroy() error {
 }
 
 const (
-	// deviceWidth is the number of sites in a step of a loop on a GPU. Twice as many
-	// halve what is left of the loop, and double the time to open a network.
+	// deviceWidth is the number of sites in a step of a loop on a GPU. Doubling it halves
+	// the rest of the loop and doubles the time to open a network.
 	deviceWidth = 16
-	// deviceRows is the largest number of colours of sites of walkers that log_prob
-	// treats at a time on a GPU. With 32 hidden units a layer of so many takes 128 MiB.
+	// deviceRows is the largest product of colours, sites and walkers that log_prob treats
+	// at a time on a GPU. With 32 hidden units such a layer takes 128 MiB.
 	deviceRows = 1 << 20
 )
 
-// laidOut returns the bundle's networks in the form that suits the provider, for that
-// many samples in one evaluation.
+// laidOut returns the bundle's networks in the form that suits the provider, for that many
+// samples per evaluation.
 func (r Runtime) laidOut(b *exporter.Bundle, samples int) (*exporter.Bundle, error) {
 	if r.Provider == CPU {
 		return b, nil
@@ -81,12 +81,12 @@ func (r Runtime) laidOut(b *exporter.Bundle, samples int) (*exporter.Bundle, err
 	}
 	b, own, err := b.ForGPU(exporter.Layout{Samples: samples, Width: deviceWidth, AtOnce: atOnce})
 	if err == nil && !own {
-		r.log().Info("a network from elsewhere is evaluated in the form of its file", "network", b.Card.Name, "provider", r.Provider)
+		r.log().Info("a foreign network is evaluated in the form of its file", "network", b.Card.Name, "provider", r.Provider)
 	}
 	return b, err
 }
 
-// remedy is what to do about a network that cannot be opened.
+// remedy suggests what to do about a network that cannot be opened.
 func (r Runtime) remedy() string {
 	if r.Provider == CPU {
 		return ""

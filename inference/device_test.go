@@ -20,8 +20,8 @@ import (
 )
 
 // TestDevice evaluates a network through a binding, from several goroutines, with weights
-// that change: each call sees its own data and its own weights, and those that are bound
-// already are not bound again.
+// that change: each call sees its own data and weights, and weights already bound are not
+// bound again.
 func TestDevice(t *testing.T) {
 	if _, err := Open(""); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestDevice(t *testing.T) {
 	}
 	wait.Wait()
 	if n.device.weights != sets[2] {
-		t.Error("the weights used last are not those bound")
+		t.Error("the bound weights are not those used last")
 	}
 	sets[2].tensors = map[string]ort.Value{}
 	if err := n.run(context.Background(), nil, sets[2], nil); err == nil || !strings.Contains(err.Error(), "missing") {
@@ -81,7 +81,7 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// TestLateIsAnError has an evaluation that cannot be ended go on beyond its time.
+// TestLateIsAnError runs an evaluation that cannot be interrupted beyond its time limit.
 func TestLateIsAnError(t *testing.T) {
 	if _, err := Open(""); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestLateIsAnError(t *testing.T) {
 	}
 }
 
-// deviceBundle is a small network of an architecture.
+// deviceBundle returns a small network of an architecture.
 func deviceBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
@@ -112,8 +112,8 @@ var deviceHyper = map[string]models.Hyperparameters{
 }
 
 // TestNothingIsLeftToTheCPU lets ONNX Runtime simplify the networks laid out for a GPU:
-// as the number of samples is known, nothing is left that asks for it as it runs, which
-// the runtime would put on the CPU.
+// with the number of samples known, no operator is left that determines it at run time,
+// which the runtime would put on the CPU.
 func TestNothingIsLeftToTheCPU(t *testing.T) {
 	if _, err := Open(""); err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func operators(g *onnxpb.GraphProto) map[string]int {
 	return counts
 }
 
-// TestNoCUDA says clearly what is missing where the library has no CUDA.
+// TestNoCUDA checks the error for a library without CUDA.
 func TestNoCUDA(t *testing.T) {
 	if _, err := Open(""); err != nil {
 		t.Fatal(err)

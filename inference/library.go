@@ -1,7 +1,6 @@
-// Package inference runs networks with ONNX Runtime: it finds the shared library,
-// tells which execution providers work, keeps sessions and weights, and serves
-// proposals to the sampler and gradients to the trainer. It is the only package
-// that uses cgo.
+// Package inference runs networks with ONNX Runtime: it finds the shared library, probes
+// execution providers, keeps sessions and weights, and serves proposals to the sampler and
+// gradients to the trainer. It is the only package that uses cgo.
 package inference
 
 import (
@@ -19,8 +18,8 @@ import (
 // shared library.
 const LibraryVariable = "ONNXRUNTIME_LIB"
 
-// dependencies is where `make deps` puts the library, below the folder of the
-// program or one of its parents.
+// dependencies is where `make deps` puts the library, in the folder of the program or one
+// of its parents.
 const dependencies = ".deps/onnxruntime"
 
 var library struct {
@@ -39,11 +38,10 @@ func libraryName() string {
 	return "libonnxruntime.so"
 }
 
-// FindLibrary returns the path of ONNX Runtime's shared library: the argument if
-// it is not empty (from the configuration), else the environment variable
-// ONNXRUNTIME_LIB, else .deps/onnxruntime beside or above the program or the
-// working directory, else the bare name for the system's own search path. The
-// second result says which of these it was.
+// FindLibrary returns the path of ONNX Runtime's shared library: the argument (from the
+// configuration) if not empty, else the environment variable ONNXRUNTIME_LIB, else
+// .deps/onnxruntime beside or above the program or the working directory, else the bare
+// name for the system's own search path. The second result says which of these it was.
 func FindLibrary(configured string) (path, origin string) {
 	if configured != "" {
 		return configured, "configuration"
@@ -76,14 +74,14 @@ func FindLibrary(configured string) (path, origin string) {
 	return libraryName(), "system library path"
 }
 
-// Open loads ONNX Runtime, once per process; further calls return the path in use.
-// configured is as for FindLibrary.
+// Open loads ONNX Runtime, once per process; later calls return the loaded path. configured
+// is as for FindLibrary.
 func Open(configured string) (path string, err error) {
 	library.Lock()
 	defer library.Unlock()
 	if library.path != "" {
 		if configured != "" && configured != library.path {
-			return "", fmt.Errorf("ONNX Runtime library %s: %s is loaded already and cannot be exchanged in a running program", configured, library.path)
+			return "", fmt.Errorf("ONNX Runtime library %s: %s is already loaded and cannot be replaced in a running program", configured, library.path)
 		}
 		return library.path, nil
 	}
@@ -105,9 +103,9 @@ func Open(configured string) (path string, err error) {
 	return path, nil
 }
 
-// WantVersion is the version of ONNX Runtime that the program is tested with; the
-// binding accepts no older one.
+// WantVersion is the version of ONNX Runtime that the program is tested with; the binding
+// accepts no older one.
 const WantVersion = "1.27"
 
-// Version is the version of the loaded library, as it states it.
+// Version returns the version that the loaded library reports.
 func Version() string { return ort.GetVersion() }

@@ -10,8 +10,8 @@ import (
 	"neuralwl/inference"
 )
 
-// TestFindLibrary checks the order: configuration, environment, .deps above the
-// working directory, system.
+// TestFindLibrary checks the order: configuration, environment, .deps above the working
+// directory, system.
 func TestFindLibrary(t *testing.T) {
 	root := t.TempDir()
 	inner := filepath.Join(root, "a", "b")
@@ -42,8 +42,8 @@ func TestFindLibrary(t *testing.T) {
 	}
 }
 
-// TestProviders finds that the CPU works and that asking for CUDA where it does not
-// work is an error with a remedy, while auto then takes the CPU.
+// TestProviders checks that the CPU works and that requesting CUDA where it does not work
+// is an error with a remedy, while auto falls back to the CPU.
 func TestProviders(t *testing.T) {
 	openLibrary(t)
 	if p, err := inference.Select(inference.CPU, slog.Default()); err != nil || p != inference.CPU {

@@ -16,16 +16,16 @@ import (
 // Provider is an execution provider of ONNX Runtime.
 type Provider string
 
-// The providers, and the choice between them.
+// The providers, and Auto to choose between them.
 const (
 	Auto Provider = "auto"
 	CPU  Provider = "cpu"
 	CUDA Provider = "cuda"
 )
 
-// Select returns the provider to use: want itself if it really works, or for Auto
-// CUDA where that works and else the CPU, for a reason that goes to log. Asking for CUDA
-// where it does not work is an error.
+// Select returns the provider to use: want itself if it works, or for Auto CUDA if it works
+// and else the CPU, for a reason that is logged. Requesting CUDA where it does not work is
+// an error.
 func Select(want Provider, log *slog.Logger) (Provider, error) {
 	switch want {
 	case CPU:
@@ -45,8 +45,8 @@ func Select(want Provider, log *slog.Logger) (Provider, error) {
 	return "", fmt.Errorf("inference.provider %q is not one of %s, %s, %s", want, Auto, CPU, CUDA)
 }
 
-// Probe tells whether a provider works by multiplying two matrices on it, with the
-// fall-back to the CPU disabled: that a library lists a provider proves nothing.
+// Probe tests a provider by multiplying two matrices on it, with fall-back to the CPU
+// disabled: that a library lists a provider proves nothing.
 func Probe(p Provider) error {
 	g := graph.New("probe")
 	x := g.Input("x", graph.Float32, graph.Dynamic, 2)
@@ -84,9 +84,9 @@ func Probe(p Provider) error {
 	return nil
 }
 
-// sessionOptions returns options for sessions on p; the caller destroys them. With another
-// provider than the CPU no session can be made of a network of which a node would run on
-// the CPU instead. ONNX Runtime does not look into the bodies of loops for that.
+// sessionOptions returns options for sessions on p; the caller destroys them. On a provider
+// other than the CPU, opening a network fails if any node would run on the CPU instead.
+// ONNX Runtime does not check the bodies of loops for that.
 func sessionOptions(p Provider) (_ *ort.SessionOptions, err error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
@@ -97,9 +97,9 @@ func sessionOptions(p Provider) (_ *ort.SessionOptions, err error) {
 			err = errors.Join(err, o.Destroy())
 		}
 	}()
-	// One thread per call: calls run side by side, one per worker, which wastes
-	// less than one pool shared by small operators, and gives the same sums
-	// whatever the number of workers.
+	// One thread per call: calls run side by side, one per worker. That wastes less than
+	// sharing a pool among small operators, and gives the same sums for any number of
+	// workers.
 	if err := errors.Join(
 		o.SetIntraOpNumThreads(1),
 		o.SetInterOpNumThreads(1),

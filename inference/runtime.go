@@ -11,7 +11,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// Runtime is how networks are evaluated.
+// Runtime controls how networks are evaluated.
 type Runtime struct {
 	Provider Provider
 	// Workers is the number of goroutines that share a batch, at least 1. Results do
@@ -19,10 +19,10 @@ type Runtime struct {
 	Workers int
 	// Timeout is the longest time that one evaluation may take; 0 for no limit.
 	Timeout time.Duration
-	// Log is told what is worth knowing about networks; nil for slog's default.
+	// Log receives what is worth knowing about networks; nil for slog's default.
 	Log *slog.Logger
-	// Intercept, if not nil, is called in place of every evaluation, which is left
-	// to it. Tests inject faults with it.
+	// Intercept, if not nil, is called instead of every evaluation and may run it itself.
+	// Tests use it to inject faults.
 	Intercept func(context.Context, Evaluation) error
 }
 
@@ -40,11 +40,10 @@ type Evaluation struct {
 	Outputs [][]float32 // those that are float32, to be read after Run
 }
 
-// errTimeout is the cause of the end of an evaluation that took too long.
+// errTimeout is the cause of cancelling an evaluation that took too long.
 var errTimeout = errors.New("no answer in time")
 
-// evaluate runs f, an evaluation of the named network, under the limits of the
-// runtime.
+// evaluate runs f, an evaluation of the named network, under the limits of the runtime.
 func (r Runtime) evaluate(ctx context.Context, network string, outputs []ort.Value, f func(*ort.RunOptions) error) error {
 	if r.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -67,8 +66,8 @@ func (r Runtime) evaluate(ctx context.Context, network string, outputs []ort.Val
 	return nil
 }
 
-// terminable runs f so that the end of ctx terminates it, or is its error where f cannot
-// be terminated.
+// terminable runs f and terminates it when ctx ends. If f finishes all the same, terminable
+// returns the error of ctx.
 func terminable(ctx context.Context, f func(*ort.RunOptions) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -97,9 +96,9 @@ func floats(values []ort.Value) [][]float32 {
 	return all
 }
 
-// live counts what is held in the memory of ONNX Runtime.
+// live counts the objects held in ONNX Runtime's memory.
 var live struct{ sessions, tensors atomic.Int64 }
 
-// Live returns how many sessions and tensors exist. Tensors of weights that are no
-// longer in use go with the next garbage collections.
+// Live returns how many sessions and tensors exist. Tensors of unused weights disappear
+// with later garbage collections.
 func Live() (sessions, tensors int64) { return live.sessions.Load(), live.tensors.Load() }

@@ -49,8 +49,8 @@ func endless(t *testing.T, r Runtime) (*network, []ort.Value) {
 	return n, []ort.Value{in, out}
 }
 
-// TestTerminate ends an evaluation by its time limit and by its context, within
-// seconds and with the reason.
+// TestTerminate ends an evaluation by its time limit and by its context, within seconds and
+// with the right reason.
 func TestTerminate(t *testing.T) {
 	began := time.Now()
 	n, v := endless(t, Runtime{Provider: CPU, Workers: 1, Timeout: 100 * time.Millisecond})
