@@ -1,5 +1,5 @@
-// Package disk writes files and folders whole or not at all, also when the power
-// fails: under a temporary name first, forced to the disk, then renamed.
+// Package disk writes files and folders atomically, even across a power failure: under a
+// temporary name first, forced to disk, then renamed.
 package disk
 
 import (
@@ -15,18 +15,18 @@ import (
 	"syscall"
 )
 
-// FS is what is asked of a file system. OS is the real one; tests inject faults
-// with another.
+// FS is the part of a file system that the program uses. OS is the real one; tests inject
+// faults with another.
 type FS interface {
 	ReadFile(path string) ([]byte, error)
 	// Create opens a new file for writing; it is an error if path exists.
 	Create(path string) (File, error)
-	// Append opens a file for writing at its end; it makes one if there is none.
+	// Append opens a file for writing at its end, creating it if necessary.
 	Append(path string) (File, error)
 	MkdirAll(path string) error
 	Rename(from, to string) error
 	RemoveAll(path string) error
-	// Sync forces a folder's entries to the disk.
+	// Sync forces a folder's entries to disk.
 	Sync(folder string) error
 }
 
@@ -66,13 +66,12 @@ func (osFS) Sync(folder string) error {
 	return errors.Join(err, f.Close())
 }
 
-// partial begins the names of what is not complete yet. Whatever has such a name
-// after a crash may be deleted.
+// partial begins the names of incomplete files and folders. After a crash, anything with
+// such a name may be deleted.
 const partial = ".partial-"
 
-// WriteFile puts data into the file path, in place of what was there. On an error
-// the old file is as it was, unless only the last step failed, forcing the new name
-// to the disk.
+// WriteFile writes data to the file path, replacing any old contents. On an error the old
+// file is unchanged, unless only the last step failed, forcing the new name to disk.
 func WriteFile(f FS, path string, data []byte) (err error) {
 	folder := filepath.Dir(path)
 	temporary := filepath.Join(folder, partial+filepath.Base(path))
@@ -93,8 +92,8 @@ func WriteFile(f FS, path string, data []byte) (err error) {
 	return f.Sync(folder)
 }
 
-// WriteFolder makes the folder path, which must not exist yet, with the given files
-// in it. On an error there is no such folder, unless only the last step failed.
+// WriteFolder creates the folder path, which must not exist yet, with the given files. On
+// an error there is no such folder, unless only the last step failed.
 func WriteFolder(f FS, path string, files map[string][]byte) (err error) {
 	parent := filepath.Dir(path)
 	temporary := filepath.Join(parent, partial+filepath.Base(path))
@@ -123,7 +122,7 @@ func WriteFolder(f FS, path string, files map[string][]byte) (err error) {
 	return f.Sync(parent)
 }
 
-// write makes a new file and forces its contents to the disk.
+// write creates a file and forces its contents to disk.
 func write(f FS, path string, data []byte) error {
 	file, err := f.Create(path)
 	if err != nil {
@@ -139,8 +138,7 @@ func write(f FS, path string, data []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// Tidy removes what an interrupted WriteFile or WriteFolder left in folder and
-// everything below.
+// Tidy removes what an interrupted WriteFile or WriteFolder left in folder and below.
 func Tidy(f FS, folder string) error {
 	var errs []error
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {

@@ -13,7 +13,7 @@ import (
 	"neuralwl/internal/disk/faulty"
 )
 
-// failAt lets the operation number k fail and reports whether it was reached.
+// failAt makes operation number k fail and reports whether it was reached.
 func failAt(k int, fault error) (f faulty.FS, reached *bool) {
 	reached = new(bool)
 	count := 0
@@ -28,8 +28,8 @@ func failAt(k int, fault error) (f faulty.FS, reached *bool) {
 
 var faults = []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort}
 
-// TestWriteFile lets every operation fail in turn: the file is either the old one or
-// the new one, and the new one if no error is returned.
+// TestWriteFile makes each operation fail: the file is either the old one or the new one,
+// and the new one if no error is returned.
 func TestWriteFile(t *testing.T) {
 	for _, fault := range faults {
 		for k := 0; ; k++ {
@@ -91,7 +91,7 @@ func TestWriteFolder(t *testing.T) {
 	}
 }
 
-// TestTidy removes what an interrupted write left and nothing else.
+// TestTidy checks that only the remains of an interrupted write are removed.
 func TestTidy(t *testing.T) {
 	folder := t.TempDir()
 	keep := filepath.Join(folder, "sub", "keep")

@@ -1,4 +1,4 @@
-// Package faulty injects faults into the file system of tests.
+// Package faulty injects file-system faults for tests.
 package faulty
 
 import (
@@ -26,17 +26,17 @@ const (
 // Ops lists all operations.
 var Ops = []Op{Read, Create, Append, Write, SyncFile, Rename, MkdirAll, RemoveAll, SyncFolder}
 
-// ErrShort makes a write write half of its data without saying so.
+// ErrShort makes a write silently write only half of its data.
 var ErrShort = errors.New("short write")
 
 // FS is the operating system's file system with faults.
 type FS struct {
-	// Fault is asked before every operation. Its error, if any, is what the
-	// operation ends with; a write has then written half of its data.
+	// Fault is called before every operation, which fails with its error, if any. A failing
+	// write writes half of its data.
 	Fault func(op Op, path string) error
 }
 
-// ReadFile is that of disk.FS, and so are all methods below.
+// ReadFile implements disk.FS, as do all methods below.
 func (f FS) ReadFile(path string) ([]byte, error) {
 	if err := f.Fault(Read, path); err != nil {
 		return nil, err
