@@ -1,6 +1,5 @@
-// Package checkpoint keeps the state of a run on disk: numbered files, each with a
-// schema version and a checksum, written whole or not at all, of which the last two
-// are kept.
+// Package checkpoint keeps the state of a run on disk: numbered files, each with a schema
+// version and a checksum, written atomically. The last two are kept.
 package checkpoint
 
 import (
@@ -15,15 +14,15 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Schema is the version of the payload that this program writes, and the only one
-// that it reads. It goes up when the meaning of a field changes; a field that is new
-// or gone does not need it.
+// Schema is the version of the payload that this program writes, and the only one that it
+// reads. It is incremented when the meaning of a field changes; adding or removing a field
+// does not require that.
 const Schema = 4
 
 // format begins every checkpoint.
 const format = "neuralwl checkpoint"
 
-// header is the first line of a file, in JSON, so that a person can read it.
+// header is the first line of a file, in human-readable JSON.
 type header struct {
 	Format string `json:"format"`
 	Schema int    `json:"schema"`
@@ -54,8 +53,8 @@ func Frame(payload []byte) ([]byte, error) {
 	return append(append(line, '\n'), payload...), nil
 }
 
-// decoder takes arrays as long as their file and no longer: a checkpoint's memory is
-// bounded by a multiple of its size, whatever it claims.
+// decoder limits arrays to the length of the file: a checkpoint's memory is bounded by a
+// multiple of its size, whatever it claims.
 var decoder = func() cbor.DecMode {
 	mode, err := cbor.DecOptions{
 		MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, DupMapKey: cbor.DupMapKeyEnforcedAPF,
@@ -66,20 +65,20 @@ var decoder = func() cbor.DecMode {
 	return mode
 }()
 
-// Decode reads the payload of a checkpoint into value, a pointer, after checking
-// length and checksum.
+// Decode checks length and checksum of a checkpoint and reads its payload into value, a
+// pointer.
 func Decode(data []byte, value any) error {
 	line, _, found := bytes.Cut(data[:min(len(data), maxHeader)], []byte("\n"))
 	var h header
 	if err := json.Unmarshal(line, &h); !found || err != nil || h.Format != format {
-		return errors.New("this is no checkpoint, or its beginning is damaged")
+		return errors.New("it is not a checkpoint, or its beginning is damaged")
 	}
 	payload := data[len(line)+1:]
 	switch {
 	case h.Schema != Schema:
 		return fmt.Errorf("it has schema %d and this program reads schema %d; use the version of nwl that wrote it", h.Schema, Schema)
 	case h.Bytes != len(payload):
-		return fmt.Errorf("it is damaged: %d bytes of %d are there", len(payload), h.Bytes)
+		return fmt.Errorf("it is damaged: %d bytes of %d are present", len(payload), h.Bytes)
 	}
 	if sum := sha256.Sum256(payload); hex.EncodeToString(sum[:]) != h.SHA256 {
 		return fmt.Errorf("it is damaged: the checksum is %x and should be %s", sum, h.SHA256)

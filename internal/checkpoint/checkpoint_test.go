@@ -43,7 +43,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestEveryDamage flips each bit and cuts at each place: it never goes unnoticed.
+// TestEveryDamage flips every bit and cuts at every position: all damage must be noticed.
 func TestEveryDamage(t *testing.T) {
 	data, err := checkpoint.Encode(example())
 	if err != nil {
@@ -56,7 +56,7 @@ func TestEveryDamage(t *testing.T) {
 		for bit := range 8 {
 			data[i] ^= 1 << bit
 			var got payload
-			// A capital letter in a key of the header or a digit of the checksum is no damage.
+			// Changing the case of a header key or of a checksum digit is not damage.
 			if err := checkpoint.Decode(data, &got); err == nil && !reflect.DeepEqual(&got, example()) {
 				t.Errorf("bit %d of byte %d flipped: no error", bit, i)
 			}
@@ -100,12 +100,12 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// maxGrowth is how many bytes of memory a byte of a checkpoint may take: an element
-// of an array, at least a byte in the file, is at most a slice header of 24 bytes in
-// memory, and the decoder may hold it twice while it grows.
+// maxGrowth is the most memory that a byte of a checkpoint may take: an element of an
+// array, at least a byte in the file, is at most a slice header of 24 bytes in memory, and
+// the decoder may hold it twice while growing a slice.
 const maxGrowth = 64
 
-// FuzzDecode reads arbitrary payloads under a right header.
+// FuzzDecode reads arbitrary payloads under a valid header.
 func FuzzDecode(f *testing.F) {
 	data, err := checkpoint.Encode(example())
 	if err != nil {
@@ -137,7 +137,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		if held > maxGrowth*len(raw)+1024 {
-			t.Errorf("%d bytes were made of %d", held, len(raw))
+			t.Errorf("%d bytes were allocated for %d", held, len(raw))
 		}
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"neuralwl/internal/disk"
 )
 
-// Keep is how many checkpoints are kept: should the last one be damaged, there is
-// the one before.
+// Keep is the number of checkpoints kept: if the last one is damaged, the previous one is
+// left.
 const Keep = 2
 
 // extension of a checkpoint's file name, which is otherwise its number.
@@ -25,8 +25,8 @@ type Folder struct {
 	Path string
 }
 
-// Write adds a checkpoint with the next number and removes all but the last Keep.
-// On an error the ones before are still there. It returns the size of the file.
+// Write adds a checkpoint with the next number and removes all but the last Keep. On an
+// error the earlier ones are still there. It returns the size of the file.
 func (f Folder) Write(value any) (size int, err error) {
 	numbers, err := f.numbers()
 	if err != nil {
@@ -54,9 +54,9 @@ func (f Folder) Write(value any) (size int, err error) {
 	return len(data), nil
 }
 
-// Read reads the newest checkpoint that is whole into a new T. Each damaged one that
-// it had to pass over is told to skipped. It returns the path of what it read, or
-// ErrNone if there is no checkpoint at all.
+// Read reads the newest intact checkpoint into a new T. It reports each damaged one that it
+// passes over to skipped. It returns the path of the checkpoint, or ErrNone if there is
+// none at all.
 func Read[T any](f Folder, skipped func(path string, reason error)) (*T, string, error) {
 	numbers, err := f.numbers()
 	if err != nil {
@@ -80,11 +80,11 @@ func Read[T any](f Folder, skipped func(path string, reason error)) (*T, string,
 	return nil, "", fmt.Errorf("none of the %d checkpoints in %s can be read", len(numbers), f.Path)
 }
 
-// SetAside renames a checkpoint that cannot be read, so that it is not counted among
-// those to be kept.
+// SetAside renames an unreadable checkpoint, so that it does not count among those to be
+// kept.
 func (f Folder) SetAside(path string) error { return f.FS.Rename(path, path+".damaged") }
 
-// ErrNone says that there is no checkpoint.
+// ErrNone is returned if there is no checkpoint.
 var ErrNone = errors.New("there is no checkpoint")
 
 func (f Folder) path(number int) string {
