@@ -1,5 +1,5 @@
-// Package parallel spreads loops over goroutines in such a way that a panic in one
-// of them reaches the caller, who can deal with it.
+// Package parallel distributes loops over goroutines such that a panic in one of them
+// reaches the caller, who can handle it.
 package parallel
 
 import (
@@ -9,12 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// Do calls f(worker, i) for every i in 0..n-1. Workers, numbered from 0, take
-// groups of successive i as they become free. f may touch what belongs to i or to
-// the worker, nothing else, and must not depend on which worker serves which i.
+// Do calls f(worker, i) for every i in 0..n-1. Workers, numbered from 0, take groups of
+// successive i as they become free. f may touch only data of i or of the worker, and must
+// not depend on which worker serves which i.
 //
-// If f panics, no further groups are begun, and once all workers have stopped Do
-// panics with a *Panic.
+// If f panics, Do starts no further groups and, once all workers have stopped, panics with
+// a *Panic.
 func Do(workers, n, group int, f func(worker, i int)) {
 	if workers = min(workers, (n+group-1)/group); workers <= 1 {
 		for i := range n {
@@ -51,8 +51,7 @@ func Do(workers, n, group int, f func(worker, i int)) {
 	}
 }
 
-// Panic is a panic of a worker, with the stack of the goroutine in which it
-// happened.
+// Panic is a panic of a worker, with the stack of the goroutine in which it happened.
 type Panic struct {
 	Value any
 	Stack []byte

@@ -8,7 +8,7 @@ import (
 	"neuralwl/internal/parallel"
 )
 
-// TestDo finds every index served once, for all splits.
+// TestDo checks that every index is served once, for all splits.
 func TestDo(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 100} {
 		for _, workers := range []int{1, 2, 5, 200} {
@@ -32,7 +32,7 @@ func TestDo(t *testing.T) {
 
 func explode() { panic("boom") }
 
-// TestPanic finds the panic of a worker in the caller, with the place where it
+// TestPanic checks that the caller receives the panic of a worker, with the place where it
 // happened.
 func TestPanic(t *testing.T) {
 	for _, workers := range []int{2, 4} {
