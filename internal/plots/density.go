@@ -7,8 +7,8 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// Colours of curves, told apart by the colour-blind, too (Okabe, Ito, Color Universal
-// Design, 2008), and without the orange of exact results, ExactColour.
+// Colours of curves, distinguishable even to the colour-blind (Okabe, Ito, Color Universal
+// Design, 2008). They exclude the orange of exact results, ExactColour.
 var Colours = []color.Color{
 	color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, // blue
 	color.RGBA{R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, // green
@@ -18,10 +18,10 @@ var Colours = []color.Color{
 	color.RGBA{A: 0xff},                            // black
 }
 
-// ExactColour is for what is known exactly.
+// ExactColour marks exact results.
 var ExactColour = color.RGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}
 
-// MostCurves is the number of curves that can be told apart in one figure.
+// MostCurves is the number of curves that can be distinguished in one figure.
 var MostCurves = len(Colours)
 
 // Curve is a density of states and its name in the legend.
@@ -30,11 +30,11 @@ type Curve struct {
 	*dos.Density
 }
 
-// LnG draws ln g(E) of up to MostCurves curves with one standard error, and below it
-// their deviations from the exact density of states or, where that is nil, from the
-// first curve, with the combined errors. All are shifted to the same sum over the
-// levels in common with that reference. The lower panel of a single curve without a
-// reference is its error; there is none where that is unknown.
+// LnG draws ln g(E) of up to MostCurves curves with one standard error. Below it draws
+// their deviations, with combined errors, from the exact density of states or, if that is
+// nil, from the first curve. All are shifted to the same sum over the levels in common with
+// that reference. For a single curve without a reference, the lower panel shows its error;
+// it is omitted if the error is unknown.
 func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 	upper, lower := NewPanel("", "", "ln g(E)"), NewPanel("", "E", "deviation of ln g")
 	reference, others := exact, curves

@@ -17,15 +17,15 @@ var (
 	markerColour = color.Gray{Y: 0x77}
 )
 
-// Panel is a pair of axes and what is drawn in it, the later above the earlier. What is
-// drawn with a name stands in the legend. The first error in drawing, as of a value
-// that is not finite, is kept and returned by Figure.Encode.
+// Panel is a pair of axes with what is drawn in it, later items above earlier ones. Named
+// items appear in the legend. The first error in drawing, such as a value that is not
+// finite, is kept and returned by Figure.Encode.
 type Panel struct {
 	plot *plot.Plot
 	err  error
 }
 
-// NewPanel is an empty panel with a grid, and x and y written at its axes.
+// NewPanel returns an empty panel with a grid and the axis labels x and y.
 func NewPanel(title, x, y string) *Panel {
 	p := plot.New()
 	p.Title.Text = title
@@ -50,12 +50,12 @@ func (p *Panel) IncludeY(values ...float64) {
 // LegendRight moves the legend to the right, away from curves that fall.
 func (p *Panel) LegendRight() { p.plot.Legend.Left = false }
 
-// AlignX gives the panel the range of x that other has by now.
+// AlignX gives the panel the current x range of other.
 func (p *Panel) AlignX(other *Panel) {
 	p.plot.X.Min, p.plot.X.Max = other.plot.X.Min, other.plot.X.Max
 }
 
-// Points draws points, with bars of one standard error where that is known.
+// Points draws points, with bars of one standard error where it is known.
 func (p *Panel) Points(name string, s Series, c color.Color) {
 	if known := s.Known(); len(known) > 0 {
 		bars, err := plotter.NewYErrorBars(known)
@@ -73,8 +73,7 @@ func (p *Panel) Points(name string, s Series, c color.Color) {
 	p.add(name, scatter)
 }
 
-// Line draws a line through the points, of a width in points of 1/72 inch. It draws no
-// errors.
+// Line draws a line through the points, without errors. width is in points of 1/72 inch.
 func (p *Panel) Line(name string, s Series, c color.Color, width float64) {
 	line, err := plotter.NewLine(s)
 	if p.failed(err) {
@@ -84,8 +83,8 @@ func (p *Panel) Line(name string, s Series, c color.Color, width float64) {
 	p.add(name, line)
 }
 
-// Band fills what is within one standard error of the points whose error is known. It
-// draws nothing where there are none.
+// Band fills the range of one standard error around the points whose error is known. It
+// draws nothing if there are none.
 func (p *Panel) Band(s Series, c color.Color) {
 	known := s.Known()
 	if len(known) == 0 {
@@ -106,8 +105,7 @@ func (p *Panel) Band(s Series, c color.Color) {
 	p.plot.Add(band)
 }
 
-// Marker draws a dashed vertical line at x over the range of y that the panel has by
-// now.
+// Marker draws a dashed vertical line at x over the panel's current y range.
 func (p *Panel) Marker(name string, x float64) {
 	line, err := plotter.NewLine(plotter.XYs{{X: x, Y: p.plot.Y.Min}, {X: x, Y: p.plot.Y.Max}})
 	if p.failed(err) {
@@ -135,12 +133,11 @@ func (p *Panel) failed(err error) bool {
 	return err != nil
 }
 
-// ticks places about n labelled marks at multiples of 1, 2 or 5 times a power of
-// ten.
+// ticks returns about n labelled marks at multiples of 1, 2 or 5 times a power of ten.
 func ticks(n float64) plot.TickerFunc {
 	return func(low, high float64) (marks []plot.Tick) {
 		if math.IsInf(high-low, 0) {
-			return nil // no number is that far away
+			return nil // no number is that large
 		}
 		step := math.Pow(10, math.Floor(math.Log10((high-low)/n)))
 		for _, factor := range []float64{1, 2, 5, 10} {

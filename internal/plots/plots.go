@@ -1,4 +1,4 @@
-// Package plots draws densities of states, and what follows from them, as PNG and SVG.
+// Package plots draws densities of states and derived quantities as PNG and SVG.
 package plots
 
 import (
@@ -20,11 +20,10 @@ const (
 	resolution  = 144 // dots per inch of PNG
 )
 
-// Figure is panels below each other, with their axes aligned.
+// Figure is a column of panels with aligned axes.
 type Figure []*Panel
 
-// CheckPath returns an error unless the extension of path is that of a format which
-// Encode knows.
+// CheckPath returns an error unless path has the extension of a format known to Encode.
 func CheckPath(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".png", ".svg":
@@ -33,8 +32,8 @@ func CheckPath(path string) error {
 	return fmt.Errorf("file %q: the name of a plot must end in .png or .svg", path)
 }
 
-// Encode draws the figure to w in the format that the extension of path stands for. It
-// returns an error, too, where something could not be drawn in a panel.
+// Encode draws the figure to w in the format given by the extension of path. It also
+// returns an error if something could not be drawn in a panel.
 func (f Figure) Encode(w io.Writer, path string) error {
 	if err := CheckPath(path); err != nil {
 		return err

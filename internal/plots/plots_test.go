@@ -24,7 +24,7 @@ func reference(t *testing.T) *dos.Density {
 	return d
 }
 
-// estimate is the exact density with errors, off by a constant.
+// estimate returns the exact density with errors, shifted by a constant.
 func estimate(t *testing.T) *dos.Density {
 	d := reference(t)
 	for i := range d.LnG {
@@ -95,7 +95,7 @@ func TestPanelDrawsWhatIsKnown(t *testing.T) {
 	p := plots.NewPanel("title of the panel", "T", "U")
 	half := plots.Series{{1, 2, 0.5}, {2, 3, math.NaN()}, {3, 4, 0.25}}
 	p.Band(half, color.Black)
-	p.Band(half.Errors(), color.Black) // has none
+	p.Band(half.Errors(), color.Black) // has no errors
 	p.Line("the line", half, color.Black, 1)
 	p.Marker("the marker", 1.5)
 	var svg bytes.Buffer

@@ -6,13 +6,13 @@ import (
 	"neuralwl/sampler/dos"
 )
 
-// Point is a value and its standard error, NaN where that is unknown.
+// Point is a value and its standard error, NaN if unknown.
 type Point struct{ X, Y, Error float64 }
 
-// Series is what is drawn as points, a line or a band, in ascending order of X.
+// Series is drawn as points, a line or a band; X ascends.
 type Series []Point
 
-// LnGOf is ln g over the energy.
+// LnGOf returns ln g over the energy.
 func LnGOf(d *dos.Density) Series {
 	s := make(Series, d.Len())
 	for i, e := range d.Energy {
@@ -24,7 +24,7 @@ func LnGOf(d *dos.Density) Series {
 	return s
 }
 
-// Known leaves out the points whose error is unknown.
+// Known omits the points whose error is unknown.
 func (s Series) Known() Series {
 	var known Series
 	for _, p := range s {
@@ -35,7 +35,7 @@ func (s Series) Known() Series {
 	return known
 }
 
-// Errors is the errors that are known, as values.
+// Errors returns the known errors as values.
 func (s Series) Errors() Series {
 	errors := s.Known()
 	for i, p := range errors {
