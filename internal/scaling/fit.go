@@ -1,4 +1,4 @@
-// Package scaling extrapolates what finite lattices show of a first-order transition to
+// Package scaling extrapolates results for first-order transitions on finite lattices to
 // the infinite lattice.
 package scaling
 
@@ -19,17 +19,17 @@ type Point struct {
 type Fit struct {
 	Powers               []float64
 	Coefficients, Errors []float64 // in the order above, with one standard error
-	// ChiSquare is the sum of the squared deviations in units of the points' errors,
-	// Freedom the number of points less that of coefficients. Without freedom the curve
-	// goes through all points, and nothing tells whether its form is right.
+	// ChiSquare is the sum of the squared deviations in units of the points' errors;
+	// Freedom is the number of points minus that of coefficients. At zero Freedom the curve
+	// goes through all points, and its form cannot be tested.
 	ChiSquare float64
 	Freedom   int
 }
 
-// Limit is the value at L = infinity with its standard error.
+// Limit returns the value at L = infinity with its standard error.
 func (f Fit) Limit() (value, deviation float64) { return f.Coefficients[0], f.Errors[0] }
 
-// At is the value of the curve at x = 1/L.
+// At returns the value of the curve at x = 1/L.
 func (f Fit) At(x float64) float64 {
 	sum := f.Coefficients[0]
 	for k, p := range f.Powers {
@@ -38,7 +38,7 @@ func (f Fit) At(x float64) float64 {
 	return sum
 }
 
-// Probability of a larger ChiSquare if the form is right, 1 without freedom.
+// Probability returns that of a larger ChiSquare if the form is right, 1 at zero Freedom.
 func (f Fit) Probability() float64 {
 	if f.Freedom == 0 {
 		return 1
@@ -46,9 +46,9 @@ func (f Fit) Probability() float64 {
 	return distuv.ChiSquared{K: float64(f.Freedom)}.Survival(f.ChiSquare)
 }
 
-// Extrapolate fits powers of 1/L by least squares, weighted with the points' errors. The
-// points are taken to be independent and their errors to be right: the coefficients'
-// errors are those that follow, whatever chi^2 is.
+// Extrapolate fits powers of 1/L by least squares, weighted with the points' errors. It
+// assumes that the points are independent and their errors right: the coefficients' errors
+// follow from those, whatever chi^2 is.
 func Extrapolate(points []Point, powers ...float64) (Fit, error) {
 	n, m := len(points), 1+len(powers)
 	if n < m {
@@ -71,7 +71,8 @@ func Extrapolate(points []Point, powers ...float64) (Fit, error) {
 	if err := qr.SolveVecTo(&solution, false, values); err != nil {
 		return Fit{}, fmt.Errorf("extrapolation with powers %v of 1/L: %w; are sizes repeated?", powers, err)
 	}
-	// The covariance is (A^T A)^-1 = R^-1 R^-T, its diagonal the rows of R^-1 squared.
+	// The covariance is (A^T A)^-1 = R^-1 R^-T; its diagonal sums the squares of each row
+	// of R^-1.
 	var r mat.Dense
 	qr.RTo(&r)
 	var inverse mat.Dense

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// noisy is 0.7 + 1.6/L^2 - 20/L^4 at some sizes, with errors that differ.
+// noisy returns 0.7 + 1.6/L^2 - 20/L^4 at some sizes, with different errors.
 func noisy(random *rand.Rand, noise float64) (points []Point) {
 	for _, l := range []float64{8, 12, 16, 24, 32} {
 		deviation := 1e-3 / l
@@ -33,8 +33,8 @@ func TestExtrapolateRecoversCoefficients(t *testing.T) {
 	}
 }
 
-// TestExtrapolateErrors repeats noisy fits: the limits scatter by the quoted error, chi^2
-// has the mean and variance of its distribution.
+// TestExtrapolateErrors repeats noisy fits: the limits must scatter by the quoted error,
+// and chi^2 must have the mean and variance of its distribution.
 func TestExtrapolateErrors(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 1))
 	const repeats = 4000
@@ -47,8 +47,8 @@ func TestExtrapolateErrors(t *testing.T) {
 		value, deviation := f.Limit()
 		z, chi = append(z, (value-0.7)/deviation), append(chi, f.ChiSquare)
 	}
-	// Five standard errors: of a mean sqrt(variance/n), of the normal's variance sqrt(2/n);
-	// that of chi^2 with two degrees of freedom has the variance (9 - 1) 4^2/n.
+	// Five standard errors: of a mean sqrt(variance/n), of the normal's variance sqrt(2/n).
+	// That of chi^2 with two degrees of freedom has the variance (9 - 1) 4^2/n.
 	for _, c := range []struct {
 		name            string
 		got, want, unit float64
@@ -107,7 +107,7 @@ func TestBadPoints(t *testing.T) {
 	}
 }
 
-// TestExact compares with the values that the literature quotes.
+// TestExact compares with values quoted in the literature.
 func TestExact(t *testing.T) {
 	for _, c := range []struct{ got, want, within float64 }{
 		{TransitionTemperature(10), 0.701232, 5e-7},

@@ -14,7 +14,7 @@ import (
 	"neuralwl/internal/scaling"
 )
 
-// summary is that of a run whose quantities are at their limits but for the leading
+// summary returns that of a run whose quantities are at their limits plus the leading
 // corrections.
 func summary(l float64) *report.Summary {
 	t, heat := scaling.TransitionTemperature(colours), scaling.LatentHeat(colours)
@@ -86,7 +86,7 @@ func TestUnusableRuns(t *testing.T) {
 		"has not converged":              func(s *report.Summary) { s.Verdict.Converged = false },
 		"not the Potts model of 10":      func(s *report.Summary) { s.System.Q = 3 },
 		"on a square":                    func(s *report.Summary) { s.System.Size[1] = 16 },
-		"no transition of first order":   func(s *report.Summary) { s.Transition.Coexistence = nil },
+		"no first-order transition":      func(s *report.Summary) { s.Transition.Coexistence = nil },
 		"equal height, L = 8: the error": func(s *report.Summary) { s.Transition.Coexistence.EqualHeight.Error = nil },
 		"more sizes are needed":          func(*report.Summary) {},
 	} {

@@ -11,15 +11,15 @@ import (
 // curvePoints is the number of points of a fitted curve.
 const curvePoints = 200
 
-// figure draws temperatures, latent heat and interface tension below each other, over
-// powers of 1/L, with the fitted curves and, on the left, their limits.
+// figure draws panels of temperatures, latent heat and interface tension over powers of
+// 1/L, with the fitted curves and, on the left, their limits.
 func figure(q []quantity) plots.Figure {
 	var panels plots.Figure
 	for _, p := range []struct {
 		x, y       string
 		power      float64
 		quantities []quantity
-		include    []float64 // values of y, for the legend to cover nothing
+		include    []float64 // values of y that keep the legend clear of the curves
 	}{
 		{"1/L²", "transition temperature", 2, q[heatMaximum : ratioQ+1], nil},
 		{"1/L²", "latent heat", 2, q[peakDistance : weights+1], nil},
@@ -27,7 +27,7 @@ func figure(q []quantity) plots.Figure {
 	} {
 		panel := plots.NewPanel("", p.x, p.y)
 		exact, end := p.quantities[0].exact, math.Pow(p.quantities[0].points[0].L, -p.power)
-		// The line begins left of the axis, so that the limits' error bars can be seen.
+		// The line begins left of the axis, so that the limits' error bars are visible.
 		panel.Line(fmt.Sprintf("exact, %.6f", exact), plots.Series{{X: -0.02 * end, Y: exact}, {X: end, Y: exact}}, plots.ExactColour, 2)
 		for k, quantity := range p.quantities {
 			drawQuantity(panel, quantity, p.power, end, plots.Colours[k])

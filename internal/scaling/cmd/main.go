@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// extrapolate reads the summaries, prints what follows from them and draws it.
+// extrapolate reads the summaries, prints the tables and draws the figure.
 func extrapolate(paths []string, path string) error {
 	runs, err := readRuns(paths)
 	if err != nil {

@@ -22,8 +22,7 @@ type lattice struct {
 	*report.Summary
 }
 
-// readRuns reads summaries and puts them in the order of the sizes. All faults are
-// returned together.
+// readRuns reads summaries and sorts them by size. It returns all faults together.
 func readRuns(paths []string) (runs []lattice, err error) {
 	var faults []error
 	for _, path := range paths {
@@ -49,25 +48,25 @@ func readRun(path string) (lattice, error) {
 		return lattice{}, fmt.Errorf("the run ended early (%s): go on with nwl run --resume", s.Interrupted)
 	}
 	if !s.Verdict.Converged {
-		return lattice{}, errors.New("the run has not converged: see verdict there")
+		return lattice{}, errors.New("the run has not converged: see its verdict")
 	}
 	if s.Transition == nil || s.Transition.HeatMaximum == nil || s.Transition.Height == nil || s.Transition.Coexistence == nil {
-		return lattice{}, errors.New("the run shows no transition of first order: see transition.remarks there")
+		return lattice{}, errors.New("the run shows no first-order transition: see its transition.remarks")
 	}
 	return lattice{float64(s.System.Size[0]), s}, nil
 }
 
-// quantity is something measured at all sizes and known for the infinite lattice.
+// quantity is measured at all sizes and known for the infinite lattice.
 type quantity struct {
 	symbol, name string
 	exact        float64
 	points       []scaling.Point
-	// forms are the powers of 1/L to be fitted; none where no form can be expected to hold.
+	// forms are the powers of 1/L to be fitted; none if no form can be expected to hold.
 	forms [][]float64
 	fits  []fit
 }
 
-// fit is one to the points from index first on.
+// fit covers the points from index first on.
 type fit struct {
 	first int
 	scaling.Fit
@@ -87,11 +86,11 @@ const (
 
 // analyse extrapolates every quantity.
 //
-// Where the weights of the phases decide there are corrections in powers of 1/L^2
-// (Borgs, Kotecky, J. Stat. Phys. 61, 79 (1990)). The distance of the peaks was taken to
-// have a correction in 1/L (Lee, Kosterlitz, Phys. Rev. B 43, 3265 (1991)), and found to
-// have one in 1/L^2 on larger lattices (Billoire, Neuhaus, Berg, Nucl. Phys. B 413, 795
-// (1994)): both are fitted.
+// Quantities determined by the phases' weights have corrections in powers of 1/L^2 (Borgs,
+// Kotecky, J. Stat. Phys. 61, 79 (1990)). The distance of the peaks was taken to have a
+// correction in 1/L (Lee, Kosterlitz, Phys. Rev. B 43, 3265 (1991)), and found to have one
+// in 1/L^2 on larger lattices (Billoire, Neuhaus, Berg, Nucl. Phys. B 413, 795 (1994));
+// both are fitted.
 func analyse(runs []lattice) ([]quantity, error) {
 	t, heat := scaling.TransitionTemperature(colours), scaling.LatentHeat(colours)
 	even := [][]float64{{2, 4}, {2}}
@@ -131,7 +130,7 @@ func analyse(runs []lattice) ([]quantity, error) {
 	return q, nil
 }
 
-// extrapolate fits each form to all sizes and, where there are enough, without the
+// extrapolate fits each form to all sizes and, if there are enough, to all but the
 // smallest.
 func (q *quantity) extrapolate() error {
 	for _, powers := range q.forms {

@@ -8,7 +8,7 @@ import (
 	"neuralwl/internal/scaling"
 )
 
-// printRuns writes what was measured at each size.
+// printRuns writes the results for each size.
 func printRuns(w io.Writer, runs []lattice, q []quantity) {
 	fmt.Fprintln(w, "| L | beta, specific-heat maximum | equal height | equal weight | weight ratio q | 2 sigma | round trips | minutes |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
