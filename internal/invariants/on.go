@@ -2,6 +2,6 @@
 
 package invariants
 
-// Enabled tells whether checks are made that would cost too much in a real run:
-// build with -tags invariants.
+// Enabled reports whether checks are made that would be too expensive in a real run: build
+// with -tags invariants.
 const Enabled = true
