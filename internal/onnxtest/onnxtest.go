@@ -14,9 +14,9 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Run executes a model once and returns the named outputs, all of them when
-// none is named. Weights need no input; one given under the name of a weight
-// overrides it. Any failure ends the test.
+// Run executes a model once and returns the named outputs, or all of them if none is named.
+// Weights need no input; an input with the name of a weight overrides it. Any failure ends
+// the test.
 func Run(t testing.TB, model []byte, inputs map[string]graph.Tensor, outputs ...string) map[string]graph.Tensor {
 	t.Helper()
 	return Load(t, model, slices.Sorted(maps.Keys(inputs)), outputs...).Run(t, inputs)
@@ -29,9 +29,8 @@ type Session struct {
 	outputs []ort.InputOutputInfo
 }
 
-// Load prepares a model for runs that feed the named inputs and return the
-// named outputs, all of them when none is named. It is released when the test
-// ends.
+// Load prepares a model for runs that feed the named inputs and return the named outputs,
+// or all of them if none is named. It is released when the test ends.
 func Load(t testing.TB, model []byte, inputs []string, outputs ...string) *Session {
 	t.Helper()
 	if _, err := inference.Open(""); err != nil {
@@ -62,7 +61,7 @@ func load(model []byte, inputs, outputs []string) (*Session, error) {
 	for _, name := range outputs {
 		i := slices.IndexFunc(infos, func(info ort.InputOutputInfo) bool { return info.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no output %q", name)
+			return nil, fmt.Errorf("the model has no output %q", name)
 		}
 		s.outputs = append(s.outputs, infos[i])
 	}
@@ -91,8 +90,8 @@ func (s *Session) Run(t testing.TB, inputs map[string]graph.Tensor) map[string]g
 func (s *Session) run(inputs map[string]graph.Tensor) (map[string]graph.Tensor, error) {
 	in := make([]ort.Value, 0, len(s.inputs))
 	out := make([]ort.Value, len(s.outputs))
-	// The runtime uses the memory of Go tensors without their owner knowing. This
-	// also keeps them alive until then.
+	// The runtime uses the memory of Go tensors without the garbage collector's knowledge.
+	// This also keeps them alive until then.
 	defer func() {
 		for _, v := range slices.Concat(in, out) {
 			if v != nil {
@@ -111,7 +110,7 @@ func (s *Session) run(inputs map[string]graph.Tensor) (map[string]graph.Tensor, 
 		if len(info.Dimensions) > 0 {
 			continue // allocated by the runtime
 		}
-		// The wrapper cannot fetch a result without axes that it did not allocate.
+		// The wrapper can fetch a result without axes only if the caller allocates it.
 		v, err := toValue(graph.Zeros(elementType(info.DataType)))
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", info.Name, err)

@@ -37,7 +37,7 @@ func newValue[T ort.TensorData](data []T, shape graph.Shape) (ort.Value, error) 
 	return ort.NewTensor(dims, data)
 }
 
-// fromValue copies a result, whose own memory ends with the run.
+// fromValue copies a result, whose own memory is released after the run.
 func fromValue(v ort.Value) (graph.Tensor, error) {
 	shape := make([]int, 0, 4)
 	for _, d := range v.GetShape() {
