@@ -1,5 +1,5 @@
-// Package config is the typed configuration of nwl: its defaults, where values
-// come from, and what is allowed. It is the only importer of viper.
+// Package config is the typed configuration of nwl: defaults, sources of values, and
+// validation. It is the only importer of viper.
 package config
 
 import (
@@ -15,8 +15,7 @@ import (
 //go:embed default.yaml
 var Default string
 
-// Config is a complete configuration. The meaning of every key is told in
-// default.yaml.
+// Config is a complete configuration. default.yaml describes every key.
 type Config struct {
 	System     System     `mapstructure:"system" yaml:"system"`
 	Run        Run        `mapstructure:"run" yaml:"run"`
@@ -46,7 +45,7 @@ type System struct {
 	DisorderSeed      uint64  `mapstructure:"disorder_seed" yaml:"disorder_seed"`
 }
 
-// Run is what concerns the run as a whole.
+// Run configures the run as a whole.
 type Run struct {
 	Method  string        `mapstructure:"method" yaml:"method"`
 	Beta    float64       `mapstructure:"beta" yaml:"beta"`
@@ -58,14 +57,14 @@ type Run struct {
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
 }
 
-// Local is the single-spin move.
+// Local configures the single-spin move.
 type Local struct {
 	Move   string `mapstructure:"move" yaml:"move"`
 	Order  string `mapstructure:"order" yaml:"order"`
 	Sweeps int    `mapstructure:"sweeps" yaml:"sweeps"`
 }
 
-// Neural is the use made of the network's proposals.
+// Neural configures the network's proposals.
 type Neural struct {
 	Trials  int     `mapstructure:"trials" yaml:"trials"`
 	Partial float64 `mapstructure:"partial" yaml:"partial"`
@@ -127,14 +126,14 @@ type Trainer struct {
 	ExportEvery  int     `mapstructure:"export_every" yaml:"export_every"`
 }
 
-// Train is training without a run.
+// Train configures training without a run.
 type Train struct {
 	Steps   int           `mapstructure:"steps" yaml:"steps"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
 	Sizes   []string      `mapstructure:"sizes" yaml:"sizes,flow"`
 }
 
-// At returns a copy of the configuration for another size of the lattice, as in 8x8.
+// At returns a copy of the configuration for another lattice size, such as 8x8.
 func (c *Config) At(size string) (*Config, error) {
 	var lx, ly int
 	if n, err := fmt.Sscanf(size, "%dx%d", &lx, &ly); n != 2 || err != nil || fmt.Sprintf("%dx%d", lx, ly) != size {
@@ -148,7 +147,7 @@ func (c *Config) At(size string) (*Config, error) {
 	return &other, nil
 }
 
-// Inference is how networks are evaluated.
+// Inference configures how networks are evaluated.
 type Inference struct {
 	Provider string `mapstructure:"provider" yaml:"provider"`
 	Library  string `mapstructure:"library" yaml:"library"`
@@ -157,18 +156,18 @@ type Inference struct {
 	Timeout time.Duration `mapstructure:"timeout" yaml:"timeout"`
 }
 
-// Checkpoint is when the state of the run is written.
+// Checkpoint configures when the state of the run is written.
 type Checkpoint struct {
 	Interval time.Duration `mapstructure:"interval" yaml:"interval"`
 	Margin   time.Duration `mapstructure:"margin" yaml:"margin"`
 }
 
-// Metrics is the Prometheus endpoint.
+// Metrics configures the Prometheus endpoint.
 type Metrics struct {
 	Listen string `mapstructure:"listen" yaml:"listen"`
 }
 
-// Log is the program's log.
+// Log configures the program's log.
 type Log struct {
 	Level string `mapstructure:"level" yaml:"level"`
 }
@@ -183,16 +182,15 @@ func (r Run) Has(move string) bool {
 	return false
 }
 
-// VANFinalLnF is the default of wang_landau.final_ln_f in van-wang-landau: ln f counts
-// batches there, and 1/t brings it here after a hundred batches per level. The results come
-// from production, which needs no better weights.
+// VANFinalLnF is the default of wang_landau.final_ln_f in van-wang-landau, where ln f
+// counts batches: 1/t reaches it after a hundred batches per level. The results come from
+// production, which needs no better weights.
 const VANFinalLnF = 0.01
 
 // DefaultListen is the default of metrics.listen.
 const DefaultListen = "127.0.0.1:9464"
 
-// SlogLevel is the level for package slog; a configuration that was validated has
-// one.
+// SlogLevel returns the level for package slog; it requires a validated configuration.
 func (l Log) SlogLevel() slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(l.Level)); err != nil {

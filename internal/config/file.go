@@ -15,13 +15,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile is the size of the largest configuration file, in bytes; all keys with
-// their comments take a twentieth. It also bounds the YAML decoder's comparison of
-// all keys of a mapping with each other.
+// maxFile is the largest size of a configuration file, in bytes; all keys with their
+// comments take a twentieth of it. It also bounds the time in which the YAML decoder
+// compares all keys of a mapping with each other.
 const maxFile = 64 << 10
 
-// setFile sets the keys that the YAML file path gives and returns them. Unknown
-// keys and impossible values are faults; an error means that nothing could be read.
+// setFile sets the keys given in the YAML file path and returns them. Unknown keys and
+// impossible values are faults; an error means that nothing could be read.
 func setFile(v *viper.Viper, path string, known []string) (given []string, faults []error, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func setFile(v *viper.Viper, path string, known []string) (given []string, fault
 		return nil, nil, err
 	}
 	if len(data) > maxFile {
-		return nil, nil, fmt.Errorf("it is larger than %d bytes, which no configuration is", maxFile)
+		return nil, nil, fmt.Errorf("it is larger than %d bytes, too large for a configuration", maxFile)
 	}
 	var document map[string]yaml.Node
 	if err := readYAML(data, &document); err != nil {
@@ -76,7 +76,7 @@ func setFile(v *viper.Viper, path string, known []string) (given []string, fault
 	return given, faults, nil
 }
 
-// set sets key to a value decoded from YAML, which no key wants to be a mapping.
+// set sets key to a value decoded from YAML. No key takes a mapping.
 func set(v *viper.Viper, key string, value any) []error {
 	if value == nil {
 		value = ""
@@ -88,8 +88,8 @@ func set(v *viper.Viper, key string, value any) []error {
 	return nil
 }
 
-// readYAML reads a single YAML document without aliases. Aliases would let a short
-// text stand for more than memory holds.
+// readYAML reads a single YAML document without aliases. Aliases would let a short text
+// expand beyond the available memory.
 func readYAML(data []byte, out any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document yaml.Node
@@ -99,7 +99,7 @@ func readYAML(data []byte, out any) error {
 		return err
 	}
 	if err := decoder.Decode(&yaml.Node{}); err == nil {
-		return errors.New("there is more than one document in it")
+		return errors.New("it has more than one document")
 	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -109,7 +109,7 @@ func readYAML(data []byte, out any) error {
 	return document.Decode(out)
 }
 
-// findAlias returns an alias below node, nil if there is none.
+// findAlias returns an alias below node, or nil.
 func findAlias(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		return node

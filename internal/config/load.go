@@ -19,13 +19,13 @@ import (
 	"neuralwl/models"
 )
 
-// envPrefix begins the name of every environment variable that is read.
+// envPrefix begins the names of all environment variables that are read.
 const envPrefix = "NWL"
 
-// Load returns the configuration made of the defaults, the YAML file path (none
-// if empty), environment variables such as NWL_SYSTEM_Q and assignments of the
-// form key=value, in ascending order of precedence. Everything wrong is reported
-// at once, each fault with its key and what is allowed.
+// Load returns the configuration from the defaults, the YAML file path (none if empty),
+// environment variables such as NWL_SYSTEM_Q, and assignments of the form key=value, in
+// ascending order of precedence. It reports all faults at once, each with its key and the
+// allowed values.
 func Load(path string, assignments []string) (*Config, error) {
 	v := viper.New()
 	v.SetConfigType("yaml")
@@ -95,7 +95,7 @@ func Load(path string, assignments []string) (*Config, error) {
 	c := &Config{}
 	undecoded := decodeFaults(decode(v, c), v)
 	faults = append(faults, undecoded...)
-	// What is said of the moves or of the method decides on the other.
+	// Moves and method determine each other's defaults.
 	switch {
 	case c.Run.Method == VANWangLandauMethod:
 		if !given["run.moves"] {
@@ -114,7 +114,7 @@ func Load(path string, assignments []string) (*Config, error) {
 	}
 	c.defaultsOfArchitecture(given)
 	for _, fault := range c.Validate() {
-		// A value that could not be read is zero now, which is no second fault.
+		// An unreadable value is now zero, which is not a second fault.
 		key, _, _ := strings.Cut(fault.Error(), ":")
 		if !slices.ContainsFunc(undecoded, func(u error) bool { return strings.Contains(u.Error(), key) }) {
 			faults = append(faults, fault)
@@ -126,8 +126,8 @@ func Load(path string, assignments []string) (*Config, error) {
 	return c, nil
 }
 
-// defaultsOfArchitecture are those of a network to be built, for keys that were not given.
-// Default has those of the autoencoder.
+// defaultsOfArchitecture sets the defaults of a new network's architecture for keys that
+// were not given. Default has those of the autoencoder.
 func (c *Config) defaultsOfArchitecture(given map[string]bool) {
 	if c.Model.Bundle != "" || c.Run.Method == VANWangLandauMethod {
 		return
@@ -151,8 +151,8 @@ func (c *Config) defaultsOfArchitecture(given map[string]bool) {
 	}
 }
 
-// Parse reads a configuration that YAML wrote, perhaps with an earlier version of the
-// program: keys that it lacks have their defaults. The environment has no part in it.
+// Parse reads a configuration written by YAML, perhaps with an earlier version of the
+// program: missing keys get their defaults. It ignores the environment.
 func Parse(data []byte) (*Config, error) {
 	v := viper.New()
 	v.SetConfigType("yaml")
@@ -186,7 +186,7 @@ func assign(v *viper.Viper, key, value string) []error {
 	return set(v, key, parsed)
 }
 
-// unknown returns a fault for each key that is not known.
+// unknown returns a fault for each unknown key.
 func unknown(given, known []string, where string) []error {
 	var faults []error
 	slices.Sort(given)
@@ -212,8 +212,8 @@ func suggestion(key string, known []string) string {
 	return fmt.Sprintf("; did you mean %s?", best)
 }
 
-// editDistance is the number of insertions, deletions and replacements of bytes
-// that turn a into b (Levenshtein).
+// editDistance returns the number of insertions, deletions and replacements of bytes that
+// turn a into b (Levenshtein).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -251,7 +251,7 @@ func stringToSize(from, to reflect.Type, value any) (any, error) {
 	return strings.Split(strings.ToLower(s), "x"), nil
 }
 
-// scalarToList reads a single word, or several with commas, as a list.
+// scalarToList reads a single word, or several separated by commas, as a list.
 func scalarToList(from, to reflect.Type, value any) (any, error) {
 	s, ok := value.(string)
 	if !ok || to != reflect.TypeFor[[]string]() {
@@ -266,9 +266,9 @@ func scalarToList(from, to reflect.Type, value any) (any, error) {
 	return list, nil
 }
 
-// strictNumber reads numbers and durations. Left alone, mapstructure cuts 3.7 down
-// to 3, wraps -1 round to the largest seed, and takes true for 1, nothing for 0 and
-// a duration without a unit for nanoseconds.
+// strictNumber reads numbers and durations. On its own, mapstructure truncates 3.7 to 3,
+// wraps -1 to the largest seed, and takes true for 1, nothing for 0 and a duration without
+// a unit for nanoseconds.
 func strictNumber(from, to reflect.Type, value any) (any, error) {
 	text := func() string {
 		if f, ok := value.(float64); ok {
@@ -287,7 +287,7 @@ func strictNumber(from, to reflect.Type, value any) (any, error) {
 		want = "a whole number of 64 bits"
 		number, err = strconv.Atoi(text())
 	case reflect.TypeFor[uint64]():
-		want = "a whole number of 64 bits without sign"
+		want = "an unsigned whole number of 64 bits"
 		number, err = strconv.ParseUint(text(), 10, 64)
 	case reflect.TypeFor[float64]():
 		want = "a number"
@@ -299,7 +299,7 @@ func strictNumber(from, to reflect.Type, value any) (any, error) {
 	return number, nil
 }
 
-// decodeFaults takes the error of decoding, which has a line for each key, apart.
+// decodeFaults splits a decoding error, which has one line per key.
 func decodeFaults(err error, v *viper.Viper) []error {
 	if err == nil {
 		return nil
@@ -321,5 +321,5 @@ func decodeFaults(err error, v *viper.Viper) []error {
 	return faults
 }
 
-// YAML is the complete configuration as a file that Load reads back.
+// YAML returns the complete configuration as a file that Load reads back.
 func (c *Config) YAML() ([]byte, error) { return yaml.Marshal(c) }

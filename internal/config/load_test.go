@@ -32,7 +32,7 @@ func load(t *testing.T, path string, assignments ...string) *config.Config {
 	return c
 }
 
-// TestRoundTrip finds that a configuration written as YAML loads back the same.
+// TestRoundTrip checks that a configuration written as YAML loads back the same.
 func TestRoundTrip(t *testing.T) {
 	c := load(t, "", "system.size=[4, 16]", "production.mix=64:1", "run.max_time=90s", "run.seed=18446744073709551615")
 	data, err := c.YAML()
@@ -97,9 +97,8 @@ func TestIsing(t *testing.T) {
 	}
 }
 
-// TestFaults expects every fault, each with its key, in one error.
-// TestMethods: the method and the moves follow from each other, and contradictions are
-// faults.
+// TestMethods checks that method and moves determine each other's defaults, and that
+// contradictions are faults.
 func TestMethods(t *testing.T) {
 	for _, c := range []struct {
 		settings, method, moves string
@@ -126,9 +125,9 @@ func TestMethods(t *testing.T) {
 		t.Errorf("architecture %s and final ln f %g with van-wang-landau", c.Model.Architecture, c.WangLandau.FinalLnF)
 	}
 	for settings, want := range map[string]string{
-		"run.method=canonical production.passes=3 production.histogram=low": "production.histogram: low, but that of canonical follows from other things; leave it out",
-		"production.mix=automatic run.moves=local":                          "production.mix: automatic chooses between local and neural moves, run.moves has only [local]; leave it out",
-		"production.mix=automatic run.moves=neural":                         "production.mix: automatic chooses between local and neural moves, run.moves has only [neural]",
+		"run.method=canonical production.passes=3 production.histogram=low": "production.histogram: low, but method canonical determines its own histogram; leave it out",
+		"production.mix=automatic run.moves=local":                          "production.mix: automatic chooses between local and neural moves, but run.moves has only [local]; leave it out",
+		"production.mix=automatic run.moves=neural":                         "production.mix: automatic chooses between local and neural moves, but run.moves has only [neural]",
 		"production.mix=automatic run.method=van-wang-landau":               "production.mix: automatic chooses",
 		"production.mix=best":                                               `production.mix: "best" is neither same, automatic nor a mix SWEEPS:TRIALS such as 100:1`,
 		"production.mix=64":                                                 `production.mix: "64" is neither`,
@@ -145,20 +144,20 @@ func TestMethods(t *testing.T) {
 		"run.method=canonical run.moves=neural run.max_time=1s":             "run.moves: a network is not trained",
 		"run.method=canonical":                                              "production.passes: canonical sampling needs",
 		"run.method=canonical windows.count=2 run.max_time=1s":              "windows.count: 2",
-		"run.method=van-wang-landau run.moves=[local,neural]":               "run.moves: [local neural], van-wang-landau has no walkers to be moved, only the network's draws; take [neural]",
+		"run.method=van-wang-landau run.moves=[local,neural]":               "run.moves: [local neural], but van-wang-landau has no walkers to move, only the network's draws; take [neural]",
 		"run.method=van-wang-landau run.moves=local":                        "run.moves: [local]",
-		"run.method=van-wang-landau model.architecture=microcanonical":      "model.architecture: the proposals of the microcanonical depend on a state or an energy, van-wang-landau needs draws that depend on nothing; take made",
+		"run.method=van-wang-landau model.architecture=microcanonical":      "model.architecture: proposals of the microcanonical depend on a state or an energy, but van-wang-landau needs unconditional draws; take made",
 		"model.kernel=4":                                                    "model.kernel: 4 is not an odd number within 3..7",
 		"model.depth=0":                                                     "model.depth: 0 is not within 1..64",
 		"run.method=van-wang-landau windows.count=2":                        "windows.count: 2",
-		"run.method=van-wang-landau run.walkers=1":                          "run.walkers: 1, a batch",
-		"run.method=van-wang-landau system.model=potts3d":                   "run.moves: neural moves are made for",
+		"run.method=van-wang-landau run.walkers=1":                          "run.walkers: 1, but a batch",
+		"run.method=van-wang-landau system.model=potts3d":                   "run.moves: neural moves are available for",
 		"run.method=metropolis":                                             "run.method: \"metropolis\" is not one of",
-		"run.beta=1.2":                                                      "run.beta: 1.2, only run.method canonical",
-		"windows.count=3":                                                   "run.walkers: 256 are not a multiple of windows.count 3, so that each window has as many; take 258",
+		"run.beta=1.2":                                                      "run.beta: 1.2, but only run.method canonical",
+		"windows.count=3":                                                   "run.walkers: 256 is not a multiple of windows.count 3, but all windows need equally many; take 258",
 		"windows.overlap=0.95":                                              "windows.overlap: 0.95",
 		"run.method=canonical run.max_time=1s run.beta=.inf":                "run.beta: +Inf",
-		"neural.shift=4":                                                    "neural.shift: 4, the network to be built takes no shift of the energy; set model.energy_weight",
+		"neural.shift=4":                                                    "neural.shift: 4, but the network to be built takes no energy shift; set model.energy_weight",
 		"model.energy_weight=-1":                                            "model.energy_weight: -1",
 	} {
 		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {
@@ -179,7 +178,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, want := range []string{
 		"NWL_SYSTEM_QQ", "system.sizes", "did you mean system.size?", "did you mean run.seed?", "--set key=value",
-		"system.q:", "system.size:", "run.walkers:", "run.moves: \"cluster\"", "named twice", "local.move:", "neural.partial:",
+		"system.q:", "system.size:", "run.walkers:", "run.moves: \"cluster\"", "listed twice", "local.move:", "neural.partial:",
 		"wang_landau.flatness:", "wang_landau.final_ln_f:", "production.passes:", "model.latent:", "model.floor:",
 		"trainer.batch:", "trainer.learning_rate:", "inference.provider:", "metrics.listen:", "log.level:", "run.max_time:",
 	} {
@@ -189,8 +188,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestUnreadableValues finds values of the wrong kind reported beside faults of
-// other keys, and no second fault for the same key.
+// TestUnreadableValues checks that values of the wrong kind are reported together with
+// faults of other keys, and without a second fault for the same key.
 func TestUnreadableValues(t *testing.T) {
 	_, err := config.Load("", []string{"system.q=abc", "run.max_time=soon", "run.walkers=0"})
 	if err == nil {
@@ -203,8 +202,8 @@ func TestUnreadableValues(t *testing.T) {
 	}
 }
 
-// TestStrictNumbers finds nothing cut down, wrapped round or taken for a number that
-// is none.
+// TestStrictNumbers checks that nothing is truncated, wrapped, or taken for a number
+// without being one.
 func TestStrictNumbers(t *testing.T) {
 	for _, bad := range []string{
 		"system.q=3.9", "system.q=", "system.size=[3.5, 4]", "run.workers=true", "run.workers=1e19", "run.seed=-1", "run.seed=1e20", "run.seed=",
@@ -221,7 +220,7 @@ func TestStrictNumbers(t *testing.T) {
 	}
 }
 
-// TestFileFaults finds nothing in a file ignored, and what is wrong named.
+// TestFileFaults checks that nothing in a file is ignored and that errors name the fault.
 func TestFileFaults(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"system: {q: 3, Q: 4}", "system.q: given twice"},
@@ -244,8 +243,8 @@ func TestFileFaults(t *testing.T) {
 	}
 }
 
-// TestHostileInput gives values of the wrong kind everywhere: an error each time,
-// never a panic and never a silent default.
+// TestHostileInput gives values of the wrong kind everywhere: each must give an error,
+// never a panic or a silent default.
 func TestHostileInput(t *testing.T) {
 	v := viper.New()
 	v.SetConfigType("yaml")
@@ -297,8 +296,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestDefaultsOfArchitecture finds the training that suits an architecture, unless another
-// one is asked for.
+// TestDefaultsOfArchitecture checks that an architecture gets its own training defaults
+// unless others are given.
 func TestDefaultsOfArchitecture(t *testing.T) {
 	for _, c := range []struct {
 		assignments string

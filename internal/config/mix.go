@@ -2,13 +2,13 @@ package config
 
 import "fmt"
 
-// The values of production.mix in words; others are a Mix.
+// Words accepted by production.mix; other values are a Mix.
 const (
 	SameMix      = "same"
 	AutomaticMix = "automatic"
 )
 
-// Mix is what a pass consists of, per walker, written as SWEEPS:TRIALS.
+// Mix is the content of a pass, per walker, written as SWEEPS:TRIALS.
 type Mix struct {
 	Sweeps int // of local moves
 	Trials int // of neural moves, 0 for none
@@ -25,7 +25,7 @@ func ParseMix(s string) (Mix, error) {
 	return m, nil
 }
 
-// Mix is the mix of moves before production.
+// Mix returns the mix of moves before production.
 func (c *Config) Mix() Mix { return Mix{c.Local.Sweeps, c.Neural.Trials} }
 
 // validateMix reports the faults of production.mix.
@@ -36,7 +36,7 @@ func (c *Config) validateMix(fault func(key, format string, a ...any)) {
 	case SameMix:
 	case AutomaticMix:
 		if !local || !neural {
-			fault(key, "%s chooses between %s and %s moves, run.moves has only %v; leave it out, or take both", mix, LocalMoves, NeuralMoves, c.Run.Moves)
+			fault(key, "%s chooses between %s and %s moves, but run.moves has only %v; leave it out, or take both", mix, LocalMoves, NeuralMoves, c.Run.Moves)
 		}
 	default:
 		m, err := ParseMix(mix)

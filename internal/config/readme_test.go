@@ -8,13 +8,13 @@ import (
 	"neuralwl/internal/config"
 )
 
-// TestReadme finds the defaults, word for word, in the README's reference.
+// TestReadme checks that README's reference holds the defaults word for word.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(readme), "```yaml\n"+config.Default+"```\n") {
-		t.Error("README.md does not hold internal/config/default.yaml as it is; copy it there again")
+		t.Error("README.md does not contain internal/config/default.yaml verbatim; copy it there again")
 	}
 }

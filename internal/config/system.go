@@ -19,10 +19,10 @@ const (
 	BaxterWu   = "baxter_wu"
 )
 
-// Models lists them.
+// Models lists the models.
 var Models = []string{Potts, Ising, Potts3D, BlumeCapel, IsingField, RandomBond, BaxterWu}
 
-// New returns the system of a configuration that was validated.
+// New returns the system of a validated configuration.
 func (s System) New() (lattice.System, error) {
 	if len(s.Size) != s.dimensions() {
 		return nil, fmt.Errorf("system.size: %v must be %d sides", s.Size, s.dimensions())
@@ -42,7 +42,7 @@ func (s System) New() (lattice.System, error) {
 	return system(lattice.NewPotts(s.Q, s.Size[0], s.Size[1]))
 }
 
-// system is s as an interface that is nil if there is an error.
+// system returns s as an interface, nil on an error.
 func system[S lattice.System](s S, err error) (lattice.System, error) {
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func system[S lattice.System](s S, err error) (lattice.System, error) {
 // HasNetworks reports whether networks propose configurations of the system.
 func (s System) HasNetworks() bool { return s.Model == Potts || s.Model == Ising }
 
-// Name is a short name for folders, such as q10-8x8.
+// Name returns a short name for folders, such as q10-8x8.
 func (s System) Name() string {
 	name := s.Model
 	switch s.Model {
@@ -87,7 +87,7 @@ func (s System) dimensions() int {
 	return 2
 }
 
-// colours is the number of colours that the model has, 0 where system.q tells.
+// colours returns the model's number of colours, or 0 if system.q sets it.
 func (s System) colours() int {
 	switch s.Model {
 	case Ising, IsingField, RandomBond, BaxterWu:
@@ -98,7 +98,7 @@ func (s System) colours() int {
 	return 0
 }
 
-// sizeByDefault is the model's default of system.size, nil for that of default.yaml.
+// sizeByDefault returns the model's default of system.size, or nil for that of default.yaml.
 func (s System) sizeByDefault() []int {
 	switch s.Model {
 	case Potts3D:
@@ -136,7 +136,7 @@ func (s System) validate(fault func(key, format string, a ...any)) {
 			fault("system.size", "%v", err)
 		}
 	}
-	// A coupling of another model would be ignored, which is not what was meant.
+	// A coupling of another model would be silently ignored.
 	for _, c := range []struct {
 		key, model string
 		given      bool
@@ -151,7 +151,7 @@ func (s System) validate(fault func(key, format string, a ...any)) {
 		case s.Model == c.model && c.check != nil:
 			fault(c.key, "%v", c.check)
 		case s.Model != c.model && c.given:
-			fault(c.key, "system.model %s has no such parameter, %s has; leave it out", s.Model, c.model)
+			fault(c.key, "system.model %s has no such parameter, but %s has; leave it out", s.Model, c.model)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"neuralwl/internal/config"
 )
 
-// TestModels makes the system of every model from its defaults, which differ with it.
+// TestModels makes the system of every model from its defaults, which depend on the model.
 func TestModels(t *testing.T) {
 	for model, want := range map[string]struct {
 		q            int
@@ -49,7 +49,8 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// TestModelFaults finds what contradicts a model named with its key and the remedy.
+// TestModelFaults checks that errors name whatever contradicts a model, with its key and
+// the remedy.
 func TestModelFaults(t *testing.T) {
 	for settings, want := range map[string]string{
 		"system.model=heisenberg":                               "system.model: \"heisenberg\" is not one of potts, ising, potts3d",
@@ -61,10 +62,10 @@ func TestModelFaults(t *testing.T) {
 		"system.model=blume_capel system.crystal_field=1.96582": "system.crystal_field: crystal field D = 1.96582: energies have no common unit with J; take a fraction of J with a denominator up to 100, such as 1.97",
 		"system.model=ising_field system.field=.nan":            "system.field: field h = NaN",
 		"system.model=random_bond system.antiferromagnetic=1.5": "system.antiferromagnetic: p = 1.5",
-		"system.field=0.5":                                      "system.field: system.model potts has no such parameter, ising_field has",
+		"system.field=0.5":                                      "system.field: system.model potts has no such parameter, but ising_field has",
 		"system.model=ising_field system.crystal_field=1":       "system.crystal_field: system.model ising_field has no such parameter",
 		"system.model=baxter_wu system.disorder_seed=2":         "system.disorder_seed: system.model baxter_wu has no such parameter",
-		"system.model=random_bond run.moves=[local,neural]":     "run.moves: neural moves are made for system.model potts and ising, not for random_bond; leave run.moves out or set it to [local]",
+		"system.model=random_bond run.moves=[local,neural]":     "run.moves: neural moves are available for system.model potts and ising, not for random_bond; leave run.moves out or set it to [local]",
 		"local.order=backwards":                                 "local.order: \"backwards\" is not one of sequential, random",
 	} {
 		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {

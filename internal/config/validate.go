@@ -37,7 +37,7 @@ const (
 // Automatic stands for a choice that depends on the network.
 const Automatic = -1
 
-// Bounds of what memory is allocated for, far above what makes sense.
+// Bounds that limit allocated memory, far above sensible values.
 const (
 	maxCount = 1 << 20 // walkers, or states in a batch
 	maxWidth = 1 << 14 // units of a layer
@@ -46,7 +46,7 @@ const (
 	maxKernel = 7
 )
 
-// Validate returns all faults, each with its key and what is allowed.
+// Validate returns all faults, each with its key and the allowed values.
 func (c *Config) Validate() []error {
 	var faults []error
 	fault := func(key, format string, a ...any) {
@@ -98,11 +98,11 @@ func (c *Config) Validate() []error {
 	for i, move := range c.Run.Moves {
 		oneOf("run.moves", move, LocalMoves, NeuralMoves)
 		if slices.Contains(c.Run.Moves[:i], move) {
-			fault("run.moves", "%s is named twice", move)
+			fault("run.moves", "%s is listed twice", move)
 		}
 	}
 	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.HasNetworks() {
-		fault("run.moves", "%s moves are made for system.model %s and %s, not for %s; leave run.moves out or set it to [%s]", NeuralMoves, Potts, Ising, c.System.Model, LocalMoves)
+		fault("run.moves", "%s moves are available for system.model %s and %s, not for %s; leave run.moves out or set it to [%s]", NeuralMoves, Potts, Ising, c.System.Model, LocalMoves)
 	}
 
 	oneOf("run.start", c.Run.Start, AutomaticStart, RandomStart, NetworkStart)
@@ -130,10 +130,10 @@ func (c *Config) Validate() []error {
 			fault("production.passes", "canonical sampling needs a number of passes, or run.max_time")
 		}
 		if c.Windows.Count > 1 {
-			fault("windows.count", "%d, canonical sampling has no windows", c.Windows.Count)
+			fault("windows.count", "%d, but canonical sampling has no windows", c.Windows.Count)
 		}
 	} else if c.Run.Beta != 0 {
-		fault("run.beta", "%g, only run.method %s has a temperature", c.Run.Beta, CanonicalMethod)
+		fault("run.beta", "%g, but only run.method %s has a temperature", c.Run.Beta, CanonicalMethod)
 	}
 
 	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
@@ -143,7 +143,7 @@ func (c *Config) Validate() []error {
 	within("neural.across", c.Neural.Across, 0, 1)
 	atLeast("neural.shift", c.Neural.Shift, 0)
 	if n, m := c.Neural.Shift, c.Model; n > 0 && c.Run.Has(NeuralMoves) && m.Bundle == "" && (m.Architecture != models.Autoencoder || m.EnergyWeight == 0) {
-		fault("neural.shift", "%d, the network to be built takes no shift of the energy; set model.energy_weight, which the architecture %s has, or neural.shift to 0", n, models.Autoencoder)
+		fault("neural.shift", "%d, but the network to be built takes no energy shift; set model.energy_weight, which the architecture %s has, or neural.shift to 0", n, models.Autoencoder)
 	}
 	if c.Neural.Partial != Automatic {
 		within("neural.partial", c.Neural.Partial, 0, 1)
@@ -155,7 +155,7 @@ func (c *Config) Validate() []error {
 		fault("wang_landau.final_ln_f", "%g is not between 0 and 1", c.WangLandau.FinalLnF)
 	}
 	if count("windows.count", c.Windows.Count, maxCount); c.Windows.Count > 1 && c.Run.Walkers%c.Windows.Count != 0 {
-		fault("run.walkers", "%d are not a multiple of windows.count %d, so that each window has as many; take %d",
+		fault("run.walkers", "%d is not a multiple of windows.count %d, but all windows need equally many; take %d",
 			c.Run.Walkers, c.Windows.Count, c.Windows.Count*(1+c.Run.Walkers/c.Windows.Count))
 	}
 	within("windows.overlap", c.Windows.Overlap, 0.1, 0.9)
@@ -163,7 +163,7 @@ func (c *Config) Validate() []error {
 	c.validateMix(fault)
 	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram)
 	if m := c.Run.Method; c.Production.Histogram == LowHistogram && (m == CanonicalMethod || m == VANWangLandauMethod) {
-		fault("production.histogram", "%s, but that of %s follows from other things; leave it out", LowHistogram, m)
+		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", LowHistogram, m)
 	}
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
@@ -179,10 +179,10 @@ func (c *Config) Validate() []error {
 	}
 	atLeast("model.window", c.Model.Window, 0)
 	if c.Model.Bundle != "" && c.Model.Init != "" {
-		fault("model.init", "%q, but model.bundle is given, too; give one of them", c.Model.Init)
+		fault("model.init", "%q, but model.bundle is also given; give one of them", c.Model.Init)
 	}
 	if !(c.Model.EnergyWeight >= 0) || math.IsInf(c.Model.EnergyWeight, 0) {
-		fault("model.energy_weight", "%g is not a number of at least 0", c.Model.EnergyWeight)
+		fault("model.energy_weight", "%g is not a finite number of at least 0", c.Model.EnergyWeight)
 	}
 	if !(c.Model.Floor > 0 && c.Model.Floor < 1) {
 		fault("model.floor", "%g is not between 0 and 1", c.Model.Floor)
@@ -193,7 +193,7 @@ func (c *Config) Validate() []error {
 	positive("trainer.learning_rate", c.Trainer.LearningRate)
 	positive("trainer.clip", c.Trainer.Clip)
 	if !(c.Trainer.Noise >= 0) || math.IsInf(c.Trainer.Noise, 0) {
-		fault("trainer.noise", "%g is not a number of at least 0", c.Trainer.Noise)
+		fault("trainer.noise", "%g is not a finite number of at least 0", c.Trainer.Noise)
 	}
 	count("trainer.buffer", c.Trainer.Buffer, 1<<30)
 	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
@@ -221,17 +221,17 @@ func (c *Config) Validate() []error {
 // validateVAN reports the faults of sampling by a network alone.
 func (c *Config) validateVAN(fault func(key, format string, a ...any)) {
 	if c.Run.Has(LocalMoves) || !c.Run.Has(NeuralMoves) {
-		fault("run.moves", "%v, %s has no walkers to be moved, only the network's draws; take [%s], or run.method %s for both kinds of move",
+		fault("run.moves", "%v, but %s has no walkers to move, only the network's draws; take [%s], or run.method %s for both kinds of move",
 			c.Run.Moves, VANWangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
 	}
 	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical) {
-		fault("model.architecture", "the proposals of the %s depend on a state or an energy, %s needs draws that depend on nothing; take %s or %s, or run.method %s",
+		fault("model.architecture", "proposals of the %s depend on a state or an energy, but %s needs unconditional draws; take %s or %s, or run.method %s",
 			a, VANWangLandauMethod, models.Made, models.Conv, NeuralWangLandauMethod)
 	}
 	if c.Windows.Count > 1 {
-		fault("windows.count", "%d, %s has no windows", c.Windows.Count, VANWangLandauMethod)
+		fault("windows.count", "%d, but %s has no windows", c.Windows.Count, VANWangLandauMethod)
 	}
 	if c.Run.Walkers < 2 {
-		fault("run.walkers", "%d, a batch of %s needs at least 2", c.Run.Walkers, VANWangLandauMethod)
+		fault("run.walkers", "%d, but a batch of %s needs at least 2", c.Run.Walkers, VANWangLandauMethod)
 	}
 }
