@@ -1,5 +1,5 @@
-# make run    fetches what is needed, builds and runs the default example
-# make test   fetches what is needed and runs all tests
+# make run    fetches dependencies, builds and runs the default example
+# make test   fetches dependencies and runs all tests
 
 GO ?= go
 
@@ -8,7 +8,7 @@ GO ?= go
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
 
-deps-test: deps ## the Python package onnx, for one test, where pip answers
+deps-test: deps ## the Python package onnx, for one test, if pip can fetch it
 	@scripts/fetch-onnx-checker.sh
 
 build: deps
@@ -27,12 +27,12 @@ race: deps ## all tests with the race detector
 invariants: deps ## the sampler's and whole runs' tests with every check of the program's own assumptions
 	$(GO) test -tags invariants -timeout 20m ./sampler/... ./trainer/... ./internal/run
 
-kill-test: deps ## kills a run a hundred times and compares what it ends with
+kill-test: deps ## kills a run a hundred times and compares its result
 	$(GO) test ./cmd/nwl -run TestKill -v -kills 100
 
-# Inputs that reach new code are not made smaller for long: as coverage differs a
-# little from run to run, that would take all the time. FUZZTIME is a number of inputs
-# and not a time: Go before 1.27 now and then reports the end of the time as a failure,
+# Minimising inputs that reach new code is kept short: since coverage differs slightly
+# from run to run, it could take all the time. FUZZTIME is a number of inputs, not a
+# time: Go before 1.27 sometimes reports the end of the time as a failure,
 # "context deadline exceeded" (go.dev/issue/75804).
 fuzz: deps ## every fuzz target in turn, with FUZZTIME inputs each
 	@found=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$found"; exit 1; }; \
@@ -52,10 +52,10 @@ bench-c: ## the local moves and the microcanonical network in C, as yardsticks f
 	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/testdata/local.c -lm
 	bin/local-c
 
-# Lattices beyond 32x32 take the network that comes with the program. A run that was killed
-# goes on at its last checkpoint. One that was interrupted has a summary: the program below
-# says so, and how to go on.
-scaling: $(foreach L,$(or $(SIZES),8 16 24 32 48 64),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, an hour on one core, with make -j2 half of it on two
+# Lattices beyond 32x32 use the network that comes with the program. A run that was killed
+# resumes at its last checkpoint. An interrupted one has a summary: the program below says
+# how to continue it.
+scaling: $(foreach L,$(or $(SIZES),8 16 24 32 48 64),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, an hour on one core, half of that on two with make -j2
 	$(GO) run ./internal/scaling/cmd --figure docs/scaling.png $^
 
 .PRECIOUS: runs/scaling/%/summary.json
@@ -68,7 +68,7 @@ runs/scaling/%/summary.json: | build
 		--set system.size=$*x$* --set local.sweeps=100 --set wang_landau.final_ln_f=2e-5 --set production.histogram=low \
 		--set production.passes=$(or $(PASSES),500) --set metrics.listen= --out $(@D); fi
 
-# They take half an hour and ten minutes of one core; with make -j2 both at once.
+# They take half an hour and ten minutes on one core; make -j2 runs both at once.
 pretrained: pretrained-potts-q10 pretrained-potts-q2 ## the networks that come with the program, by their recipes
 
 pretrained-%: models/pretrained/recipes/%.yaml | build
