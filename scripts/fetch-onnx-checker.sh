@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Puts the Python package onnx into the virtual environment .deps/python, for the
-# test that checks exported files with an independent reader. Where pip does not
-# answer, the test says so and is skipped. A second call does nothing.
+# Installs the Python package onnx into the virtual environment .deps/python, for the
+# test that checks exported files with an independent reader. If pip cannot fetch it,
+# that test is skipped with a message. A second call does nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,5 +17,5 @@ fetch() {
 }
 if ! fetch; then
 	rm -rf "$environment"
-	echo "fetch-onnx-checker: the Python package onnx $want cannot be had here (python3 with venv and pip are needed); the test that uses it will be skipped" >&2
+	echo "fetch-onnx-checker: could not install the Python package onnx $want (needs python3 with venv and pip); the test that uses it will be skipped" >&2
 fi

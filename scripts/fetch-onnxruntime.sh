@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Puts the pinned ONNX Runtime library into .deps/onnxruntime, from the Python
-# package onnxruntime (where pip answers) or the Node package onnxruntime-node.
-# A second call does nothing. ORT_GPU=1 takes onnxruntime-gpu instead (CUDA 13).
+# Installs the pinned ONNX Runtime library into .deps/onnxruntime, from the Python
+# package onnxruntime (if pip works) or the Node package onnxruntime-node.
+# A second call does nothing. ORT_GPU=1 uses onnxruntime-gpu instead (CUDA 13).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,7 +49,7 @@ from_pip() {
 	command -v python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1 || return 1
 	local package=onnxruntime
 	[ "$variant" = gpu ] && package=onnxruntime-gpu
-	# One wheel for every Python on this machine: only the library in it is used.
+	# Any Python version's wheel will do: only the library in it is used.
 	python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
 		--python-version 3.12 --implementation cp \
 		--platform "manylinux_2_28_$platform" --platform "manylinux_2_27_$platform" \
