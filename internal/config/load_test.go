@@ -166,6 +166,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
+// TestFaults checks that every fault is reported by its key.
 func TestFaults(t *testing.T) {
 	t.Setenv("NWL_SYSTEM_QQ", "1")
 	_, err := config.Load(file(t, "system: {q: 1, sizes: [3, 3]}\nmodel: {latent: 0}\n"), []string{
