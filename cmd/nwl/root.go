@@ -40,6 +40,7 @@ nothing the network does can bias the result.`,
 		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
 	root.AddCommand(newRun(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig())
+	strictFlags(root)
 	return root
 }
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -135,16 +137,28 @@ type Train struct {
 
 // At returns a copy of the configuration for another lattice size, such as 8x8.
 func (c *Config) At(size string) (*Config, error) {
-	var lx, ly int
-	if n, err := fmt.Sscanf(size, "%dx%d", &lx, &ly); n != 2 || err != nil || fmt.Sprintf("%dx%d", lx, ly) != size {
-		return nil, fmt.Errorf("%q is not a size such as 8x8", size)
+	sides, err := parseSides(size)
+	if err != nil {
+		return nil, err
 	}
 	other := *c
-	other.System.Size, other.Train.Sizes = []int{lx, ly}, nil
+	other.System.Size, other.Train.Sizes = sides, nil
 	if faults := other.Validate(); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return &other, nil
+}
+
+// parseSides reads the sides of a lattice, as in 8x8.
+func parseSides(size string) (sides []int, err error) {
+	for side := range strings.SplitSeq(strings.ToLower(size), "x") {
+		l, err := strconv.Atoi(side)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a size such as 8x8", size)
+		}
+		sides = append(sides, l)
+	}
+	return sides, nil
 }
 
 // Inference configures how networks are evaluated.

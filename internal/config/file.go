@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -54,7 +53,7 @@ func setFile(v *viper.Viper, path string, known []string) (given []string, fault
 			continue
 		}
 		node := document[name]
-		var values map[string]any
+		var values map[string]yaml.Node
 		if err := node.Decode(&values); err != nil {
 			faults = append(faults, fmt.Errorf("%s: not a list of keys with their values (%s): %w", section, where, err))
 			continue
@@ -70,22 +69,55 @@ func setFile(v *viper.Viper, path string, known []string) (given []string, fault
 				continue
 			}
 			given = append(given, key)
-			faults = append(faults, set(v, key, values[name])...)
+			value := values[name]
+			faults = append(faults, set(v, key, &value)...)
 		}
 	}
 	return given, faults, nil
 }
 
-// set sets key to a value decoded from YAML. No key takes a mapping.
-func set(v *viper.Viper, key string, value any) []error {
-	if value == nil {
-		value = ""
+// set sets key to the value of a YAML node.
+func set(v *viper.Viper, key string, node *yaml.Node) []error {
+	value, err := plain(node)
+	if err == nil && textKeys[key] {
+		if text, ok := value.(string); ok {
+			err = checkText(text)
+		}
 	}
-	if reflect.TypeOf(value).Kind() == reflect.Map {
-		return []error{fmt.Errorf("%s: a mapping where a single value or a list is expected", key)}
+	if err != nil {
+		return []error{fmt.Errorf("%s: %w", key, err)}
 	}
 	v.Set(key, value)
 	return nil
+}
+
+// plain returns the text of a scalar, or the texts of a list. What a text means is left to
+// the type of its key: YAML itself would read 010 as eight and 1_0 as ten.
+func plain(node *yaml.Node) (any, error) {
+	switch node.Kind {
+	case yaml.DocumentNode:
+		return plain(node.Content[0])
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, element := range node.Content {
+			value, err := plain(element)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		return list, nil
+	case yaml.MappingNode:
+		return nil, errors.New("a mapping where a single value or a list is expected")
+	}
+	switch tag := node.ShortTag(); tag {
+	case "!!null":
+		return "", nil
+	case "!!str", "!!int", "!!float", "!!bool", "!!timestamp":
+		return node.Value, nil
+	default:
+		return nil, fmt.Errorf("the YAML tag %s is not supported; put a value that begins with ! in quotes", tag)
+	}
 }
 
 // readYAML reads a single YAML document without aliases. Aliases would let a short text

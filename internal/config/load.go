@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,13 +179,24 @@ func decode(v *viper.Viper, c *Config) error {
 	)))
 }
 
-// assign sets key to a value in YAML notation.
+// assign sets key to a value given by --set or the environment: for a text key the text as
+// it is, so that paths need no quotes, for others a value in YAML notation.
 func assign(v *viper.Viper, key, value string) []error {
-	var parsed any
-	if err := readYAML([]byte(value), &parsed); err != nil {
+	if textKeys[key] {
+		if err := checkText(value); err != nil {
+			return []error{fmt.Errorf("%s: %w", key, err)}
+		}
+		v.Set(key, value)
+		return nil
+	}
+	var node yaml.Node
+	if err := readYAML([]byte(value), &node); err != nil {
 		return []error{fmt.Errorf("%s: %q is not a value in YAML notation: %w", key, value, err)}
 	}
-	return set(v, key, parsed)
+	if node.IsZero() { // nothing, or a comment
+		node = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	}
+	return set(v, key, &node)
 }
 
 // unknown returns a fault for each unknown key.
@@ -279,24 +292,40 @@ func strictNumber(from, to reflect.Type, value any) (any, error) {
 	number, want, err := value, "", error(nil)
 	switch to {
 	case reflect.TypeFor[time.Duration]():
-		want = "a duration, as in 90s"
+		want = "a duration with a unit of ms, s, m or h, as in 90s or 1h30m"
 		if from != to && text() != "0" {
 			err = strconv.ErrSyntax
 		}
 	case reflect.TypeFor[int]():
-		want = "a whole number of 64 bits"
-		number, err = strconv.Atoi(text())
+		want = "a whole number in decimal digits, of 64 bits"
+		number, err = strconv.Atoi(whole(text()))
 	case reflect.TypeFor[uint64]():
-		want = "an unsigned whole number of 64 bits"
-		number, err = strconv.ParseUint(text(), 10, 64)
+		want = "a whole number of at least 0 in decimal digits, of 64 bits"
+		number, err = strconv.ParseUint(strings.TrimPrefix(whole(text()), "+"), 10, 64)
 	case reflect.TypeFor[float64]():
-		want = "a number"
-		number, err = strconv.ParseFloat(text(), 64)
+		want = "a decimal number"
+		if number, err = strconv.ParseFloat(text(), 64); err == nil && !decimal.MatchString(text()) {
+			err = strconv.ErrSyntax // hexadecimal digits, underscores, infinity
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%q is not %s", text(), want)
 	}
 	return number, nil
+}
+
+// decimal matches numbers in decimal digits.
+var decimal = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$`)
+
+// whole writes a decimal number such as 1e6 or 5.0 without fraction and exponent; others it
+// returns as they are.
+func whole(text string) string {
+	if strings.ContainsAny(text, ".eE") && decimal.MatchString(text) {
+		if x, err := strconv.ParseFloat(text, 64); err == nil && x == math.Trunc(x) {
+			return strconv.FormatFloat(x, 'f', -1, 64)
+		}
+	}
+	return text
 }
 
 // decodeFaults splits a decoding error, which has one line per key.

@@ -60,7 +60,7 @@ func TestModelFaults(t *testing.T) {
 		"system.model=baxter_wu system.size=8x9":                "system.size: size = 8x9: each side must be a multiple of 3",
 		"system.model=blume_capel system.q=4":                   "system.q: 4 contradicts system.model blume_capel",
 		"system.model=blume_capel system.crystal_field=1.96582": "system.crystal_field: crystal field D = 1.96582: energies have no common unit with J; take a fraction of J with a denominator up to 100, such as 1.97",
-		"system.model=ising_field system.field=.nan":            "system.field: field h = NaN",
+		"system.model=ising_field system.field=.nan":            "system.field: .nan",
 		"system.model=random_bond system.antiferromagnetic=1.5": "system.antiferromagnetic: p = 1.5",
 		"system.field=0.5":                                      "system.field: system.model potts has no such parameter, but ising_field has",
 		"system.model=ising_field system.crystal_field=1":       "system.crystal_field: system.model ising_field has no such parameter",
