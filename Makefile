@@ -12,7 +12,7 @@ deps-test: deps ## the Python package onnx, for one test, if pip can fetch it
 	@scripts/fetch-onnx-checker.sh
 
 build: deps
-	$(GO) build -o bin/nwl ./cmd/nwl
+	$(GO) build -ldflags '-X main.described=$(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null)' -o bin/nwl ./cmd/nwl
 
 run: build
 	bin/nwl run

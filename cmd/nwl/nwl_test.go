@@ -14,9 +14,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"neuralwl/sampler/dos"
 )
@@ -208,30 +206,6 @@ func TestRunCommand(t *testing.T) {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in the table:\n%s", want, stdout.String())
 		}
-	}
-}
-
-// TestSignal interrupts a run that would last for ever: it ends in order.
-func TestSignal(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "run")
-	c := exec.Command(binary, append(tiny("wang_landau.final_ln_f=1e-12"), "--out", out)...)
-	var stdout, stderr bytes.Buffer
-	c.Stdout, c.Stderr = &stdout, &stderr
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(2 * time.Second)
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, stderr.String())
-	}
-	if !strings.Contains(stdout.String(), "NOT converged") || !strings.Contains(stdout.String(), "terminated") {
-		t.Errorf("table:\n%s", stdout.String())
-	}
-	if _, err := dos.ReadFile(filepath.Join(out, "dos.csv")); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"neuralwl/internal/report"
 
 	"github.com/spf13/cobra"
 )
@@ -12,15 +13,44 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// Exit codes.
+// Exit codes, 0 beside: for nwl run a result that has converged.
 const (
-	exitFailure = 1
-	exitUsage   = 2
+	exitFailure     = 1
+	exitUsage       = 2
+	exitUnconverged = 3 // a run ended as planned and has not converged
+	exitInterrupted = 4 // a run ended early and can be resumed
 )
 
+// unfinished is the outcome of a run that left results and has more to do: its table has
+// said why, the exit code says it to scripts.
+type unfinished struct{ code int }
+
+func (u unfinished) Error() string {
+	if u.code == exitInterrupted {
+		return "the run was interrupted"
+	}
+	return "the run has not converged"
+}
+
+// outcome is what the exit code reports of a run, nil if it converged.
+func outcome(s *report.Summary) error {
+	switch {
+	case s.Interrupted != "":
+		return unfinished{exitInterrupted}
+	case !s.Verdict.Converged:
+		return unfinished{exitUnconverged}
+	}
+	return nil
+}
+
 func exitCode(err error) int {
-	if usage := (usageError{}); errors.As(err, &usage) {
+	var usage usageError
+	var open unfinished
+	switch {
+	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &open):
+		return open.code
 	}
 	return exitFailure
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +26,13 @@ func newRun() *cobra.Command {
 plots, a summary and the network to a run directory. Without a configuration it is
 the Potts model with 10 colours on the 8x8 lattice; nwl config prints every key.
 
-SIGINT or SIGTERM end the run in order, with a checkpoint and the results so far; a second
-one ends it at once. --resume continues a run at its last checkpoint, however it ended,
-with the same numbers as if it had never stopped; limits such as run.max_time may then be
-changed with --set.`,
+SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU end the run in order, with a checkpoint
+and the results so far; a second one ends it at once. --resume continues a run at its last
+checkpoint, however it ended, with the same numbers as if it had never stopped; limits such
+as run.max_time may then be changed with --set.
+
+Exit codes: 0 converged; 3 ended as planned but not converged; 4 interrupted, to be resumed
+with --resume; 1 failed; 2 wrong command line or configuration.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			folder, path := out, file
@@ -47,9 +47,10 @@ changed with --set.`,
 				return usageError{err}
 			}
 			if folder == "" {
-				if folder, err = freeFolder("runs", cfg.System.Name()); err != nil {
+				if folder, err = claimFolder("runs", cfg.System.Name()); err != nil {
 					return err
 				}
+				defer os.Remove(folder) // of a run that did not start; any other is not empty
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
@@ -65,7 +66,7 @@ changed with --set.`,
 			if err != nil {
 				return err
 			}
-			return printSummary(c.OutOrStdout(), summary)
+			return errors.Join(unlessClosed(printSummary(c.OutOrStdout(), summary)), outcome(summary))
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
@@ -100,36 +101,18 @@ func serveMetrics(c *config.Config, name string) (_ event.Listener, close func()
 	return m.Listener(), server.Close, nil
 }
 
-// freeFolder returns parent/name-N with the least N that does not exist.
-func freeFolder(parent, name string) (string, error) {
-	for n := 1; ; n++ {
+// claimFolder makes and returns parent/name-N with the least N that does not exist. Making
+// it claims the name: of several runs that start at once each gets its own.
+func claimFolder(parent, name string) (string, error) {
+	err := os.MkdirAll(parent, 0o777)
+	for n := 1; err == nil; n++ {
 		path := filepath.Join(parent, fmt.Sprintf("%s-%d", name, n))
-		_, err := os.Lstat(path)
-		if errors.Is(err, os.ErrNotExist) {
+		if err = os.Mkdir(path, 0o777); err == nil {
 			return path, nil
 		}
-		if err != nil {
-			return "", fmt.Errorf("run directory: %w; choose one with --out", err)
+		if errors.Is(err, os.ErrExist) {
+			err = nil
 		}
 	}
-}
-
-// interruptible returns a context that the first SIGINT or SIGTERM cancels, with
-// the signal as the cause; the second has its usual effect.
-func interruptible(parent context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			cancel(fmt.Errorf("interrupted by the signal %q", s))
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel(nil)
-	}
+	return "", fmt.Errorf("run directory: %w; choose one with --out", err)
 }

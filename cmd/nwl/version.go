@@ -1,9 +1,22 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"strings"
+)
+
+// described is the version as `git describe` gives it, set by the Makefile: a tag, or a
+// commit after one.
+var described string
 
 // version of the program, from the build: a tag, or the commit it was built from.
 func version() string {
+	switch {
+	case strings.HasPrefix(described, "v"):
+		return described
+	case described != "":
+		return "development version, " + described
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -26,6 +26,8 @@ func (j *job) openFolder() (unlock func(), err error) {
 	case !j.o.Resume && err == nil:
 		return nil, fmt.Errorf("run directory %s already holds a run; continue it with --resume, choose another with --out, or delete it", j.folder)
 	}
+	_, missing := os.Stat(j.folder)
+	j.made = missing != nil
 	if err := j.fs.MkdirAll(j.folder); err != nil {
 		return nil, fmt.Errorf("run directory: %w; choose another with --out", err)
 	}
@@ -42,6 +44,22 @@ func (j *job) openFolder() (unlock func(), err error) {
 		}
 	}
 	return func() { lock.Close() }, nil
+}
+
+// abandon removes what a new run that could not start has written, so that the next try
+// finds the folder as this one did.
+func (j *job) abandon() {
+	if j.o.Resume {
+		return
+	}
+	for _, name := range []string{report.ConfigFile, report.EventsFile, ModelsFolder, lockFile} {
+		if err := j.fs.RemoveAll(filepath.Join(j.folder, name)); err != nil {
+			j.o.Log.Warn("a run that did not start left something behind", "reason", err)
+		}
+	}
+	if j.made {
+		os.Remove(j.folder) // only if it is empty
+	}
 }
 
 // tidy removes what a killed run left unfinished and what it did after its last

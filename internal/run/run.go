@@ -78,6 +78,8 @@ type job struct {
 	network *network // nil without neural moves
 	process process
 
+	made        bool          // the folder, by this run
+	started     bool          // all parts were there
 	began       time.Time     // of this process' part of the run
 	before      time.Duration // time that the run took before it was resumed
 	allocation  time.Time     // end of the Slurm allocation, zero if there is none
@@ -109,6 +111,9 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 		j.listener.RunEnded(ended(s, err))
 		j.journal.end(err)
 		if unlock != nil {
+			if err != nil && !j.started {
+				j.abandon()
+			}
 			unlock()
 		}
 	}()
@@ -154,12 +159,13 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 			j.log.Info("the run is complete; raise production.passes to extend it", "passes", j.at.Pass)
 		}
 	}
-	j.listener.RunBegan(began)
 	if last == nil {
 		if j.at.Stage, err = j.process.begin(); err != nil {
 			return nil, err
 		}
 	}
+	j.started = true
+	j.listener.RunBegan(began)
 	if j.c.Checkpoint.Interval > 0 {
 		j.checkpoint()
 	}

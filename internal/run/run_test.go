@@ -231,6 +231,29 @@ func TestBundle(t *testing.T) {
 	}
 }
 
+// TestNoStart leaves nothing of a run that cannot start, whose folder is then free.
+func TestNoStart(t *testing.T) {
+	parent := t.TempDir()
+	for _, folder := range []string{filepath.Join(parent, "new"), t.TempDir()} {
+		_, existed := os.Stat(folder)
+		for _, c := range []struct{ setting, want string }{
+			{"inference.library=/does/not/exist.so", "/does/not/exist.so"},
+			{"model.bundle=/does/not/exist", "model.bundle"},
+			{"run.start=network", "run.start"},
+			{"windows.count=16", "windows"},
+		} {
+			_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, "run.moves=[local, neural]", c.setting), Folder: folder})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.setting, err)
+			}
+			if left, err := os.ReadDir(folder); err == nil && existed != nil || len(left) > 0 {
+				t.Errorf("%s: left behind are %v", c.setting, left)
+			}
+		}
+		runtest.Perform(t, folder, "run.moves=local", "production.passes=10")
+	}
+}
+
 // TestFolder refuses a folder that holds a run, and does not touch it.
 func TestFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")

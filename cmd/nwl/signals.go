@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// interruptible returns a context that the first of endings cancels, with the signal as the
+// cause; the second has its usual effect. Signals that were ignored when the program
+// started, as SIGHUP is under nohup, stay ignored. A reader of the output that goes away,
+// as tee does when Ctrl-C ends a whole pipeline, does not end the program.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	for _, s := range endings {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	ignoreClosedPipes()
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(fmt.Errorf("interrupted by the signal %q", s))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// unlessClosed is an error of writing to standard output, unless its reader or terminal has
+// gone away: the results are in their files.
+func unlessClosed(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) || errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EBADF) {
+		return nil
+	}
+	return err
+}

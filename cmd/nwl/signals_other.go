@@ -1,0 +1,14 @@
+//go:build !unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// endings are the signals that end a run in order.
+var endings = []os.Signal{os.Interrupt, syscall.SIGTERM}
+
+// ignoreClosedPipes has nothing to do: there is no such signal.
+func ignoreClosedPipes() {}

@@ -1,0 +1,187 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"neuralwl/sampler/dos"
+)
+
+// endless are the arguments of a run that does not end by itself.
+func endless(out string) []string {
+	return append(tiny("wang_landau.final_ln_f=1e-12", "run.moves=local"), "--out", out)
+}
+
+// underWay starts a command and returns when the run is in its first phase. What it logs
+// afterwards is read and collected until it ends.
+func underWay(t *testing.T, c *exec.Cmd) (log *bytes.Buffer, logged *sync.WaitGroup) {
+	t.Helper()
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() })
+	log, logged = &bytes.Buffer{}, &sync.WaitGroup{}
+	lines := bufio.NewReader(stderr)
+	for {
+		line, err := lines.ReadString('\n')
+		log.WriteString(line)
+		if strings.Contains(line, "phase begins") {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the run did not begin: %v\n%s", err, log)
+		}
+	}
+	logged.Go(func() { io.Copy(log, lines) })
+	return log, logged
+}
+
+// code is the exit code of a command that has ended.
+func code(err error) int {
+	if exit := (&exec.ExitError{}); errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+// TestEndings ends a run by each signal: it ends in order, with its results.
+func TestEndings(t *testing.T) {
+	for _, s := range endings {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(t.TempDir(), "run")
+			c := exec.Command(binary, endless(out)...)
+			var stdout bytes.Buffer
+			c.Stdout = &stdout
+			log, logged := underWay(t, c)
+			if err := c.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+			logged.Wait()
+			if got := code(c.Wait()); got != exitInterrupted {
+				t.Fatalf("exit code %d, want %d\n%s", got, exitInterrupted, log)
+			}
+			if !strings.Contains(stdout.String(), "NOT converged") || !strings.Contains(stdout.String(), s.String()) || !strings.Contains(stdout.String(), "--resume "+out) {
+				t.Errorf("table:\n%s", stdout.String())
+			}
+			if _, err := dos.ReadFile(filepath.Join(out, "dos.csv")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestClosedOutput interrupts runs whose readers have gone away, or that never had any: they
+// end in order all the same.
+func TestClosedOutput(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "pipes")
+	c := exec.Command(binary, endless(out)...)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stdout, c.Stderr = write, write
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() })
+	write.Close()
+	for lines := bufio.NewScanner(read); lines.Scan() && !strings.Contains(lines.Text(), "phase begins"); {
+	}
+	read.Close()
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(c.Wait()); got != exitInterrupted {
+		t.Errorf("without readers: exit code %d, want %d", got, exitInterrupted)
+	}
+	if _, err := dos.ReadFile(filepath.Join(out, "dos.csv")); err != nil {
+		t.Error(err)
+	}
+
+	out = filepath.Join(t.TempDir(), "closed")
+	c = exec.Command("bash", append([]string{"-c", `exec "$@" <&- >&- 2>&-`, "bash", binary}, append(tiny("production.passes=50"), "--out", out)...)...)
+	if got := code(c.Run()); got != 0 && got != exitUnconverged {
+		t.Errorf("without any files: exit code %d", got)
+	}
+	if _, err := dos.ReadFile(filepath.Join(out, "dos.csv")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNohup goes on when a terminal goes away whose signal the run was told to ignore.
+func TestNohup(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := exec.Command("bash", append([]string{"-c", `trap "" HUP; exec "$@"`, "bash", binary}, endless(out)...)...)
+	log, logged := underWay(t, c)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := c.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	logged.Wait()
+	if got := code(c.Wait()); got != exitInterrupted || !strings.Contains(log.String(), "terminated") {
+		t.Errorf("exit code %d\n%s", got, log)
+	}
+}
+
+// TestExitCodes tells scripts how a run ended.
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		settings []string
+		want     int
+	}{
+		{[]string{"run.moves=local", "system.size=3x3", "production.passes=2000", "wang_landau.final_ln_f=1e-4", "run.walkers=64"}, 0},
+		{[]string{"run.moves=local", "production.passes=1", "wang_landau.final_ln_f=0.5"}, exitUnconverged},
+	} {
+		stdout, stderr, got := nwl(t, append(tiny(c.settings...), "--out", filepath.Join(t.TempDir(), "run"))...)
+		if got != c.want {
+			t.Errorf("%v: exit code %d, want %d\n%s%s", c.settings, got, c.want, stdout, stderr)
+		}
+	}
+}
+
+// TestStartsAtOnce starts runs at the same moment in one directory: each gets a folder.
+func TestStartsAtOnce(t *testing.T) {
+	const starts = 6
+	directory := t.TempDir()
+	var all sync.WaitGroup
+	for seed := range starts {
+		all.Go(func() {
+			c := exec.Command(binary, tiny("run.moves=local", "metrics.listen=", "production.passes=50", fmt.Sprintf("run.seed=%d", seed))...)
+			c.Dir = directory
+			if text, err := c.CombinedOutput(); code(err) != 0 && code(err) != exitUnconverged {
+				t.Errorf("seed %d: %v\n%s", seed, err, text)
+			}
+		})
+	}
+	all.Wait()
+	if found, err := filepath.Glob(filepath.Join(directory, "runs", "*", "dos.csv")); err != nil || len(found) != starts {
+		t.Errorf("%d results of %d starts: %v %v", len(found), starts, found, err)
+	}
+	// A run that cannot start claims no folder.
+	c := exec.Command(binary, tiny("inference.library=/does/not/exist.so")...)
+	c.Dir = directory
+	if err := c.Run(); code(err) != exitFailure {
+		t.Errorf("without a library: %v", err)
+	}
+	if found, err := filepath.Glob(filepath.Join(directory, "runs", "*")); err != nil || len(found) != starts {
+		t.Errorf("%d folders after a run that could not start: %v", len(found), found)
+	}
+}
