@@ -115,6 +115,9 @@ func Load(path string, assignments []string) (*Config, error) {
 		c.Run.Method = WangLandauMethod
 	}
 	c.defaultsOfArchitecture(given)
+	if c.Run.Method == CanonicalMethod && !given["run.beta"] {
+		faults = append(faults, fmt.Errorf("run.beta: %s sampling needs an inverse temperature, in units of 1/J; --set run.beta=0 is infinite temperature", CanonicalMethod))
+	}
 	for _, fault := range c.Validate() {
 		// An unreadable value is now zero, which is not a second fault.
 		key, _, _ := strings.Cut(fault.Error(), ":")

@@ -6,11 +6,16 @@ import (
 	"math"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // canonicalPoints is the number of inverse temperatures to which a canonical run is
 // reweighted.
 const canonicalPoints = 41
+
+// leastReach is how far, in units of 1/J, a canonical run is at least reweighted, if its data
+// support it: around infinite temperature a factor reaches nowhere.
+const leastReach = 0.02
 
 // minIndependent is the least length of a canonical production, in autocorrelation times,
 // at which its errors can be trusted: in a shorter one, walkers stuck in different phases
@@ -31,8 +36,9 @@ func evaluateCanonical(_ context.Context, r *Result) (err error) {
 	r.autocorrelation = r.autocorrelationTime()
 	beta := r.Config.Run.Beta
 	betas := []float64{beta}
-	if low, high := r.density.Support(); low < beta && beta < high {
-		low, high = max(low, beta/gridReach), min(high, beta*gridReach)
+	if low, high := r.support(); low < beta && beta < high {
+		reach := max((gridReach-1)*math.Abs(beta), leastReach)
+		low, high = max(low, beta-reach), min(high, beta+reach)
 		betas = betas[:0]
 		for i := range canonicalPoints {
 			// The run's own temperature is the middle one.
@@ -47,6 +53,20 @@ func evaluateCanonical(_ context.Context, r *Result) (err error) {
 	}
 	r.measureOrder()
 	return nil
+}
+
+// support is the range of inverse temperatures for which the density of states has data.
+// Nothing lies beyond the ends of the system's own spectrum.
+func (r *Result) support() (low, high float64) {
+	low, high = r.density.Support()
+	lowest, highest := r.density.Energy[0], r.density.Energy[r.density.Len()-1]
+	if lattice.GroundKnown(r.System) && lowest == r.System.Energy(r.System.GroundLevel()) {
+		high = math.Inf(1)
+	}
+	if highest == r.System.Energy(0) {
+		low = math.Inf(-1)
+	}
+	return low, high
 }
 
 // CanonicalSummary is the averages at the temperature of a canonical run.

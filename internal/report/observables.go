@@ -92,9 +92,10 @@ func (r *Result) writeObservables(w io.Writer) error {
 	return err
 }
 
-// field is a number of a table with so many digits, -1 for all, empty for NaN.
+// field is a number of a table with so many digits, -1 for all, empty for what is unknown or
+// infinite.
 func field(x float64, digits int) string {
-	if math.IsNaN(x) {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return ""
 	}
 	return strconv.FormatFloat(x, 'g', digits, 64)

@@ -85,15 +85,16 @@ func (r *Result) writeOrder(w io.Writer) error {
 
 // plotOrder draws the order parameter and its fourth-order cumulant over the temperature.
 func (r *Result) plotOrder() plots.Figure {
+	x, label := r.abscissa()
 	var mean, binder plots.Series
 	for _, o := range r.order {
 		if isKnown(o) {
-			mean = append(mean, plots.Point{X: 1 / o.Beta, Y: o.Mean, Error: o.MeanError})
-			binder = append(binder, plots.Point{X: 1 / o.Beta, Y: o.Binder, Error: o.BinderError})
+			mean = append(mean, plots.Point{X: x(o.Beta), Y: o.Mean, Error: o.MeanError})
+			binder = append(binder, plots.Point{X: x(o.Beta), Y: o.Binder, Error: o.BinderError})
 		}
 	}
 	upper := plots.NewPanel("Order parameter, "+r.title(), "", "m")
-	lower := plots.NewPanel("", "T", "fourth-order cumulant")
+	lower := plots.NewPanel("", label, "fourth-order cumulant")
 	upper.LegendRight()
 	upper.IncludeY(0, 1)
 	r.drawCanonical(upper, [3]string{"exact", "estimate", "transition of the infinite lattice"}, mean, nil)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"slices"
@@ -22,18 +23,18 @@ var (
 // and, where it was measured, the order parameter over the temperature; and the network's
 // proposals.
 func (r *Result) figures() (map[string]plots.Figure, error) {
+	figures := map[string]plots.Figure{"energy": r.plotEnergy()}
 	lnG, err := r.plotLnG()
-	if err != nil {
-		return nil, fmt.Errorf("plot ln g: %w", err)
+	if err == nil {
+		figures["ln_g"] = lnG
 	}
-	figures := map[string]plots.Figure{"ln_g": lnG, "energy": r.plotEnergy()}
 	if slices.ContainsFunc(r.order, isKnown) {
 		figures["order"] = r.plotOrder()
 	}
 	if r.proposals != nil {
 		figures["proposals"] = r.plotProposals()
 	}
-	return figures, nil
+	return figures, err
 }
 
 // plotLnG draws ln g, and below it its deviation from the exact one where that is
@@ -78,8 +79,9 @@ func (r *Result) perSite(d *dos.Density) plots.Series {
 // plotEnergy draws the canonical energy and specific heat over the temperature, with
 // bands of one standard error.
 func (r *Result) plotEnergy() plots.Figure {
+	x, label := r.abscissa()
 	energy := plots.NewPanel("Canonical averages, "+r.title(), "", "U / N")
-	heat := plots.NewPanel("", "T", "C / N")
+	heat := plots.NewPanel("", label, "C / N")
 	for _, panel := range []struct {
 		*plots.Panel
 		names  [3]string // in the legend
@@ -93,7 +95,7 @@ func (r *Result) plotEnergy() plots.Figure {
 		point := func(c dos.CanonicalEstimate) plots.Point {
 			y, deviation := panel.values(c)
 			n := float64(r.System.Sites())
-			return plots.Point{X: 1 / c.Beta, Y: y / n, Error: deviation / n}
+			return plots.Point{X: x(c.Beta), Y: y / n, Error: deviation / n}
 		}
 		var exact, estimate plots.Series
 		for _, c := range r.canonical {
@@ -117,8 +119,31 @@ func (r *Result) drawCanonical(panel *plots.Panel, names [3]string, estimate, ex
 	}
 	panel.Line(names[1], estimate, estimateColour, 1.2)
 	if beta := r.System.InfiniteTransition(); beta > 0 && r.transition != nil {
-		panel.Marker(names[2], 1/beta)
+		x, _ := r.abscissa()
+		panel.Marker(names[2], x(beta))
 	}
+}
+
+// abscissa of plots of canonical averages, with its label: the temperature, or the inverse
+// temperature where that passes through zero.
+func (r *Result) abscissa() (of func(beta float64) float64, label string) {
+	if slices.ContainsFunc(r.canonical, func(c dos.CanonicalEstimate) bool { return c.Beta <= 0 }) {
+		return func(beta float64) float64 { return beta }, "beta"
+	}
+	return func(beta float64) float64 { return 1 / beta }, "T"
+}
+
+// encode draws a figure. Drawing may panic in the library that does it; that costs the
+// picture and never the run.
+func encode(f plots.Figure, name string) (data []byte, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("plot %s: %v", name, value)
+		}
+	}()
+	var buf bytes.Buffer
+	err = f.Encode(&buf, name)
+	return buf.Bytes(), err
 }
 
 // title names the system.

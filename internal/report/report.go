@@ -109,10 +109,17 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	}
 	write(ObservablesFile, r.writeObservables)
 	figures, err := r.figures()
-	faults = append(faults, err)
+	if err != nil {
+		r.Log.Warn("a plot is missing", "reason", err)
+	}
 	for name, figure := range figures {
 		for _, extension := range []string{".png", ".svg"} {
-			write(name+extension, func(w io.Writer) error { return figure.Encode(w, name+extension) })
+			data, err := encode(figure, name+extension)
+			if err != nil {
+				r.Log.Warn("a plot is missing", "reason", err)
+				continue
+			}
+			faults = append(faults, put(name+extension, data))
 		}
 	}
 	write(SummaryFile, s.encode)

@@ -1,0 +1,57 @@
+package report_test
+
+import (
+	"bytes"
+	"image/png"
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
+	"neuralwl/sampler/exact"
+	"neuralwl/sampler/lattice"
+)
+
+// TestCanonical compares canonical runs at infinite, positive and negative temperature with
+// exact averages, at their own and at neighbouring temperatures.
+func TestCanonical(t *testing.T) {
+	p, err := lattice.NewPotts(3, 6, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := exact.Density(t.Context(), p, 1e9)
+	if err != nil || counts == nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		beta  string
+		value float64
+	}{{"0", 0}, {"0.7", 0.7}, {"-0.5", -0.5}} {
+		folder := filepath.Join(t.TempDir(), "run")
+		s := runtest.Perform(t, folder, "run.method=canonical", "run.moves=local", "system.size=6x6", "run.beta="+c.beta, "production.passes=2000")
+		if s.Canonical == nil || s.Canonical.Beta != c.value || !s.Verdict.Converged {
+			t.Fatalf("beta = %s: %+v, %+v", c.beta, s.Canonical, s.Verdict)
+		}
+		l, err := report.Load(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		betas := l.Observables.Column("beta")
+		if !slices.IsSorted(betas) || len(slices.Compact(slices.Clone(betas))) != len(betas) || len(betas) < 10 || !slices.Contains(betas, c.value) {
+			t.Errorf("beta = %s: reweighted to %v", c.beta, betas)
+		}
+		energy, deviation := l.Observables.Column("energy"), l.Observables.Column("energy_error")
+		for i, beta := range betas {
+			if z := (energy[i] - counts.At(beta).Energy/36) / deviation[i]; !(math.Abs(z) < 5) {
+				t.Errorf("beta = %g of %s: energy %g(%g), exact %g", beta, c.beta, energy[i], deviation[i], counts.At(beta).Energy/36)
+			}
+		}
+		for _, name := range []string{"energy.png", "ln_g.png", "order.png"} {
+			if _, err := png.Decode(bytes.NewReader(runtest.Read(t, folder, name))); err != nil {
+				t.Errorf("beta = %s: %s: %v", c.beta, name, err)
+			}
+		}
+	}
+}
