@@ -108,13 +108,18 @@ func (p *Potts) LnStates() float64 { return float64(p.Sites()) * math.Log(float6
 // LnGroundStates is ln q, the logarithm of the degeneracy of the ground state.
 func (p *Potts) LnGroundStates() float64 { return math.Log(float64(p.q)) }
 
-// Possible reports whether simple rules leave the level B open. It excludes the
-// levels that no configuration can have: a domain wall on the torus crosses at
-// least four bonds and never five, so 2N-1, 2N-2, 2N-3 and 2N-5 are empty; and
-// for q = 2 every row and every column is crossed an even number of times, so
-// 2N-B is even and at most one bond per row or column of odd length less than
-// all. On lattices with a side of three or four a few more levels may be empty,
-// which only exact counting tells.
+// Possible reports whether a configuration can have the level B. It excludes the levels
+// that none has:
+//
+//   - A domain wall on the torus crosses at least four bonds and never five, so 2N-1, 2N-2,
+//     2N-3 and 2N-5 are empty.
+//   - With two colours every row and every column is crossed an even number of times, so
+//     2N-B is even, and at most one bond per row or column of odd length less than all.
+//   - With two colours and two even sides, exchanging the colours on one sublattice turns B
+//     into 2N-B, so 2 is empty as 2N-2 is.
+//   - Three colours on 3x3 have no configuration with one satisfied bond.
+//
+// Exact counting confirms that no other level is empty on all lattices that it reaches.
 func (p *Potts) Possible(level int) bool {
 	unsatisfied := p.GroundLevel() - level
 	switch {
@@ -122,9 +127,13 @@ func (p *Potts) Possible(level int) bool {
 		return false
 	case unsatisfied == 1 || unsatisfied == 2 || unsatisfied == 3 || unsatisfied == 5:
 		return false
+	case p.q == 2 && p.lx%2 == 0 && p.ly%2 == 0:
+		return unsatisfied%2 == 0 && level != 2
 	case p.q == 2:
 		most := p.ly*(p.lx-p.lx%2) + p.lx*(p.ly-p.ly%2)
 		return unsatisfied%2 == 0 && unsatisfied <= most
+	case p.q == 3 && p.lx == 3 && p.ly == 3:
+		return level != 1
 	}
 	return true
 }
