@@ -49,7 +49,7 @@ bench-c: ## the local moves and the microcanonical network in C, as yardsticks f
 	@mkdir -p bin
 	$(or $(CC),cc) -Ofast -march=native -o bin/microcanonical-c models/testdata/microcanonical.c -lm
 	bin/microcanonical-c
-	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/testdata/local.c -lm
+	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/local/testdata/local.c -lm
 	bin/local-c
 
 # Lattices beyond 32x32 use the network that comes with the program. A run that was killed

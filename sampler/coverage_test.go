@@ -7,6 +7,7 @@ import (
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // TestCoverage repeats a small run with many seeds: the deviations of ln g from the
@@ -23,7 +24,7 @@ func TestCoverage(t *testing.T) {
 	type tally struct{ one, two, all, sum, square float64 }
 	tallies := map[string]*tally{"histogram": {}, "transitions": {}}
 	for seed := range uint64(repetitions) {
-		e, err := New(Options{System: p, Seed: seed, Walkers: 64, Local: HeatBath, Sweeps: 2})
+		e, err := New(Options{System: p, Seed: seed, Walkers: 64, Local: local.HeatBath, Sweeps: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

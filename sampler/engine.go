@@ -16,11 +16,12 @@ import (
 	"neuralwl/internal/invariants"
 	"neuralwl/internal/parallel"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // Options of an Engine. Zero values stand for the defaults given.
 type Options struct {
-	System  lattice.System // required; of lattice's types, which the local moves know
+	System  lattice.System // required; of a type that package local supports
 	Seed    uint64
 	Walkers int // M, default 256
 	// Workers is the number of goroutines that share the walkers, default 1.
@@ -28,7 +29,7 @@ type Options struct {
 	Workers int
 
 	// Local is the local move of a pass, none by default.
-	Local LocalMove
+	Local local.Move
 	// Sweeps of the local move per walker and pass, default 1. A sweep is N
 	// trials.
 	Sweeps int
@@ -111,7 +112,7 @@ func (o *Options) Validate() error {
 	if o.Trials < 1 {
 		fault("trials = %d, at least 1 is needed", o.Trials)
 	}
-	if o.Local == NoLocalMove && o.Proposer == nil {
+	if o.Local == local.None && o.Proposer == nil {
 		fault("no moves: neither local nor neural ones were asked for")
 	}
 	if o.Partial < 0 || o.Partial > 1 {
@@ -123,7 +124,7 @@ func (o *Options) Validate() error {
 	if !(o.Across >= 0 && o.Across <= 1) {
 		fault("across = %g, must be within 0..1", o.Across)
 	}
-	if o.Across == 1 && o.Partial == 0 && o.Local == NoLocalMove {
+	if o.Across == 1 && o.Partial == 0 && o.Local == local.None {
 		fault("across = 1 without other moves reaches no levels between the ends, must be below 1")
 	}
 	if o.Flatness <= 0 || o.Flatness >= 1 {
@@ -148,7 +149,8 @@ func (o *Options) Validate() error {
 		if o.Proposer != nil {
 			fault("neural moves are made for the Potts model in two dimensions, not for %v; leave the proposer out", o.System)
 		}
-	default:
+	}
+	if o.System != nil && !local.Supports(o.System) {
 		fault("there are no moves for systems of the type %T; make one with lattice.New", o.System)
 	}
 	if o.System != nil && o.Proposer != nil {
@@ -221,7 +223,7 @@ func New(o Options) (*Engine, error) {
 // Pass moves every walker by Sweeps local sweeps and Trials neural trials. On an
 // error ln g is as after the last update; the walkers are valid configurations.
 func (e *Engine) Pass(ctx context.Context) error {
-	if e.o.Local != NoLocalMove {
+	if e.o.Local != local.None {
 		// With constant weights walkers need not wait for each other between sweeps.
 		atOnce := 1
 		if e.samples != nil {
@@ -302,7 +304,9 @@ func (e *Engine) localSweeps(sweeps int) {
 			}
 			for range sweeps {
 				w.aim.known = false
-				done += window.tables.sweep(worker, w, e.hits(worker, i), situations)
+				var accepted int
+				w.level, accepted = window.kernel.Sweep(worker, w.state, w.level, e.hits(worker, i), situations, w.rng)
+				done += accepted
 				w.trip.note(w.level, groundLevel, peakLevel)
 			}
 		}

@@ -6,6 +6,9 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // BenchmarkPass reports the time per trial of a whole pass of local sweeps in
@@ -15,7 +18,7 @@ func BenchmarkPass(b *testing.B) {
 		for _, l := range []int{8, 32} {
 			b.Run(fmt.Sprintf("L=%d/workers=%d", l, workers), func(b *testing.B) {
 				p := mustPotts(b, 10, l, l)
-				e, err := New(Options{System: p, Seed: 1, Walkers: 256, Workers: workers, Local: HeatBath, Sweeps: 4, LnG: archLnG(p)})
+				e, err := New(Options{System: p, Seed: 1, Walkers: 256, Workers: workers, Local: local.HeatBath, Sweeps: 4, LnG: archLnG(p)})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -40,7 +43,7 @@ func BenchmarkMeasure(b *testing.B) {
 		b.Run(fmt.Sprintf("L=%d", l), func(b *testing.B) {
 			const walkers = 256
 			p := mustPotts(b, 10, l, l)
-			e, err := New(Options{System: p, Seed: 1, Walkers: walkers, Local: HeatBath, Sweeps: 4, LnG: archLnG(p)})
+			e, err := New(Options{System: p, Seed: 1, Walkers: walkers, Local: local.HeatBath, Sweeps: 4, LnG: archLnG(p)})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -68,4 +71,16 @@ func BenchmarkMeasure(b *testing.B) {
 			b.ReportMetric(100*float64(b.Elapsed())/float64(passes-b.Elapsed()), "%ofpass")
 		})
 	}
+}
+
+// archLnG is a concave ln g from about N ln q at the peak to 0 at the ground state, good
+// enough to send a walker over all levels.
+func archLnG(p lattice.System) []float64 {
+	lnG := make([]float64, p.Levels())
+	peak, ground := float64(p.PeakLevel()), float64(p.GroundLevel())
+	for b := range lnG {
+		x := (float64(b) - peak) / (ground - peak)
+		lnG[b] = p.LnStates() * (1 - x*x)
+	}
+	return lnG
 }

@@ -14,6 +14,7 @@ import (
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // exactLnG reads the exact ln g of a system from the reference data.
@@ -116,12 +117,12 @@ func TestFrozenWeights(t *testing.T) {
 		o      Options
 		passes int
 	}{
-		{"heat bath", Options{Local: HeatBath}, 4000},
-		{"metropolis", Options{Local: Metropolis}, 6000},
+		{"heat bath", Options{Local: local.HeatBath}, 4000},
+		{"metropolis", Options{Local: local.Metropolis}, 6000},
 		{"neural", Options{Proposer: newSiteProposer(p, walkers)}, 60000},
 		{"neural, partial", Options{Proposer: newSiteProposer(p, walkers), Partial: 0.7}, 60000},
 		{"neural, shifted", Options{Proposer: newShiftedProposer(p, walkers), Partial: 0.4, Shift: 30}, 60000},
-		{"local and neural", Options{Local: HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.3}, 4000},
+		{"local and neural", Options{Local: local.HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.3}, 4000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -199,17 +200,17 @@ func TestAdaptation(t *testing.T) {
 	for _, c := range []struct {
 		q, lx, ly int
 		name      string
-		local     LocalMove
+		local     local.Move
 		walkers   int
 		method    Phase
 	}{
-		{2, 4, 4, "potts_q2_4x4", HeatBath, 16, WangLandau},
-		{3, 4, 4, "potts_q3_4x4", Metropolis, 1, WangLandau},
-		{10, 4, 4, "potts_q10_4x4", HeatBath, 64, WangLandau},
-		{10, 5, 5, "potts_q10_5x5", HeatBath, 40, WangLandau},
-		{2, 8, 8, "potts_q2_8x8", HeatBath, 32, Multicanonical},
-		{3, 4, 4, "potts_q3_4x4", Metropolis, 1, Multicanonical},
-		{10, 5, 5, "potts_q10_5x5", HeatBath, 40, Multicanonical},
+		{2, 4, 4, "potts_q2_4x4", local.HeatBath, 16, WangLandau},
+		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, WangLandau},
+		{10, 4, 4, "potts_q10_4x4", local.HeatBath, 64, WangLandau},
+		{10, 5, 5, "potts_q10_5x5", local.HeatBath, 40, WangLandau},
+		{2, 8, 8, "potts_q2_8x8", local.HeatBath, 32, Multicanonical},
+		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, Multicanonical},
+		{10, 5, 5, "potts_q10_5x5", local.HeatBath, 40, Multicanonical},
 	} {
 		t.Run(fmt.Sprint(c.method, " ", c.name, " ", c.local), func(t *testing.T) {
 			t.Parallel()
@@ -254,9 +255,9 @@ func TestAdaptation(t *testing.T) {
 // exact ones.
 func TestCanonical(t *testing.T) {
 	p := mustPotts(t, 10, 5, 5)
-	for _, local := range []LocalMove{HeatBath, Metropolis} {
+	for _, move := range []local.Move{local.HeatBath, local.Metropolis} {
 		const beta = 1.2
-		e, err := New(Options{System: p, Seed: 3, Walkers: 64, Local: local, Adaptation: Canonical, Beta: beta})
+		e, err := New(Options{System: p, Seed: 3, Walkers: 64, Local: move, Adaptation: Canonical, Beta: beta})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,12 +274,12 @@ func TestCanonical(t *testing.T) {
 		}
 		d := ensemble(t, p, e.Samples())
 		got, want := d.Canonical([]float64{beta})[0], exactLnG(t, "potts_q10_5x5").At(beta)
-		t.Logf("%v: U = %.4f(%.4f), exact %.4f, C = %.3f(%.3f), exact %.3f", local, got.Energy, got.EnergyError, want.Energy, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
+		t.Logf("%v: U = %.4f(%.4f), exact %.4f, C = %.3f(%.3f), exact %.3f", move, got.Energy, got.EnergyError, want.Energy, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
 		if z := (got.Energy - want.Energy) / got.EnergyError; !(math.Abs(z) < 3.5) || got.EnergyError > 0.2 {
-			t.Errorf("%v: U = %.4f(%.4f), exact %.4f", local, got.Energy, got.EnergyError, want.Energy)
+			t.Errorf("%v: U = %.4f(%.4f), exact %.4f", move, got.Energy, got.EnergyError, want.Energy)
 		}
 		if z := (got.SpecificHeat - want.SpecificHeat) / got.SpecificHeatError; !(math.Abs(z) < 3.5) {
-			t.Errorf("%v: C = %.3f(%.3f), exact %.3f", local, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
+			t.Errorf("%v: C = %.3f(%.3f), exact %.3f", move, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
 		}
 	}
 }
@@ -293,7 +294,7 @@ func TestWorkers(t *testing.T) {
 	var lnG []float64
 	var states [][]uint8
 	for _, workers := range []int{1, 2, 5} {
-		e, err := New(Options{System: p, Seed: 7, Walkers: walkers, Workers: workers, Local: HeatBath, Sweeps: 2, Proposer: newSiteProposer(p, walkers), Partial: 0.5})
+		e, err := New(Options{System: p, Seed: 7, Walkers: walkers, Workers: workers, Local: local.HeatBath, Sweeps: 2, Proposer: newSiteProposer(p, walkers), Partial: 0.5})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -327,7 +328,7 @@ func TestWorkers(t *testing.T) {
 // ones too.
 func TestEveryTrialCounts(t *testing.T) {
 	p := mustPotts(t, 3, 3, 5)
-	e, err := New(Options{System: p, Seed: 2, Walkers: 10, Local: Metropolis, Sweeps: 3, Proposer: newSiteProposer(p, 10)})
+	e, err := New(Options{System: p, Seed: 2, Walkers: 10, Local: local.Metropolis, Sweeps: 3, Proposer: newSiteProposer(p, 10)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +354,7 @@ func TestEveryTrialCounts(t *testing.T) {
 // counts of proposals are shown where none were made.
 func TestSetMix(t *testing.T) {
 	p := mustPotts(t, 3, 3, 5)
-	o := Options{System: p, Seed: 3, Walkers: 10, Local: HeatBath, Sweeps: 3, Trials: 2}
+	o := Options{System: p, Seed: 3, Walkers: 10, Local: local.HeatBath, Sweeps: 3, Trials: 2}
 	engine := func(o Options) *Engine {
 		o.Proposer = newSiteProposer(p, o.Walkers)
 		e, err := New(o)
@@ -514,7 +515,7 @@ func TestIterationHeals(t *testing.T) {
 	lnG[12] += 40
 	lnG[20] += 25
 	lnG[21] += 30
-	e, err := New(Options{System: p, Seed: 6, Walkers: 32, Local: HeatBath, LnG: lnG, Adaptation: Multicanonical})
+	e, err := New(Options{System: p, Seed: 6, Walkers: 32, Local: local.HeatBath, LnG: lnG, Adaptation: Multicanonical})
 	if err != nil {
 		t.Fatal(err)
 	}

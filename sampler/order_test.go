@@ -10,6 +10,7 @@ import (
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 func TestTally(t *testing.T) {
@@ -88,7 +89,7 @@ func TestOrder(t *testing.T) {
 				}
 			}
 			e, err := New(Options{
-				System: p, Seed: 7, Walkers: c.walkers, Workers: 2, Local: HeatBath, Sweeps: 2, LnG: lnG,
+				System: p, Seed: 7, Walkers: c.walkers, Workers: 2, Local: local.HeatBath, Sweeps: 2, LnG: lnG,
 				Windows: lattice.UniformWindows(p.Levels(), c.windows, 0.5),
 			})
 			if err != nil {
@@ -156,7 +157,7 @@ func TestOrder(t *testing.T) {
 
 // TestOrderOfWaiting: walkers of a window that waits for others are not measured.
 func TestOrderOfWaiting(t *testing.T) {
-	e := snapshotEngine(t, 2, 2, HeatBath, WangLandau)
+	e := snapshotEngine(t, 2, 2, local.HeatBath, WangLandau)
 	e.Produce()
 	e.windows[0].isOpen, e.windows[1].isOpen = true, false
 	e.measure()

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // Samples are what a production phase counts: walkers under constant weights, in
@@ -15,7 +16,7 @@ type Samples struct {
 
 	columns, segment int
 	passes           int64
-	transitions      *transitions // nil without local moves, or with too many levels
+	transitions      *local.Transitions // nil without local moves, or with too many levels
 	order            *order
 	draws            *draws // nil without neural moves
 }
@@ -67,15 +68,15 @@ func (e *Engine) Produce() {
 				w.shape(e.lnH, e.margin())
 			}
 		}
-		w.tables.fill(w.lnWeight)
+		w.fillKernel()
 		counts := WindowSamples{Window: w.Window, LnWeight: slices.Clone(w.lnWeight), Blocks: make([][]int64, segments(columns)*columns)}
 		for i := range counts.Blocks {
 			counts.Blocks[i] = make([]int64, len(w.lnG))
 		}
 		s.Windows = append(s.Windows, counts)
 	}
-	if e.o.Local != NoLocalMove {
-		s.transitions = newTransitions(e.o.System, e.o.Local, segments(columns)*groups(columns))
+	if kernel := e.windows[0].kernel; kernel != nil {
+		s.transitions = kernel.Transitions(segments(columns) * groups(columns))
 	}
 	if e.neural != nil {
 		s.draws = newDraws(e.o.System.Levels(), columns, len(e.windows), e.targeted())
@@ -105,18 +106,12 @@ func (s *Samples) Segment(fraction float64) {
 // nil without local moves, and where levels and steps are too many. A block is a group of
 // columns, or one in one stretch of the phase. Shared, valid until the next pass.
 func (s *Samples) Transitions() [][]int64 {
-	if s.transitions == nil {
-		return nil
-	}
-	return s.transitions.counts()
+	return s.transitions.Counts()
 }
 
 // situations is where a group of columns counts transitions.
 func (s *Samples) situations(group int) []int64 {
-	if s.transitions == nil {
-		return nil
-	}
-	return s.transitions.situations[s.segment*groups(s.columns)+group]
+	return s.transitions.Block(s.segment*groups(s.columns) + group)
 }
 
 // row is where walker i is counted.

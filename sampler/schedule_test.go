@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // flat and hilly histograms over ten levels.
@@ -100,7 +101,7 @@ func TestFillUnseen(t *testing.T) {
 // TestSegments finds the blocks of few walkers split into stretches of the phase.
 func TestSegments(t *testing.T) {
 	p := mustPotts(t, 3, 3, 3)
-	e, err := New(Options{System: p, Walkers: 5, Local: HeatBath})
+	e, err := New(Options{System: p, Walkers: 5, Local: local.HeatBath})
 	if err != nil {
 		t.Fatal(err)
 	}

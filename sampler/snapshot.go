@@ -165,7 +165,7 @@ func (w *weights) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 		w.lnWeight = slices.Clone(lnWeight)
 		w.spreadTargets(margin)
 	}
-	w.tables.fill(w.lnWeight)
+	w.fillKernel()
 }
 
 // Restore puts the engine into the state of a snapshot that was taken from an engine
@@ -202,11 +202,7 @@ func (e *Engine) Restore(s *Snapshot) error {
 				copy(e.samples.order.sums[i][k], sums)
 			}
 		}
-		for i, block := range p.Transitions {
-			if e.samples.transitions != nil {
-				copy(e.samples.transitions.changes[i], block)
-			}
-		}
+		e.samples.transitions.Restore(p.Transitions)
 	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times
 	for k := range s.Windows {

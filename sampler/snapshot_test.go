@@ -11,15 +11,16 @@ import (
 	"testing"
 
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
-func snapshotEngine(t *testing.T, workers, windows int, local LocalMove, method Phase) *Engine {
+func snapshotEngine(t *testing.T, workers, windows int, move local.Move, method Phase) *Engine {
 	t.Helper()
 	p := mustPotts(t, 3, 4, 3)
 	const walkers = 20 // fewer than minBlocks, so that production has segments
 	e, err := New(Options{
 		System: p, Seed: 5, Walkers: walkers, Workers: workers, Windows: lattice.UniformWindows(p.Levels(), windows, 0.5),
-		Local: local, Proposer: newSiteProposer(p, walkers), Partial: 0.5, Adaptation: method,
+		Local: move, Proposer: newSiteProposer(p, walkers), Partial: 0.5, Adaptation: method,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -42,16 +43,16 @@ func clone(t *testing.T, s *Snapshot) *Snapshot {
 // alike.
 func TestRestore(t *testing.T) {
 	for _, c := range []struct {
-		local   LocalMove
+		local   local.Move
 		windows int
 		method  Phase
 		low     bool // histogram of production
 	}{
-		{HeatBath, 1, WangLandau, true}, {Metropolis, 1, WangLandau, false}, {NoLocalMove, 1, WangLandau, true}, {HeatBath, 2, WangLandau, false},
-		{Metropolis, 2, WangLandau, true}, {HeatBath, 1, Multicanonical, false}, {Metropolis, 2, Multicanonical, true},
+		{local.HeatBath, 1, WangLandau, true}, {local.Metropolis, 1, WangLandau, false}, {local.None, 1, WangLandau, true}, {local.HeatBath, 2, WangLandau, false},
+		{local.Metropolis, 2, WangLandau, true}, {local.HeatBath, 1, Multicanonical, false}, {local.Metropolis, 2, Multicanonical, true},
 	} {
-		local := c.local
-		e := snapshotEngine(t, 1, c.windows, local, c.method)
+		move := c.local
+		e := snapshotEngine(t, 1, c.windows, move, c.method)
 		advance := func(e *Engine, passes int) {
 			for range passes {
 				if err := e.Pass(context.Background()); err != nil {
@@ -70,7 +71,7 @@ func TestRestore(t *testing.T) {
 			if e.Samples() != nil {
 				e.Samples().Segment(float64(part) / 6)
 			}
-			other := snapshotEngine(t, 1+part%3, c.windows, local, c.method)
+			other := snapshotEngine(t, 1+part%3, c.windows, move, c.method)
 			advance(other, part) // whatever it did before is forgotten
 			if err := other.Restore(clone(t, e.Snapshot())); err != nil {
 				t.Fatal(err)
@@ -78,7 +79,7 @@ func TestRestore(t *testing.T) {
 			advance(e, 20)
 			advance(other, 20)
 			if a, b := e.Progress(), other.Progress(); a.Moves != b.Moves || a.RoundTrips != b.RoundTrips || a.LnF != b.LnF || a.Flatness != b.Flatness || a.Passes != b.Passes {
-				t.Errorf("%v part %d: %+v and restored %+v", local, part, a, b)
+				t.Errorf("%v part %d: %+v and restored %+v", move, part, a, b)
 			}
 			x, y := clone(t, e.Snapshot()), clone(t, other.Snapshot())
 			x.Times, y.Times = Times{}, Times{}
@@ -91,8 +92,8 @@ func TestRestore(t *testing.T) {
 
 // TestRestoreRefuses finds every way in which a snapshot may not fit.
 func TestRestoreRefuses(t *testing.T) {
-	e := snapshotEngine(t, 1, 1, HeatBath, WangLandau)
-	iterating := snapshotEngine(t, 1, 1, HeatBath, Multicanonical).Snapshot()
+	e := snapshotEngine(t, 1, 1, local.HeatBath, WangLandau)
+	iterating := snapshotEngine(t, 1, 1, local.HeatBath, Multicanonical).Snapshot()
 	e.Produce()
 	for name, spoil := range map[string]func(*Snapshot){
 		"ln g: 3 elements":                               func(s *Snapshot) { s.Windows[0].LnG = s.Windows[0].LnG[:3] },
@@ -123,7 +124,7 @@ func TestRestoreRefuses(t *testing.T) {
 	} {
 		s := clone(t, e.Snapshot())
 		spoil(s)
-		err := snapshotEngine(t, 1, 1, HeatBath, WangLandau).Restore(s)
+		err := snapshotEngine(t, 1, 1, local.HeatBath, WangLandau).Restore(s)
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -139,7 +140,7 @@ func TestEnergyCheck(t *testing.T) {
 		"ln g of level 4":   func(e *Engine) { e.windows[0].lnG[4] = math.NaN() },
 		"carried along as ": func(e *Engine) { e.walkers[0].level ^= 1 },
 	} {
-		e := snapshotEngine(t, 1, 1, NoLocalMove, WangLandau)
+		e := snapshotEngine(t, 1, 1, local.None, WangLandau)
 		spoil(e)
 		err := e.CheckEnergies()
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "seed 5") {
@@ -147,7 +148,7 @@ func TestEnergyCheck(t *testing.T) {
 		}
 	}
 	// The hundredth pass looks.
-	e := snapshotEngine(t, 1, 1, HeatBath, WangLandau)
+	e := snapshotEngine(t, 1, 1, local.HeatBath, WangLandau)
 	for pass := 1; pass <= energyCheck; pass++ {
 		if pass == energyCheck {
 			e.walkers[7].level = abs(e.walkers[7].level - 1)

@@ -144,5 +144,5 @@ func (w *weights) begin(lnG []float64) {
 	}
 	w.fillUnseen()
 	shiftToZero(w.lnG, w.seen)
-	w.tables.fill(w.lnG)
+	w.fillKernel()
 }

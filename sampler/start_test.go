@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // TestStart finds the numbers of states of the 3x3 lattice by many starts within their errors,
@@ -73,7 +74,7 @@ func TestStartBegins(t *testing.T) {
 	for _, windows := range [][]lattice.Window{nil, {{Low: 0, High: 20}, {Low: 10, High: 32}}} {
 		const walkers = 64
 		engine := func() *Engine {
-			e, err := New(Options{System: p, Seed: 5, Walkers: walkers, Windows: windows, Proposer: newChainProposer(p, walkers, 3), Local: HeatBath})
+			e, err := New(Options{System: p, Seed: 5, Walkers: walkers, Windows: windows, Proposer: newChainProposer(p, walkers, 3), Local: local.HeatBath})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +138,7 @@ func TestStartBegins(t *testing.T) {
 
 func TestStartNeedsTargets(t *testing.T) {
 	p := mustPotts(t, 2, 3, 3)
-	for _, o := range []Options{{Local: HeatBath}, {Proposer: newSiteProposer(p, 4)}} {
+	for _, o := range []Options{{Local: local.HeatBath}, {Proposer: newSiteProposer(p, 4)}} {
 		o.System, o.Walkers = p, 4
 		e, err := New(o)
 		if err != nil {

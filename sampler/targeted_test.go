@@ -9,6 +9,7 @@ import (
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // chainProposer is a Proposer in plain Go that aims at a level: each site has the colour
@@ -108,14 +109,14 @@ func TestTargetedMove(t *testing.T) {
 		{"exact target", 0, Options{}, nil},
 		{"partial", 1, Options{Partial: 1}, nil},
 		{"both", 3, Options{Partial: 0.4, Trials: 3}, nil},
-		{"across", 1, Options{Across: 1, Trials: 2, Local: HeatBath}, nil},
+		{"across", 1, Options{Across: 1, Trials: 2, Local: local.HeatBath}, nil},
 		{"across or not", 2, Options{Across: 0.5, Partial: 0.2}, nil},
 		{"across, targets kept", 3, Options{Across: 0.8}, nil},
-		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: HeatBath}, nil},
+		{"with heat bath", 2, Options{Partial: 0.3, Trials: 2, Local: local.HeatBath}, nil},
 		{"windows", 2, Options{Partial: 0.3, Across: 0.7, Windows: []lattice.Window{{Low: 0, High: 11}, {Low: 4, High: 18}}}, nil},
 		{"histogram", 2, Options{}, uneven},
-		{"histogram, all moves", 1, Options{Across: 0.6, Partial: 0.3, Trials: 2, Local: HeatBath}, uneven},
-		{"histogram in windows", 2, Options{Across: 0.5, Local: Metropolis, Windows: []lattice.Window{{Low: 0, High: 11}, {Low: 4, High: 18}}}, uneven},
+		{"histogram, all moves", 1, Options{Across: 0.6, Partial: 0.3, Trials: 2, Local: local.HeatBath}, uneven},
+		{"histogram in windows", 2, Options{Across: 0.5, Local: local.Metropolis, Windows: []lattice.Window{{Low: 0, High: 11}, {Low: 4, High: 18}}}, uneven},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -268,7 +269,7 @@ func TestTargetsAdapt(t *testing.T) {
 	var first string
 	for workers := 1; workers <= 2; workers++ {
 		const walkers = 64
-		e, err := New(Options{System: p, Seed: 4, Walkers: walkers, Workers: workers, Proposer: newChainProposer(p, walkers, 3), Partial: 0.5, Trials: 4, Local: HeatBath})
+		e, err := New(Options{System: p, Seed: 4, Walkers: walkers, Workers: workers, Proposer: newChainProposer(p, walkers, 3), Partial: 0.5, Trials: 4, Local: local.HeatBath})
 		if err != nil {
 			t.Fatal(err)
 		}

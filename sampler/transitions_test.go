@@ -7,6 +7,7 @@ import (
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // TestTransitions collects transitions under frozen weights, exact ones and such that
@@ -24,8 +25,8 @@ func TestTransitions(t *testing.T) {
 	for i, x := range exact.Energy {
 		lnG[int(-x)] = exact.LnG[i] + float64(i%2)
 	}
-	for _, local := range []LocalMove{HeatBath, Metropolis} {
-		e, err := New(Options{System: p, Seed: 4, Walkers: 64, Workers: 2, Local: local, LnG: lnG})
+	for _, move := range []local.Move{local.HeatBath, local.Metropolis} {
+		e, err := New(Options{System: p, Seed: 4, Walkers: 64, Workers: 2, Local: move, LnG: lnG})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,20 +54,20 @@ func TestTransitions(t *testing.T) {
 			t.Fatal(err)
 		}
 		if transitions.Len() != exact.Len() {
-			t.Fatalf("%v: %d levels of %d", local, transitions.Len(), exact.Len())
+			t.Fatalf("%v: %d levels of %d", move, transitions.Len(), exact.Len())
 		}
 		square, ratio := 0.0, 0.0
 		for i := range exact.Energy {
 			z := (transitions.LnG[i] - exact.LnG[i]) / transitions.Error[i]
 			if math.Abs(z) > 5 {
-				t.Errorf("%v: ln g(%g) = %.4f(%.4f), exact %.4f", local, exact.Energy[i], transitions.LnG[i], transitions.Error[i], exact.LnG[i])
+				t.Errorf("%v: ln g(%g) = %.4f(%.4f), exact %.4f", move, exact.Energy[i], transitions.LnG[i], transitions.Error[i], exact.LnG[i])
 			}
 			square += z * z / float64(exact.Len())
 			ratio += transitions.Error[i] / histogram.Error[i] / float64(exact.Len())
 		}
-		t.Logf("%v: mean square deviation %.2f errors squared, errors %.2f of the histogram's", local, square, ratio)
+		t.Logf("%v: mean square deviation %.2f errors squared, errors %.2f of the histogram's", move, square, ratio)
 		if square > 4 || ratio > 1 {
-			t.Errorf("%v: mean square deviation %.2f errors squared, errors %.2f of the histogram's", local, square, ratio)
+			t.Errorf("%v: mean square deviation %.2f errors squared, errors %.2f of the histogram's", move, square, ratio)
 		}
 	}
 }

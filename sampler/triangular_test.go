@@ -11,6 +11,7 @@ import (
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // NewTriangular returns the Ising model on a periodic triangular lattice,
@@ -47,7 +48,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	engine, err := sampler.New(sampler.Options{System: system, Seed: 1, Walkers: 64, Local: sampler.HeatBath})
+	engine, err := sampler.New(sampler.Options{System: system, Seed: 1, Walkers: 64, Local: local.HeatBath})
 	if err != nil {
 		log.Fatal(err)
 	}

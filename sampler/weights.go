@@ -6,6 +6,7 @@ import (
 
 	"neuralwl/internal/invariants"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // weights are the estimate of ln g within a window, 1/g of which weighs its walkers,
@@ -19,7 +20,7 @@ type weights struct {
 	// another histogram than a flat one.
 	lnWeight  []float64
 	seen      []bool
-	tables    *tables
+	kernel    local.Kernel // of the local move, nil for none
 	schedule  schedule
 	recursion *recursion // instead of the schedule in a multicanonical iteration
 	hist      []int64    // visits since the last reduction of ln f, or in the present iteration
@@ -42,7 +43,7 @@ func newWeights(o *Options, window lattice.Window, walkers int) *weights {
 		Window:  window,
 		lnG:     make([]float64, p.Levels()),
 		seen:    make([]bool, p.Levels()),
-		tables:  newTables(p, o.Local, window, o.Workers),
+		kernel:  local.New(p, o.Local, window, o.Workers),
 		hist:    make([]int64, p.Levels()),
 		pending: make([][]int64, o.Workers),
 	}
@@ -53,7 +54,7 @@ func newWeights(o *Options, window lattice.Window, walkers int) *weights {
 	// Between two updates of ln g the walkers make at least this many trials; a
 	// level gains ln f for each, on average less than 1 in all.
 	atOnce := int64(walkers)
-	if o.Local != NoLocalMove {
+	if o.Local != local.None {
 		w.interval = trialsPerLevel * int64(window.Levels())
 		atOnce = max(w.interval, int64(walkers*p.Sites()))
 	}
@@ -72,8 +73,15 @@ func newWeights(o *Options, window lattice.Window, walkers int) *weights {
 			w.lnG[b] = o.Beta * p.Energy(b)
 		}
 	}
-	w.tables.fill(w.lnG)
+	w.fillKernel()
 	return w
+}
+
+// fillKernel recomputes the tables of the local moves.
+func (w *weights) fillKernel() {
+	if w.kernel != nil {
+		w.kernel.Fill(w.lnWeight)
+	}
 }
 
 // adapted reports whether the weights are good enough for production: ln f is at the
@@ -139,7 +147,7 @@ func (w *weights) apply(trials int64) (found []int, ended bool) {
 	}
 	w.waiting = 0
 	if w.recursion == nil || ended {
-		w.tables.fill(w.lnG)
+		w.fillKernel()
 	}
 	if ended {
 		clear(w.hist)

@@ -9,6 +9,7 @@ import (
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 func TestUniformWindows(t *testing.T) {
@@ -41,9 +42,9 @@ func TestWindows(t *testing.T) {
 	const walkers = 66
 	windows := lattice.UniformWindows(p.Levels(), 3, 0.6)
 	for name, o := range map[string]Options{
-		"heat bath":        {Local: HeatBath, Sweeps: 2},
-		"metropolis":       {Local: Metropolis, Sweeps: 3},
-		"local and neural": {Local: HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.7},
+		"heat bath":        {Local: local.HeatBath, Sweeps: 2},
+		"metropolis":       {Local: local.Metropolis, Sweeps: 3},
+		"local and neural": {Local: local.HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.7},
 	} {
 		var lnG []float64
 		for workers := 1; workers <= 2; workers++ {
@@ -123,7 +124,7 @@ func TestWindows(t *testing.T) {
 // TestWindowOptions refuses windows that do not fit.
 func TestWindowOptions(t *testing.T) {
 	p := mustPotts(t, 3, 4, 4)
-	_, err := New(Options{System: p, Walkers: 2, Local: HeatBath, Windows: []lattice.Window{{Low: -1, High: 20}, {Low: 18, High: 30}, {Low: 10, High: 14}}})
+	_, err := New(Options{System: p, Walkers: 2, Local: local.HeatBath, Windows: []lattice.Window{{Low: -1, High: 20}, {Low: 18, High: 30}, {Low: 10, High: 14}}})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -140,7 +141,7 @@ func TestWindowOptions(t *testing.T) {
 func TestUnreachableWindow(t *testing.T) {
 	p := mustPotts(t, 2, 5, 5)
 	unreachable := lattice.Window{Low: 0, High: 9}
-	e, err := New(Options{System: p, Walkers: 8, Local: HeatBath, Windows: []lattice.Window{unreachable, {Low: 5, High: 50}}})
+	e, err := New(Options{System: p, Walkers: 8, Local: local.HeatBath, Windows: []lattice.Window{unreachable, {Low: 5, High: 50}}})
 	if err != nil {
 		t.Fatal(err)
 	}

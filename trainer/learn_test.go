@@ -12,6 +12,7 @@ import (
 	"neuralwl/sampler"
 	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 	"neuralwl/trainer"
 )
 
@@ -57,7 +58,7 @@ func TestLearningTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	e, err := sampler.New(sampler.Options{System: p, Seed: 2, Walkers: 64, Local: sampler.HeatBath, LnG: lnG})
+	e, err := sampler.New(sampler.Options{System: p, Seed: 2, Walkers: 64, Local: local.HeatBath, LnG: lnG})
 	if err != nil {
 		t.Fatal(err)
 	}

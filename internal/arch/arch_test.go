@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"exporter"},
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
-	{"sampler/exact"},
+	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
 	{"internal/disk", "internal/invariants", "internal/parallel"},
 }

@@ -15,6 +15,7 @@ import (
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // Options of a comparison of moves.
@@ -188,7 +189,7 @@ func (c *contender) open(o Options, store *inference.Store) (err error) {
 		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
 	}
 	if c.mix.Sweeps > 0 {
-		options.Local = sampler.HeatBath
+		options.Local = local.HeatBath
 	}
 	if c.mix.Trials > 0 {
 		if c.proposer, err = inference.NewProposer(o.Bundle, store, o.Runtime, o.Walkers, o.Part); err != nil {

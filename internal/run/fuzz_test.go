@@ -10,6 +10,7 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 	"neuralwl/trainer"
 )
 
@@ -22,7 +23,7 @@ func FuzzCheckpoint(f *testing.F) {
 	}
 	const walkers, capacity = 2, 50
 	newEngine := func(t testing.TB) *sampler.Engine {
-		e, err := sampler.New(sampler.Options{System: system, Seed: 1, Walkers: walkers, Local: sampler.HeatBath})
+		e, err := sampler.New(sampler.Options{System: system, Seed: 1, Walkers: walkers, Local: local.HeatBath})
 		if err != nil {
 			t.Fatal(err)
 		}

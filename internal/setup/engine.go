@@ -9,6 +9,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 // Workers is the number of threads that share the work of a configuration, one per core
@@ -35,14 +36,14 @@ func Engine(c *config.Config, system lattice.System, workers int) sampler.Option
 
 // LocalMove is the local move that a configuration describes, whether run.moves has it
 // or not.
-func LocalMove(c *config.Config) sampler.LocalMove {
+func LocalMove(c *config.Config) local.Move {
 	switch {
 	case c.Local.Move == config.Metropolis:
-		return sampler.Metropolis
+		return local.Metropolis
 	case c.Local.Order == config.Random:
-		return sampler.RandomHeatBath
+		return local.RandomHeatBath
 	}
-	return sampler.HeatBath
+	return local.HeatBath
 }
 
 // Adaptation is how the method of a configuration finds its weights.

@@ -6,6 +6,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/setup"
 	"neuralwl/sampler"
+	"neuralwl/sampler/local"
 )
 
 func load(t *testing.T, settings ...string) *config.Config {
@@ -21,16 +22,16 @@ func load(t *testing.T, settings ...string) *config.Config {
 func TestEngine(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
-		local    sampler.LocalMove
+		local    local.Move
 		phase    sampler.Phase
 	}{
-		{nil, sampler.HeatBath, sampler.WangLandau},
-		{[]string{"local.order=random"}, sampler.RandomHeatBath, sampler.WangLandau},
-		{[]string{"local.move=metropolis"}, sampler.Metropolis, sampler.WangLandau},
-		{[]string{"local.move=metropolis", "local.order=random"}, sampler.Metropolis, sampler.WangLandau},
-		{[]string{"run.moves=neural", "local.order=random"}, sampler.NoLocalMove, sampler.WangLandau},
-		{[]string{"run.method=multicanonical"}, sampler.HeatBath, sampler.Multicanonical},
-		{[]string{"run.method=canonical", "run.beta=1", "production.passes=10"}, sampler.HeatBath, sampler.Canonical},
+		{nil, local.HeatBath, sampler.WangLandau},
+		{[]string{"local.order=random"}, local.RandomHeatBath, sampler.WangLandau},
+		{[]string{"local.move=metropolis"}, local.Metropolis, sampler.WangLandau},
+		{[]string{"local.move=metropolis", "local.order=random"}, local.Metropolis, sampler.WangLandau},
+		{[]string{"run.moves=neural", "local.order=random"}, local.None, sampler.WangLandau},
+		{[]string{"run.method=multicanonical"}, local.HeatBath, sampler.Multicanonical},
+		{[]string{"run.method=canonical", "run.beta=1", "production.passes=10"}, local.HeatBath, sampler.Canonical},
 	} {
 		config := load(t, c.settings...)
 		system, err := config.System.New()

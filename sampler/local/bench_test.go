@@ -1,15 +1,16 @@
-package sampler
+package local
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"neuralwl/sampler/lattice"
 )
 
-// archLnG is a concave ln g with the right range, N ln q at the peak and ln q at
-// the ground state, good enough to send a walker over all levels.
+// archLnG is a concave ln g from about N ln q at the peak to 0 at the ground state, good
+// enough to send a walker over all levels.
 func archLnG(p lattice.System) []float64 {
 	lnG := make([]float64, p.Levels())
 	peak, ground := float64(p.PeakLevel()), float64(p.GroundLevel())
@@ -20,10 +21,21 @@ func archLnG(p lattice.System) []float64 {
 	return lnG
 }
 
+// randomWalker returns a random configuration with its level and a generator.
+func randomWalker(s lattice.System) (state []uint8, level int, rng *rand.PCG) {
+	rng = rand.NewPCG(1, 2)
+	r := rand.New(rng)
+	state = make([]uint8, s.Sites())
+	for i := range state {
+		state[i] = uint8(r.IntN(s.Colours()))
+	}
+	return state, s.Level(state), rng
+}
+
 // BenchmarkLocal reports the time per trial (one attempted move of one site) of the local
-// moves for q = 10 in the ordered phase, at beta = 1.6, and in the disordered one, at 1.2.
+// moves for q = 10 in the ordered phase, at beta = 1.6, and in the disordered phase, at 1.2.
 func BenchmarkLocal(b *testing.B) {
-	for _, move := range []LocalMove{Metropolis, HeatBath} {
+	for _, move := range []Move{Metropolis, HeatBath} {
 		for _, l := range []int{8, 16, 32, 64} {
 			p, err := lattice.NewPotts(10, l, l)
 			if err != nil {
@@ -31,29 +43,29 @@ func BenchmarkLocal(b *testing.B) {
 			}
 			for phase, beta := range map[string]float64{"ordered": 1.6, "disordered": 1.2} {
 				b.Run(fmt.Sprintf("%s/%s/L=%d", move, phase, l), func(b *testing.B) {
-					situations := newTransitions(p, move, 1).situations[0]
-					t := newTables(p, move, lattice.Window{Low: 0, High: p.Levels() - 1}, 1)
+					k := New(p, move, lattice.Window{Low: 0, High: p.Levels() - 1}, 1)
+					situations := k.Transitions(1).Block(0)
 					lnG := make([]float64, p.Levels())
 					for level := range lnG {
 						lnG[level] = beta * p.Energy(level)
 					}
-					t.fill(lnG)
-					w := newWalkers(p, 1, 1)[0]
+					k.Fill(lnG)
+					state, level, rng := randomWalker(p)
 					if phase == "ordered" {
-						clear(w.state)
-						w.level = p.GroundLevel()
+						clear(state)
+						level = p.GroundLevel()
 					}
 					hits := make([]int64, p.Levels())
 					for range 100 {
-						t.sweep(0, &w, hits, situations)
+						level, _ = k.Sweep(0, state, level, hits, situations, rng)
 					}
 					b.ReportAllocs()
 					b.ResetTimer()
 					for i := 0; i < b.N; i += p.Sites() {
-						t.sweep(0, &w, hits, situations)
+						level, _ = k.Sweep(0, state, level, hits, situations, rng)
 					}
-					if w.level != p.Bonds(w.state) {
-						b.Fatalf("level %d carried along, %d counted", w.level, p.Bonds(w.state))
+					if level != p.Bonds(state) {
+						b.Fatalf("level %d carried along, %d counted", level, p.Bonds(state))
 					}
 				})
 			}
@@ -62,7 +74,7 @@ func BenchmarkLocal(b *testing.B) {
 }
 
 // BenchmarkTerms reports the time per trial of the kernels for systems made of terms, the
-// Potts model among them, beside that of its own kernels, under flat-histogram weights.
+// Potts model among them, and of its own kernels, under flat-histogram weights.
 func BenchmarkTerms(b *testing.B) {
 	const l = 16
 	must := terms(b)
@@ -81,20 +93,20 @@ func BenchmarkTerms(b *testing.B) {
 		{"random_bond", must(lattice.NewRandomBond(0.5, 1, l, l))},
 		{"baxter_wu", must(lattice.NewBaxterWu(15, 15))},
 	} {
-		for _, move := range []LocalMove{Metropolis, HeatBath, RandomHeatBath} {
+		for _, move := range []Move{Metropolis, HeatBath, RandomHeatBath} {
 			b.Run(fmt.Sprintf("%s/%s", c.name, strings.ReplaceAll(move.String(), " ", "_")), func(b *testing.B) {
 				s := c.system
-				t := newTables(s, move, lattice.Window{Low: 0, High: s.Levels() - 1}, 1)
-				t.fill(archLnG(s))
-				w := newWalkers(s, 1, 1)[0]
+				k := New(s, move, lattice.Window{Low: 0, High: s.Levels() - 1}, 1)
+				k.Fill(archLnG(s))
+				state, level, rng := randomWalker(s)
 				hits := make([]int64, s.Levels())
 				b.ReportAllocs()
 				b.ResetTimer()
 				for i := 0; i < b.N; i += s.Sites() {
-					t.sweep(0, &w, hits, nil)
+					level, _ = k.Sweep(0, state, level, hits, nil, rng)
 				}
-				if w.level != s.Level(w.state) {
-					b.Fatalf("level %d carried along, %d counted", w.level, s.Level(w.state))
+				if level != s.Level(state) {
+					b.Fatalf("level %d carried along, %d counted", level, s.Level(state))
 				}
 			})
 		}
@@ -108,12 +120,12 @@ func BenchmarkTables(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, move := range []LocalMove{Metropolis, HeatBath} {
+	for _, move := range []Move{Metropolis, HeatBath} {
 		b.Run(move.String(), func(b *testing.B) {
-			t := newTables(p, move, lattice.Window{Low: 0, High: p.Levels() - 1}, 1)
+			k := New(p, move, lattice.Window{Low: 0, High: p.Levels() - 1}, 1)
 			lnG := archLnG(p)
 			for i := 0; i < b.N; i += p.Levels() {
-				t.fill(lnG)
+				k.Fill(lnG)
 			}
 		})
 	}

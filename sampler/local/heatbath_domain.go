@@ -1,4 +1,4 @@
-package sampler
+package local
 
 import (
 	"encoding/binary"
@@ -9,14 +9,14 @@ import (
 )
 
 // In ordered states most sites are inside a domain: all four neighbours have the site's
-// colour. An update changes it there with a small probability p, the same for all such
-// sites as long as the level is. The heat bath need not look at them one by one: of a
-// succession of updates each adds -ln(1-p) to a hazard, and the first one that brings it to
-// an exponential random number of mean 1, the clock, is the one that makes a change (the
-// waiting times of Bortz, Kalos, Lebowitz, J. Comput. Phys. 17, 10 (1975), in discrete
-// time). The hazard may be summed up over different levels, with other updates between.
+// colour. An update changes such a site with a small probability p, which depends on the
+// level alone. So the heat bath need not visit them one by one. Each update adds -ln(1-p) to
+// a hazard, and the update that lifts the hazard to an exponential random number of mean 1,
+// the clock, is the first to make a change (the waiting times of Bortz, Kalos, Lebowitz,
+// J. Comput. Phys. 17, 10 (1975), in discrete time). The hazard accumulates across levels
+// and across other updates in between.
 
-// hazardTable holds -ln(1-p) of an update inside a domain by the level before it.
+// hazardTable holds -ln(1-p) of an update inside a domain, by the level before it.
 type hazardTable []float64
 
 // fill computes the table from that of all sites.
@@ -26,8 +26,8 @@ func (t hazardTable) fill(sites siteTable, window lattice.Window) {
 	}
 }
 
-// isOrdered tells whether so many sites are inside a domain that passing over them saves
-// time: a matter of speed alone.
+// isOrdered reports whether enough sites are inside a domain for skipping them to save
+// time. It affects speed alone.
 func isOrdered(p *lattice.Potts, level int) bool { return 4*level > 5*p.Sites() }
 
 // wind draws the clock.
@@ -35,7 +35,7 @@ func (b *heatBathBlock) wind() {
 	b.clock = -math.Log1p(-float64(b.rng.Uint64()>>11) * 0x1p-53)
 }
 
-// pass updates n sites x, x+2, ... inside a domain and returns the level afterwards.
+// pass updates the n sites x, x+2, ... inside a domain and returns the resulting level.
 func (b *heatBathBlock) pass(row []uint8, x, n, level int) int {
 	for {
 		hazard := b.tables.hazards[level]
@@ -74,8 +74,8 @@ func (b *heatBathBlock) kept(n, level int) {
 	}
 }
 
-// outside lets those of the sites from+first, from+first+2, ... before to be looked at
-// that are not inside a domain. Columns at the end that do not fill a word are not examined.
+// outside selects those of the sites from+first, from+first+2, ... below to that are not
+// inside a domain. It does not examine trailing columns that fill no word: all are selected.
 func (b *heatBathBlock) outside(row, up, down []uint8, from, to, first int) {
 	const word, alternate = 8, 0x5555555555555555
 	b.from, b.to = from+first, to

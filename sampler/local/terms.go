@@ -1,4 +1,4 @@
-package sampler
+package local
 
 import (
 	"math"
@@ -8,10 +8,10 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// weight is 1/g of a level, fraction * 2^exponent with the fraction in [1, 2). In this
-// form weights can be compared, however far apart, without an exponential: relative to
-// the largest of the choices at hand, so that nothing overflows and a choice falls to
-// zero only where it is 2^-1022 times less likely than another.
+// weight is 1/g of a level as fraction * 2^exponent, with the fraction in [1, 2). This form
+// allows weights to be compared without an exponential, however far apart they are: taken
+// relative to the largest of the choices at hand nothing overflows, and a choice vanishes
+// only if it is 2^-1022 times less likely than another.
 type weight struct {
 	fraction float64
 	exponent int64
@@ -20,10 +20,10 @@ type weight struct {
 // weightTable holds the weights by level.
 type weightTable []weight
 
-// nowhere is the exponent of the weight of a level that walkers may not go to.
+// nowhere is the exponent at levels outside the window.
 const nowhere = math.MinInt64 / 4
 
-// fill computes the table from ln g for walkers that stay in a window.
+// fill computes the table from ln g. Levels outside the window have no weight.
 func (t weightTable) fill(lnG []float64, window lattice.Window) {
 	for b := range t {
 		if !window.Contains(b) {
@@ -36,14 +36,56 @@ func (t weightTable) fill(lnG []float64, window lattice.Window) {
 	}
 }
 
-// over is the weight over 2^top, for a top that is not below the exponent.
+// over is the weight divided by 2^top, where top is at least the exponent.
 func (w weight) over(top int64) float64 {
 	const bias = 1023 // of the exponent of a float64
 	return w.fraction * math.Float64frombits(uint64(max(bias-(top-w.exponent), 0))<<52)
 }
 
-// termsKernel moves the sites of any system made of terms. It holds scratch space and
-// must not be shared by goroutines, unlike the tables.
+// termsKernels is what all moves on systems made of terms have in common: the weights, and
+// scratch space for each worker.
+type termsKernels struct {
+	system  *lattice.Terms
+	window  lattice.Window
+	weights weightTable
+	workers []*termsKernel
+}
+
+func newTermsKernels(s *lattice.Terms, window lattice.Window, workers int) *termsKernels {
+	k := &termsKernels{system: s, window: window, weights: make(weightTable, s.Levels())}
+	for range workers {
+		k.workers = append(k.workers, newTermsKernel(s, k.weights))
+	}
+	return k
+}
+
+func (k *termsKernels) Fill(lnWeight []float64) { k.weights.fill(lnWeight, k.window) }
+
+func (k *termsKernels) Transitions(blocks int) *Transitions { return newChanges(k.system, blocks) }
+
+// termsHeatBath is the heat bath at every site in turn.
+type termsHeatBath struct{ *termsKernels }
+
+func (k *termsHeatBath) Sweep(worker int, state []uint8, level int, hits, situations []int64, rng *rand.PCG) (newLevel, accepted int) {
+	return k.workers[worker].heatBath(state, level, false, hits, situations, rng), len(state)
+}
+
+// termsRandomHeatBath is the heat bath at sites drawn at random.
+type termsRandomHeatBath struct{ *termsKernels }
+
+func (k *termsRandomHeatBath) Sweep(worker int, state []uint8, level int, hits, situations []int64, rng *rand.PCG) (newLevel, accepted int) {
+	return k.workers[worker].heatBath(state, level, true, hits, situations, rng), len(state)
+}
+
+// termsMetropolis proposes other colours at sites drawn at random.
+type termsMetropolis struct{ *termsKernels }
+
+func (k *termsMetropolis) Sweep(worker int, state []uint8, level int, hits, situations []int64, rng *rand.PCG) (newLevel, accepted int) {
+	return k.workers[worker].metropolis(state, level, hits, situations, rng)
+}
+
+// termsKernel moves the sites of any system made of terms. Unlike the tables, it holds
+// scratch space, so goroutines must not share it.
 type termsKernel struct {
 	first       []int32
 	bonds       []lattice.Bond
@@ -62,8 +104,8 @@ func newTermsKernel(s *lattice.Terms, table weightTable) *termsKernel {
 	return k
 }
 
-// weigh computes what a site gains with every colour, and the cumulative weights of the
-// colours given the level and the others' colours.
+// weigh computes a site's gain with each colour, and the cumulative weights of its colours
+// given the level and the colours of all other sites.
 func (k *termsKernel) weigh(state []uint8, site, level int) (gains []int32, borders []float64) {
 	gains, borders = k.gains[:k.q], k.borders[:k.q]
 	copy(gains, k.field)
@@ -88,11 +130,10 @@ func (k *termsKernel) weigh(state []uint8, site, level int) (gains []int32, bord
 	return gains, borders
 }
 
-// heatBath makes N trials, in each of which a site's colour is drawn from the
-// conditional distribution under the weights 1/g: of every site in turn, or of sites
-// drawn at random. Counting is as in heatBathSweep, but situations are by level and
-// change, one for each colour that could have been drawn. It returns the level after
-// the sweep.
+// heatBath makes N trials, each of which draws a site's colour from the conditional
+// distribution under the weights 1/g: every site in turn, or sites drawn at random.
+// situations, unless nil, counts by level and change, once for each colour that could have
+// been drawn. It returns the level after the sweep.
 func (k *termsKernel) heatBath(state []uint8, level int, random bool, hits, situations []int64, rng *rand.PCG) int {
 	sites := uint64(len(state))
 	for site := range state {
@@ -124,7 +165,7 @@ func (k *termsKernel) heatBath(state []uint8, level int, random bool, hits, situ
 	return level
 }
 
-// metropolis makes N trials as metropolisSweep does.
+// metropolis makes N trials, as metropolisSweep does.
 func (k *termsKernel) metropolis(state []uint8, level int, hits, situations []int64, rng *rand.PCG) (int, int) {
 	sites, q := uint64(len(state)), uint64(k.q)
 	gain, field, table := k.gain, k.field, k.table
@@ -155,7 +196,7 @@ func (k *termsKernel) metropolis(state []uint8, level int, hits, situations []in
 	return level, accepted
 }
 
-// accepts decides with the uniform number u whether to go from one level to another,
+// accepts decides by the uniform number u whether to go from one level to another: it does
 // with probability min[1, g(from)/g(to)].
 func (t weightTable) accepts(from, to int, u float64) bool {
 	a, b := t[from], t[to]

@@ -1,7 +1,6 @@
-package sampler
+package local
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -61,24 +60,5 @@ func TestHeatBathTable(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// TestIsing runs the heat bath on the Ising model, where half of the levels have no
-// states, on a lattice large enough for ln g to span hundreds: walkers go back and
-// forth between the ends.
-func TestIsing(t *testing.T) {
-	p := mustPotts(t, 2, 14, 14)
-	e, err := New(Options{System: p, Seed: 1, Walkers: 32, Local: HeatBath, Sweeps: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3000 {
-		if err := e.Pass(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if s := e.Progress(); s.RoundTrips < 30 || s.Levels != 195 {
-		t.Errorf("%.0f round trips, %d levels of 195", s.RoundTrips, s.Levels)
 	}
 }

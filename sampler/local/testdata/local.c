@@ -1,6 +1,6 @@
 /* The local moves of metropolis.go and heatbath.go in C, with the same generator,
  * tables and order of sites, as a yardstick for their speed: make bench-c.
- * Prints ns per trial for q = 10 at the temperatures of local_bench_test.go. The heat bath
+ * Prints ns per trial for q = 10 at the temperatures of bench_test.go. The heat bath
  * looks at every site. */
 #include <math.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-package sampler
+package local
 
 import (
 	"math/bits"
@@ -7,16 +7,48 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// The colours of the four neighbours of a site, in ascending order, fall into
-// runs of equal colours. Which of the eight patterns is present follows from
-// the three comparisons of successive colours, the bits of the index.
+// pottsHeatBath draws the colour of every site in turn from its conditional distribution;
+// see heatBathSweep.
+type pottsHeatBath struct {
+	potts  *lattice.Potts
+	window lattice.Window
+	tables heatBathTables
+}
+
+func newPottsHeatBath(p *lattice.Potts, window lattice.Window) *pottsHeatBath {
+	return &pottsHeatBath{p, window, heatBathTables{make(siteTable, p.Levels()), make(hazardTable, p.Levels())}}
+}
+
+func (k *pottsHeatBath) Fill(lnWeight []float64) {
+	k.tables.sites.fill(lnWeight, k.potts.Q(), k.window)
+	k.tables.hazards.fill(k.tables.sites, k.window)
+}
+
+func (k *pottsHeatBath) Sweep(_ int, state []uint8, level int, hits, situations []int64, rng *rand.PCG) (newLevel, accepted int) {
+	return heatBathSweep(k.potts, state, level, isOrdered(k.potts, level), &k.tables, hits, situations, rng), len(state)
+}
+
+func (k *pottsHeatBath) Transitions(blocks int) *Transitions {
+	return newTransitions(k.potts, blocks, len(situationAt), countSituation)
+}
+
+// pottsRandomHeatBath is pottsHeatBath at sites drawn at random.
+type pottsRandomHeatBath struct{ *pottsHeatBath }
+
+func (k *pottsRandomHeatBath) Sweep(_ int, state []uint8, level int, hits, situations []int64, rng *rand.PCG) (newLevel, accepted int) {
+	return heatBathAtRandom(k.potts, state, level, &k.tables, hits, situations, rng), len(state)
+}
+
+// The colours of a site's four neighbours, in ascending order, fall into runs of equal
+// colours. The three comparisons of successive colours say which of the eight patterns of
+// runs it is: they are the bits of its index.
 const patterns = 8
 
 var (
-	// runLength is the length of the run that a position belongs to, the bonds
-	// that the site gains with that colour.
+	// runLength is the length of the run that a position belongs to: the bonds that the
+	// site satisfies with that colour.
 	runLength [patterns][4]uint8
-	// runStart is runLength at the first position of every run and 0 elsewhere.
+	// runStart is runLength at the first position of each run and 0 elsewhere.
 	runStart [patterns][4]uint8
 	// runs is the number of different colours among the neighbours.
 	runs [patterns]int
@@ -37,6 +69,7 @@ func init() {
 			first = k
 		}
 	}
+	numberSituations()
 }
 
 // heatBathSweep updates every site once, drawing its colour from the conditional
@@ -44,19 +77,17 @@ func init() {
 //
 //	p(c) ∝ 1 / g(B_0 + n_c),
 //
-// with B_0 the satisfied bonds without those of the site and n_c its neighbours
-// of colour c. One site's update keeps detailed balance; the sweep, a product of
-// such updates in a fixed order, keeps the distribution. Each update is one trial,
-// counted in hits by the level it ends on, and in situations, unless that is nil, by
-// the level, the neighbours and the bonds that it begins with, as transitions has
-// them. It returns the level after the sweep.
+// with B_0 the satisfied bonds apart from those of the site, and n_c its neighbours of
+// colour c. One site's update keeps detailed balance; the sweep, a product of such updates
+// in a fixed order, keeps the distribution. Each update is one trial. situations, unless
+// nil, counts it by its initial level and by situationOf. heatBathSweep returns the level
+// after the sweep.
 //
-// The order is row by row, in each row first the even and then the odd sites (and
-// the last site of a row of odd length by itself): no two sites of such a group
-// are neighbours, so that their surroundings are gathered in one loop and their
-// colours drawn in a second one, in which only the level is carried from site to
-// site. That is what makes the sweep fast. An ordered one passes over the sites inside a
-// domain, which changes the use of random numbers and not the distribution.
+// The order is row by row, in each row the even sites first, then the odd ones, then the
+// last site if their number is odd. No two sites of such a group are neighbours, so one
+// loop can gather their surroundings and a second one draw their colours, carrying only the
+// level from site to site. That makes the sweep fast. An ordered sweep skips the sites
+// inside a domain, which changes how it uses random numbers but not the distribution.
 func heatBathSweep(p *lattice.Potts, state []uint8, level int, ordered bool, t *heatBathTables, hits, situations []int64, rng *rand.PCG) int {
 	lx, ly := p.Size()
 	even := lx - lx%2
@@ -119,27 +150,26 @@ func heatBathAtRandom(p *lattice.Potts, state []uint8, level int, t *heatBathTab
 	return level
 }
 
-// blockSites is how many sites are gathered at once: small enough for the
-// first-level cache, large enough to hide the cost of a call.
+// blockSites is how many sites are gathered at once: few enough for the first-level cache,
+// enough to hide the cost of a call.
 const blockSites = 32
 
-// heatBathBlock are some sites of a row, every second one from a column to another, which
-// are updated together, and what that needs.
+// heatBathBlock updates every second site of a stretch of a row together.
 type heatBathBlock struct {
 	q                int
 	tables           *heatBathTables
 	hits, situations []int64
 	rng              *rand.PCG
-	clock            float64 // of pass
+	clock            float64 // see wind
 
-	from, to int             // all are from, from+2, ... before to
-	n        int             // those that are looked at one by one; the others are inside a domain
-	columns  [blockSites]int // their columns, ascending
+	from, to int             // the sites are from, from+2, ... below to
+	n        int             // number of sites updated one by one; the others are inside a domain
+	columns  [blockSites]int // of those n sites, ascending
 	sites    [blockSites]surroundings
 	draws    [blockSites]uint64
 }
 
-// every lets all sites from, from+2, ... before to be looked at, at most blockSites.
+// every selects all sites from, from+2, ... below to, at most blockSites of them.
 func (b *heatBathBlock) every(from, to int) {
 	b.from, b.to = from, to
 	b.n = min((to-from+1)/2, blockSites)
@@ -148,14 +178,14 @@ func (b *heatBathBlock) every(from, to int) {
 	}
 }
 
-// surroundings of a site: the colours of its neighbours in ascending order,
-// their pattern, and the bonds that are satisfied now.
+// surroundings of a site: its neighbours' colours in ascending order, their pattern, and
+// the number of bonds that the site satisfies now.
 type surroundings struct {
 	colours          [4]uint8
 	pattern, present uint8
 }
 
-// gather fills in the surroundings of the sites to be looked at.
+// gather fills in the surroundings of the selected sites.
 func (b *heatBathBlock) gather(row, up, down []uint8) {
 	up, down = up[:len(row)], down[:len(row)]
 	for i, x := range b.columns[:b.n] {
@@ -181,7 +211,7 @@ func (b *heatBathBlock) gather(row, up, down []uint8) {
 	}
 }
 
-// draw gives all sites of the block their new colours and returns the level afterwards.
+// draw gives all sites of the block new colours and returns the resulting level.
 func (b *heatBathBlock) draw(row []uint8, level int) int {
 	n := b.n
 	for i := range b.draws[:n] {
@@ -220,9 +250,9 @@ func (b *heatBathBlock) draw(row []uint8, level int) int {
 	return level
 }
 
-// otherColour picks one of the colours that no neighbour has; u is uniform below
-// border. All are alike, so the index among them is mapped to the colour by
-// passing over the neighbours' colours in ascending order.
+// otherColour picks one of the colours that no neighbour has, all with the same
+// probability; u is uniform below border. It turns the index among these colours into a
+// colour by skipping the neighbours' colours in ascending order.
 func otherColour(s *surroundings, u, border uint64, q int) int {
 	repeated := int(s.pattern)
 	others := q - runs[s.pattern%patterns]
@@ -235,8 +265,8 @@ func otherColour(s *surroundings, u, border uint64, q int) int {
 	return c
 }
 
-// The comparisons as numbers 0 and 1 that follow compile to code without
-// branches, which could not be predicted here.
+// The following comparisons yield 0 or 1 and compile to code without branches: a branch
+// could not be predicted here.
 
 func equal(a, b int) int {
 	if a == b {

@@ -1,4 +1,4 @@
-package sampler
+package local
 
 import (
 	"math"
@@ -72,8 +72,8 @@ func TestOrderedSweep(t *testing.T) {
 		lnG[b] = float64(p.Levels()-b)*0.3 + 0.5*r.NormFloat64()
 	}
 	for _, window := range []lattice.Window{{Low: 0, High: p.Levels() - 1}, {Low: p.Levels() - 60, High: p.Levels() - 10}} {
-		tables := newTables(p, HeatBath, window, 1)
-		tables.fill(lnG)
+		kernel := newPottsHeatBath(p, window)
+		kernel.Fill(lnG)
 		start := make([]uint8, p.Sites())
 		for level := -1; !window.Contains(level); level = p.Bonds(start) {
 			nearlyOrdered(r, start, q, 0.2)
@@ -86,7 +86,7 @@ func TestOrderedSweep(t *testing.T) {
 			for range sweeps {
 				copy(state, start)
 				hits, situations := make([]int64, p.Levels()), make([]int64, p.Levels()*len(situationAt))
-				level := heatBathSweep(p, state, p.Bonds(start), ordered, &tables.heatBath, hits, situations, rng)
+				level := heatBathSweep(p, state, p.Bonds(start), ordered, &kernel.tables, hits, situations, rng)
 				if counted := p.Bonds(state); counted != level {
 					t.Fatalf("level %d carried along, %d counted", level, counted)
 				}

@@ -3,13 +3,13 @@ package sampler
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
 )
 
 func terms(t testing.TB) func(s *lattice.Terms, err error) *lattice.Terms {
@@ -19,134 +19,6 @@ func terms(t testing.TB) func(s *lattice.Terms, err error) *lattice.Terms {
 			t.Fatal(err)
 		}
 		return s
-	}
-}
-
-// TestTermsDetailedBalance builds the transition matrix of the kernels for systems made
-// of terms, at every site of tiny lattices, and compares the flow s -> s' with s' -> s
-// under the weights 1/g of an arbitrary g.
-func TestTermsDetailedBalance(t *testing.T) {
-	for _, s := range []*lattice.Terms{
-		terms(t)(lattice.NewBlumeCapel(1.5, 3, 3)),
-		terms(t)(lattice.NewIsingField(0.5, 3, 3)),
-		terms(t)(lattice.NewRandomBond(0.5, 3, 3, 3)),
-		terms(t)(lattice.NewBaxterWu(3, 3)),
-		terms(t)(lattice.PottsTerms(mustPotts(t, 3, 3, 3))),
-	} {
-		r := rand.New(rand.NewPCG(5, 6))
-		lnG := make([]float64, s.Levels())
-		for b := range lnG {
-			lnG[b] = 3 * r.NormFloat64()
-		}
-		// A third of the levels lies outside of the window, at both ends.
-		window := lattice.Window{Low: s.Levels() / 6, High: s.Levels() - 1 - s.Levels()/6}
-		table := make(weightTable, s.Levels())
-		table.fill(lnG, window)
-		k := newTermsKernel(s, table)
-		heatBath := func(state []uint8, site, level int) []float64 {
-			_, borders := k.weigh(state, site, level)
-			last, p := 0.0, make([]float64, len(borders))
-			for c, border := range borders {
-				p[c] = (border - last) / borders[len(borders)-1]
-				last = border
-			}
-			return p
-		}
-		// The acceptance is read off by bisection of the number that decides.
-		accept := func(from, to int) float64 {
-			low, high := 0.0, 1.0
-			for range 53 {
-				if u := (low + high) / 2; table.accepts(from, to, u) {
-					low = u
-				} else {
-					high = u
-				}
-			}
-			return (low + high) / 2
-		}
-		acceptance := map[[2]int]float64{}
-		state := make([]uint8, s.Sites())
-		for more := true; more; {
-			level := s.Level(state)
-			for site, old := range state {
-				if !window.Contains(level) {
-					break
-				}
-				forward := heatBath(state, site, level)
-				sum := 0.0
-				for c, p := range forward {
-					sum += p
-					state[site] = uint8(c)
-					to := s.Level(state)
-					if !window.Contains(to) {
-						if p != 0 || table.accepts(level, to, 0) {
-							t.Fatalf("%v: %v site %d -> %d leaves the window", s, state, site, c)
-						}
-						continue
-					}
-					for _, pair := range [][2]int{{level, to}, {to, level}} {
-						if _, known := acceptance[pair]; !known {
-							acceptance[pair] = accept(pair[0], pair[1])
-						}
-					}
-					backward := heatBath(state, site, to)[old]
-					for move, flow := range map[string][2]float64{
-						"heat bath":  {p, backward},
-						"metropolis": {acceptance[[2]int{level, to}], acceptance[[2]int{to, level}]},
-					} {
-						left, right := math.Exp(-lnG[level])*flow[0], math.Exp(-lnG[to])*flow[1]
-						if !(flow[0] > 0) || math.Abs(left-right) > 1e-9*(left+right) {
-							t.Fatalf("%v %s: %v site %d -> %d: flow %g forth, %g back", s, move, state, site, c, left, right)
-						}
-					}
-				}
-				state[site] = old
-				if math.Abs(sum-1) > 1e-12 {
-					t.Fatalf("%v: %v site %d: probabilities sum to %v", s, state, site, sum)
-				}
-			}
-			more = false
-			for i := range state {
-				if state[i]++; int(state[i]) < s.Colours() {
-					more = true
-					break
-				}
-				state[i] = 0
-			}
-		}
-	}
-}
-
-// TestWeightTable compares weights, relative to the largest of some, with exponentials,
-// for mild and extreme ln g: a choice among levels without states, 3000 below all others,
-// is still the right one.
-func TestWeightTable(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	for _, scale := range []float64{1, 300, 1e5} {
-		lnG := make([]float64, 100)
-		for b := range lnG {
-			lnG[b] = scale * r.NormFloat64()
-		}
-		table := make(weightTable, len(lnG))
-		table.fill(lnG, lattice.Window{Low: 0, High: len(lnG) - 1})
-		for range 1000 {
-			choices := []int{r.IntN(100), r.IntN(100), r.IntN(100)}
-			top, least := int64(math.MinInt64), math.Inf(1)
-			for _, b := range choices {
-				top, least = max(top, table[b].exponent), min(least, lnG[b])
-			}
-			sum, want := 0.0, 0.0
-			for _, b := range choices {
-				sum += table[b].over(top)
-				want += math.Exp(least - lnG[b])
-			}
-			for _, b := range choices {
-				got, p := table[b].over(top)/sum, math.Exp(least-lnG[b])/want
-				if !(sum > 0) || math.Abs(got-p) > 1e-15*(10+scale) {
-					t.Fatalf("scale %g: choice of level with ln g = %v has probability %v, want %v", scale, lnG[b], got, p)
-				}
-			}
-		}
 	}
 }
 
@@ -177,13 +49,13 @@ func TestSystems(t *testing.T) {
 				want[energy[b]] = math.Log(float64(n))
 			}
 		}
-		for _, local := range []LocalMove{HeatBath, RandomHeatBath, Metropolis} {
-			t.Run(s.String()+" "+local.String(), func(t *testing.T) {
+		for _, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis} {
+			t.Run(s.String()+" "+move.String(), func(t *testing.T) {
 				t.Parallel()
 				const seeds = 3
 				square := map[string]float64{}
 				for seed := range uint64(seeds) {
-					for name, d := range produce(t, s, seed, local, energy) {
+					for name, d := range produce(t, s, seed, move, energy) {
 						if d.Len() != len(want) {
 							t.Errorf("%s: %d levels of %d", name, d.Len(), len(want))
 						}
@@ -210,9 +82,9 @@ func TestSystems(t *testing.T) {
 }
 
 // produce runs both phases from nothing and returns the estimates by name.
-func produce(t *testing.T, s *lattice.Terms, seed uint64, local LocalMove, energy []float64) map[string]*dos.Density {
+func produce(t *testing.T, s *lattice.Terms, seed uint64, move local.Move, energy []float64) map[string]*dos.Density {
 	t.Helper()
-	e, err := New(Options{System: s, Seed: seed, Walkers: 64, Local: local, Sweeps: 2})
+	e, err := New(Options{System: s, Seed: seed, Walkers: 64, Local: move, Sweeps: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +124,25 @@ func produce(t *testing.T, s *lattice.Terms, seed uint64, local LocalMove, energ
 	return map[string]*dos.Density{"histogram": histogram.Density, "transitions": transitions.Density}
 }
 
+// TestIsing runs the heat bath on the Ising model, where half of the levels have no
+// states, on a lattice large enough for ln g to span hundreds: walkers go back and
+// forth between the ends.
+func TestIsing(t *testing.T) {
+	p := mustPotts(t, 2, 14, 14)
+	e, err := New(Options{System: p, Seed: 1, Walkers: 32, Local: local.HeatBath, Sweeps: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3000 {
+		if err := e.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := e.Progress(); s.RoundTrips < 30 || s.Levels != 195 {
+		t.Errorf("%.0f round trips, %d levels of 195", s.RoundTrips, s.Levels)
+	}
+}
+
 // TestUnknownGround counts round trips of the spin glass to the highest level that was
 // seen, though its ground states are not known.
 func TestUnknownGround(t *testing.T) {
@@ -259,7 +150,7 @@ func TestUnknownGround(t *testing.T) {
 	if lattice.GroundKnown(s) {
 		t.Fatal("the system is not frustrated")
 	}
-	e, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: HeatBath})
+	e, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: local.HeatBath})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +170,7 @@ func TestUnknownGround(t *testing.T) {
 // TestManyLevels leaves the transitions out where there are too many counts.
 func TestManyLevels(t *testing.T) {
 	s := terms(t)(lattice.NewBlumeCapel(1.97, 8, 8))
-	e, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: HeatBath})
+	e, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: local.HeatBath})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +181,7 @@ func TestManyLevels(t *testing.T) {
 	if e.Samples().Transitions() != nil {
 		t.Errorf("%d levels and %d steps are counted by %d walkers", s.Levels(), lattice.Steps(s), 64)
 	}
-	other, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: HeatBath})
+	other, err := New(Options{System: s, Seed: 3, Walkers: 64, Local: local.HeatBath})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +203,7 @@ func TestRandomOrder(t *testing.T) {
 		for i, x := range want.Energy {
 			lnG[int(-x)] = want.LnG[i]
 		}
-		e, err := New(Options{System: s, Seed: 11, Walkers: 64, Local: RandomHeatBath, LnG: lnG})
+		e, err := New(Options{System: s, Seed: 11, Walkers: 64, Local: local.RandomHeatBath, LnG: lnG})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +242,7 @@ func TestOtherSystems(t *testing.T) {
 	type other struct{ lattice.System }
 	for _, o := range []Options{
 		{System: s, Walkers: 4, Proposer: newSiteProposer(p, 4)},
-		{System: other{p}, Local: HeatBath},
+		{System: other{p}, Local: local.HeatBath},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%v was accepted", o.System)
@@ -363,9 +254,9 @@ func TestOtherSystems(t *testing.T) {
 // last bit, for any number of workers and after moving the state to a fresh engine.
 func TestTermsWorkers(t *testing.T) {
 	s := terms(t)(lattice.NewRandomBond(0.5, 3, 4, 4))
-	for k, local := range []LocalMove{HeatBath, RandomHeatBath, Metropolis} {
+	for k, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis} {
 		engine := func(workers int) *Engine {
-			e, err := New(Options{System: s, Seed: 7, Walkers: 100, Workers: workers, Local: local, Windows: lattice.UniformWindows(s.Levels(), 1+k%2, 0.5)})
+			e, err := New(Options{System: s, Seed: 7, Walkers: 100, Workers: workers, Local: move, Windows: lattice.UniformWindows(s.Levels(), 1+k%2, 0.5)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -392,7 +283,7 @@ func TestTermsWorkers(t *testing.T) {
 		a, b := one.Snapshot(), moved.Snapshot()
 		a.Times, b.Times = Times{}, Times{}
 		if !reflect.DeepEqual(a, b) {
-			t.Errorf("%v: the run differs with the number of workers, or when it is moved", local)
+			t.Errorf("%v: the run differs with the number of workers, or when it is moved", move)
 		}
 	}
 }

@@ -1,0 +1,96 @@
+// Package local moves the sites of a configuration one at a time, by heat bath and
+// Metropolis updates under the weights 1/g(E), and counts the transitions between levels
+// that these moves could have made. It knows neither walkers nor where ln g comes from.
+package local
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"neuralwl/sampler/lattice"
+)
+
+// Move names a single-site move.
+type Move int
+
+// The moves. HeatBath visits the sites in a fixed order, RandomHeatBath and Metropolis at
+// random. On the Potts model with many colours the heat bath needs several times fewer
+// updates per round trip.
+const (
+	None Move = iota
+	HeatBath
+	Metropolis
+	RandomHeatBath
+)
+
+func (m Move) String() string {
+	switch m {
+	case None:
+		return "none"
+	case HeatBath:
+		return "heat_bath"
+	case Metropolis:
+		return "metropolis"
+	case RandomHeatBath:
+		return "heat_bath at random"
+	}
+	return fmt.Sprintf("Move(%d)", int(m))
+}
+
+// Kernel makes one move on one system, for walkers that stay in one window of levels.
+type Kernel interface {
+	// Fill recomputes the tables for the weights exp(-lnWeight), given by level. Levels
+	// outside the window have no weight. No Sweep may run meanwhile.
+	Fill(lnWeight []float64)
+
+	// Sweep makes N trials on a configuration of the given level. It returns the new level
+	// and how many trials were accepted; the heat bath rejects none. Each trial, accepted or
+	// rejected, counts 1 in hits at the level it ends on and, unless situations is nil, in
+	// situations, a block of Transitions, by what it begins with.
+	//
+	// The worker, 0..workers-1, selects scratch space: calls with different workers may run
+	// at the same time. Sweep does not allocate.
+	Sweep(worker int, state []uint8, level int, hits, situations []int64, rng *rand.PCG) (newLevel, accepted int)
+
+	// Transitions returns empty counts of transitions in a number of blocks, nil if there
+	// would be too many of them.
+	Transitions(blocks int) *Transitions
+}
+
+// New returns the kernel of a move, nil for None. It has scratch space for a number of
+// workers. There are kernels for the types of package lattice only; see Supports.
+func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel {
+	switch s := s.(type) {
+	case *lattice.Potts:
+		switch move {
+		case HeatBath:
+			return newPottsHeatBath(s, window)
+		case RandomHeatBath:
+			return &pottsRandomHeatBath{newPottsHeatBath(s, window)}
+		case Metropolis:
+			return newPottsMetropolis(s, window)
+		}
+	case *lattice.Terms:
+		switch move {
+		case HeatBath:
+			return &termsHeatBath{newTermsKernels(s, window, workers)}
+		case RandomHeatBath:
+			return &termsRandomHeatBath{newTermsKernels(s, window, workers)}
+		case Metropolis:
+			return &termsMetropolis{newTermsKernels(s, window, workers)}
+		}
+	}
+	if move == None {
+		return nil
+	}
+	panic(fmt.Sprintf("local: no kernel for the move %v on systems of the type %T", move, s))
+}
+
+// Supports reports whether New has kernels for systems of that type.
+func Supports(s lattice.System) bool {
+	switch s.(type) {
+	case *lattice.Potts, *lattice.Terms:
+		return true
+	}
+	return false
+}
