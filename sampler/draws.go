@@ -8,20 +8,20 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// draws is what production learns from a network's proposals, accepted or not.
+// draws are the statistics of a network's proposals in production, accepted or not.
 type draws struct {
-	groupSize int // walkers of a group, which is a block in one stretch of the phase
+	groupSize int // walkers of a group; a group in one stretch of the phase is a block
 	groups    int
 
-	// By level of the configuration that a proposal was made for: trials, accepted ones,
-	// and the sites that these changed.
+	// By level of the configuration that the proposal was made for: trials, acceptances, and
+	// sites changed by the accepted proposals.
 	trials, accepted, changed []int64
 
-	// weights are those of full proposals by block: inverse probabilities of what was
-	// drawn, of which the numbers of states follow without any Markov chain; see
-	// dos.WeightBlock. Draws is kept as its differences from level to level. Only proposals
-	// with a target have weights: of those that resemble a state nearly all would be zero.
-	weights []dos.WeightBlock
+	// inverse holds the inverse probabilities of full proposals by block, which yield the
+	// numbers of states without any Markov chain; see dos.WeightBlock. Its Draws hold the
+	// differences from level to level. Proposals without a target have none: they resemble a
+	// state, so nearly all contributions would vanish.
+	inverse []dos.WeightBlock
 }
 
 func newDraws(levels, columns, windows int, targeted bool) *draws {
@@ -33,12 +33,12 @@ func newDraws(levels, columns, windows int, targeted bool) *draws {
 		if !targeted {
 			break
 		}
-		d.weights = append(d.weights, dos.NewWeightBlock(levels))
+		d.inverse = append(d.inverse, dos.NewWeightBlock(levels))
 	}
 	return d
 }
 
-// proposed notes a proposal for a configuration of some level, and the sites that it changed
+// proposed counts a proposal for a configuration of a level, and the sites that it changed
 // if it was accepted.
 func (d *draws) proposed(level int, accepted bool, changed int) {
 	d.trials[level]++
@@ -48,29 +48,28 @@ func (d *draws) proposed(level int, accepted bool, changed int) {
 	}
 }
 
-// drawn notes a full proposal of walker i that could have been of the levels in reach, is
-// of level to and has the weight exp(lnWeight), which is not used if to is out of reach.
-func (d *draws) drawn(segment, i int, reach lattice.Window, to int, lnWeight float64) {
-	b := &d.weights[segment*d.groups+i/d.groupSize]
+// drawn counts a full proposal of walker i of level to, for which the levels in reach were
+// possible. Its inverse probability exp(lnInverse) counts only if to is in reach.
+func (d *draws) drawn(segment, i int, reach lattice.Window, to int, lnInverse float64) {
+	b := &d.inverse[segment*d.groups+i/d.groupSize]
 	b.Draws[reach.Low]++
 	if reach.High+1 < len(b.Draws) {
 		b.Draws[reach.High+1]--
 	}
-	if reach.Contains(to) && !math.IsInf(lnWeight, -1) {
-		b.Add(to, lnWeight)
+	if reach.Contains(to) && !math.IsInf(lnInverse, -1) {
+		b.Add(to, lnInverse)
 	}
 }
 
-// ProposalCounts are the trials of a network's proposals by level of the configuration
-// that they were made for, how many were accepted, and the number of sites that these
-// changed in all.
+// ProposalCounts counts a network's proposals by level of the configuration that they were
+// made for: trials, acceptances, and sites changed by all accepted proposals together.
 type ProposalCounts struct{ Trials, Accepted, Changed []int64 }
 
-// empty reports whether no proposal was made.
+// empty reports whether there were no proposals.
 func (d *draws) empty() bool { return d == nil || slices.Max(d.trials) == 0 }
 
-// Proposals returns the counts of proposals, nil if there were none. Shared, valid until
-// the next pass.
+// Proposals returns the counts of the network's proposals, nil if there were none. Shared,
+// valid until the next pass.
 func (s *Samples) Proposals() *ProposalCounts {
 	if s.draws.empty() {
 		return nil
@@ -78,14 +77,14 @@ func (s *Samples) Proposals() *ProposalCounts {
 	return &ProposalCounts{s.draws.trials, s.draws.accepted, s.draws.changed}
 }
 
-// Weights returns the inverse probabilities of full proposals in independent blocks, as
-// dos.FromWeights takes them, nil without proposals with a target.
+// Weights returns the inverse probabilities of full proposals in independent blocks for
+// dos.FromWeights; nil unless the proposals have targets.
 func (s *Samples) Weights() []dos.WeightBlock {
-	if s.draws.empty() || s.draws.weights == nil {
+	if s.draws.empty() || s.draws.inverse == nil {
 		return nil
 	}
-	blocks := make([]dos.WeightBlock, len(s.draws.weights))
-	for k, b := range s.draws.weights {
+	blocks := make([]dos.WeightBlock, len(s.draws.inverse))
+	for k, b := range s.draws.inverse {
 		blocks[k] = b
 		blocks[k].Draws = make([]float64, len(b.Draws))
 		sum := 0.0

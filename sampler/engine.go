@@ -1,12 +1,11 @@
-// Package sampler estimates the density of states g(E) of a spin system by
-// Wang-Landau sampling with many walkers, local moves and whole configurations
-// proposed by a network of exactly known likelihood. It knows networks only
-// through the interface Proposer and reports through Events.
+// Package sampler estimates the density of states g(E) of a spin system by Wang-Landau
+// sampling with many walkers, which make local moves and moves to whole configurations that
+// a network proposes with exactly known probability. It knows networks only as Proposers and
+// reports through Events.
 package sampler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,169 +18,22 @@ import (
 	"neuralwl/sampler/local"
 )
 
-// Options of an Engine. Zero values stand for the defaults given.
-type Options struct {
-	System  lattice.System // required; of a type that package local supports
-	Seed    uint64
-	Walkers int // M, default 256
-	// Workers is the number of goroutines that share the walkers, default 1.
-	// Results do not depend on it.
-	Workers int
-
-	// Local is the local move of a pass, none by default.
-	Local local.Move
-	// Sweeps of the local move per walker and pass, default 1. A sweep is N
-	// trials.
-	Sweeps int
-
-	// Proposer makes the neural trials; nil for none.
-	Proposer Proposer
-	// Trials is the number of neural trials per walker and pass, default 1.
-	Trials int
-	// Partial is the share of neural trials that keep a randomly drawn number of
-	// sites, 0..1.
-	Partial float64
-	// Shift is the largest shift of the energy that neural trials ask for, in units of J, of
-	// a proposer that takes shifts; none by default.
-	Shift int
-
-	// Across is the share of the other neural trials, 0..1, in which walkers at one end of
-	// the levels aim at the other one and those in between wait, of a proposer with targets.
-	// An end is a quarter of the way between the infinite-temperature peak and the ground state.
-	Across float64
-
-	// LnG is an estimate of ln g by level to begin with, NaN at levels of which
-	// nothing is known; nil for nothing at all.
-	LnG []float64
-
-	// Adaptation is how the weights are found, WangLandau by default or Multicanonical;
-	// Canonical stands for the weights exp(-Beta E), which are known.
-	Adaptation Phase
-	// Beta is the inverse temperature of canonical weights, in units of 1/J.
-	Beta float64
-
-	// Windows divide the levels; together they must hold all of them, and each must
-	// share levels with the next. Walkers is a multiple of their number. None stands for
-	// one window over all levels.
-	Windows []lattice.Window
-
-	// Flatness ends a stage of the Wang-Landau schedule, default DefaultFlatness.
-	Flatness float64
-
-	Events Events
-}
-
-// EnsureDefaults fills in the defaults.
-func (o *Options) EnsureDefaults() {
-	if o.Walkers == 0 {
-		o.Walkers = 256
-	}
-	if o.Workers == 0 {
-		o.Workers = 1
-	}
-	if o.Sweeps == 0 {
-		o.Sweeps = 1
-	}
-	if o.Trials == 0 {
-		o.Trials = 1
-	}
-	if o.Flatness == 0 {
-		o.Flatness = DefaultFlatness
-	}
-	if o.Adaptation == "" {
-		o.Adaptation = WangLandau
-	}
-}
-
-// Validate reports every fault at once.
-func (o *Options) Validate() error {
-	var faults []error
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
-	if o.System == nil {
-		fault("no system")
-	}
-	if o.Walkers < 1 {
-		fault("walkers = %d, at least 1 is needed", o.Walkers)
-	}
-	if o.Workers < 1 {
-		fault("workers = %d, at least 1 is needed", o.Workers)
-	}
-	if o.Sweeps < 1 {
-		fault("sweeps = %d, at least 1 is needed", o.Sweeps)
-	}
-	if o.Trials < 1 {
-		fault("trials = %d, at least 1 is needed", o.Trials)
-	}
-	if o.Local == local.None && o.Proposer == nil {
-		fault("no moves: neither local nor neural ones were asked for")
-	}
-	if o.Partial < 0 || o.Partial > 1 {
-		fault("partial = %g, must be within 0..1", o.Partial)
-	}
-	if o.Shift < 0 {
-		fault("shift = %d, must not be negative", o.Shift)
-	}
-	if !(o.Across >= 0 && o.Across <= 1) {
-		fault("across = %g, must be within 0..1", o.Across)
-	}
-	if o.Across == 1 && o.Partial == 0 && o.Local == local.None {
-		fault("across = 1 without other moves reaches no levels between the ends, must be below 1")
-	}
-	if o.Flatness <= 0 || o.Flatness >= 1 {
-		fault("flatness = %g, must be between 0 and 1", o.Flatness)
-	}
-	if o.System != nil && o.LnG != nil && len(o.LnG) != o.System.Levels() {
-		fault("ln g to begin with has %d levels, the system %d", len(o.LnG), o.System.Levels())
-	}
-	if o.Adaptation != WangLandau && o.Adaptation != Multicanonical && o.Adaptation != Canonical {
-		fault("adaptation %q, there are %s, %s and %s", o.Adaptation, WangLandau, Multicanonical, Canonical)
-	}
-	if math.IsNaN(o.Beta) || math.IsInf(o.Beta, 0) {
-		fault("beta = %g, must be a number", o.Beta)
-	}
-	if o.Adaptation == Canonical && len(o.Windows) > 1 {
-		fault("%d windows, canonical sampling has none", len(o.Windows))
-	}
-	faults = append(faults, o.checkWindows()...)
-	switch o.System.(type) {
-	case nil, *lattice.Potts:
-	case *lattice.Terms:
-		if o.Proposer != nil {
-			fault("neural moves are made for the Potts model in two dimensions, not for %v; leave the proposer out", o.System)
-		}
-	}
-	if o.System != nil && !local.Supports(o.System) {
-		fault("there are no moves for systems of the type %T; make one with lattice.New", o.System)
-	}
-	if o.System != nil && o.Proposer != nil {
-		b := o.Proposer.Batch()
-		if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
-			fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, o.Walkers, o.System.Sites())
-		}
-		if o.Shift > 0 && b.Shift == nil {
-			fault("shift = %d, the network takes no shift of the energy; take 0, or a network with coordinate 0 of its latent vector tied to the energy", o.Shift)
-		}
-	}
-	return errors.Join(faults...)
-}
-
 // Engine moves walkers through the levels of a system.
 //
-// A pass is Sweeps local sweeps and some neural trials of every walker. The weights
-// are constant while walkers move; every trial, rejected ones too, is counted by
-// the level it ends on, and ln g of that level is raised by ln f for each when the
-// counts are applied. That happens after a fixed number of trials, one pass or
-// so for the usual number of walkers: it makes every number independent of the
-// number of workers, and is the same stochastic approximation as an update after
-// each trial, with the sum of a few thousand of them taken at once.
+// A pass is Sweeps local sweeps and some neural trials of every walker. The weights are
+// constant while walkers move. Every trial, accepted or rejected, is counted at the level it
+// ends on; applying the counts raises ln g of that level by ln f for each trial. They are
+// applied after a fixed number of trials, about one pass for the usual number of walkers.
+// That makes every number independent of the number of workers. It is the same stochastic
+// approximation as an update after each trial, with a few thousand updates summed up.
 type Engine struct {
 	o         Options
 	walkers   []walker
-	windows   []*weights
+	windows   []*estimate
 	exchanges *rand.PCG // decides on exchanges between windows
 	neural    proposalMove
 
-	lnH     []float64 // as SetHistogram was told
+	lnH     []float64 // set by SetHistogram
 	phase   Phase
 	passes  int64
 	moves   Moves
@@ -207,7 +59,7 @@ func New(o Options) (*Engine, error) {
 		windows = []lattice.Window{{Low: 0, High: p.Levels() - 1}}
 	}
 	for _, w := range windows {
-		e.windows = append(e.windows, newWeights(&o, w, o.Walkers/len(windows)))
+		e.windows = append(e.windows, newEstimate(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
 		if potts := p.(*lattice.Potts); e.targeted() {
@@ -220,11 +72,11 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Pass moves every walker by Sweeps local sweeps and Trials neural trials. On an
-// error ln g is as after the last update; the walkers are valid configurations.
+// Pass moves every walker by Sweeps local sweeps and Trials neural trials. After an error
+// ln g is that of the last update and all walkers have valid configurations.
 func (e *Engine) Pass(ctx context.Context) error {
 	if e.o.Local != local.None {
-		// With constant weights walkers need not wait for each other between sweeps.
+		// Under constant weights walkers need not wait for each other between sweeps.
 		atOnce := 1
 		if e.samples != nil {
 			atOnce = e.o.Sweeps
@@ -268,15 +120,14 @@ func (e *Engine) Pass(ctx context.Context) error {
 	return nil
 }
 
-// SetMix changes what the next passes consist of: sweeps of the local move and neural
-// trials per walker, 0 for none. It draws no random numbers.
+// SetMix changes the local sweeps and neural trials per walker of the following passes, 0
+// for none. It draws no random numbers.
 func (e *Engine) SetMix(sweeps, trials int) { e.o.Sweeps, e.o.Trials = sweeps, trials }
 
-// window is where walker i belongs. Neighbouring walkers are in neighbouring windows,
-// and as many of them as there are windows make a column; see Window.
-func (e *Engine) window(i int) *weights { return e.windows[i%len(e.windows)] }
+// window returns the estimate of walker i's window; see Options.Windows.
+func (e *Engine) window(i int) *estimate { return e.windows[i%len(e.windows)] }
 
-// hits is where the trials of walker i are counted.
+// hits returns the counts by level to which the trials of walker i belong.
 func (e *Engine) hits(worker, i int) []int64 {
 	if e.samples != nil {
 		return e.samples.row(i)
@@ -284,7 +135,7 @@ func (e *Engine) hits(worker, i int) []int64 {
 	return e.window(i).pending[worker]
 }
 
-// localSweeps moves every walker by some sweeps.
+// localSweeps moves every walker by a number of local sweeps.
 func (e *Engine) localSweeps(sweeps int) {
 	began := time.Now()
 	accepted := make([]int64, e.o.Workers)
@@ -320,7 +171,7 @@ func (e *Engine) localSweeps(sweeps int) {
 	e.times.Local += time.Since(began)
 }
 
-// targeted tells whether the network's proposals have a target.
+// targeted reports whether the network's proposals have a target.
 func (e *Engine) targeted() bool { return e.o.Proposer != nil && e.o.Proposer.Batch().Target != nil }
 
 // neuralTrials is the number of neural trials per pass.
@@ -331,8 +182,8 @@ func (e *Engine) neuralTrials() int {
 	return e.o.Trials
 }
 
-// groundLevel is the level at which round trips turn: where the ground states are not
-// known it is the highest one that was seen so far, in production before it began.
+// groundLevel is the level at which round trips turn. If the ground states are unknown it
+// is the highest level seen so far; production does not extend it.
 func (e *Engine) groundLevel() int {
 	if lattice.GroundKnown(e.o.System) {
 		return e.o.System.GroundLevel()
@@ -365,8 +216,8 @@ func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
 	return nil
 }
 
-// apply tells every window of as many trials of each of its walkers and returns how
-// many these were in all.
+// apply accounts for a number of trials by each walker, window by window, and returns the
+// number of trials by all walkers together.
 func (e *Engine) apply(each int64) (trials int64) {
 	anyEnded := false
 	var found []int
@@ -384,13 +235,13 @@ func (e *Engine) apply(each int64) (trials int64) {
 	if len(found) > 0 && e.o.Events.LevelsFound != nil {
 		e.o.Events.LevelsFound(found)
 	}
-	if anyEnded && e.o.Events.StageEnded != nil {
-		e.o.Events.StageEnded(e.Progress())
+	if anyEnded && e.o.Events.IterationEnded != nil {
+		e.o.Events.IterationEnded(e.Progress())
 	}
 	return trials
 }
 
-// Progress sums up the present phase.
+// Progress summarises the present phase.
 func (e *Engine) Progress() Progress {
 	p := Progress{
 		Phase: e.phase, Passes: e.passes,
@@ -426,9 +277,9 @@ func (e *Engine) Progress() Progress {
 	return p
 }
 
-// Adapted reports whether the weights of all windows that have walkers are good enough
-// for production: ln f is at or below the final one, or the histogram of the last
-// multicanonical iteration is flat. Canonical weights always are.
+// Adapted reports whether the weights are good enough for production in every window that
+// has walkers: ln f has reached the final one, or the histogram of the last multicanonical
+// iteration was flat. Canonical weights always are.
 func (e *Engine) Adapted(finalLnF float64) bool {
 	for _, w := range e.windows {
 		if e.o.Adaptation != Canonical && w.isOpen && !w.adapted(finalLnF) {
@@ -438,7 +289,7 @@ func (e *Engine) Adapted(finalLnF float64) bool {
 	return true
 }
 
-// AdaptationProgress guesses how much of the way to Adapted is done, 0..1.
+// AdaptationProgress estimates how far the adaptation has come, 0..1.
 func (e *Engine) AdaptationProgress(finalLnF float64) float64 {
 	done := 1.0
 	for _, w := range e.windows {
@@ -449,8 +300,7 @@ func (e *Engine) AdaptationProgress(finalLnF float64) float64 {
 	return done
 }
 
-// LnF is the present modification factor, the largest of all windows that are not
-// waiting for walkers.
+// LnF is the present modification factor, the largest of all windows that have walkers.
 func (e *Engine) LnF() float64 {
 	lnF := 0.0
 	for _, w := range e.windows {
@@ -461,8 +311,7 @@ func (e *Engine) LnF() float64 {
 	return lnF
 }
 
-// Seen reports for every level whether a trial ever ended on it. Shared, not to
-// be written.
+// Seen reports by level whether a trial has ever ended on it. Shared, not to be written.
 func (e *Engine) Seen() []bool {
 	if len(e.windows) == 1 {
 		return e.windows[0].seen
@@ -476,8 +325,8 @@ func (e *Engine) Seen() []bool {
 	return seen
 }
 
-// LnG is the present ln g by level up to a constant, 0 at levels never seen; that of
-// several windows as join puts it together. Shared, not to be written.
+// LnG is the present ln g by level up to a constant, 0 at levels never seen; several
+// windows are joined by join. Shared, not to be written.
 func (e *Engine) LnG() []float64 {
 	if len(e.windows) == 1 {
 		return e.windows[0].lnG
@@ -485,8 +334,8 @@ func (e *Engine) LnG() []float64 {
 	return join(e.windows)
 }
 
-// State returns the configuration of walker i and its level. Shared, valid until
-// the next pass, not to be written.
+// State returns the configuration of walker i and its level. Shared, valid until the next
+// pass, not to be written.
 func (e *Engine) State(i int) (state []uint8, level int) {
 	return e.walkers[i].state, e.walkers[i].level
 }

@@ -2,18 +2,17 @@ package sampler
 
 import "time"
 
-// Phase is a part of a run with its own rules; every number says from which
-// phase it comes.
+// Phase is a part of a run with rules of its own; every number names its phase.
 type Phase string
 
-// The phases. Only in Production are the weights and the network constant, so
-// that the walkers are Markov chains and error bars mean what they say.
+// The phases. Only in Production are the weights and the network constant, so that the
+// walkers are Markov chains and error bars hold.
 const (
-	Starting       Phase = "start" // the network's draws make first weights and configurations
+	Starting       Phase = "start" // draws of the network yield first weights and configurations
 	WangLandau     Phase = "wang-landau"
 	Multicanonical Phase = "multicanonical"
-	Canonical      Phase = "canonical" // weights that need no adaptation
-	Tuning         Phase = "tuning"    // production's moves are tried out on copies of the walkers
+	Canonical      Phase = "canonical" // the weights need no adaptation
+	Tuning         Phase = "tuning"    // copies of the walkers try out the moves of production
 	Production     Phase = "production"
 )
 
@@ -33,11 +32,11 @@ func (k MoveKind) String() string { return [moveKinds]string{"local", "neural", 
 // Moves are counts by kind of move.
 type Moves [moveKinds]Count
 
-// Count is a number of trials and how many of them were accepted. Of the heat
-// bath, which rejects nothing, all count as accepted.
+// Count is a number of trials and how many of them were accepted. The heat bath rejects
+// nothing, so all its trials count as accepted.
 type Count struct{ Trials, Accepted int64 }
 
-// Ratio is the acceptance ratio, 0 where nothing was tried.
+// Ratio is the acceptance ratio, 0 without trials.
 func (c Count) Ratio() float64 {
 	if c.Trials == 0 {
 		return 0
@@ -45,15 +44,17 @@ func (c Count) Ratio() float64 {
 	return float64(c.Accepted) / float64(c.Trials)
 }
 
-// Progress sums up a run in its present phase. Trials, times and round trips
-// count from the beginning of the phase.
+// Progress summarises a run in its present phase. Trials, times and round trips count from
+// the beginning of the phase.
 type Progress struct {
-	Phase      Phase
-	Passes     int64
-	LnF        float64 // modification factor, 0 but in Wang-Landau sampling
-	Inverse    bool    // ln f follows the 1/t rule
-	Flatness   float64 // least visited level's share of the mean since ln f last fell (in production: since its start; of iterations: in the last one)
-	Levels     int     // levels seen since the start of the run
+	Phase   Phase
+	Passes  int64
+	LnF     float64 // modification factor in Wang-Landau sampling, else 0
+	Inverse bool    // ln f follows the 1/t rule
+	// Flatness is the visits to the least visited level over their mean: since ln f last
+	// fell, in the last multicanonical iteration, or since production began.
+	Flatness   float64
+	Levels     int // levels seen since the start of the run
 	Moves      Moves
 	RoundTrips float64 // of all walkers, in halves
 	Times      Times
@@ -67,9 +68,9 @@ type Times struct{ Local, Propose, LogProb time.Duration }
 type Events struct {
 	// Pass is called after every pass.
 	Pass func(Progress)
-	// StageEnded is called when a histogram was flat (or patience ran out) and ln f was
-	// halved, and at the end of every multicanonical iteration.
-	StageEnded func(Progress)
-	// LevelsFound is called when levels were visited for the first time.
+	// IterationEnded is called when ln f is halved, because the histogram is flat or patience
+	// ran out, and at the end of every multicanonical iteration.
+	IterationEnded func(Progress)
+	// LevelsFound is called after the first visits to levels.
 	LevelsFound func(levels []int)
 }

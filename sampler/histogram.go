@@ -8,22 +8,22 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// SetHistogram tells the engine before Produce which histogram h(E) production is to have:
-// its walkers move under the weights h(E)/g(E). lnH is ln h by level up to a constant.
-// Without it, all levels are visited alike.
+// SetHistogram sets the histogram h(E) that production should have: its walkers move under
+// the weights h(E)/g(E). lnH is ln h by level up to a constant. Call it before Produce;
+// without it the histogram is flat.
 func (e *Engine) SetHistogram(lnH []float64) { e.lnH = lnH }
 
-// LowHistogram is the logarithm of a histogram that spends more time at low energies: a
-// third of it is flat, and two thirds are
+// LowHistogram is the logarithm of a histogram that favours low energies: a third of it is
+// flat, and two thirds are
 //
 //	h(E) ∝ D(E)^-1/2,  D(E) ∝ 1 + 2 n,  n = (E - E_min)/Delta,
 //
-// with the largest change Delta of E by the move of one spin. Near the ground state n is
-// the number of excitations, which come and go one by one, each once in a sweep or so: under
-// flat weights both n -> n+1 and n+1 -> n happen at the rate n+1, so that the diffusivity
-// D of the energy vanishes towards the ground state like this. Where E is all that matters,
-// h ∝ D^-1/2 makes the most round trips (S. Trebst, D. A. Huse, M. Troyer, PRE 70, 046701
-// (2004)). The flat third is for all that D leaves out.
+// with Delta the largest change of E by the move of one spin. Near the ground state n is
+// the number of excitations, which come and go one by one, each about once a sweep: for a
+// flat histogram both n -> n+1 and n+1 -> n happen at the rate n+1, so that this is how the
+// diffusivity D of the energy vanishes towards the ground state. If E alone mattered,
+// h ∝ D^-1/2 would make the most round trips (S. Trebst, D. A. Huse, M. Troyer, PRE 70,
+// 046701 (2004)). The flat third allows for everything that D leaves out.
 func (e *Engine) LowHistogram() []float64 {
 	ground, peak := e.groundLevel(), e.o.System.PeakLevel()
 	lnH := make([]float64, e.o.System.Levels())
@@ -41,8 +41,8 @@ func (e *Engine) LowHistogram() []float64 {
 	return lnH
 }
 
-// shape gives the weights another histogram than a flat one.
-func (w *weights) shape(lnH []float64, margin int) {
+// shape makes the weights those of the histogram exp(lnH).
+func (w *estimate) shape(lnH []float64, margin int) {
 	w.lnWeight = make([]float64, len(w.lnG))
 	for b, x := range w.lnG {
 		w.lnWeight[b] = x - lnH[b]
@@ -50,9 +50,9 @@ func (w *weights) shape(lnH []float64, margin int) {
 	w.spreadTargets(margin)
 }
 
-// spreadTargets makes the distribution of targets, which reach beyond the window by the
-// margin, from the histogram of the present weights.
-func (w *weights) spreadTargets(margin int) {
+// spreadTargets makes the distribution of targets follow the histogram of the present
+// weights. Targets reach beyond the window by the margin.
+func (w *estimate) spreadTargets(margin int) {
 	s := &spread{low: w.Low - margin, sums: []float64{0}}
 	for b := w.Low - margin; b <= w.High+margin; b++ {
 		at := max(w.Low, min(b, w.High))
@@ -69,14 +69,14 @@ func (e *Engine) margin() int {
 	return e.o.Proposer.Batch().Tolerance
 }
 
-// spread is a distribution over levels, of which the part in a window is drawn from; nil
-// is the even one.
+// spread is a distribution over levels, to be restricted to windows; nil is the uniform
+// one.
 type spread struct {
 	low  int
-	sums []float64 // of the levels from low on, below low + i
+	sums []float64 // sums[i] is the sum over the levels low..low+i-1
 }
 
-// sum over the levels of a window.
+// sum returns the sum over the levels of a window.
 func (s *spread) sum(w lattice.Window) float64 {
 	if s == nil {
 		return float64(w.Levels())
@@ -87,7 +87,7 @@ func (s *spread) sum(w lattice.Window) float64 {
 // lnShare is the logarithm of the probability of a part of a window.
 func (s *spread) lnShare(part, of lattice.Window) float64 { return math.Log(s.sum(part) / s.sum(of)) }
 
-// relative is the probability of a level in units of the mean.
+// relative is the probability of a level in units of the mean over all levels.
 func (s *spread) relative(level int) float64 {
 	whole := lattice.Window{Low: s.low, High: s.low + len(s.sums) - 2}
 	return s.sum(lattice.Window{Low: level, High: level}) / s.sum(whole) * float64(whole.Levels())

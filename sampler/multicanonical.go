@@ -12,36 +12,36 @@ import "math"
 //	ln g(b) - ln g(a) += kappa ln[H(b)/H(a)],   kappa = p/(P + p),
 //	p = H(a) H(b) / (H(a) + H(b)),              P += p,
 //
-// with P the precision of the difference so far, which counts for no more than
-// steadyPrecision times p, as it does after many iterations of growing length: what
-// early iterations far from equilibrium said has to be forgotten. Levels not yet seen have the weight of
-// the nearest one seen, so that each iteration reaches some levels further.
+// with P the precision of the difference so far. It is capped at steadyPrecision times p,
+// its value after many iterations of growing length, in order to forget early iterations
+// far from equilibrium. Unseen levels have the weight of the nearest level seen, so that
+// each iteration reaches some levels further.
 //
-// A level seen that an iteration leaves out between two that it visits, one step apart, counts
-// as half a visit (as h_0 in Berg, Fields Inst. Commun. 26, 1 (2000)): its ln g is far too high,
-// and would else remain so.
+// A level seen before that an iteration skips, between two visited levels one step apart,
+// counts as half a visit (h_0 in Berg, Fields Inst. Commun. 26, 1 (2000)): its ln g is far
+// too high and would otherwise stay so.
 //
-// Iterations become longer by iterationGrowth whenever one has visited every level seen and
-// found none: the number of trials that a flat histogram takes is not known beforehand.
-// Iterations that leave levels out stay short, as the way back to those is found in many
-// small steps.
+// Iterations grow by iterationGrowth whenever one has visited every level seen and found no
+// new one, since the number of trials that a flat histogram takes is not known beforehand.
+// Iterations that skip levels stay short: the way back to those levels takes many small
+// steps.
 type recursion struct {
-	maxStep   int   // largest change of the level by a trial
-	length    int64 // trials of an iteration
-	trials    int64 // made in the present one
-	found     bool  // the present one has found a new level
-	flatness  float64
-	flat      bool      // the last one was flat
+	maxStep   int       // largest change of the level by a trial
+	length    int64     // trials of an iteration
+	trials    int64     // made in the present iteration
+	found     bool      // the present iteration has found a new level
+	flatness  float64   // of the last iteration
+	flat      bool      // the last iteration was flat and found no level
 	precision []float64 // P by the lower level
-	upper     []int     // the upper level that this P belongs to
+	upper     []int     // the upper level to which this P belongs
 }
 
 const (
-	// iterationGrowth is the ratio of the lengths of two iterations.
+	// iterationGrowth is the ratio of the lengths of successive iterations.
 	iterationGrowth = 1.3
 	// steadyPrecision is the sum of a geometric series, 1/growth + 1/growth^2 + ...
 	steadyPrecision = 1 / (iterationGrowth - 1)
-	// firstSweeps is how many sweeps of all walkers the first iteration takes.
+	// firstSweeps is the length of the first iteration in sweeps of all walkers.
 	firstSweeps = 8
 )
 
@@ -50,8 +50,8 @@ func newRecursion(levels, maxStep int, length int64) *recursion {
 }
 
 // step accounts for trials and, at the end of an iteration, corrects ln g. It reports
-// whether it did.
-func (r *recursion) step(w *weights, trials int64, found bool) bool {
+// whether an iteration ended.
+func (r *recursion) step(w *estimate, trials int64, found bool) bool {
 	r.trials += trials
 	r.found = r.found || found
 	if r.trials < r.length {
@@ -68,7 +68,7 @@ func (r *recursion) step(w *weights, trials int64, found bool) bool {
 }
 
 // correct applies the recursion to neighbouring levels seen.
-func (r *recursion) correct(w *weights) {
+func (r *recursion) correct(w *estimate) {
 	visits := r.visits(w)
 	a, before, lnG := -1, 0.0, 0.0 // the level below, ln g there before and after
 	for b, seen := range w.seen {
@@ -87,7 +87,7 @@ func (r *recursion) correct(w *weights) {
 }
 
 // visits of the present iteration by level.
-func (r *recursion) visits(w *weights) []float64 {
+func (r *recursion) visits(w *estimate) []float64 {
 	visits, last := make([]float64, len(w.hist)), -1-r.maxStep
 	for b, n := range w.hist {
 		if n == 0 {

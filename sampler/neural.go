@@ -95,13 +95,13 @@ type neuralTimes struct{ propose, logProb time.Duration }
 type proposalMove interface {
 	// run makes the n-th trial for every walker. In production it tells samples, which
 	// are nil before, of every proposal.
-	run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error)
+	run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error)
 }
 
 // run makes one trial for every walker and counts it in hits(i) of walker i by
 // the level it ends on. Proposals outside of a walker's window are rejected; walkers of
 // windows that wait for walkers take no part. It returns the number of trials.
-func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
+func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	b := m.proposer.Batch()
 	n := b.Sites
 	var times neuralTimes

@@ -10,26 +10,26 @@ import (
 // powers of the order parameter that are summed: |m|, m^2 and m^4.
 const powers = 3
 
-// order is the measurements of the order parameter of production,
+// order holds production's measurements of the order parameter,
 //
 //	m = (q n / N - 1) / (q - 1),
 //
-// of a configuration with n sites of its most frequent colour: 1 if all are alike, about 0
-// in disorder, and |M|/N of the Ising model for q = 2.
+// of a configuration whose most frequent colour has n sites: 1 if all sites are alike,
+// about 0 in disorder, and |M|/N of the Ising model for q = 2.
 type order struct {
 	count [][]int64     // number of measurements, by block and level
 	sums  [][][]float64 // of |m|, m^2 and m^4, by block, power and level
 }
 
-// maxMeasured is how many pairs of a level and a block there may be, half a GiB of them.
+// maxMeasured bounds the number of pairs of a level and a block, half a GiB of them.
 const maxMeasured = 1 << 24
 
-// measuresOrder is false for a system without such an order, or with too many levels.
+// measuresOrder is false for systems without such an order or with too many levels.
 func measuresOrder(p lattice.System, blocks int) bool {
 	return p.ColoursOrder() && p.Levels() <= maxMeasured/blocks
 }
 
-// newOrder returns nil where the order is not measured.
+// newOrder returns nil if the order is not measured.
 func newOrder(p lattice.System, blocks int) *order {
 	if !measuresOrder(p, blocks) {
 		return nil
@@ -45,12 +45,12 @@ func newOrder(p lattice.System, blocks int) *order {
 	return o
 }
 
-// tally counts sites by colour, in four lanes: a counter that is raised again at once has
-// to wait for itself, as in ordered configurations it would.
+// tally counts sites by colour in four lanes. In ordered configurations a single counter
+// would have to wait for its own previous increment.
 type tally [4][256]uint32
 
-// most is the number of sites of the most frequent of q colours. It leaves the tally
-// empty, as it has to be.
+// most returns the number of sites of the most frequent of q colours. The tally must be
+// empty and is left empty.
 func (t *tally) most(state []uint8, q int) int {
 	for ; len(state) >= 8; state = state[8:] {
 		x := binary.LittleEndian.Uint64(state)
@@ -74,9 +74,9 @@ func (t *tally) most(state []uint8, q int) int {
 	return int(most)
 }
 
-// measure measures the order parameter of every walker of the windows that have any, in
-// production. Once in a pass is often enough, since the walkers forget it slowly, and
-// takes about one per cent of the time of its local sweeps.
+// measure measures the order parameter of every walker in production, except in windows
+// still without walkers. Once a pass is often enough, since walkers forget it slowly, and
+// takes about one per cent of the time of the local sweeps.
 func (e *Engine) measure() {
 	if e.samples == nil || e.samples.order == nil {
 		return
@@ -102,11 +102,11 @@ func (e *Engine) measure() {
 	})
 }
 
-// Order is the measurements of the order parameter m = (q n / N - 1)/(q - 1), of n sites
-// of the most frequent colour, once in a pass of each walker: their number by block and
-// level, and the sums of |m|, m^2 and m^4 by block, power and level, as dos.Measurements
-// takes them. The blocks are those of the histograms, of all windows together. Nil for
-// systems without such an order. Shared, valid until the next pass.
+// Order returns the measurements of the order parameter m = (q n / N - 1)/(q - 1), with n
+// the sites of the most frequent colour, one per walker and pass: their number by block and
+// level, and the sums of |m|, m^2 and m^4 by block, power and level, for dos.Measurements.
+// The blocks are those of the histograms, all windows together. Nil for systems without such
+// an order. Shared, valid until the next pass.
 func (s *Samples) Order() (count [][]int64, sums [][][]float64) {
 	if s.order == nil {
 		return nil, nil

@@ -7,16 +7,15 @@ import (
 	"neuralwl/sampler/local"
 )
 
-// Samples are what a production phase counts: walkers under constant weights, in
-// blocks that have nothing to do with each other. A block is one column of walkers, which
-// is one walker of each window, or one column in one stretch of the phase where walkers
-// are few.
+// Samples are the counts of a production phase, under constant weights, in independent
+// blocks. A block is one column of walkers, that is one walker of each window; with few
+// walkers it is one column in one segment of the phase.
 type Samples struct {
 	Windows []WindowSamples
 
 	columns, segment int
 	passes           int64
-	transitions      *local.Transitions // nil without local moves, or with too many levels
+	transitions      *local.Transitions // nil without local moves or with too many levels
 	order            *order
 	draws            *draws // nil without neural moves
 }
@@ -24,38 +23,37 @@ type Samples struct {
 // WindowSamples are the histograms of a window.
 type WindowSamples struct {
 	lattice.Window
-	// LnWeight is minus the logarithm of the weights of the walkers by level, ln g - ln h of
-	// the estimate ln g and the histogram h that was asked for.
+	// LnWeight is minus the logarithm of the walkers' weights by level: ln g - ln h, with the
+	// estimate ln g at the end of the adaptation and the requested histogram h.
 	LnWeight []float64
 	// Blocks are histograms by level.
 	Blocks [][]int64
 }
 
-// minBlocks is how many blocks an error bar is at least made of: with 32, its own
-// relative error is 1/sqrt(2*31) = 13 %.
+// minBlocks is the least number of blocks behind an error bar: with 32, the error bar
+// itself has a relative error of 1/sqrt(2*31) = 13 %.
 const minBlocks = 32
 
-// maxGroups bounds the number of groups of walkers, and with it the memory for their
+// maxGroups bounds the number of groups of walkers and thus the memory for their
 // transitions.
 const maxGroups = 64
 
-// groupSize is the number of columns of walkers that move together and whose transitions
-// are counted together: as many as leave minBlocks groups, but no more than a few, so
-// that workers share them evenly, unless there would be too many groups.
+// groupSize is the number of columns whose walkers move together and whose transitions are
+// counted together. It leaves at least minBlocks groups where it can, and is small so that
+// workers share the groups evenly, unless there would be more than maxGroups.
 func groupSize(columns int) int {
 	return max(1, min(8, columns/minBlocks), (columns+maxGroups-1)/maxGroups)
 }
 
-// groups is their number.
+// groups is the number of groups.
 func groups(columns int) int { return (columns + groupSize(columns) - 1) / groupSize(columns) }
 
-// segments is the number of stretches of the phase that are needed to have minBlocks
-// blocks.
+// segments is the number of segments of the phase needed for minBlocks blocks.
 func segments(columns int) int { return (minBlocks + columns - 1) / columns }
 
-// Produce ends the adaptation: the weights are frozen, counts start anew. Levels
-// never seen take the weight of the nearest seen level, so that a walker that
-// finds one is neither repelled nor trapped. In production it only starts the counts anew.
+// Produce ends the adaptation: it freezes the weights and starts the counts of Samples.
+// Levels never seen take the weight of the nearest level seen, so that a walker finding one
+// is neither repelled nor trapped. Called in production, it only restarts the counts.
 func (e *Engine) Produce() {
 	columns := len(e.walkers) / len(e.windows)
 	s := &Samples{columns: columns, order: newOrder(e.o.System, segments(columns)*columns)}
@@ -94,37 +92,37 @@ func (e *Engine) Produce() {
 // Samples returns the counts of the production phase, nil before it began.
 func (e *Engine) Samples() *Samples { return e.samples }
 
-// Segment tells that the production phase is at the given fraction 0..1 of its
-// course, which decides into which block a walker counts next.
+// Segment sets how far the production phase has come, 0..1. This decides the blocks in
+// which walkers count from now on.
 func (s *Samples) Segment(fraction float64) {
 	n := segments(s.columns)
 	s.segment = max(0, min(n-1, int(fraction*float64(n))))
 }
 
-// Transitions are the infinite-temperature transitions between levels that the local
-// moves found in all windows, in blocks as dos.FromTransitions takes them with Steps steps;
-// nil without local moves, and where levels and steps are too many. A block is a group of
-// columns, or one in one stretch of the phase. Shared, valid until the next pass.
+// Transitions returns the infinite-temperature transitions between levels that the local
+// moves found in all windows, in blocks for dos.FromTransitions with lattice.Steps steps; nil
+// without local moves or with too many levels and steps. A block is a group of columns, with
+// few walkers in one segment of the phase. Shared, valid until the next pass.
 func (s *Samples) Transitions() [][]int64 {
 	return s.transitions.Counts()
 }
 
-// situations is where a group of columns counts transitions.
+// situations returns the block in which a group of columns counts transitions.
 func (s *Samples) situations(group int) []int64 {
 	return s.transitions.Block(s.segment*groups(s.columns) + group)
 }
 
-// row is where walker i is counted.
+// row returns the histogram in which walker i counts.
 func (s *Samples) row(i int) []int64 {
 	return s.Windows[i%len(s.Windows)].Blocks[s.block(i)]
 }
 
-// block is the one of walker i.
+// block returns the present block of walker i.
 func (s *Samples) block(i int) int { return s.segment*s.columns + i/len(s.Windows) }
 
-// flatness of a window's histogram over the levels seen, in units of the histogram that was
-// asked for.
-func (s *Samples) flatness(window int, w *weights) float64 {
+// flatness of a window's histogram over the levels seen, relative to the requested
+// histogram.
+func (s *Samples) flatness(window int, w *estimate) float64 {
 	h := histogramState{lowest: -1}
 	for b := range w.seen {
 		if !w.seen[b] {
@@ -146,8 +144,8 @@ func (s *Samples) flatness(window int, w *weights) float64 {
 	return h.flatness()
 }
 
-// fillUnseen gives every level of the window never seen the ln g of the nearest seen one.
-func (w *weights) fillUnseen() {
+// fillUnseen gives every unseen level of the window the ln g of the nearest level seen.
+func (w *estimate) fillUnseen() {
 	distance := make([]int, len(w.lnG))
 	nearest := func(from, to, step int) {
 		last := -1
@@ -165,5 +163,5 @@ func (w *weights) fillUnseen() {
 	nearest(w.High, w.Low-1, -1)
 }
 
-// Passes is how many passes were made since production began.
+// Passes is the number of passes since production began.
 func (s *Samples) Passes() int64 { return s.passes }

@@ -86,7 +86,7 @@ func TestPatience(t *testing.T) {
 func TestFillUnseen(t *testing.T) {
 	lnG := []float64{0, 0, 3, 0, 0, 0, 7, 0}
 	seen := []bool{2: true, 6: true, 7: false}
-	(&weights{Window: lattice.Window{Low: 0, High: 7}, lnG: lnG, seen: seen}).fillUnseen()
+	(&estimate{Window: lattice.Window{Low: 0, High: 7}, lnG: lnG, seen: seen}).fillUnseen()
 	want := []float64{3, 3, 3, 3, math.NaN(), 7, 7, 7} // the middle is as near to both
 	for b, x := range want {
 		if b == 4 && (lnG[b] == 3 || lnG[b] == 7) {

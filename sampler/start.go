@@ -135,7 +135,7 @@ func (s *Start) Finish() {
 }
 
 // begin takes over ln g of the window's levels, -Inf where nothing is known.
-func (w *weights) begin(lnG []float64) {
+func (w *estimate) begin(lnG []float64) {
 	for level := w.Low; level <= w.High; level++ {
 		if x := lnG[level]; !math.IsInf(x, -1) {
 			w.lnG[level], w.seen[level] = x, true

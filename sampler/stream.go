@@ -2,20 +2,19 @@ package sampler
 
 import "math/rand/v2"
 
-// Purposes of random streams; their numbers are part of what a seed means.
+// Purposes of random streams. Their numbers are part of the meaning of a seed.
 const (
 	walkerStream uint64 = iota
 	TrainerStream
-	WeightStream
+	NetworkStream // initial parameters of a network
 	VerifyStream
 	exchangeStream
 	vanStream
 	startStream
 )
 
-// Stream returns the generator of the given purpose and index under a run's
-// seed. Streams of different purpose or index start at unrelated points of a
-// period of 2^128.
+// Stream returns the generator for a purpose and an index under a run's seed. Streams of
+// different purpose or index start at unrelated points of a period of 2^128.
 func Stream(seed, purpose, index uint64) *rand.PCG {
 	// Fibonacci hashing of the three numbers through SplitMix64's finaliser
 	// (Steele, Lea, Flood, OOPSLA 2014).
@@ -29,8 +28,8 @@ func Stream(seed, purpose, index uint64) *rand.PCG {
 	return rand.NewPCG(key, mix(key))
 }
 
-// Uniforms fills x with independent uniform numbers in [0,1), multiples of 2^-24, as
-// Batch.Uniform takes them.
+// Uniforms fills x with independent uniform numbers in [0,1), multiples of 2^-24, for
+// Batch.Uniform.
 func Uniforms(x []float32, source rand.Source) {
 	for i := range x {
 		x[i] = float32(source.Uint64()>>40) * 0x1p-24

@@ -103,7 +103,7 @@ func (m *targetedMove) isPartial(n int64) bool {
 	return math.Floor(float64(n+1)*m.partial) > math.Floor(float64(n)*m.partial)
 }
 
-func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *weights, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
+func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	partial := m.isPartial(n)
 	b := m.proposer.Batch()
 	var times neuralTimes
@@ -167,7 +167,7 @@ func (m *targetedMove) propose(ctx context.Context) error {
 }
 
 // plan draws what kind of proposal a walker makes, if any.
-func (m *targetedMove) plan(t *trial, w *walker, window *weights, partial bool) (proposes bool) {
+func (m *targetedMove) plan(t *trial, w *walker, window *estimate, partial bool) (proposes bool) {
 	r := rand.New(w.rng)
 	t.frame.Randomise(r)
 	t.sites, t.side = m.system.Sites(), window.Window
@@ -184,7 +184,7 @@ func (m *targetedMove) plan(t *trial, w *walker, window *weights, partial bool) 
 }
 
 // fill puts a walker's proposal into its place in the batch.
-func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *weights, partial, evaluate bool) {
+func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, partial, evaluate bool) {
 	r := rand.New(w.rng)
 	k, sites := t.place, b.Sites
 	if evaluate {
@@ -204,7 +204,7 @@ func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *weights, part
 }
 
 // decide accepts or rejects a walker's proposal.
-func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *weights, partial, evaluate bool) (accepted bool) {
+func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, partial, evaluate bool) (accepted bool) {
 	k, sites := t.place, b.Sites
 	own := w.aim
 	if evaluate {
@@ -251,7 +251,7 @@ func (m *targetedMove) lnWeight(t *trial, h *spread, to int, lnQ float64) float6
 }
 
 // record tells samples of the proposals.
-func (m *targetedMove) record(b *Batch, window func(i int) *weights, partial bool, samples *Samples) {
+func (m *targetedMove) record(b *Batch, window func(i int) *estimate, partial bool, samples *Samples) {
 	for k, i := range m.made {
 		window, t := window(i), &m.trials[i]
 		samples.draws.proposed(t.level, t.changed >= 0, t.changed)

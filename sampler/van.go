@@ -196,8 +196,8 @@ func (v *VAN) adapt(b *Batch) error {
 	if len(found) > 0 && v.o.Events.LevelsFound != nil {
 		v.o.Events.LevelsFound(found)
 	}
-	if ended && v.o.Events.StageEnded != nil {
-		v.o.Events.StageEnded(v.Progress())
+	if ended && v.o.Events.IterationEnded != nil {
+		v.o.Events.IterationEnded(v.Progress())
 	}
 	return nil
 }

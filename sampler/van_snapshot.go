@@ -38,7 +38,7 @@ func (v *VAN) Snapshot() *VANSnapshot {
 	s := &VANSnapshot{
 		Phase: v.phase, Passes: v.passes, Moves: v.moves, Times: v.times,
 		LnG: v.lnG, Seen: v.seen, Hist: v.hist,
-		LnF: v.schedule.lnF, Inverse: v.schedule.inverse, Trials: v.schedule.trials, StageTrials: v.schedule.stage,
+		LnF: v.schedule.lnF, Inverse: v.schedule.inverse, Trials: v.schedule.trials, StageTrials: v.schedule.iteration,
 		Generator: GeneratorState(v.source),
 	}
 	for _, b := range v.blocks {
@@ -66,7 +66,7 @@ func (v *VAN) Restore(s *VANSnapshot) error {
 	copy(v.lnG, s.LnG)
 	copy(v.seen, s.Seen)
 	copy(v.hist, s.Hist)
-	v.schedule.lnF, v.schedule.inverse, v.schedule.trials, v.schedule.stage = s.LnF, s.Inverse, s.Trials, s.StageTrials
+	v.schedule.lnF, v.schedule.inverse, v.schedule.trials, v.schedule.iteration = s.LnF, s.Inverse, s.Trials, s.StageTrials
 	return v.source.UnmarshalBinary(s.Generator)
 }
 

@@ -6,8 +6,8 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// walker is one configuration on its way through the levels, with its own
-// stream of random numbers.
+// walker is one configuration on its way through the levels, with its own stream of random
+// numbers.
 type walker struct {
 	state []uint8
 	level int
@@ -16,11 +16,11 @@ type walker struct {
 	aim   aim // of moves with a target
 }
 
-// trip counts round trips: ground state -> infinite-temperature peak -> ground
-// state (or the other way round, from wherever a walker started).
+// trip counts round trips: ground state -> infinite-temperature peak -> ground state, or
+// the reverse, depending on where a walker started.
 type trip struct {
 	last  end
-	turns int64 // changes of the end visited last; two make a round trip
+	turns int64 // changes of the end visited last; two are a round trip
 }
 
 type end int8
@@ -49,8 +49,8 @@ func (t *trip) note(level, groundLevel, peakLevel int) {
 	t.last = at
 }
 
-// Turns counts for each walker the changes of the end of the energies that it visited
-// last since the phase began; two of them make a round trip.
+// Turns counts, for each walker, how often it turned around at an end of the energies since
+// the phase began. Two turns make a round trip.
 func (e *Engine) Turns() []int64 {
 	turns := make([]int64, len(e.walkers))
 	for i := range e.walkers {
@@ -59,8 +59,8 @@ func (e *Engine) Turns() []int64 {
 	return turns
 }
 
-// newWalkers returns n walkers in random configurations. Walker i draws from a
-// stream fixed by seed and i alone.
+// newWalkers returns n walkers in random configurations. Seed and i alone determine the
+// random stream of walker i.
 func newWalkers(p lattice.System, seed uint64, n int) []walker {
 	walkers := make([]walker, n)
 	for i := range walkers {

@@ -1,55 +1,14 @@
 package sampler
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"neuralwl/sampler/lattice"
 )
 
-// Windows and their walkers.
-//
-// Each window has an estimate of ln g of its own. (With one in common, the visits of all
-// walkers together become flat before those of each window are, and steps in ln g at the
-// ends of the windows never heal.) Neighbouring windows exchange configurations (Vogel,
-// Li, Wüst, Landau, PRL 110, 210603 (2013)), which so travel over the whole range,
-// though no walker does.
-//
-// A walker always exchanges with the same two of the neighbouring windows, those of its
-// column: walkers W c, ..., W c + W - 1 are column c of W windows. Columns have nothing in
-// common under constant weights, as errors need it.
-
-// checkWindows reports the faults of the windows.
-func (o *Options) checkWindows() (faults []error) {
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
-	n := len(o.Windows)
-	if n == 0 || o.System == nil {
-		return nil
-	}
-	last := o.System.Levels() - 1
-	if o.Walkers%n != 0 {
-		fault("%d walkers in %d windows: it must be a multiple of them", o.Walkers, n)
-	}
-	if o.Windows[0].Low != 0 || o.Windows[n-1].High != last {
-		fault("the windows reach from level %d to %d, must from 0 to %d", o.Windows[0].Low, o.Windows[n-1].High, last)
-	}
-	for k, w := range o.Windows {
-		if steps := lattice.Steps(o.System); w.Levels() < steps {
-			fault("window %d, %v, has fewer than %d levels", k+1, w, steps)
-		}
-		if k == 0 {
-			continue
-		}
-		if before := o.Windows[k-1]; w.Low <= before.Low || w.High <= before.High || w.Low > before.High-o.System.MaxStep() {
-			fault("windows %d and %d, %v and %v: the second must begin and end later and share more than %d levels with the first", k, k+1, before, w, o.System.MaxStep())
-		}
-	}
-	return faults
-}
-
-// open lets the walkers of windows in that have none yet, as copies of walkers
-// anywhere that have come into the window's range.
+// open fills windows that have no walkers yet with copies of walkers from anywhere that have
+// entered the window's range.
 func (e *Engine) open() {
 	for again := true; again; {
 		again = false
@@ -59,7 +18,7 @@ func (e *Engine) open() {
 			}
 			var donors []int
 			for i := range e.walkers {
-				// At first all are where their random configurations are.
+				// At first walkers are wherever their random configurations are.
 				if window.Contains(e.walkers[i].level) && (e.window(i).isOpen || e.passes == 0) {
 					donors = append(donors, i)
 				}
@@ -81,7 +40,7 @@ func (e *Engine) open() {
 	}
 }
 
-// Waiting lists the windows that no walker has come into yet.
+// Waiting lists the windows that no walker has entered yet.
 func (e *Engine) Waiting() []lattice.Window {
 	var waiting []lattice.Window
 	for _, w := range e.windows {
@@ -92,12 +51,13 @@ func (e *Engine) Waiting() []lattice.Window {
 	return waiting
 }
 
-// exchange tries to exchange the configurations of each walker with that in the next
-// window of its column, every other pair of windows at a time, with the probability
+// exchange tries to exchange the configuration of each walker with that of the next window
+// in its column, for every other pair of windows at a time, with probability
 //
 //	min[1, g_a(E_a) g_b(E_b) / (g_a(E_b) g_b(E_a))]
 //
-// under the weights 1/g_a and 1/g_b, zero if one of the levels lies outside of the other's window.
+// under the weights 1/g_a and 1/g_b; 0 if one of the levels lies outside the other's
+// window.
 func (e *Engine) exchange() {
 	n := len(e.windows)
 	if n < 2 {
@@ -128,10 +88,10 @@ func (e *Engine) exchange() {
 	}
 }
 
-// join puts the ln g of the windows together: each continues the one before with the
-// same mean over the levels that both have seen, which then have the mean of both. It
-// is 0 at levels never seen.
-func join(windows []*weights) []float64 {
+// join joins the ln g of the windows. Each is shifted to the mean of the one before over the
+// levels that both have seen; there the result is the mean of both. It is 0 at levels never
+// seen.
+func join(windows []*estimate) []float64 {
 	lnG := make([]float64, len(windows[0].lnG))
 	times := make([]float64, len(lnG))
 	offset := 0.0

@@ -48,8 +48,8 @@ func openVAN(j *job, _ int) (_ process, err error) {
 		System: j.system.(*lattice.Potts), Seed: j.c.Run.Seed, // others have no networks
 		Proposer: n.proposer, Flatness: j.c.WangLandau.Flatness,
 		Events: sampler.Events{
-			StageEnded:  j.listener.IterationEnded,
-			LevelsFound: func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
+			IterationEnded: j.listener.IterationEnded,
+			LevelsFound:    func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
 		},
 	}
 	if n.trainer != nil {

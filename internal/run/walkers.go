@@ -43,8 +43,8 @@ func openWalkers(j *job, workers int) (_ process, err error) {
 	o := &w.options
 	o.Adaptation = j.method.adaptation
 	o.Events = sampler.Events{
-		StageEnded:  j.listener.IterationEnded,
-		LevelsFound: func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
+		IterationEnded: j.listener.IterationEnded,
+		LevelsFound:    func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
 	}
 	if n := j.network; n != nil {
 		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {

@@ -102,7 +102,7 @@ func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 func buildBundle(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
 	s := NetworkSystem(c)
 	name := fmt.Sprintf("%s-%s-q%d-%dx%d", architecture, config.Potts, s.Q, s.Lx, s.Ly)
-	r := rand.New(sampler.Stream(c.Run.Seed, sampler.WeightStream, 0))
+	r := rand.New(sampler.Stream(c.Run.Seed, sampler.NetworkStream, 0))
 	return exporter.NewUntrained(name, architecture, s, h, r)
 }
 

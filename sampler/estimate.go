@@ -9,37 +9,37 @@ import (
 	"neuralwl/sampler/local"
 )
 
-// weights are the estimate of ln g within a window, 1/g of which weighs its walkers,
-// and all that it takes to improve it.
-type weights struct {
+// estimate is the estimate of ln g within a window, under which its walkers move, with
+// everything that improves it.
+type estimate struct {
 	lattice.Window
-	isOpen bool // it has walkers
+	isOpen bool // the window has walkers
 
 	lnG []float64
-	// lnWeight is minus the logarithm of the weights: ln g itself, but for production with
-	// another histogram than a flat one.
+	// lnWeight is minus the logarithm of the weights: ln g itself, except in production with
+	// a histogram that is not flat.
 	lnWeight  []float64
 	seen      []bool
-	kernel    local.Kernel // of the local move, nil for none
+	kernel    local.Kernel // nil without local moves
 	schedule  schedule
-	recursion *recursion // instead of the schedule in a multicanonical iteration
-	hist      []int64    // visits since the last reduction of ln f, or in the present iteration
+	recursion *recursion // replaces the schedule in multicanonical sampling, else nil
+	hist      []int64    // visits in the present iteration
 	pending   [][]int64  // by worker: visits not yet applied to ln g
-	waiting   int64      // number of those
+	waiting   int64      // number of those visits
 	interval  int64      // trials between two applications
-	targets   *spread    // of neural moves
+	targets   *spread    // of neural moves with a target
 	state     histogramState
 }
 
-// trialsPerLevel is how many trials are at least made between two updates of the
-// tables of the local moves, per level: refilling a level's table takes as long as
-// six trials, which is then 5 % of the time.
+// trialsPerLevel is the least number of trials per level between two updates of the tables
+// of the local moves: refilling a level's table takes as long as six trials, thus 5 % of the
+// time.
 const trialsPerLevel = 128
 
-// newWeights returns the weights of a number of walkers in a window.
-func newWeights(o *Options, window lattice.Window, walkers int) *weights {
+// newEstimate returns the estimate of a window for a number of walkers.
+func newEstimate(o *Options, window lattice.Window, walkers int) *estimate {
 	p := o.System
-	w := &weights{
+	w := &estimate{
 		Window:  window,
 		lnG:     make([]float64, p.Levels()),
 		seen:    make([]bool, p.Levels()),
@@ -51,8 +51,8 @@ func newWeights(o *Options, window lattice.Window, walkers int) *weights {
 	for i := range w.pending {
 		w.pending[i] = make([]int64, p.Levels())
 	}
-	// Between two updates of ln g the walkers make at least this many trials; a
-	// level gains ln f for each, on average less than 1 in all.
+	// Between two updates of ln g the walkers make at least atOnce trials. A level gains ln f
+	// for each, less than 1 in all on average.
 	atOnce := int64(walkers)
 	if o.Local != local.None {
 		w.interval = trialsPerLevel * int64(window.Levels())
@@ -78,24 +78,24 @@ func newWeights(o *Options, window lattice.Window, walkers int) *weights {
 }
 
 // fillKernel recomputes the tables of the local moves.
-func (w *weights) fillKernel() {
+func (w *estimate) fillKernel() {
 	if w.kernel != nil {
 		w.kernel.Fill(w.lnWeight)
 	}
 }
 
-// adapted reports whether the weights are good enough for production: ln f is at the
-// final one, and a histogram was flat at least once (also where ln f is small from the
-// start), or the last multicanonical iteration was flat.
-func (w *weights) adapted(finalLnF float64) bool {
+// adapted reports whether the weights are good enough for production: ln f has reached the
+// final one and at least one iteration has ended (even if ln f is small from the start), or
+// the last multicanonical iteration was flat.
+func (w *estimate) adapted(finalLnF float64) bool {
 	if w.recursion != nil {
 		return w.recursion.flat
 	}
 	return w.schedule.lnF <= finalLnF && w.schedule.lnF < w.schedule.first
 }
 
-// progress is how much of that is done, 0..1, by a guess.
-func (w *weights) progress(finalLnF float64) float64 {
+// progress estimates how far the adaptation has come, 0..1.
+func (w *estimate) progress(finalLnF float64) float64 {
 	done := 0.0
 	if w.recursion != nil {
 		done = w.recursion.flatness / w.schedule.flatness
@@ -105,15 +105,15 @@ func (w *weights) progress(finalLnF float64) float64 {
 	return min(done, 1)
 }
 
-// apply improves ln g by the trials counted so far once enough are waiting. It returns
-// levels that were found and whether a stage of the schedule or an iteration ended.
-func (w *weights) apply(trials int64) (found []int, ended bool) {
+// apply accounts for trials and, once enough are waiting, improves ln g by their counts. It
+// returns newly found levels and whether an iteration ended.
+func (w *estimate) apply(trials int64) (found []int, ended bool) {
 	if w.waiting += trials; w.waiting < w.interval {
 		return nil, false
 	}
 	counted := int64(0)
 	for b := range w.lnG {
-		// Whole numbers first: a sum of products with ln f would depend on how the
+		// Sum the counts first: a sum of products with ln f would depend on how the
 		// trials are spread over the workers.
 		n := int64(0)
 		for _, counts := range w.pending {
@@ -155,8 +155,8 @@ func (w *weights) apply(trials int64) (found []int, ended bool) {
 	return found, ended
 }
 
-// sumUp sums up the histogram.
-func (w *weights) sumUp() {
+// sumUp summarises the histogram.
+func (w *estimate) sumUp() {
 	h := &w.state
 	h.lowest, h.total = -1, 0
 	for b, seen := range w.seen {
@@ -170,9 +170,9 @@ func (w *weights) sumUp() {
 	}
 }
 
-// shiftToZero shifts ln g so that its least value over the levels seen is 0, which is also
-// its value at all others: a level that is found late starts from the least known one, not
-// from far below.
+// shiftToZero shifts ln g so that its least value over the levels seen is 0, and sets it to
+// 0 at all other levels: a level found late thus starts from the least value, not from far
+// below.
 func shiftToZero(lnG []float64, seen []bool) {
 	least := math.Inf(1)
 	for b, s := range seen {

@@ -5,15 +5,15 @@ import (
 	"math"
 )
 
-// energyCheck is the number of passes between two checks of the walkers' energies.
-// Counting the level of a configuration takes a tenth of the time of a sweep, so the
-// checks take a thousandth of a run.
+// energyCheck is the number of passes between two checks of the walkers' energies. Counting
+// the level of a configuration takes a tenth of the time of a sweep, so the checks take a
+// thousandth of a run.
 const energyCheck = 100
 
-// CheckEnergies counts the level of every walker anew and compares it with the
-// one that was carried along from move to move, and makes sure that ln g is
-// finite. A difference means that memory is damaged or the program wrong: nothing
-// the run counted can be trusted, and its error says where it was found.
+// CheckEnergies recounts the level of every walker, compares it with the level carried
+// along from move to move, and checks that ln g is finite. A difference means damaged
+// memory or a bug, so that nothing the run has counted can be trusted; the error says where
+// it was found.
 func (e *Engine) CheckEnergies() error {
 	p := e.o.System
 	for i := range e.walkers {

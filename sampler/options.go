@@ -1,0 +1,193 @@
+package sampler
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/local"
+)
+
+// Options of an Engine. Zero values stand for the defaults given.
+type Options struct {
+	System  lattice.System // required; of a type that package local supports
+	Seed    uint64
+	Walkers int // M, default 256
+	// Workers is the number of goroutines that share the walkers, default 1. It does not
+	// affect results.
+	Workers int
+
+	// Local is the local move of a pass, none by default.
+	Local local.Move
+	// Sweeps of the local move per walker and pass, default 1. A sweep is N trials.
+	Sweeps int
+
+	// Proposer makes the neural trials; nil for none.
+	Proposer Proposer
+	// Trials is the number of neural trials per walker and pass, default 1.
+	Trials int
+	// Partial is the share of neural trials, 0..1, that keep a randomly drawn number of
+	// sites.
+	Partial float64
+	// Shift is the largest shift of the energy, in units of J, that neural trials ask for;
+	// 0 by default. It needs a proposer that takes shifts.
+	Shift int
+
+	// Across is the share, 0..1, of the remaining neural trials in which walkers at one end
+	// of the levels aim at the other end while those in between wait. It needs a proposer
+	// with targets. Each end covers a quarter of the way between the infinite-temperature
+	// peak and the ground state.
+	Across float64
+
+	// LnG is an initial estimate of ln g by level, NaN at unknown levels; nil for none.
+	LnG []float64
+
+	// Adaptation is how the weights are found: WangLandau, the default, or Multicanonical.
+	// Canonical takes the weights exp(-Beta E), which need no adaptation.
+	Adaptation Phase
+	// Beta is the inverse temperature of canonical weights, in units of 1/J.
+	Beta float64
+
+	// Windows divide the levels among the walkers. Together they must cover all levels, and
+	// each must share more than MaxStep levels with the next. Walkers must be a multiple of
+	// their number. None stands for one window over all levels.
+	//
+	// Each window has its own estimate of ln g. (With a common one, the visits of all walkers
+	// together become flat before those of each window do, and steps in ln g at the ends of
+	// windows never heal.) Neighbouring windows exchange configurations (Vogel, Li, Wüst,
+	// Landau, PRL 110, 210603 (2013)), so that configurations travel over the whole range
+	// though no walker does.
+	//
+	// A walker always exchanges with the same two walkers, those of the neighbouring windows
+	// in its column: of W windows, walkers Wc..Wc+W-1 make up column c. Under constant
+	// weights columns are independent of each other, as error bars require.
+	Windows []lattice.Window
+
+	// Flatness ends an iteration of the Wang-Landau schedule, default DefaultFlatness.
+	Flatness float64
+
+	Events Events
+}
+
+// EnsureDefaults fills in the defaults.
+func (o *Options) EnsureDefaults() {
+	if o.Walkers == 0 {
+		o.Walkers = 256
+	}
+	if o.Workers == 0 {
+		o.Workers = 1
+	}
+	if o.Sweeps == 0 {
+		o.Sweeps = 1
+	}
+	if o.Trials == 0 {
+		o.Trials = 1
+	}
+	if o.Flatness == 0 {
+		o.Flatness = DefaultFlatness
+	}
+	if o.Adaptation == "" {
+		o.Adaptation = WangLandau
+	}
+}
+
+// Validate reports every fault at once.
+func (o *Options) Validate() error {
+	var faults []error
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if o.System == nil {
+		fault("no system")
+	}
+	if o.Walkers < 1 {
+		fault("walkers = %d, at least 1 is needed", o.Walkers)
+	}
+	if o.Workers < 1 {
+		fault("workers = %d, at least 1 is needed", o.Workers)
+	}
+	if o.Sweeps < 1 {
+		fault("sweeps = %d, at least 1 is needed", o.Sweeps)
+	}
+	if o.Trials < 1 {
+		fault("trials = %d, at least 1 is needed", o.Trials)
+	}
+	if o.Local == local.None && o.Proposer == nil {
+		fault("no moves: neither local nor neural ones were asked for")
+	}
+	if o.Partial < 0 || o.Partial > 1 {
+		fault("partial = %g, must be within 0..1", o.Partial)
+	}
+	if o.Shift < 0 {
+		fault("shift = %d, must not be negative", o.Shift)
+	}
+	if !(o.Across >= 0 && o.Across <= 1) {
+		fault("across = %g, must be within 0..1", o.Across)
+	}
+	if o.Across == 1 && o.Partial == 0 && o.Local == local.None {
+		fault("across = 1 without other moves reaches no levels between the ends, must be below 1")
+	}
+	if o.Flatness <= 0 || o.Flatness >= 1 {
+		fault("flatness = %g, must be between 0 and 1", o.Flatness)
+	}
+	if o.System != nil && o.LnG != nil && len(o.LnG) != o.System.Levels() {
+		fault("ln g to begin with has %d levels, the system %d", len(o.LnG), o.System.Levels())
+	}
+	if o.Adaptation != WangLandau && o.Adaptation != Multicanonical && o.Adaptation != Canonical {
+		fault("adaptation %q, there are %s, %s and %s", o.Adaptation, WangLandau, Multicanonical, Canonical)
+	}
+	if math.IsNaN(o.Beta) || math.IsInf(o.Beta, 0) {
+		fault("beta = %g, must be a number", o.Beta)
+	}
+	if o.Adaptation == Canonical && len(o.Windows) > 1 {
+		fault("%d windows, canonical sampling has none", len(o.Windows))
+	}
+	faults = append(faults, o.checkWindows()...)
+	switch o.System.(type) {
+	case nil, *lattice.Potts:
+	case *lattice.Terms:
+		if o.Proposer != nil {
+			fault("neural moves are made for the Potts model in two dimensions, not for %v; leave the proposer out", o.System)
+		}
+	}
+	if o.System != nil && !local.Supports(o.System) {
+		fault("there are no moves for systems of the type %T; make one with lattice.New", o.System)
+	}
+	if o.System != nil && o.Proposer != nil {
+		b := o.Proposer.Batch()
+		if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
+			fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, o.Walkers, o.System.Sites())
+		}
+		if o.Shift > 0 && b.Shift == nil {
+			fault("shift = %d, the network takes no shift of the energy; take 0, or a network with coordinate 0 of its latent vector tied to the energy", o.Shift)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// checkWindows returns the faults of the windows.
+func (o *Options) checkWindows() (faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	n := len(o.Windows)
+	if n == 0 || o.System == nil {
+		return nil
+	}
+	last := o.System.Levels() - 1
+	if o.Walkers%n != 0 {
+		fault("%d walkers in %d windows: it must be a multiple of them", o.Walkers, n)
+	}
+	if o.Windows[0].Low != 0 || o.Windows[n-1].High != last {
+		fault("the windows reach from level %d to %d, must from 0 to %d", o.Windows[0].Low, o.Windows[n-1].High, last)
+	}
+	for k, w := range o.Windows {
+		if steps := lattice.Steps(o.System); w.Levels() < steps {
+			fault("window %d, %v, has fewer than %d levels", k+1, w, steps)
+		}
+		if k == 0 {
+			continue
+		}
+		if before := o.Windows[k-1]; w.Low <= before.Low || w.High <= before.High || w.Low > before.High-o.System.MaxStep() {
+			fault("windows %d and %d, %v and %v: the second must begin and end later and share more than %d levels with the first", k, k+1, before, w, o.System.MaxStep())
+		}
+	}
+	return faults
+}
