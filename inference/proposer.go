@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -12,17 +13,19 @@ import (
 	"neuralwl/sampler"
 )
 
-// Proposer serves a bundle's proposals to the sampler. The batch is split into parts of about
-// equal size, which workers evaluate side by side: the last bits of a matrix product depend
-// on its shape, so that neither the number of workers nor their speed may have a say in it.
+// Proposer serves a bundle's proposals to the sampler. It splits the batch into parts of
+// about equal size, which workers evaluate side by side. The split depends neither on the
+// number of workers nor on their speed, since the last bits of a matrix product depend on its
+// shape.
 type Proposer struct {
 	batch   sampler.Batch
 	propose *network
 	logProb *network
 	store   *Store
-	pinned  *Weights // those of the latest Propose, for its LogProb
-	size    int      // of a part, at most
-	divided int      // the places that parts cover
+	pinned  *Weights        // see Pin
+	version sampler.Version // of the network with those weights
+	size    int             // of a part, at most
+	divided int             // the places that parts cover
 	parts   []proposerPart
 	native  values // of the parts
 	runtime Runtime
@@ -154,22 +157,36 @@ func (s *Proposer) addPart(from, to int) error {
 // Batch returns the buffers of the exchange.
 func (s *Proposer) Batch() *sampler.Batch { return &s.batch }
 
-// Propose evaluates propose.onnx with the weights published last.
+// versions is the number of versions handed out in this process.
+var versions atomic.Uint64
+
+// Pin selects the weights published last for all calls of Propose and LogProb until the next
+// Pin, so that both directions of a move see one network even if others are published
+// meanwhile. The version changes whenever the weights do, and no two proposers share one.
+func (s *Proposer) Pin() sampler.Version {
+	if w := s.store.Current(); w != s.pinned {
+		s.pinned, s.version = w, sampler.Version(versions.Add(1))
+	}
+	return s.version
+}
+
+// Propose evaluates propose.onnx with the pinned weights; the first call pins if none are.
 func (s *Proposer) Propose(ctx context.Context) error {
 	if err := s.divide(); err != nil {
 		return err
 	}
-	s.pinned = s.store.current.Load()
+	if s.pinned == nil {
+		s.Pin()
+	}
 	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
 		return s.propose.run(ctx, s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)
 	})
 }
 
-// LogProb evaluates log_prob.onnx with the weights of the latest Propose, even if
-// others were published since: both directions of a move must see one network.
+// LogProb evaluates log_prob.onnx with the pinned weights.
 func (s *Proposer) LogProb(ctx context.Context) error {
 	if s.pinned == nil {
-		return errors.New("LogProb before Propose")
+		return errors.New("LogProb before Pin or Propose")
 	}
 	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
 		return s.logProb.run(ctx, s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)

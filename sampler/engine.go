@@ -89,9 +89,10 @@ func (e *Engine) Pass(ctx context.Context) error {
 		}
 	}
 	if e.neural != nil && e.samples == nil {
-		// The network may have learned since the last pass.
+		// Aims are redrawn in every pass, whether or not the network has learned since the last
+		// one: when it learns must not decide which random numbers walkers draw.
 		for i := range e.walkers {
-			e.walkers[i].aim.known = false
+			e.walkers[i].aim.forget()
 		}
 	}
 	for trial := range e.neuralTrials() {
@@ -154,7 +155,7 @@ func (e *Engine) localSweeps(sweeps int) {
 				continue
 			}
 			for range sweeps {
-				w.aim.known = false
+				w.aim.forget()
 				var accepted int
 				w.level, accepted = window.kernel.Sweep(worker, w.state, w.level, e.hits(worker, i), situations, w.rng)
 				done += accepted
@@ -173,6 +174,14 @@ func (e *Engine) localSweeps(sweeps int) {
 
 // targeted reports whether the network's proposals have a target.
 func (e *Engine) targeted() bool { return e.o.Proposer != nil && e.o.Proposer.Batch().Target != nil }
+
+// network is the version of the network that aims at levels, 0 without such a network.
+func (e *Engine) network() Version {
+	if !e.targeted() {
+		return 0
+	}
+	return e.o.Proposer.Pin()
+}
 
 // neuralTrials is the number of neural trials per pass.
 func (e *Engine) neuralTrials() int {

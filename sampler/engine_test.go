@@ -58,6 +58,8 @@ func newShiftedProposer(p *lattice.Potts, walkers int) *siteProposer {
 
 func (s *siteProposer) Batch() *Batch { return s.b }
 
+func (s *siteProposer) Pin() Version { return 1 }
+
 func (s *siteProposer) stay(condition []int32, shifts []float32, walker int) float64 {
 	bonds, ground := float64(s.p.BondsInt32(condition)), float64(s.p.GroundLevel())
 	if shifts != nil {

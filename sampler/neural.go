@@ -103,6 +103,7 @@ type proposalMove interface {
 // windows that wait for walkers take no part. It returns the number of trials.
 func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	b := m.proposer.Batch()
+	m.proposer.Pin()
 	n := b.Sites
 	var times neuralTimes
 

@@ -2,26 +2,33 @@ package sampler
 
 import "context"
 
-// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) of a network
-// that takes a shift d of the energy, or q(s'|E*) of one that aims at an energy. It is the
-// only thing the engine knows of a network. A call serves many walkers at once; data pass
-// through the buffers of Batch, so that nothing is copied.
+// Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) for a
+// network that takes a shift d of the energy, or q(s'|E*) for one that aims at an energy. It
+// is all that the engine knows of a network. One call serves many walkers; data pass through
+// the buffers of Batch, so that nothing is copied.
 type Proposer interface {
 	// Batch returns the buffers, always the same.
 	Batch() *Batch
+	// Pin selects the latest network for all calls of Propose and LogProb until the next Pin
+	// and returns its version.
+	Pin() Version
 	// Propose reads State, Start, Shift, Target and Uniform and writes Proposal and Forward.
 	Propose(ctx context.Context) error
-	// LogProb reads Proposal as the condition, State, Start, Back and Current, and
-	// writes Reverse.
+	// LogProb reads Proposal as the condition, State, Start, Back and Current, and writes
+	// Reverse.
 	LogProb(ctx context.Context) error
 }
 
-// Batch is the exchange between the engine and a Proposer for up to M walkers on N
-// sites. Configurations are in the walker's frame and stored one after another.
+// Version identifies a network with its parameters within a process: two calls of Pin return
+// the same version only if ln q is the same function. No version is 0.
+type Version uint64
+
+// Batch is the exchange between the engine and a Proposer for up to M walkers on N sites.
+// Configurations are in the walker's frame and stored one after another.
 type Batch struct {
 	Walkers, Sites int
-	// Used is how many of the M places, from the first one on, the next call serves: all,
-	// unless only some walkers make a proposal. What is in the others means nothing.
+	// Used is how many of the M places the next call serves, from the first one on: all,
+	// unless only some walkers make a proposal. The contents of the others are undefined.
 	Used int
 
 	State    []int32   // [M,N] the configurations s
@@ -31,12 +38,12 @@ type Batch struct {
 	Forward  []float32 // [M] ln q(s'|s)
 	Reverse  []float32 // [M] ln q(s|s')
 
-	// Shift d of the energy, in units of J, and Back that of the reverse move, nil for a
-	// network that takes none: Forward is ln q(s'|s,Shift), Reverse ln q(s|s',Back).
+	// Shift is the shift d of the energy in units of J, and Back that of the reverse move:
+	// Forward is ln q(s'|s,Shift), Reverse ln q(s|s',Back). Nil for a network without shifts.
 	Shift, Back []float32 // [M]
 
-	// Target energies in units of J, nil for a network that takes none: s' is drawn
-	// from q(s'|Target), and Reverse is ln q(s|Current).
+	// Target energies in units of J: s' is drawn from q(s'|Target), and Reverse is
+	// ln q(s|Current). Nil for a network without targets.
 	Target, Current []float32 // [M]
 	// Tolerance is how many levels a proposal may be away from its target.
 	Tolerance int

@@ -105,6 +105,7 @@ func (e *Engine) Snapshot() *Snapshot {
 			s.Production.Blocks = append(s.Production.Blocks, w.Blocks)
 		}
 	}
+	network := e.network()
 	for i := range e.walkers {
 		w := &e.walkers[i]
 		s.States = append(s.States, w.state...)
@@ -112,7 +113,7 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Generators = append(s.Generators, GeneratorState(w.rng))
 		s.LastEnds = append(s.LastEnds, int(w.trip.last))
 		s.Turns = append(s.Turns, w.trip.turns)
-		s.Aims = append(s.Aims, AimSnapshot{w.aim.target, w.aim.lnQ, w.aim.known})
+		s.Aims = append(s.Aims, AimSnapshot{w.aim.target, w.aim.lnQ, w.aim.known(network)})
 	}
 	return s
 }
@@ -168,6 +169,9 @@ func (w *estimate) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 // Restore puts the engine into the state of a snapshot of an engine with the same options;
 // only Workers may differ. If the snapshot does not fit, or its parts contradict each other,
 // the error lists every fault and the engine must not be used.
+//
+// The Proposer must already have the network that it had when the snapshot was taken: the
+// walkers' aims are restored as those of its present version.
 func (e *Engine) Restore(s *Snapshot) error {
 	if err := e.check(s); err != nil {
 		return fmt.Errorf("state of the sampler: %w", err)
@@ -211,13 +215,15 @@ func (e *Engine) Restore(s *Snapshot) error {
 	if err := e.exchanges.UnmarshalBinary(s.Exchanges); err != nil {
 		return fmt.Errorf("state of the sampler: generator of the exchanges: %w", err)
 	}
-	n := e.o.System.Sites()
+	n, network := e.o.System.Sites(), e.network()
 	for i := range e.walkers {
 		w := &e.walkers[i]
 		copy(w.state, s.States[i*n:(i+1)*n])
 		w.level = s.Levels[i]
 		w.trip = trip{last: end(s.LastEnds[i]), turns: s.Turns[i]}
-		w.aim = aim{s.Aims[i].Target, s.Aims[i].LnQ, s.Aims[i].Known}
+		if w.aim = (aim{s.Aims[i].Target, s.Aims[i].LnQ, network}); !s.Aims[i].Known {
+			w.aim.forget()
+		}
 		if err := w.rng.UnmarshalBinary(s.Generators[i]); err != nil {
 			return fmt.Errorf("state of the sampler: generator of walker %d: %w", i, err)
 		}

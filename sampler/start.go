@@ -72,6 +72,7 @@ func (s *Start) Draw(ctx context.Context) error {
 	}
 	Uniforms(b.Uniform, s.rng)
 	began := time.Now()
+	m.proposer.Pin()
 	if err := m.propose(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

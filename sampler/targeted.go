@@ -15,12 +15,17 @@ import (
 // aim is an auxiliary variable of a walker's configuration s: a target level B*, in a
 // frame, with ln q(s|B*) in that frame. Given s, it is distributed uniformly over the
 // frames and the targets within the tolerance w of the level of s. It may therefore be
-// drawn anew at any time; as long as the configuration stays, it need not.
+// redrawn at any time, but need not be while the configuration stays.
 type aim struct {
 	target int
 	lnQ    float64
-	known  bool // and not out of date
+	of     Version // the network that lnQ is of, 0 if the aim is unknown
 }
+
+// known reports whether the aim holds for a network; no aim holds for version 0.
+func (a *aim) known(v Version) bool { return v != 0 && a.of == v }
+
+func (a *aim) forget() { a.of = 0 }
 
 // targetedMove proposes configurations by a network that aims at a level. The chain is
 // one of configurations with their aims, of which
@@ -105,7 +110,7 @@ func (m *targetedMove) isPartial(n int64) bool {
 
 func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	partial := m.isPartial(n)
-	b := m.proposer.Batch()
+	b, network := m.proposer.Batch(), m.proposer.Pin()
 	var times neuralTimes
 
 	began := time.Now()
@@ -118,7 +123,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 		if m.trials[i].proposes {
 			m.trials[i].place = len(m.made)
 			m.made = append(m.made, i)
-			evaluate = evaluate || !walkers[i].aim.known
+			evaluate = evaluate || !walkers[i].aim.known(network)
 		}
 	}
 	b.Used = len(m.made)
@@ -145,7 +150,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	var accepted atomic.Int64
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
 		w, window := &walkers[i], window(i)
-		if m.trials[i].proposes && m.decide(b, &m.trials[i], w, window, partial, evaluate) {
+		if m.trials[i].proposes && m.decide(b, &m.trials[i], w, window, network, partial, evaluate) {
 			accepted.Add(1)
 		}
 		if window.isOpen {
@@ -204,11 +209,11 @@ func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, par
 }
 
 // decide accepts or rejects a walker's proposal.
-func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, partial, evaluate bool) (accepted bool) {
+func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, network Version, partial, evaluate bool) (accepted bool) {
 	k, sites := t.place, b.Sites
 	own := w.aim
 	if evaluate {
-		own = aim{t.from, float64(b.Reverse[k]), true}
+		own = aim{t.from, float64(b.Reverse[k]), network}
 	}
 	if !partial {
 		w.aim = own
@@ -232,7 +237,9 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, p
 	}
 	t.changed = t.frame.Undo(w.state, b.Proposal[k*sites:(k+1)*sites])
 	w.level = to
-	w.aim = aim{t.aim, forward, !partial}
+	if w.aim = (aim{t.aim, forward, network}); partial {
+		w.aim.forget() // forward is of the resampled sites alone
+	}
 	return true
 }
 

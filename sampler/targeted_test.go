@@ -29,6 +29,8 @@ func newChainProposer(p *lattice.Potts, walkers, tolerance int) *chainProposer {
 
 func (c *chainProposer) Batch() *Batch { return c.b }
 
+func (c *chainProposer) Pin() Version { return 1 }
+
 func (c *chainProposer) stay(energy float32) float64 {
 	return 0.1 + 0.8*min(1, max(0, -float64(energy)/float64(c.p.GroundLevel())))
 }
@@ -303,5 +305,99 @@ func TestTargetsAdapt(t *testing.T) {
 		} else if first != fmt.Sprint(e.LnG(), e.Samples().Windows[0].Blocks) {
 			t.Error("another result with two workers")
 		}
+	}
+}
+
+// constantProposer draws uniform configurations and calls the logarithm of their probability
+// lnQ, whatever it is.
+type constantProposer struct {
+	*chainProposer
+	lnQ     float32
+	version Version
+}
+
+func (c *constantProposer) Pin() Version { return c.version }
+
+func (c *constantProposer) Propose(context.Context) error {
+	for i, u := range c.b.Uniform {
+		c.b.Proposal[i] = int32(u * float32(c.p.Q()))
+	}
+	for w := range c.b.Forward {
+		c.b.Forward[w] = c.lnQ
+	}
+	return nil
+}
+
+func (c *constantProposer) LogProb(context.Context) error {
+	c.evaluations++
+	for w := range c.b.Reverse {
+		c.b.Reverse[w] = c.lnQ
+	}
+	return nil
+}
+
+// TestAimsForgetNetwork changes the network in the middle of production. Under flat weights
+// and constant ln q, exactly the proposals that meet their target are accepted. If one side
+// of a move used the ln q of the former network and that is lower, all would be rejected.
+// The engine evaluates ln q again after a change of the network and only then.
+func TestAimsForgetNetwork(t *testing.T) {
+	p := mustPotts(t, 2, 3, 3)
+	const walkers = 16
+	c := &constantProposer{newChainProposer(p, walkers, p.Levels()), -70, 1}
+	e, err := New(Options{System: p, Seed: 1, Walkers: walkers, Proposer: c, LnG: make([]float64, p.Levels())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Produce()
+	pass := func() {
+		t.Helper()
+		if err := e.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		m := e.neural.(*targetedMove)
+		for i := range m.trials {
+			trial := &m.trials[i]
+			if met := m.meets(trial, m.to[trial.place]); met != (trial.changed >= 0) {
+				t.Fatalf("pass %d, walker %d: its proposal meets the target: %v, and is accepted: %v", e.passes, i, met, !met)
+			}
+		}
+	}
+	for range 2 {
+		pass()
+	}
+	for k, lnQ := range []float32{-40, -5} {
+		before := c.evaluations
+		pass()
+		if c.evaluations != before {
+			t.Fatal("the network was asked again for what is known")
+		}
+		c.lnQ, c.version = lnQ, c.version+1
+		// A snapshot taken after the change must not hold the aims of the former network.
+		if k == 1 {
+			s := e.Snapshot()
+			for i, a := range s.Aims {
+				if a.Known {
+					t.Errorf("walker %d: the snapshot holds ln q of another network", i)
+				}
+			}
+			if err := e.Restore(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass()
+		if c.evaluations != before+1 {
+			t.Errorf("%d evaluations after a change of the network, want 1", c.evaluations-before)
+		}
+	}
+	// A restored engine goes on without an evaluation.
+	s := e.Snapshot()
+	c.version++ // as in another process, where versions are others
+	before := c.evaluations
+	if err := e.Restore(s); err != nil {
+		t.Fatal(err)
+	}
+	pass()
+	if c.evaluations != before {
+		t.Errorf("%d evaluations after Restore", c.evaluations-before)
 	}
 }

@@ -121,6 +121,7 @@ func (v *VAN) Pass(ctx context.Context) error {
 	clear(b.Start)
 	clear(b.State)
 	began := time.Now()
+	v.o.Proposer.Pin()
 	if err := v.o.Proposer.Propose(ctx); err != nil {
 		return fmt.Errorf("draw: %w", err)
 	}

@@ -31,7 +31,8 @@ func (e *Engine) open() {
 				if w := &e.walkers[i]; !window.Contains(w.level) {
 					from := &e.walkers[donors[next%len(donors)]]
 					copy(w.state, from.state)
-					w.level, w.aim.known = from.level, false
+					w.level = from.level
+					w.aim.forget()
 					next++
 				}
 			}

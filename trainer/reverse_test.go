@@ -96,9 +96,7 @@ func (e *enumerated) lnQ(t *testing.T) []float32 {
 	t.Helper()
 	b := e.proposer.Batch()
 	copy(b.State, e.states)
-	if err := e.proposer.Propose(context.Background()); err != nil { // takes the published weights
-		t.Fatal(err)
-	}
+	e.proposer.Pin()
 	if err := e.proposer.LogProb(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -113,6 +113,8 @@ func (o ordered) Batch() *sampler.Batch {
 	}
 }
 
+func (o ordered) Pin() sampler.Version { return 1 }
+
 func (o ordered) Propose(context.Context) error { return nil }
 
 func (o ordered) LogProb(context.Context) error { return nil }

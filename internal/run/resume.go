@@ -100,22 +100,21 @@ func (j *job) restore(s *saved) error {
 	}
 	j.at, j.before = s.Place, s.Elapsed
 	j.course.Phases, j.course.Tuning, j.course.Checkpoints = s.Phases, s.Tuning, s.Checkpoints
+	if n := j.network; n != nil {
+		if was, is := s.Network.Provider, string(n.runtime.Provider); was != is {
+			j.log.Warn("the network now runs on another provider: results are as good, but their last digits differ from those of the uninterrupted run",
+				"before", was, "now", is)
+		}
+		n.exported = s.Network.Exported
+		if n.trainer != nil {
+			// First of all: what the walkers know of the network is bound to its weights.
+			if err := n.trainer.Restore(s.Trainer); err != nil {
+				return fmt.Errorf("resume %s: %w", j.folder, err)
+			}
+		}
+	}
 	if err := j.process.restore(s); err != nil {
 		return fmt.Errorf("resume %s: %w", j.folder, err)
-	}
-	n := j.network
-	if n == nil {
-		return nil
-	}
-	if was, is := s.Network.Provider, string(n.runtime.Provider); was != is {
-		j.log.Warn("the network now runs on another provider: results are as good, but their last digits differ from those of the uninterrupted run",
-			"before", was, "now", is)
-	}
-	n.exported = s.Network.Exported
-	if n.trainer != nil {
-		if err := n.trainer.Restore(s.Trainer); err != nil {
-			return fmt.Errorf("resume %s: %w", j.folder, err)
-		}
 	}
 	return nil
 }

@@ -1,0 +1,146 @@
+package inference_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/inference"
+	"neuralwl/models"
+	"neuralwl/models/graph"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// otherWeights returns weights of a bundle times a factor, in a new set.
+func otherWeights(t *testing.T, weights map[string]graph.Tensor, factor float32) *inference.Weights {
+	t.Helper()
+	scaled := map[string]graph.Tensor{}
+	for name, w := range weights {
+		data := make([]float32, len(w.Float32s()))
+		for i, x := range w.Float32s() {
+			data[i] = factor * x
+		}
+		scaled[name] = graph.Float32s(data, w.Shape...)
+	}
+	set, err := inference.NewWeights(scaled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// TestPin: what is published later has no effect before the next Pin, and versions differ
+// whenever weights or proposers do.
+func TestPin(t *testing.T) {
+	openLibrary(t)
+	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	b := newBundle(t, s, targetHyper)
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := newStore(t, b)
+	open := func() *inference.Proposer {
+		p, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, 4, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Close() })
+		return p
+	}
+	p, other := open(), open()
+	if p.LogProb(context.Background()) == nil {
+		t.Error("LogProb without weights was accepted")
+	}
+	batch := p.Batch()
+	fill(batch, s.Q, rand.New(rand.NewPCG(5, 6)))
+	forward := func() float32 {
+		if err := p.Propose(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return batch.Forward[0]
+	}
+	first := p.Pin()
+	if p.Pin() != first || other.Pin() == first || first == 0 {
+		t.Errorf("versions %d, then %d, of another proposer %d", first, p.Pin(), other.Pin())
+	}
+	before := forward()
+	store.Publish(otherWeights(t, weights, 3))
+	if forward() != before {
+		t.Error("weights changed without Pin")
+	}
+	if p.Pin() == first || forward() == before {
+		t.Error("published weights are not used after Pin")
+	}
+}
+
+// TestPublishInProduction publishes other weights all the time in production, the worst that
+// can happen to aims that the walkers remember, and finds the histogram of each level as it
+// must be. With the ln q of a former network it would be off by many errors.
+func TestPublishInProduction(t *testing.T) {
+	openLibrary(t)
+	p, err := lattice.NewPotts(2, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3}, models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-2})
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := newStore(t, b)
+	const walkers, passes = 256, 900
+	proposer, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proposer.Close()
+	lnG, levels := make([]float64, p.Levels()), 0.0
+	count := make([]float64, p.Levels())
+	for _, state := range configurations(p) {
+		count[p.Bonds(state)]++
+	}
+	for level, g := range count {
+		lnG[level] = math.NaN()
+		if g > 0 {
+			lnG[level] = math.Log(g)
+			levels++
+		}
+	}
+	e, err := sampler.New(sampler.Options{System: p, Seed: 3, Walkers: walkers, Workers: 2, Proposer: proposer, LnG: lnG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := []*inference.Weights{otherWeights(t, weights, 0.2), otherWeights(t, weights, 1), otherWeights(t, weights, 2)}
+	run := func(passes int) {
+		for i := range passes {
+			if i%3 == 0 {
+				store.Publish(sets[i/3%len(sets)])
+			}
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e.Produce()
+	run(300)
+	e.Produce()
+	run(passes)
+	for level, g := range count {
+		if g == 0 {
+			continue
+		}
+		mean, square := 0.0, 0.0
+		for _, block := range e.Samples().Windows[0].Blocks {
+			x := float64(block[level]) / passes
+			mean += x / walkers
+			square += x * x / walkers
+		}
+		deviation := math.Sqrt((square - mean*mean) / (walkers - 1))
+		if z := (mean - 1/levels) / deviation; math.Abs(z) > 4.5 {
+			t.Errorf("level %d: share %.5f(%.5f), expected %.5f", level, mean, deviation, 1/levels)
+		}
+	}
+}
