@@ -2,42 +2,86 @@ package lattice
 
 import "math/rand/v2"
 
-// Frame is a symmetry of a Potts system: a lattice translation, a reflection
-// and (on square lattices) a transposition, followed by a permutation of the
-// colours. It maps the configuration s to s' with s'[i] = colour[s[site[i]]]
-// and leaves the energy as it is. Transposition, reflections and translations
-// together make the whole space group of the square torus.
+// Frame is a symmetry of a system: a permutation of the sites followed by permutations of the
+// colours, the same at all sites or one for each. It maps the configuration s to s' with
+// s'[i] = colour_i[s[site[i]]] and leaves the energy unchanged.
 //
-// A proposal drawn in a frame that was itself drawn independently of the state
-// keeps detailed balance frame by frame, and a network then need not learn the
-// symmetries.
+// A proposal made in a frame that was drawn independently of the state keeps detailed balance
+// frame by frame, and a network then need not learn the symmetries.
 type Frame struct {
 	site    []int32 // site[i] is where site i of the image is read
-	colour  []int32
+	colour  []int32 // at [c], or at [i*stride + c] for site i of the image
 	inverse []int32 // of colour
-	lx, ly  int
+	stride  int     // the number of colours if colour depends on the site, else 0
+	draw    func(f *Frame, r *rand.Rand)
+	scratch []int32
 }
 
-// NewFrame returns the identity of the system p, to be redrawn with Randomise.
-func (p *Potts) NewFrame() *Frame {
-	f := &Frame{
-		site:    make([]int32, p.Sites()),
-		colour:  make([]int32, p.q),
-		inverse: make([]int32, p.q),
-		lx:      p.lx, ly: p.ly,
+// newFrame returns the identity on a number of sites and colours; draw redraws site, colour
+// and inverse.
+func newFrame(sites, colours int, bySite bool, draw func(f *Frame, r *rand.Rand)) *Frame {
+	f := &Frame{site: make([]int32, sites), draw: draw}
+	rows := 1
+	if bySite {
+		rows, f.stride = sites, colours
 	}
+	f.colour, f.inverse = make([]int32, rows*colours), make([]int32, rows*colours)
 	for i := range f.site {
 		f.site[i] = int32(i)
 	}
-	for c := range f.colour {
-		f.colour[c], f.inverse[c] = int32(c), int32(c)
+	for k := range f.colour {
+		f.colour[k], f.inverse[k] = int32(k%colours), int32(k%colours)
 	}
 	return f
 }
 
-// Randomise draws the frame uniformly from the symmetry group of the system.
-func (f *Frame) Randomise(r *rand.Rand) {
-	lx, ly := f.lx, f.ly
+// Randomise draws the frame uniformly from the symmetry group of its system, as far as that
+// is known. The new frame depends on r alone.
+func (f *Frame) Randomise(r *rand.Rand) { f.draw(f, r) }
+
+// Apply writes the image of src to dst.
+func (f *Frame) Apply(dst []int32, src []uint8) {
+	if f.stride > 0 {
+		for i, j := range f.site {
+			dst[i] = f.colour[i*f.stride+int(src[j])]
+		}
+		return
+	}
+	for i, j := range f.site {
+		dst[i] = f.colour[src[j]]
+	}
+}
+
+// Undo writes the configuration whose image is src to dst and returns how many sites of dst
+// that changes. The colours of src must be valid.
+func (f *Frame) Undo(dst []uint8, src []int32) (changed int) {
+	if f.stride > 0 {
+		for i, j := range f.site {
+			c := uint8(f.inverse[i*f.stride+int(src[i])])
+			if c != dst[j] {
+				changed++
+			}
+			dst[j] = c
+		}
+		return changed
+	}
+	for i, j := range f.site {
+		c := uint8(f.inverse[src[i]])
+		if c != dst[j] {
+			changed++
+		}
+		dst[j] = c
+	}
+	return changed
+}
+
+// NewFrame returns the identity of the system p, to be redrawn with Randomise. Its frames
+// are the translations, reflections and (on square lattices) transposition of the torus,
+// which make up its whole space group, together with all permutations of the colours.
+func (p *Potts) NewFrame() *Frame { return newFrame(p.Sites(), p.q, false, p.drawFrame) }
+
+func (p *Potts) drawFrame(f *Frame, r *rand.Rand) {
+	lx, ly := p.lx, p.ly
 	dx, dy := r.IntN(lx), r.IntN(ly)
 	flipX, flipY := r.IntN(2) == 1, r.IntN(2) == 1
 	transpose := lx == ly && r.IntN(2) == 1
@@ -67,33 +111,18 @@ func (f *Frame) Randomise(r *rand.Rand) {
 		}
 	}
 	for c := range f.colour {
-		f.colour[c] = int32(c) // so that the frame depends on r alone
+		f.colour[c] = int32(c)
 	}
-	for c := len(f.colour) - 1; c > 0; c-- {
-		d := r.IntN(c + 1)
-		f.colour[c], f.colour[d] = f.colour[d], f.colour[c]
-	}
+	shuffle(f.colour, r)
 	for c, d := range f.colour {
 		f.inverse[d] = int32(c)
 	}
 }
 
-// Apply writes the image of src to dst.
-func (f *Frame) Apply(dst []int32, src []uint8) {
-	for i, j := range f.site {
-		dst[i] = f.colour[src[j]]
+// shuffle permutes x at random, all permutations with the same probability (Fisher, Yates).
+func shuffle(x []int32, r *rand.Rand) {
+	for c := len(x) - 1; c > 0; c-- {
+		d := r.IntN(c + 1)
+		x[c], x[d] = x[d], x[c]
 	}
-}
-
-// Undo writes the configuration whose image is src to dst and returns at how many sites
-// that changes dst. Colours outside 0..q-1 must have been excluded before.
-func (f *Frame) Undo(dst []uint8, src []int32) (changed int) {
-	for i, j := range f.site {
-		c := uint8(f.inverse[src[i]])
-		if c != dst[j] {
-			changed++
-		}
-		dst[j] = c
-	}
-	return changed
 }

@@ -83,6 +83,7 @@ func pottsTerms(q int, sides []int) (*Terms, error) {
 			return 0
 		}}},
 		Terms: torusPairs(sides), ColoursOrder: true,
+		Symmetries: []Symmetry{SpaceGroup(sides...), ColourPermutations(q)},
 	}
 	m.Ground = &Ground{-len(m.Terms), float64(q)}
 	if len(sides) == 2 {
@@ -113,6 +114,10 @@ func NewBlumeCapel(d float64, sides ...int) (*Terms, error) {
 		Kinds: []Kind{{2, func(a, b, _ int) int { return -one * (a - 1) * (b - 1) }}},
 		Terms: torusPairs(sides),
 		Field: func(c int) int { return field * (c - 1) * (c - 1) },
+		Symmetries: []Symmetry{
+			SpaceGroup(sides...),
+			ColourMaps(func(c int) int { return c }, func(c int) int { return 2 - c }), // s -> -s
+		},
 	}
 	// As E = J/2 sum over bonds of (s_i - s_j)^2 + (D - 2J) sum of s_i^2, all sites are
 	// alike in a ground state.
@@ -148,12 +153,14 @@ func NewIsingField(h float64, sides ...int) (*Terms, error) {
 		Kinds: []Kind{{2, func(a, b, _ int) int { return one * ising(a, b, 0) }}},
 		Terms: torusPairs(sides),
 		Field: func(c int) int { return -field * (2*c - 1) }, ColoursOrder: true,
+		Symmetries: []Symmetry{SpaceGroup(sides...)},
 	}
 	sites := len(m.Terms) / 2
 	m.Ground = &Ground{-len(m.Terms)*one - sites*max(field, -field), 1}
 	if field == 0 {
 		m.Ground.States = 2
 		m.Transition = math.Log(1+math.Sqrt2) / 2
+		m.Symmetries = append(m.Symmetries, ColourPermutations(2))
 	}
 	return New(m)
 }
@@ -183,6 +190,8 @@ func NewRandomBond(p float64, seed uint64, sides ...int) (*Terms, error) {
 		Name: fmt.Sprintf("random-bond p=%g disorder %d", p, seed), Sides: sides, Colours: 2,
 		Kinds: []Kind{{2, ising}, {2, func(a, b, _ int) int { return -ising(a, b, 0) }}},
 		Terms: torusPairs(sides),
+		// The quenched bonds leave only the flip of all spins.
+		Symmetries: []Symmetry{ColourPermutations(2)},
 	}
 	for k := range m.Terms {
 		if float64(mix(mix(seed)^uint64(k))>>11)*0x1p-53 < p {
@@ -261,5 +270,52 @@ func NewBaxterWu(sides ...int) (*Terms, error) {
 		}
 	}
 	m.Ground = &Ground{-len(m.Terms), 4}
+	m.Symmetries = []Symmetry{
+		Translations(sides...),
+		SiteMaps(lx*ly, triangularPoints(lx, ly)...),
+		SiteColourMaps(baxterWuFlips(lx)...),
+	}
 	return New(m)
+}
+
+// triangularPoints are the symmetries of the triangular lattice about site 0 that map the
+// torus onto itself. The lattice vectors are 60 degrees apart: the neighbours of a site are
+// at (1,0), (0,1) and (-1,1) from it and opposite to these.
+func triangularPoints(lx, ly int) []func(i int) int {
+	var points []func(i int) int
+	a, b, c, d := 1, 0, 0, 1 // the matrix of (x,y) -> (ax + by, cx + dy)
+	for range 2 {
+		for range 6 {
+			a, b, c, d = -c, -d, a+c, b+d // rotated by 60 degrees: (x,y) -> (-y, x + y)
+			if c*lx%ly != 0 || b*ly%lx != 0 {
+				continue // takes a period of the torus to something else
+			}
+			m := [4]int{a, b, c, d}
+			points = append(points, func(i int) int {
+				x, y := i%lx, i/lx
+				u, v := m[0]*x+m[1]*y, m[2]*x+m[3]*y
+				return modulo(v, ly)*lx + modulo(u, lx)
+			})
+		}
+		a, b, c, d = c, d, a, b // reflected: (x,y) -> (y,x)
+	}
+	return points
+}
+
+// modulo is the remainder 0..n-1.
+func modulo(x, n int) int { return (x%n + n) % n }
+
+// baxterWuFlips turn over none or two of the three sublattices. Every triangle has a site of
+// each, so that it keeps the product of its spins.
+func baxterWuFlips(lx int) []func(site, colour int) int {
+	flips := []func(site, colour int) int{func(_, colour int) int { return colour }}
+	for kept := range 3 {
+		flips = append(flips, func(site, colour int) int {
+			if sublattice := (site%lx + 2*(site/lx)) % 3; sublattice == kept {
+				return colour
+			}
+			return 1 - colour
+		})
+	}
+	return flips
 }

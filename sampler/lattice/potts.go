@@ -165,6 +165,9 @@ func (p *Potts) Level(state []uint8) int { return p.Bonds(state) }
 // networks' tensors.
 func (p *Potts) BondsInt32(state []int32) int { return bonds(p.lx, p.ly, state) }
 
+// LevelInt32 is BondsInt32.
+func (p *Potts) LevelInt32(state []int32) int { return p.BondsInt32(state) }
+
 func bonds[S uint8 | int32](lx, ly int, state []S) int {
 	count := 0
 	above := state[(ly-1)*lx : ly*lx]

@@ -27,8 +27,12 @@ type Model struct {
 	// Transition is the inverse temperature, in units of 1/J, of the transition on the
 	// infinite lattice, 0 where it is not known.
 	Transition float64
-	// ColoursOrder as System has it.
+	// ColoursOrder as in System.
 	ColoursOrder bool
+	// Symmetries make up the frames in which networks propose configurations. None stands
+	// for the identity alone: networks then have to learn the symmetries, and nothing else
+	// depends on it. New checks them on a few random configurations.
+	Symmetries []Symmetry
 }
 
 // Kind is an interaction of Order 2 or 3 sites. Energy must not depend on the order of
@@ -108,6 +112,9 @@ func New(m Model) (*Terms, error) {
 		if t.Energy(t.ground) != float64(g.Energy)/float64(m.Denominator) || t.ground < 0 || t.ground >= t.levels {
 			return nil, fmt.Errorf("model %s: no level has the energy %d of the ground states", m.Name, g.Energy)
 		}
+	}
+	if err := t.checkSymmetries(); err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
 	return t, nil
 }
@@ -342,8 +349,14 @@ func (t *Terms) Tables() (first []int32, bonds []Bond, gain, field []int32) {
 	return t.first, t.bonds, t.gain, t.field
 }
 
-// Level of a configuration: each term counts at the site with its lowest index.
-func (t *Terms) Level(state []uint8) int {
+// Level of a configuration.
+func (t *Terms) Level(state []uint8) int { return levelOf(t, state) }
+
+// LevelInt32 is Level for a configuration held as int32.
+func (t *Terms) LevelInt32(state []int32) int { return levelOf(t, state) }
+
+// levelOf counts each term at the site with its lowest index.
+func levelOf[S uint8 | int32](t *Terms, state []S) int {
 	level, q := 0, int32(t.m.Colours)
 	for i, c := range state {
 		level += int(t.field[c])
