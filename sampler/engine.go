@@ -62,10 +62,10 @@ func New(o Options) (*Engine, error) {
 		e.windows = append(e.windows, newEstimate(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
-		if potts := p.(*lattice.Potts); e.targeted() {
-			e.neural = newTargetedMove(potts, o.Proposer, o.Partial, o.Across, o.Walkers)
+		if s := p.(lattice.Symmetric); e.targeted() {
+			e.neural = newTargetedMove(s, o.Proposer, o.Partial, o.Across, o.Walkers)
 		} else {
-			e.neural = newNeuralMove(potts, o.Proposer, o.Partial, o.Shift, o.Walkers)
+			e.neural = newNeuralMove(s, o.Proposer, o.Partial, o.Shift, o.Walkers)
 		}
 	}
 	e.open()

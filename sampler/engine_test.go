@@ -36,11 +36,11 @@ func exactLnG(t testing.TB, name string) *dos.Density {
 // a probability that depends on the condition's bonds and the shift, if it takes
 // one, so that forward and reverse differ.
 type siteProposer struct {
-	p *lattice.Potts
+	p lattice.Symmetric
 	b *Batch
 }
 
-func newSiteProposer(p *lattice.Potts, walkers int) *siteProposer {
+func newSiteProposer(p lattice.Symmetric, walkers int) *siteProposer {
 	n := p.Sites()
 	return &siteProposer{p: p, b: &Batch{
 		Walkers: walkers, Sites: n, Used: walkers,
@@ -50,7 +50,7 @@ func newSiteProposer(p *lattice.Potts, walkers int) *siteProposer {
 }
 
 // newShiftedProposer is one that takes shifts.
-func newShiftedProposer(p *lattice.Potts, walkers int) *siteProposer {
+func newShiftedProposer(p lattice.Symmetric, walkers int) *siteProposer {
 	s := newSiteProposer(p, walkers)
 	s.b.Shift, s.b.Back = make([]float32, walkers), make([]float32, walkers)
 	return s
@@ -61,7 +61,7 @@ func (s *siteProposer) Batch() *Batch { return s.b }
 func (s *siteProposer) Pin() Version { return 1 }
 
 func (s *siteProposer) stay(condition []int32, shifts []float32, walker int) float64 {
-	bonds, ground := float64(s.p.BondsInt32(condition)), float64(s.p.GroundLevel())
+	bonds, ground := float64(s.p.LevelInt32(condition)), float64(s.p.GroundLevel())
 	if shifts != nil {
 		bonds = min(ground, max(0, bonds-float64(shifts[walker])))
 	}
@@ -70,7 +70,7 @@ func (s *siteProposer) stay(condition []int32, shifts []float32, walker int) flo
 
 // lnQ is the log-likelihood of state given condition.
 func (s *siteProposer) lnQ(state, condition []int32, start int, stay float64) float32 {
-	q := float64(s.p.Q())
+	q := float64(s.p.Colours())
 	x := 0.0
 	for i := start; i < len(state); i++ {
 		if state[i] == condition[i] {
@@ -90,8 +90,8 @@ func (s *siteProposer) Propose(context.Context) error {
 		copy(proposal, state)
 		for i := int(s.b.Start[w]); i < n; i++ {
 			if u := float64(s.b.Uniform[w*n+i]); u >= stay {
-				step := 1 + int32((u-stay)/(1-stay)*float64(s.p.Q()-1))
-				proposal[i] = (state[i] + min(step, int32(s.p.Q()-1))) % int32(s.p.Q())
+				step := 1 + int32((u-stay)/(1-stay)*float64(s.p.Colours()-1))
+				proposal[i] = (state[i] + min(step, int32(s.p.Colours()-1))) % int32(s.p.Colours())
 			}
 		}
 		s.b.Forward[w] = s.lnQ(proposal, state, int(s.b.Start[w]), stay)

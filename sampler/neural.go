@@ -16,13 +16,12 @@ import (
 //
 //	min[1, g(E) q(s|s') / (g(E') q(s'|s))].
 //
-// Three choices are made afresh for every walker and move, independently of the
-// state, and therefore leave detailed balance exact: the frame, a random symmetry
-// of the lattice and the colours in which the network sees the configuration;
-// the number k of sites, in raster order of that frame, that keep their colour
-// (Wu, Rossi, Carleo, PRR 3, L042024 (2021)), which are the same in s and s', so that
-// only the conditionals of the others enter q; and, for a network that takes one, the
-// shift d of the energy. The acceptance is then
+// Three choices are made for every walker and move independently of the state and
+// therefore leave detailed balance exact: the frame, a random symmetry of the system in which
+// the network sees the configuration; the number k of sites, in raster order of that frame,
+// that keep their colour (Wu, Rossi, Carleo, PRR 3, L042024 (2021)), which are the same in s
+// and s', so that only the conditionals of the other sites enter q; and, for a network that
+// takes one, the shift d of the energy. The acceptance is then
 //
 //	min[1, g(E) q(s|s',-d) / (g(E') q(s'|s,d))].
 //
@@ -31,26 +30,25 @@ import (
 //
 //	p(d) q(s'|s,d)/g(E) min[1, ...] = min[p(d) q(s'|s,d)/g(E), p(-d) q(s|s',-d)/g(E')],
 //
-// is that from s' to s by moves with -d, and the sums over all d are the same. Nothing is
-// asked of the network: what it makes of d decides on how often moves are accepted alone.
-// A p(d) that prefers a direction or depends on the energy would break it. (The way back
-// with the same d would be exact, too, and hardly ever accepted: it leads away from E.)
+// is that from s' to s by moves with -d, and the sums over all d are the same. This holds
+// for any network: its use of d affects only how often moves are accepted. A p(d) that
+// prefers a direction or depends on the energy would break detailed balance. (A way back with
+// the same d would also be exact but hardly ever accepted, since it leads away from E.)
 type neuralMove struct {
-	system   *lattice.Potts
+	system   lattice.Symmetric
 	proposer Proposer
-	// partial is the share of proposals with N-k log-uniform in 1..N; the others
-	// have k = 0.
+	// partial is the share of proposals with N-k log-uniform in 1..N; all others have k = 0.
 	partial float64
 	// shift is the largest shift in units of J; 0 for none.
 	shift   int
 	frames  []*lattice.Frame
-	decide  []float64 // uniform number of each walker for the decision
-	to      []int     // level of each proposal
-	from    []int     // level that it was made for
-	changed []int     // sites that it changed, -1 if it was rejected
+	decide  []float64 // by walker: uniform number for the decision
+	to      []int     // level of its proposal
+	from    []int     // level for which the proposal was made
+	changed []int     // sites changed by the proposal, -1 if it was rejected
 }
 
-func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, shift, walkers int) *neuralMove {
+func newNeuralMove(p lattice.Symmetric, proposer Proposer, partial float64, shift, walkers int) *neuralMove {
 	m := &neuralMove{
 		system: p, proposer: proposer, partial: partial, shift: shift,
 		frames:  make([]*lattice.Frame, walkers),
@@ -65,12 +63,12 @@ func newNeuralMove(p *lattice.Potts, proposer Proposer, partial float64, shift, 
 	return m
 }
 
-// shiftedShare is the share of proposals with a shift, if there are shifts; the others, and
-// few of these, have d = 0.
+// shiftedShare is the share of proposals whose shift is drawn, if there are shifts; all others
+// have d = 0.
 const shiftedShare = 0.5
 
-// drawShift draws a shift of the energy in units of J, d as often as -d: 0, or any from -most
-// to most, so that every part of the range is within reach of one move.
+// drawShift draws a shift of the energy in units of J, d as often as -d: either 0, or uniform
+// in -most..most, so that one move can reach every part of the range.
 func drawShift(r *rand.Rand, most int) float32 {
 	if r.Float64() >= shiftedShare {
 		return 0
@@ -78,9 +76,8 @@ func drawShift(r *rand.Rand, most int) float32 {
 	return float32(near(r, 0, most))
 }
 
-// resampled is the number of sites, 1..n, that a partial refresh draws anew given a
-// uniform number u: log-uniform, so that changes of every scale are tried equally
-// often.
+// resampled is the number of sites, 1..n, that a partial refresh resamples, given a uniform
+// number u: log-uniform, so that changes of every scale are equally frequent.
 func resampled(u float64, n int) int {
 	return min(n, int(math.Exp(u*math.Log(float64(n+1)))))
 }
@@ -93,14 +90,14 @@ type neuralTimes struct{ propose, logProb time.Duration }
 
 // proposalMove is a move by a network's proposals.
 type proposalMove interface {
-	// run makes the n-th trial for every walker. In production it tells samples, which
-	// are nil before, of every proposal.
+	// run makes the n-th trial for every walker. In production it records every proposal in
+	// samples, which are nil before.
 	run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error)
 }
 
-// run makes one trial for every walker and counts it in hits(i) of walker i by
-// the level it ends on. Proposals outside of a walker's window are rejected; walkers of
-// windows that wait for walkers take no part. It returns the number of trials.
+// run makes one trial for every walker and counts it in the walker's hits at the level it
+// ends on. It rejects proposals outside the walker's window. Windows that still wait for
+// walkers take no part.
 func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	b := m.proposer.Batch()
 	m.proposer.Pin()
@@ -175,13 +172,12 @@ func LnAcceptance(lnGFrom, lnGTo, forward, reverse float64) float64 {
 	return lnGFrom - lnGTo + reverse - forward
 }
 
-// checkProposals makes sure of what came back from the network and computes the
-// levels of the proposals.
-func checkProposals(p *lattice.Potts, b *Batch, levels []int) error {
+// checkProposals checks the network's output and computes the levels of the proposals.
+func checkProposals(p lattice.Symmetric, b *Batch, levels []int) error {
 	if err := checkLogProb(b.Forward[:b.Used], "proposal"); err != nil {
 		return err
 	}
-	q := int32(p.Q())
+	q := int32(p.Colours())
 	for i := range b.Used {
 		proposal := b.Proposal[i*b.Sites : (i+1)*b.Sites]
 		for j, c := range proposal {
@@ -189,13 +185,13 @@ func checkProposals(p *lattice.Potts, b *Batch, levels []int) error {
 				return fmt.Errorf("proposal %d has colour %d at site %d, allowed are 0..%d: the network does not follow the contract", i+1, c, j, q-1)
 			}
 		}
-		levels[i] = p.BondsInt32(proposal)
+		levels[i] = p.LevelInt32(proposal)
 	}
 	return nil
 }
 
-// checkLogProb makes sure that every element is the logarithm of a probability
-// above zero, up to rounding.
+// checkLogProb checks that every element is the logarithm of a positive probability, up to
+// rounding.
 func checkLogProb(logQ []float32, of string) error {
 	const rounding = 1e-3
 	for i, x := range logQ {

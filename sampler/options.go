@@ -11,14 +11,15 @@ import (
 
 // Options of an Engine. Zero values stand for the defaults given.
 type Options struct {
-	System  lattice.System // required; of a type that package local supports
+	System  lattice.System // required; lattice.Symmetric for a Proposer
 	Seed    uint64
 	Walkers int // M, default 256
 	// Workers is the number of goroutines that share the walkers, default 1. It does not
 	// affect results.
 	Workers int
 
-	// Local is the local move of a pass, none by default.
+	// Local is the local move of a pass, none by default. It needs a system of a type that
+	// package local supports.
 	Local local.Move
 	// Sweeps of the local move per walker and pass, default 1. A sweep is N trials.
 	Sweeps int
@@ -142,15 +143,11 @@ func (o *Options) Validate() error {
 		fault("%d windows, canonical sampling has none", len(o.Windows))
 	}
 	faults = append(faults, o.checkWindows()...)
-	switch o.System.(type) {
-	case nil, *lattice.Potts:
-	case *lattice.Terms:
-		if o.Proposer != nil {
-			fault("neural moves are made for the Potts model in two dimensions, not for %v; leave the proposer out", o.System)
-		}
+	if o.System != nil && o.Local != local.None && !local.Supports(o.System) {
+		fault("there are no local moves for systems of the type %T; make one with lattice.New", o.System)
 	}
-	if o.System != nil && !local.Supports(o.System) {
-		fault("there are no moves for systems of the type %T; make one with lattice.New", o.System)
+	if _, ok := o.System.(lattice.Symmetric); !ok && o.System != nil && o.Proposer != nil {
+		fault("there are no neural moves for systems of the type %T, which has no frames; make one with lattice.New", o.System)
 	}
 	if o.System != nil && o.Proposer != nil {
 		b := o.Proposer.Batch()

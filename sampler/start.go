@@ -12,25 +12,26 @@ import (
 
 // Start gives an engine that has not moved yet a first estimate of ln g, and its walkers
 // configurations of all energies, by draws of a network that aims at energies. Without it
-// they are random configurations, and ln g grows from 0 by ln f a visit while they find one
-// level after the other.
+// walkers begin in random configurations, and ln g grows from 0 by ln f per visit while they
+// find one level after another.
 //
 // The estimate is that of inverse probabilities, without Markov chains: a draw s with a target
-// B* out of the levels of a window and w more at both ends has the weight 1/(p q(s|B*)) if
-// |B(s) - B*| <= w, and else 0, with p the probability of a target within w of B(s). The mean
-// weight on a level is the number of its states, whatever the network has learned. A single
-// draw tells ln g as well as the network knows it; the rest is left to the adaptation of
-// the weights. Levels that were not drawn have the ln g of the nearest one that was, and are not seen.
+// B*, out of the levels of a window and w more at each end, counts 1/(p q(s|B*)) if
+// |B(s) - B*| <= w and otherwise 0, with p the probability of a target within w of B(s). The
+// mean count on a level is the number of its states, whatever the network has learned. One
+// draw gives ln g as accurately as the network knows it; the adaptation of the weights does
+// the rest. Levels without draws take the ln g of the nearest level that has some and remain
+// unseen.
 //
-// The engine is as it was until Finish. A start that was stopped is made anew from the beginning.
+// The engine is unchanged until Finish. A start that was interrupted begins again.
 type Start struct {
 	e       *Engine
 	m       *targetedMove
 	rng     *rand.PCG
 	sum     dos.WeightBlock
-	states  [][]uint8 // by walker: its last draw in its window that met its target
-	levels  []int     // of these, -1 for none
-	batches int       // to draw
+	states  [][]uint8 // by walker: its last draw that met its target in its window
+	levels  []int     // of these states, -1 for none
+	batches int       // number of batches to draw
 	p       Progress
 }
 
@@ -54,8 +55,8 @@ func (e *Engine) NewStart() *Start {
 	return s
 }
 
-// Draw draws one configuration per walker, with targets that are spread evenly over the
-// levels of each window.
+// Draw draws one configuration per walker, with targets spread evenly over the levels of
+// each window.
 func (s *Start) Draw(ctx context.Context) error {
 	b, m, r := s.m.proposer.Batch(), s.m, rand.New(s.rng)
 	columns := len(s.e.walkers) / len(s.e.windows)
@@ -88,7 +89,7 @@ func (s *Start) Draw(ctx context.Context) error {
 		if math.IsInf(s.sum.LnSum[to], -1) {
 			s.p.Levels++
 		}
-		s.sum.Add(to, m.lnWeight(t, nil, to, float64(b.Forward[i])))
+		s.sum.Add(to, m.lnInverse(t, nil, to, float64(b.Forward[i])))
 		t.frame.Undo(s.states[i], b.Proposal[i*b.Sites:(i+1)*b.Sites])
 		s.levels[i] = to
 		s.p.Moves[Neural].Accepted++
@@ -98,17 +99,17 @@ func (s *Start) Draw(ctx context.Context) error {
 	return nil
 }
 
-// Done is the share of the draws that were made, 0..1.
+// Done is the share of the draws made so far, 0..1.
 func (s *Start) Done() float64 { return float64(s.p.Passes) / float64(s.batches) }
 
-// Progress sums up the draws: passes are batches, those accepted have met their target.
+// Progress summarises the draws: passes are batches, and accepted draws have met their target.
 func (s *Start) Progress() Progress { return s.p }
 
 // LnTotal is the estimate of the logarithm of the number of all configurations.
 func (s *Start) LnTotal() float64 { return dos.LogSumExp(s.lnOmega()) }
 
-// lnOmega is the estimate of the logarithm of the number of states by level, -Inf where
-// none was drawn.
+// lnOmega is the estimate of the logarithm of the number of states by level, -Inf without
+// draws.
 func (s *Start) lnOmega() []float64 {
 	lnOmega := make([]float64, len(s.sum.LnSum))
 	for level, x := range s.sum.LnSum {
@@ -119,7 +120,7 @@ func (s *Start) lnOmega() []float64 {
 	return lnOmega
 }
 
-// Finish gives the engine the estimate and the configurations.
+// Finish hands the estimate and the configurations to the engine.
 func (s *Start) Finish() {
 	lnOmega := s.lnOmega()
 	for _, w := range s.e.windows {
@@ -135,7 +136,7 @@ func (s *Start) Finish() {
 	s.e.open()
 }
 
-// begin takes over ln g of the window's levels, -Inf where nothing is known.
+// begin takes over ln g of the window's levels, -Inf where it is unknown.
 func (w *estimate) begin(lnG []float64) {
 	for level := w.Low; level <= w.High; level++ {
 		if x := lnG[level]; !math.IsInf(x, -1) {

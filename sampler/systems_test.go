@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"neuralwl/sampler/dos"
@@ -234,19 +235,80 @@ func TestRandomOrder(t *testing.T) {
 	}
 }
 
-// TestOtherSystems refuses a network for a system made of terms, and systems that no
-// kernel knows.
+// TestOtherSystems refuses local moves on systems that no kernel knows, and networks on
+// systems without frames.
 func TestOtherSystems(t *testing.T) {
-	s := terms(t)(lattice.NewIsingField(0.5, 3, 3))
 	p := mustPotts(t, 2, 3, 3)
 	type other struct{ lattice.System }
-	for _, o := range []Options{
-		{System: s, Walkers: 4, Proposer: newSiteProposer(p, 4)},
-		{System: other{p}, Local: local.HeatBath},
+	type framed struct{ lattice.Symmetric }
+	for _, c := range []struct {
+		o    Options
+		want string // in the error, empty for none
+	}{
+		{Options{System: other{p}, Local: local.HeatBath}, "no local moves"},
+		{Options{System: other{p}, Walkers: 4, Proposer: newSiteProposer(p, 4)}, "no frames"},
+		{Options{System: framed{p}, Walkers: 4, Proposer: newSiteProposer(p, 4)}, ""},
 	} {
-		if _, err := New(o); err == nil {
-			t.Errorf("%v was accepted", o.System)
+		_, err := New(c.o)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%T: %v, want %q", c.o.System, err, c.want)
 		}
+	}
+}
+
+// TestNeuralSystems runs neural moves, full ones and partial refreshes in random frames, on
+// every system under its exact weights: each level is visited as often as every other.
+// Walkers are independent, so that their shares tell the error.
+func TestNeuralSystems(t *testing.T) {
+	for _, s := range tinySystems(t) {
+		g, err := exact.Enumerate(context.Background(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			lnG, levels := make([]float64, s.Levels()), 0.0
+			for b, n := range g {
+				if lnG[b] = math.NaN(); n > 0 {
+					lnG[b] = math.Log(float64(n))
+					levels++
+				}
+			}
+			const walkers, passes = 128, 3000
+			e, err := New(Options{System: s, Seed: 3, Walkers: walkers, Proposer: newSiteProposer(s, walkers), Partial: 0.5, LnG: lnG})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []int{passes / 4, passes} {
+				e.Produce()
+				for range n {
+					if err := e.Pass(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := e.CheckEnergies(); err != nil {
+				t.Error(err)
+			}
+			for b, n := range g {
+				mean, square := 0.0, 0.0
+				for _, block := range e.Samples().Windows[0].Blocks {
+					x := float64(block[b]) / passes
+					mean += x / walkers
+					square += x * x / walkers
+				}
+				if n == 0 {
+					if mean > 0 {
+						t.Errorf("level %d has no states and was visited", b)
+					}
+					continue
+				}
+				deviation := math.Sqrt((square - mean*mean) / (walkers - 1))
+				if z := (mean - 1/levels) / deviation; !(math.Abs(z) < 4.5) {
+					t.Errorf("level %d: share %.5f(%.5f), expected %.5f", b, mean, deviation, 1/levels)
+				}
+			}
+		})
 	}
 }
 

@@ -32,30 +32,34 @@ func (a *aim) forget() { a.of = 0 }
 //
 //	(s, B*, T) has the weight 1/g(E) up to a constant, if |B(s) - B*| <= w, and else 0.
 //
-// A proposal (s', B*', T') consists of a target drawn uniformly over all levels of the
-// window and w more at both ends, a frame, and s' ~ q(.|B*') in that frame. It is rejected
-// if |B(s') - B*'| > w, and else accepted with
+// A proposal (s', B*', T') consists of a target drawn uniformly from all levels of the
+// window and w more at each end, a frame, and s' ~ q(.|B*') in that frame. It is rejected
+// if |B(s') - B*'| > w, and otherwise accepted with
 //
 //	min[1, g(E) q(s|B*) / (g(E') q(s'|B*'))],
 //
-// each q in its own frame: an independence sampler over the whole window. Or the move goes
-// across: if the level of s is at one end of the window, B*' is drawn from the other end and
-// w more at both sides of it, s' must be there, too, and the ratio of the sizes of both
-// enters the acceptance. Such a move does not end where it began, so that round trips need
-// fewer of them. Walkers in between make no move across, which saves the network's time
-// where its proposals are accepted least, between the phases. (It is the level that
-// decides, not B*: to move, or to draw B* anew, for the sake of what B* is would spoil its
-// distribution given s.) Where the weights h/g are to make another histogram h than a flat
-// one, targets are drawn in proportion to it, and h(B*)/h(B*') enters the acceptance. In a
-// partial refresh the first k sites in raster order of one frame T = T' stay; then B*' is
-// drawn around B*, evenly up to as far as the other sites can reach, and q is that of the
-// other sites given the first k.
+// each q in its own frame: an independence sampler over the whole window.
+//
+// In a move across, if the level of s is at one end of the window, B*' is drawn from the
+// other end and w more on each side of it; s' must lie at that end, and the ratio of the
+// sizes of both ends enters the acceptance. Such a move does not end where it began, so that
+// round trips need fewer of them. Walkers in between make no move across, which saves the
+// network's time where its proposals are accepted least, between the phases. (The level
+// decides, not B*: moving, or redrawing B*, depending on B* would spoil its distribution
+// given s.)
+//
+// If the weights h/g ask for a histogram h that is not flat, targets are drawn in proportion
+// to h, and h(B*)/h(B*') enters the acceptance.
+//
+// In a partial refresh the first k sites in raster order of a common frame T = T' stay. B*'
+// is then drawn uniformly around B*, as far as the other sites can reach, and q is that of
+// the other sites given the first k.
 type targetedMove struct {
-	system    *lattice.Potts
+	system    lattice.Symmetric
 	proposer  Proposer
 	tolerance int
-	// partial is the share of trials that are partial refreshs. They are made by all
-	// walkers at a time, as the full proposals can do without most evaluations of ln q(s|B*).
+	// partial is the share of trials that are partial refreshes. All walkers make them at the
+	// same time, since full proposals can do without most evaluations of ln q(s|B*).
 	partial float64
 	across  float64 // share of full proposals that go across
 	trials  []trial // by walker
@@ -63,33 +67,33 @@ type targetedMove struct {
 	to      []int   // by place in the batch: the level of the proposal
 }
 
-// trial is what a walker tries.
+// trial is a walker's present trial.
 type trial struct {
 	frame    *lattice.Frame
 	proposes bool
 	place    int            // in the batch
-	sites    int            // that the proposal draws anew
+	sites    int            // number of sites that the proposal resamples
 	decide   float64        // uniform number for the decision
 	crosses  bool           // the proposal goes across
-	side     lattice.Window // levels that it must have
-	targets  lattice.Window // those that its target is drawn from
-	aim      int            // its target
-	from     int            // target of the state where that was drawn anew
+	side     lattice.Window // levels that the proposal may have
+	targets  lattice.Window // levels from which its target is drawn
+	aim      int            // target of the proposal
+	from     int            // target of the state, if redrawn
 	level    int            // of the state
-	changed  int            // sites that the proposal changed, -1 if it was rejected
+	changed  int            // sites changed by the proposal, -1 if it was rejected
 }
 
-// endShare is the part of the levels between the infinite-temperature peak and the ground
-// state, at either side, that moves across connect; what is beyond the peak belongs to the
-// high energies.
+// endShare is the share of the levels between the infinite-temperature peak and the ground
+// state that makes up each of the two ends connected by moves across. Levels beyond the peak
+// belong to the end of high energies.
 const endShare = 0.25
 
-// refreshPeriod is the number of full proposals after which every walker's aim is drawn
-// anew even if its configuration has stayed: a configuration that is improbable in its
+// refreshPeriod is the number of full proposals after which every walker's aim is redrawn
+// even if its configuration has stayed, so that a configuration that is improbable in its
 // frame gets another chance.
 const refreshPeriod = 16
 
-func newTargetedMove(p *lattice.Potts, proposer Proposer, partial, across float64, walkers int) *targetedMove {
+func newTargetedMove(p lattice.Symmetric, proposer Proposer, partial, across float64, walkers int) *targetedMove {
 	m := &targetedMove{
 		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial, across: across,
 		trials: make([]trial, walkers), to: make([]int, walkers),
@@ -100,10 +104,10 @@ func newTargetedMove(p *lattice.Potts, proposer Proposer, partial, across float6
 	return m
 }
 
-// near draws a level within distance of another one, evenly.
+// near draws a level uniformly within a distance of another.
 func near(r *rand.Rand, level, distance int) int { return level - distance + r.IntN(2*distance+1) }
 
-// isPartial tells whether the n-th trial is a partial refresh.
+// isPartial reports whether the n-th trial is a partial refresh.
 func (m *targetedMove) isPartial(n int64) bool {
 	return math.Floor(float64(n+1)*m.partial) > math.Floor(float64(n)*m.partial)
 }
@@ -198,7 +202,7 @@ func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, par
 		b.Current[k] = m.energy(t.from)
 	}
 	if partial {
-		t.aim = near(r, t.from, lattice.Coordination*t.sites/2)
+		t.aim = near(r, t.from, m.system.MaxStep()*t.sites/2)
 	} else {
 		t.aim = window.targets.draw(r, t.targets)
 	}
@@ -243,21 +247,21 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, n
 	return true
 }
 
-// meets tells whether the level of a proposal is as near to its target as it must be.
+// meets reports whether the level of a proposal is admissible and near enough to its target.
 func (m *targetedMove) meets(t *trial, to int) bool {
 	return t.side.Contains(to) && abs(to-t.aim) <= m.tolerance
 }
 
-// lnWeight is what a proposal that has met its target at a level adds to the number of
-// states there. Of a level that is itself a possible target, between w+1 and 2w+1 targets are
-// within w; a draw that aims at one of them stands for all, with the weight 1/(p q) if
-// p is the probability of a target near the level.
-func (m *targetedMove) lnWeight(t *trial, h *spread, to int, lnQ float64) float64 {
+// lnInverse is the logarithm of the contribution of a proposal that has met its target to the
+// number of states of its level. Between w+1 and 2w+1 targets are within w of a level that is
+// itself a possible target; a draw that aims at one of them stands for all, with the inverse
+// probability 1/(p q), where p is the probability of a target near the level.
+func (m *targetedMove) lnInverse(t *trial, h *spread, to int, lnQ float64) float64 {
 	meant := lattice.Window{Low: max(to-m.tolerance, t.targets.Low), High: min(to+m.tolerance, t.targets.High)}
 	return -h.lnShare(meant, t.targets) - lnQ
 }
 
-// record tells samples of the proposals.
+// record counts the proposals in samples.
 func (m *targetedMove) record(b *Batch, window func(i int) *estimate, partial bool, samples *Samples) {
 	for k, i := range m.made {
 		window, t := window(i), &m.trials[i]
@@ -265,28 +269,27 @@ func (m *targetedMove) record(b *Batch, window func(i int) *estimate, partial bo
 		if partial {
 			continue
 		}
-		to, lnWeight := m.to[k], math.Inf(-1)
+		to, lnInverse := m.to[k], math.Inf(-1)
 		if m.meets(t, to) {
-			lnWeight = m.lnWeight(t, window.targets, to, float64(b.Forward[k]))
+			lnInverse = m.lnInverse(t, window.targets, to, float64(b.Forward[k]))
 		}
-		samples.draws.drawn(samples.segment, i, t.side, to, lnWeight)
+		samples.draws.drawn(samples.segment, i, t.side, to, lnInverse)
 	}
 }
 
-// around is a window of targets: some levels and as many more on both sides as a proposal may
-// be away from its target.
+// around is the window of targets for some levels: these and the tolerance on each side.
 func (m *targetedMove) around(levels lattice.Window) lattice.Window {
 	return lattice.Window{Low: levels.Low - m.tolerance, High: levels.High + m.tolerance}
 }
 
-// otherEnd is the end of a window that moves across lead to from a level at the other one; a
-// level in between has none.
+// otherEnd is the end of a window to which moves across lead from a level at its opposite
+// end; it reports false for levels in between.
 func (m *targetedMove) otherEnd(w lattice.Window, level int) (lattice.Window, bool) {
-	// Levels count satisfied bonds, low energies are at high levels.
+	// Low energies are at high levels.
 	peak := min(max(w.Low, m.system.PeakLevel()), w.High)
 	reach := int(endShare * float64(w.High-peak))
 	high, low := lattice.Window{Low: w.Low, High: peak + reach}, lattice.Window{Low: w.High - reach, High: w.High}
-	if high.High >= low.Low { // a window of one level, or beyond the peak
+	if high.High >= low.Low { // a window of one level or beyond the peak
 		return lattice.Window{}, false
 	}
 	if high.Contains(level) {
@@ -295,7 +298,7 @@ func (m *targetedMove) otherEnd(w lattice.Window, level int) (lattice.Window, bo
 	return high, low.Contains(level)
 }
 
-// energy of a level, in units of J, also of one beyond the ends.
+// energy of a level in units of J; the level may lie beyond the ends.
 func (m *targetedMove) energy(level int) float32 { return float32(m.system.Energy(level)) }
 
 func abs(x int) int { return max(x, -x) }

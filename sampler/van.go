@@ -12,51 +12,51 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// VANOptions are those of VAN.
+// VANOptions are the options of VAN. Zero values stand for the defaults given.
 type VANOptions struct {
-	System *lattice.Potts // required
+	System lattice.Symmetric // required
 	Seed   uint64
 	// Proposer draws a batch of M configurations from q(s), which must depend neither on a
 	// state nor on an energy; required.
 	Proposer Proposer
-	// Flatness ends a stage of the Wang-Landau schedule, default DefaultFlatness.
+	// Flatness ends an iteration of the Wang-Landau schedule, default DefaultFlatness.
 	Flatness float64
-	// Learn is shown every batch before production, for a step of the network towards its
-	// target; nil for a network that stays as it is.
+	// Learn is given every batch before production, for a step of the network towards its
+	// target; nil for a network that does not learn.
 	Learn  func(context.Context, Drawn) error
 	Events Events
 }
 
-// Drawn is a batch of M configurations on N sites, one after another. It is shared and
-// valid until Learn returns.
+// Drawn is a batch of M configurations on N sites, one after another. It is shared and valid
+// until Learn returns.
 type Drawn struct {
 	States []int32   // [M,N]
-	LnQ    []float32 // [M] as drawn; NaN if the network went wrong
+	LnQ    []float32 // [M] as drawn; NaN if the network failed
 	LnP    []float64 // [M] the target's, -ln g(E) up to a constant
 }
 
 // VAN is Wang-Landau sampling by an autoregressive network alone, without Markov chains:
-// the first algorithm of M. Riedel, J. Zierenberg and M. Weigel (2024). It is there to be
-// compared with the walkers of Engine.
+// the first algorithm of M. Riedel, J. Zierenberg and M. Weigel (2024). It serves as a
+// comparison for the walkers of Engine.
 //
 // A pass draws a batch of M configurations s_k from q(s), lets the network learn the target
 // p(s) = 1/g(E(s)), and then, with weights normalised over the batch,
 //
 //	w_k = g(E_k)^-1 / q(s_k) / sum_j g(E_j)^-1 / q(s_j),
 //
-// updates ln g(E_k) += w_k ln f and H(E_k) += w_k. All weights together are one visit, not
-// M of them: ln f is what a whole batch adds, and the schedule's time t counts batches. No
-// weight can be above 1: where M is too small for the network's distance from p, ln g has a
-// bias that no smaller f removes.
+// updates ln g(E_k) += w_k ln f and H(E_k) += w_k. The whole batch is one visit, not M of
+// them: together its draws add ln f, and the schedule's time t counts batches. No w_k can
+// exceed 1: if M is too small for the network's distance from p, ln g has a bias that no
+// smaller f removes.
 //
 // Deviations: the algorithm has a constant f and ends with a broad or flat histogram; here
-// ln f falls as for Engine, from 1 on. And ln g is shifted so that its least value over the
-// levels seen is 0, which is also that of the others: else a level found late would start
-// so far below that the network would forget all others over it.
+// ln f falls as for Engine, starting from 1. And ln g is shifted so that its least value over
+// the levels seen is 0, which is also its value at all other levels: otherwise a level found
+// late would start so low that the network would forget all others over it.
 //
 // In production ln g and the network are frozen, and every draw adds its inverse probability
-// to the number of states of its level: an estimate without bias whatever was learned.
-// Levels that are not drawn remain unknown.
+// to the number of states of its level: an unbiased estimate whatever the network has
+// learned. Levels without draws remain unknown.
 type VAN struct {
 	o      VANOptions
 	source *rand.PCG
@@ -73,13 +73,13 @@ type VAN struct {
 	moves  Moves
 	times  Times
 	blocks []dos.WeightBlock // of production, without Draws
-	failed bool              // the batch before was not usable
+	failed bool              // the previous batch was not usable
 }
 
-// visit is a visit in the units of the schedule, which counts in whole numbers.
+// visit is one visit in units of the schedule, which counts in integers.
 const visit = 1 << 20
 
-// NewVAN returns the method at its beginning: ln g = 0 everywhere.
+// NewVAN returns a VAN that has drawn nothing yet: ln g = 0 everywhere.
 func NewVAN(o VANOptions) (*VAN, error) {
 	if o.Flatness == 0 {
 		o.Flatness = DefaultFlatness
@@ -112,9 +112,9 @@ func NewVAN(o VANOptions) (*VAN, error) {
 	}, nil
 }
 
-// Pass draws a batch and counts it. Before production Learn is shown it first. A batch whose
-// likelihoods are not finite is shown to Learn, which should mend the network, and not
-// counted; without Learn, or twice in a row, it is an error.
+// Pass draws a batch and counts it; before production it hands the batch to Learn first. A
+// batch whose likelihoods are not finite goes to Learn, which should repair the network, but
+// is not counted. Without Learn, or twice in a row, such a batch is an error.
 func (v *VAN) Pass(ctx context.Context) error {
 	b := v.o.Proposer.Batch()
 	Uniforms(b.Uniform, v.source)
@@ -203,7 +203,7 @@ func (v *VAN) adapt(b *Batch) error {
 	return nil
 }
 
-// histogram sums up the visits.
+// histogram summarises the visits.
 func (v *VAN) histogram() histogramState {
 	least, total, levels := math.Inf(1), 0.0, 0
 	for level, seen := range v.seen {
@@ -217,8 +217,8 @@ func (v *VAN) histogram() histogramState {
 	return histogramState{levels: levels, lowest: int64(visit * least), total: int64(visit * total)}
 }
 
-// count adds a batch of production to the estimate. All draws are independent, so that any
-// partition into blocks will do.
+// count adds a batch of production to the estimate. Draws are independent, so any partition
+// into blocks will do.
 func (v *VAN) count(b *Batch) {
 	of := int64(len(v.blocks))
 	first := v.passes % of * int64(b.Walkers)
@@ -228,7 +228,7 @@ func (v *VAN) count(b *Batch) {
 	}
 }
 
-// Produce begins production: ln g is frozen, counts start anew.
+// Produce begins production: it freezes ln g and restarts the counts.
 func (v *VAN) Produce() {
 	v.phase, v.passes, v.moves, v.times = Production, 0, Moves{}, Times{}
 	clear(v.hist)
@@ -238,8 +238,8 @@ func (v *VAN) Produce() {
 	}
 }
 
-// Weights returns the inverse probabilities of the draws of production in independent
-// blocks, as dos.FromWeights takes them, nil before. Shared but for Draws.
+// Weights returns the inverse probabilities of production's draws in independent blocks for
+// dos.FromWeights; nil before production. Draws are copied, all else is shared.
 func (v *VAN) Weights() []dos.WeightBlock {
 	if v.blocks == nil {
 		return nil
@@ -260,8 +260,8 @@ func (v *VAN) Weights() []dos.WeightBlock {
 	return blocks
 }
 
-// Progress sums up the present phase. Flatness is that of the weighted histogram, in
-// production that of the draws as they come.
+// Progress summarises the present phase. Flatness is that of the weighted histogram, in
+// production that of the unweighted draws.
 func (v *VAN) Progress() Progress {
 	h := v.histogram()
 	p := Progress{
@@ -274,16 +274,15 @@ func (v *VAN) Progress() Progress {
 	return p
 }
 
-// Adapted reports whether ln f is at or below the final one.
+// Adapted reports whether ln f has reached the final one.
 func (v *VAN) Adapted(finalLnF float64) bool { return v.schedule.lnF <= finalLnF }
 
-// AdaptationProgress guesses how much of the way to Adapted is done, 0..1.
+// AdaptationProgress estimates how far the adaptation has come, 0..1.
 func (v *VAN) AdaptationProgress(finalLnF float64) float64 {
 	return min(1, math.Log(v.schedule.lnF)/math.Log(finalLnF))
 }
 
-// Seen reports for every level whether it was ever drawn before production. Shared, not to
-// be written.
+// Seen reports by level whether it was drawn before production. Shared, not to be written.
 func (v *VAN) Seen() []bool { return v.seen }
 
 // LnG is the present ln g by level up to a constant, 0 at levels never seen. Shared, not to

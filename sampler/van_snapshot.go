@@ -10,8 +10,8 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// VANSnapshot is all that changes in a VAN: one made with the same options and given a
-// snapshot goes on exactly as the one did that it was taken from. Its fields are exported
+// VANSnapshot is everything that changes in a VAN. A VAN made with the same options and
+// restored from a snapshot continues exactly as the original did. Its fields are exported
 // for encoding.
 type VANSnapshot struct {
 	Phase  Phase
@@ -28,7 +28,7 @@ type VANSnapshot struct {
 	Trials      int64 // batches since the start
 	StageTrials int64 // since the last reduction of ln f or the last new level
 
-	Generator []byte            // as GeneratorState gives it
+	Generator []byte            // see GeneratorState
 	Blocks    []dos.WeightBlock // of production, without Draws; nil before
 }
 
@@ -47,9 +47,8 @@ func (v *VAN) Snapshot() *VANSnapshot {
 	return s
 }
 
-// Restore puts the method into the state of a snapshot that was taken from one with the same
-// options. A snapshot that does not fit is an error that lists every fault, and changes
-// nothing.
+// Restore puts the VAN into the state of a snapshot of one with the same options. If the
+// snapshot does not fit, the error lists every fault and nothing changes.
 func (v *VAN) Restore(s *VANSnapshot) error {
 	if err := s.Check(v.o.System); err != nil {
 		return fmt.Errorf("state of the sampler: %w", err)
@@ -70,8 +69,8 @@ func (v *VAN) Restore(s *VANSnapshot) error {
 	return v.source.UnmarshalBinary(s.Generator)
 }
 
-// Check reports everything in a snapshot that does not fit the system or cannot be.
-func (s *VANSnapshot) Check(p *lattice.Potts) error {
+// Check returns every fault of a snapshot: what does not fit the system or is impossible.
+func (s *VANSnapshot) Check(p lattice.System) error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
 	levels := p.Levels()

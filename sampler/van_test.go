@@ -23,7 +23,7 @@ type productProposer struct {
 }
 
 func (s *productProposer) Propose(context.Context) error {
-	n, others := s.b.Sites, float64(s.p.Q()-1)
+	n, others := s.b.Sites, float64(s.p.Colours()-1)
 	first, other := math.Log(s.share), math.Log((1-s.share)/others)
 	for w := range s.b.Walkers {
 		x := 0.0

@@ -1,6 +1,6 @@
-// Package trainer updates a network's weights from the states that the sampler
-// visits: a replay buffer spread over the energy levels, an objective whose
-// gradient ONNX Runtime computes, and Adam.
+// Package trainer trains a network on the states that the sampler visits: it has a replay
+// buffer spread over the energy levels, objectives whose gradients ONNX Runtime computes, and
+// Adam.
 package trainer
 
 import (
@@ -9,11 +9,11 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// Buffer remembers configurations by level, the same number of places for every
-// level, so that rare levels are not forgotten over common ones. When the places
-// of a level are full, a new state takes one of them at random.
+// Buffer remembers configurations by level, with equally many places for every level, so
+// that common levels do not crowd out rare ones. When the places of a level are full, a new
+// state replaces one of its states at random.
 type Buffer struct {
-	system   *lattice.Potts
+	system   lattice.System
 	sites    int
 	perLevel int
 	levels   [][]uint8 // states of a level one after another
@@ -22,9 +22,9 @@ type Buffer struct {
 	r        *rand.Rand // over source
 }
 
-// NewBuffer returns a buffer for about capacity states of p, at least one for each
-// possible level. source decides which states are replaced.
-func NewBuffer(p *lattice.Potts, capacity int, source *rand.PCG) *Buffer {
+// NewBuffer returns a buffer for about capacity states of p, at least one for each possible
+// level. source decides which states are replaced.
+func NewBuffer(p lattice.System, capacity int, source *rand.PCG) *Buffer {
 	possible := 0
 	for b := range p.Levels() {
 		if p.Possible(b) {
@@ -54,8 +54,8 @@ func (b *Buffer) Add(state []uint8, level int) {
 	copy(have[b.r.IntN(b.perLevel)*b.sites:], state)
 }
 
-// Sample returns a state of a level drawn uniformly among those with any, and the
-// level. The state is shared and valid until the next Add.
+// Sample draws a level uniformly from those with states, and one of its states uniformly.
+// The state is shared and valid until the next Add.
 func (b *Buffer) Sample(r *rand.Rand) (state []uint8, level int) {
 	level = b.occupied[r.IntN(len(b.occupied))]
 	states := b.levels[level]

@@ -11,17 +11,17 @@ import (
 	"neuralwl/sampler"
 )
 
-// Snapshot is all that changes in a Trainer: one made with the same Options for the
-// same network and given a snapshot goes on exactly as the one did that it was taken
-// from. Its fields are exported for encoding.
+// Snapshot is everything that changes in a Trainer. A trainer made with the same Options for
+// the same network and restored from a snapshot continues exactly as the original did. Its
+// fields are exported for encoding.
 type Snapshot struct {
 	Good    map[string][]float32 // the latest weights with a finite loss, by name
-	Next    map[string][]float32 // those after the step that followed
+	Next    map[string][]float32 // the weights after the following step
 	OnTrial bool                 // Next is published, not Good
 	Adam    AdamSnapshot
 	Record  exporter.Training
 
-	Generator []byte // of the batches, as sampler.GeneratorState gives it
+	Generator []byte // sampler.GeneratorState of the batches
 	Buffer    BufferSnapshot
 }
 
@@ -53,9 +53,8 @@ func (t *Trainer) Snapshot() *Snapshot {
 	return s
 }
 
-// Restore puts the trainer into the state of a snapshot that was taken from a trainer
-// with the same options but for Workers, and publishes its weights. A snapshot that
-// does not fit is an error that lists every fault.
+// Restore puts the trainer into the state of a snapshot of a trainer with the same options
+// and publishes its weights. If the snapshot does not fit, the error lists every fault.
 func (t *Trainer) Restore(s *Snapshot) error {
 	if err := t.restore(s); err != nil {
 		return fmt.Errorf("state of the trainer: %w", err)
@@ -108,9 +107,8 @@ func (t *Trainer) fits(what string, values map[string][]float32, finite bool) er
 	return errors.Join(faults...)
 }
 
-// Restore fills the buffer with the content of a snapshot. If that does not fit, its
-// states' energies included, the error lists every fault and the buffer stays as it
-// was.
+// Restore fills the buffer with the content of a snapshot. If that does not fit, or the
+// energies of its states are wrong, the error lists every fault and the buffer is unchanged.
 func (b *Buffer) Restore(s *BufferSnapshot) error {
 	var faults []error
 	fault := func(format string, a ...any) {
@@ -136,8 +134,8 @@ func (b *Buffer) Restore(s *BufferSnapshot) error {
 			state := states[k : k+b.sites]
 			if err := b.system.Validate(state); err != nil {
 				fault("level %d: %w", level, err)
-			} else if counted := b.system.Bonds(state); counted != level {
-				fault("a state of level %d has %d bonds", level, counted)
+			} else if counted := b.system.Level(state); counted != level {
+				fault("a state of level %d has the level %d", level, counted)
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 // Options of a Trainer. Zero values stand for the defaults given.
 type Options struct {
-	System       *lattice.Potts // required
+	System       lattice.Symmetric // required
 	Seed         uint64
 	Batch        int     // states per gradient step, default 256
 	LearningRate float64 // of Adam, default 2e-3
@@ -84,12 +84,12 @@ func (o *Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Trainer updates the weights of a bundle. Step does so by maximum likelihood: it shows the
-// network states from its buffer, each in a random frame of the lattice's symmetries, and
-// raises ln q of them. A network conditioned on the state is shown the same one as
-// its condition and learns to reconstruct it; one conditioned on an energy is given
-// that of the state plus a uniform integer from -w to w, w being its window. StepReverse
-// does so by the reverse Kullback-Leibler divergence, on states that the network drew.
+// Trainer updates the weights of a bundle. Step does so by maximum likelihood: it raises
+// ln q of states from its buffer, each in a random frame of the system's symmetries. A
+// network conditioned on the state gets the same state as its condition and learns to
+// reconstruct it; a network conditioned on an energy gets that of the state plus a uniform
+// number of levels in -w..w, w being its window. StepReverse minimises the reverse
+// Kullback-Leibler divergence on states that the network drew.
 type Trainer struct {
 	o        Options
 	buffer   *Buffer
@@ -102,19 +102,19 @@ type Trainer struct {
 	*learned
 }
 
-// learned is what trainers of one network share that show it different systems.
+// learned is the state that trainers of one network on several systems share.
 type learned struct {
 	adam *Adam
-	// good are the latest weights whose loss was finite, next are the ones after the step
-	// that followed. The good ones are published, or next if they are on trial.
+	// good are the latest weights whose loss was finite, next those after the following step.
+	// The good weights are published, or next if they are on trial.
 	good, next map[string]graph.Tensor
 	onTrial    bool
 	gradients  map[string][]float32
 	record     exporter.Training
 }
 
-// New returns a trainer for the network of a bundle, whose weights it takes over
-// and publishes to store.
+// New returns a trainer for the network of a bundle. It starts from the bundle's weights and
+// publishes new ones to store.
 func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runtime) (*Trainer, error) {
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
@@ -154,9 +154,9 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 	return t, nil
 }
 
-// NewBeside returns a trainer for the same network built for another system, by a bundle
-// whose weights have the same names and shapes: both change the same weights, with the
-// same optimiser.
+// NewBeside returns a trainer for the same network on another system, given by a bundle
+// whose weights have the same names and shapes. Both trainers change the same weights with
+// the same optimiser.
 func (t *Trainer) NewBeside(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runtime) (*Trainer, error) {
 	other, err := New(o, b, store, r)
 	if err != nil {
@@ -174,11 +174,11 @@ func (t *Trainer) NewBeside(o Options, b *exporter.Bundle, store *inference.Stor
 // Remember puts a state into the replay buffer.
 func (t *Trainer) Remember(state []uint8, level int) { t.buffer.Add(state, level) }
 
-// Step evaluates the weights of the latest step on a batch from the buffer, which
-// must not be empty. If loss and gradient are finite, it publishes these weights
-// and moves on by one gradient step. If not, the latest step is dropped and
-// counted: training goes back to the last good weights, which are still the
-// published ones, and the optimiser forgets its moments.
+// Step evaluates the weights of the latest step on a batch from the buffer, which must not be
+// empty. If loss and gradient are finite, it publishes these weights and makes the next
+// gradient step. If not, it drops the latest step and counts it as dropped: training returns
+// to the last good weights, which are still the published ones, and the optimiser forgets its
+// moments.
 func (t *Trainer) Step(ctx context.Context) error {
 	began := time.Now()
 	t.fillBatch()
@@ -215,8 +215,8 @@ func (t *Trainer) evaluate(ctx context.Context) (w *inference.Weights, loss floa
 	return w, loss, nil
 }
 
-// settle takes the weights of the latest step as good and moves on by one step along the
-// gradients, or drops them where loss or gradients are not finite. It reports which.
+// settle accepts the weights of the latest step as good and makes the next step along the
+// gradients, or drops them if loss or gradients are not finite. It reports which.
 func (t *Trainer) settle(began time.Time, loss float64) (good bool) {
 	info := StepInfo{Loss: loss, Norm: norm(t.gradients)}
 	// A NaN anywhere makes the norm NaN, an overflow makes it infinite.
@@ -238,10 +238,10 @@ func (t *Trainer) settle(began time.Time, loss float64) (good bool) {
 	return !info.Dropped
 }
 
-// SetLearningRate changes the learning rate from the next step on.
+// SetLearningRate changes the learning rate, starting with the next step.
 func (t *Trainer) SetLearningRate(rate float64) { t.adam.LearningRate = rate }
 
-// fillBatch shows the network states from the buffer, each in a frame of its own.
+// fillBatch fills the batch with states from the buffer, each in its own frame.
 func (t *Trainer) fillBatch() {
 	n := t.gradient.Sites
 	for i := range t.o.Batch {
@@ -270,7 +270,7 @@ func copyWeights(to, from map[string]graph.Tensor) {
 	}
 }
 
-// flat gives the memory of weights by name.
+// flat returns the memory of weights by name.
 func flat(weights map[string]graph.Tensor) map[string][]float32 {
 	m := make(map[string][]float32, len(weights))
 	for name, w := range weights {

@@ -64,7 +64,7 @@ func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer,
 				state[4*y+x] = c
 			}
 		}
-		trained.Remember(state, o.System.Bonds(state))
+		trained.Remember(state, o.System.Level(state))
 	}
 	return trained, b, store
 }
