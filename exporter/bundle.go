@@ -41,7 +41,7 @@ func NewBundle(name string, m models.Model, s models.System, h models.Hyperparam
 		Name:            name,
 		Architecture:    m.Architecture(),
 		Hyperparameters: h,
-		System:          CardSystem{Model: "potts", Q: s.Q, Size: [2]int{s.Lx, s.Ly}},
+		System:          CardSystem{Model: s.Name(), Q: s.Q, Size: slices.Clone(s.Sides)},
 		Conditions:      m.Conditions(),
 		Symmetries:      m.Symmetries(),
 	}}
@@ -137,8 +137,8 @@ func (b *Bundle) Transfer(weights map[string]graph.Tensor) error {
 		}
 	}
 	if len(faults) > 0 {
-		return fmt.Errorf("weights do not fit bundle %s (%s, q=%d, size %dx%d): %w; begin with a network of the same architecture and hyper-parameters",
-			b.Card.Name, b.Card.Architecture, b.Card.System.Q, b.Card.System.Size[0], b.Card.System.Size[1], errors.Join(faults...))
+		return fmt.Errorf("weights do not fit bundle %s (%s, %v): %w; begin with a network of the same architecture and hyper-parameters",
+			b.Card.Name, b.Card.Architecture, b.Card.System.System(), errors.Join(faults...))
 	}
 	return b.SetWeights(weights)
 }

@@ -26,7 +26,7 @@ import (
 
 func newBundle(t testing.TB) *exporter.Bundle {
 	t.Helper()
-	return makeBundle(t, "autoencoder", models.System{Q: 3, Lx: 4, Ly: 3}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
+	return makeBundle(t, "autoencoder", models.System{Q: 3, Sides: []int{4, 3}}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
 }
 
 // newTargeted makes a bundle conditioned on an energy.
@@ -213,7 +213,7 @@ func TestForeignBundle(t *testing.T) {
 // that draws all sites anew. Files that do not take the energy as the contract says
 // are refused.
 func TestTargetedBundle(t *testing.T) {
-	s := models.System{Q: 3, Lx: 4, Ly: 3}
+	s := models.System{Q: 3, Sides: []int{4, 3}}
 	b := newTargeted(t, s)
 	folder := save(t, b, t.TempDir())
 	loaded, err := exporter.Load(folder)
@@ -291,7 +291,7 @@ func TestTargetedBundle(t *testing.T) {
 // TestShiftedBundle saves and loads a network that takes shifts, and refuses files that do
 // not and cards without a state.
 func TestShiftedBundle(t *testing.T) {
-	b := newShifted(t, models.System{Q: 3, Lx: 4, Ly: 3})
+	b := newShifted(t, models.System{Q: 3, Sides: []int{4, 3}})
 	loaded, err := exporter.Load(save(t, b, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
@@ -325,8 +325,8 @@ func TestShiftedBundle(t *testing.T) {
 // TestTransfer begins with the weights of another size and of another number of
 // colours, and refuses those of another network.
 func TestTransfer(t *testing.T) {
-	b := newTargeted(t, models.System{Q: 3, Lx: 4, Ly: 3})
-	other := newTargeted(t, models.System{Q: 2, Lx: 6, Ly: 6})
+	b := newTargeted(t, models.System{Q: 3, Sides: []int{4, 3}})
+	other := newTargeted(t, models.System{Q: 2, Sides: []int{6, 6}})
 	weights, err := other.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -357,10 +357,10 @@ func TestTransfer(t *testing.T) {
 
 func TestCheckSystem(t *testing.T) {
 	b := newBundle(t)
-	if err := b.Card.CheckSystem(models.System{Q: 3, Lx: 4, Ly: 3}); err != nil {
+	if err := b.Card.CheckSystem(models.System{Q: 3, Sides: []int{4, 3}}); err != nil {
 		t.Error(err)
 	}
-	for _, s := range []models.System{{Q: 4, Lx: 4, Ly: 3}, {Q: 3, Lx: 3, Ly: 4}} {
+	for _, s := range []models.System{{Q: 4, Sides: []int{4, 3}}, {Q: 3, Sides: []int{3, 4}}} {
 		if err := b.Card.CheckSystem(s); err == nil || !strings.Contains(err.Error(), "system.q and system.size") {
 			t.Errorf("%+v: %v", s, err)
 		}
@@ -435,7 +435,7 @@ func TestIndependentReader(t *testing.T) {
 	}
 	repository := t.TempDir()
 	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
-	for _, s := range []models.System{{Q: 2, Lx: 3, Ly: 3}, {Q: 10, Lx: 8, Ly: 8}} {
+	for _, s := range []models.System{{Q: 2, Sides: []int{3, 3}}, {Q: 10, Sides: []int{8, 8}}} {
 		check := func(architecture string, h models.Hyperparameters) {
 			b, err := exporter.NewUntrained(architecture, architecture, s, h, rand.New(rand.NewPCG(3, 4)))
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,8 +21,8 @@ const (
 	GradientFile = "gradient.onnx"
 )
 
-// Card describes a bundle: what the network is, what it is for and how it came
-// about.
+// Card describes a bundle: what the network is, which system it is for, and how it was
+// trained.
 type Card struct {
 	Contract        int                    `json:"contract"` // version of the proposal contract
 	Name            string                 `json:"name"`
@@ -29,8 +30,8 @@ type Card struct {
 	Architecture    string                 `json:"architecture"`
 	Hyperparameters models.Hyperparameters `json:"hyperparameters"`
 	System          CardSystem             `json:"system"`
-	// Conditions that the network takes: "state" is the present configuration, "shift" how
-	// far the energy should move from its own, "energy" a target energy, both in units of J.
+	// Conditions of the network: "state" is the present configuration, "shift" how far the
+	// energy should move from that of the state, "energy" a target energy, both in units of J.
 	Conditions []string `json:"conditions"`
 	// Symmetries under which q is invariant by construction, "colours" or none.
 	Symmetries []string `json:"symmetries"`
@@ -41,9 +42,56 @@ type Card struct {
 
 // CardSystem is the system that a network was trained for.
 type CardSystem struct {
-	Model string `json:"model"` // potts
+	Model string `json:"model"` // one of the names in package models
 	Q     int    `json:"q"`
-	Size  [2]int `json:"size"` // Lx, Ly
+	Size  []int  `json:"size"` // sides of the lattice
+}
+
+// System is the system as models knows it.
+func (s CardSystem) System() models.System {
+	return models.System{Model: s.Model, Q: s.Q, Sides: s.Size}
+}
+
+// systemChecks find out, by model, whether there is a system of q colours with those sides.
+var systemChecks = map[string]func(q int, sides []int) error{
+	models.Potts: func(q int, sides []int) error {
+		if len(sides) != 2 {
+			return fmt.Errorf("size = %v: 2 sides are needed", sides)
+		}
+		return lattice.Check(q, sides[0], sides[1])
+	},
+	models.Potts3D: func(q int, sides []int) error { return lattice.CheckPotts3D(q, sides...) },
+	models.BlumeCapel: func(q int, sides []int) error {
+		return errors.Join(checkColours(q, 3), lattice.CheckBlumeCapel(0, sides...))
+	},
+	models.IsingField: func(q int, sides []int) error {
+		return errors.Join(checkColours(q, 2), lattice.CheckIsingField(0, sides...))
+	},
+	models.RandomBond: func(q int, sides []int) error {
+		return errors.Join(checkColours(q, 2), lattice.CheckRandomBond(0, sides...))
+	},
+	models.BaxterWu: func(q int, sides []int) error {
+		return errors.Join(checkColours(q, 2), lattice.CheckBaxterWu(sides...))
+	},
+}
+
+func checkColours(q, want int) error {
+	if q == want {
+		return nil
+	}
+	return fmt.Errorf("q = %d: the model has %d colours", q, want)
+}
+
+// check returns an error unless there is such a system.
+func (s CardSystem) check() error {
+	check, ok := systemChecks[s.Model]
+	if !ok {
+		return fmt.Errorf("system.model %q, this program knows %s", s.Model, strings.Join(slices.Sorted(maps.Keys(systemChecks)), ", "))
+	}
+	if err := check(s.Q, s.Size); err != nil {
+		return fmt.Errorf("system: %w", err)
+	}
+	return nil
 }
 
 // Training is the record of a network's training so far.
@@ -98,11 +146,10 @@ func parseCard(data []byte) (*Card, error) {
 	if !filepath.IsLocal(c.Name) || c.Name != filepath.Base(c.Name) || strings.HasPrefix(c.Name, ".") {
 		fault("name %q is not the plain name of a folder", c.Name)
 	}
-	if c.System.Model != "potts" {
-		fault("system.model %q, this program knows potts", c.System.Model)
-	}
-	if err := lattice.Check(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
-		fault("system: %w", err)
+	if err := c.System.check(); err != nil {
+		faults = append(faults, err)
+	} else if w, bonds := c.Hyperparameters.Window, len(c.System.Size)*c.System.System().Sites(); w < 0 || w > bonds {
+		fault("hyperparameters.window = %d, must be between 0 and the number of bonds, %d", w, bonds)
 	}
 	for _, condition := range c.Conditions {
 		if condition != ConditionState && condition != ConditionShift && condition != ConditionEnergy {
@@ -115,9 +162,6 @@ func parseCard(data []byte) (*Card, error) {
 	if c.TakesShift() && (!c.TakesState() || c.TakesEnergy()) {
 		fault("conditions %q, a shift goes with a state and without an energy", c.Conditions)
 	}
-	if w := c.Hyperparameters.Window; w < 0 || w > 2*c.System.Size[0]*c.System.Size[1] {
-		fault("hyperparameters.window = %d, must be between 0 and the number of bonds", w)
-	}
 	for _, file := range []string{ProposeFile, LogProbFile} {
 		if c.SHA256[file] == "" {
 			fault("no sha256 of %s", file)
@@ -128,9 +172,13 @@ func parseCard(data []byte) (*Card, error) {
 
 // CheckSystem returns an error unless the network was made for that system.
 func (c *Card) CheckSystem(s models.System) error {
-	if c.System.Q == s.Q && c.System.Size == [2]int{s.Lx, s.Ly} {
+	own := c.System.System()
+	if own.Name() == s.Name() && own.Q == s.Q && slices.Equal(own.Sides, s.Sides) {
 		return nil
 	}
-	return fmt.Errorf("bundle %s version %d was made for q=%d, size %dx%d, the run is q=%d, size %dx%d; choose another bundle or change system.q and system.size",
-		c.Name, c.Version, c.System.Q, c.System.Size[0], c.System.Size[1], s.Q, s.Lx, s.Ly)
+	remedy := "system.q and system.size"
+	if own.Name() != s.Name() {
+		remedy = "system.model"
+	}
+	return fmt.Errorf("bundle %s version %d was made for %v, the run is %v; choose another bundle or change %s", c.Name, c.Version, own, s, remedy)
 }

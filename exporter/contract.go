@@ -27,7 +27,7 @@ const maxNoise = 1 << 16
 // checkContract compares the inputs and outputs of every file with the proposal contract,
 // so that a foreign network fails here and not in the middle of a run.
 func (b *Bundle) checkContract() error {
-	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	n := b.Card.System.System().Sites()
 	const m = graph.Dynamic
 	configuration := func(name string) value { return value{name, graph.Int32, []int{m, n}} }
 	start := value{models.Start, graph.Int32, []int{m}}

@@ -47,8 +47,7 @@ func (b *Bundle) rebuilt(l Layout, weights map[string]graph.Tensor) (*Bundle, bo
 			return nil, false
 		}
 	}
-	system := models.System{Q: b.Card.System.Q, Lx: b.Card.System.Size[0], Ly: b.Card.System.Size[1]}
-	m, err := models.New(b.Card.Architecture, system, b.Card.Hyperparameters)
+	m, err := models.New(b.Card.Architecture, b.Card.System.System(), b.Card.Hyperparameters)
 	if err != nil {
 		return nil, false
 	}

@@ -55,26 +55,26 @@ var tiny = map[string]models.Hyperparameters{
 var shiftedHyper = models.Hyperparameters{Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3, EnergyWeight: 20}
 
 // configurations lists all q^N configurations of p, site 0 fastest.
-func configurations(p *lattice.Potts) [][]uint8 {
-	count := 1
+func configurations(p lattice.System) [][]uint8 {
+	count, q := 1, p.Colours()
 	for range p.Sites() {
-		count *= p.Q()
+		count *= q
 	}
 	all := make([][]uint8, count)
 	for k := range all {
 		state := make([]uint8, p.Sites())
-		for i, rest := 0, k; i < len(state); i, rest = i+1, rest/p.Q() {
-			state[i] = uint8(rest % p.Q())
+		for i, rest := 0, k; i < len(state); i, rest = i+1, rest/q {
+			state[i] = uint8(rest % q)
 		}
 		all[k] = state
 	}
 	return all
 }
 
-func index(p *lattice.Potts, state []uint8) int {
+func index(p lattice.System, state []uint8) int {
 	k := 0
 	for i := len(state) - 1; i >= 0; i-- {
-		k = k*p.Q() + int(state[i])
+		k = k*p.Colours() + int(state[i])
 	}
 	return k
 }
@@ -127,17 +127,89 @@ func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int, 
 // With shifts one way alone, the flows differ.
 func TestNeuralMoveDetailedBalance(t *testing.T) {
 	openLibrary(t)
-	for name, h := range tiny {
-		t.Run(name, func(t *testing.T) { neuralMoveDetailedBalance(t, h) })
-	}
-}
-
-func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 	p, err := lattice.NewPotts(2, 3, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3}, h)
+	for name, h := range tiny {
+		t.Run(name, func(t *testing.T) {
+			neuralMoveDetailedBalance(t, p, models.System{Q: 2, Sides: []int{3, 3}}, h, 0, 4, 8)
+		})
+	}
+}
+
+// small returns a model on a lattice smaller than the constructors of package lattice allow:
+// the interactions of m between nearest neighbours of an open box.
+func small(t *testing.T, m lattice.Model) *lattice.Terms {
+	t.Helper()
+	sites := 1
+	for _, l := range m.Sides {
+		sites *= l
+	}
+	for i := range sites {
+		stride := 1
+		for _, l := range m.Sides {
+			if i/stride%l < l-1 {
+				m.Terms = append(m.Terms, lattice.Term{Sites: [3]int{i, i + stride}})
+			}
+			stride *= l
+		}
+	}
+	s, err := lattice.New(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestNeuralMoveOnEverySystem is TestNeuralMoveDetailedBalance for the systems made of terms
+// and the architectures that serve them. Blume-Capel and the cubic Potts model are on
+// lattices small enough for their matrices.
+func TestNeuralMoveOnEverySystem(t *testing.T) {
+	openLibrary(t)
+	must := func(s *lattice.Terms, err error) *lattice.Terms {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	flip := lattice.ColourMaps(func(c int) int { return c }, func(c int) int { return 2 - c })
+	for _, c := range []struct {
+		model string
+		p     lattice.Symmetric
+	}{
+		{models.IsingField, must(lattice.NewIsingField(0.5, 3, 3))},
+		{models.RandomBond, must(lattice.NewRandomBond(0.5, 1, 3, 3))},
+		{models.BaxterWu, must(lattice.NewBaxterWu(3, 3))},
+		{models.BlumeCapel, small(t, lattice.Model{
+			Name: "blume-capel", Sides: []int{2, 2}, Colours: 3, Denominator: 2,
+			Kinds:      []lattice.Kind{{Order: 2, Energy: func(a, b, _ int) int { return -2 * (a - 1) * (b - 1) }}},
+			Field:      func(c int) int { return 3 * (c - 1) * (c - 1) },
+			Symmetries: []lattice.Symmetry{flip, lattice.SpaceGroup(2, 2)},
+		})},
+		{models.Potts3D, small(t, lattice.Model{
+			Name: "potts", Sides: []int{2, 2, 2}, Colours: 2,
+			Kinds:      []lattice.Kind{{Order: 2, Energy: func(a, b, _ int) int { return a ^ b }}},
+			Symmetries: []lattice.Symmetry{lattice.ColourPermutations(2), lattice.SpaceGroup(2, 2, 2)},
+		})},
+	} {
+		s := models.System{Model: c.model, Q: c.p.Colours(), Sides: c.p.Sides()}
+		for name, h := range tiny {
+			if h.EnergyWeight > 0 || len(s.Sides) != 2 && h.Kernel > 0 {
+				continue // not for this system, which TestArchitecturesOfSystems checks in package models
+			}
+			starts := []int{0, 3}
+			if h.Kernel > 0 {
+				starts = starts[:1] // convolutions take their time
+			}
+			t.Run(c.model+" "+name, func(t *testing.T) { neuralMoveDetailedBalance(t, c.p, s, h, starts...) })
+		}
+	}
+}
+
+func neuralMoveDetailedBalance(t *testing.T, p lattice.Symmetric, s models.System, h models.Hyperparameters, starts ...int) {
+	b := sharpened(t, s, h)
 	states := configurations(p)
 	r := rand.New(rand.NewPCG(8, 9))
 	lnG := make([]float64, p.Levels())
@@ -147,7 +219,7 @@ func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 	lnZ := 0.0
 	levels := make([]int, len(states))
 	for k, s := range states {
-		levels[k] = p.Bonds(s)
+		levels[k] = p.Level(s)
 		lnZ += math.Exp(-lnG[levels[k]])
 	}
 	lnZ = math.Log(lnZ)
@@ -156,7 +228,7 @@ func neuralMoveDetailedBalance(t *testing.T, h models.Hyperparameters) {
 	if b.Card.TakesShift() {
 		shifts = []float32{-7, -2, 0, 2, 7}
 	}
-	for _, start := range []int{0, 4, 8} {
+	for _, start := range starts {
 		lnQ := map[float32][][]float64{}
 		lowest, highest := 0.0, math.Inf(-1)
 		for _, d := range shifts {
@@ -248,7 +320,7 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3}, h)
+	b := sharpened(t, models.System{Q: 2, Sides: []int{3, 3}}, h)
 	states := configurations(p)
 	const walkers = 4096
 	proposer, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
@@ -321,7 +393,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := models.System{Q: 3, Lx: 3, Ly: 3}
+	s := models.System{Q: 3, Sides: []int{3, 3}}
 	b, shift := newBundle(t, s, h), 0
 	if b.Card.TakesShift() {
 		b, shift = sharpened(t, s, h), 9
@@ -394,18 +466,18 @@ func TestSampledAndEvaluated(t *testing.T) {
 		s models.System
 		h models.Hyperparameters
 	}{
-		{models.System{Q: 10, Lx: 8, Ly: 8}, benchHyper},
-		{models.System{Q: 3, Lx: 12, Ly: 5}, benchHyper},
-		{models.System{Q: 2, Lx: 16, Ly: 16}, benchHyper},
-		{models.System{Q: 10, Lx: 8, Ly: 8}, models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, EnergyWeight: 50}},
-		{models.System{Q: 10, Lx: 8, Ly: 8}, models.Hyperparameters{Decoder: 128, Floor: 1e-3}},
-		{models.System{Q: 10, Lx: 8, Ly: 8}, convHyper},
-		{models.System{Q: 3, Lx: 12, Ly: 5}, models.Hyperparameters{Width: 16, Depth: 2, Kernel: 5, Floor: 1e-3}},
-		{models.System{Q: 2, Lx: 32, Ly: 32}, convHyper},
-		{models.System{Q: 3, Lx: 12, Ly: 5}, tinyConvolutions},
-		{models.System{Q: 10, Lx: 8, Ly: 8}, targetHyper},
-		{models.System{Q: 2, Lx: 8, Ly: 8}, targetHyper},
-		{models.System{Q: 10, Lx: 16, Ly: 16}, targetHyper},
+		{models.System{Q: 10, Sides: []int{8, 8}}, benchHyper},
+		{models.System{Q: 3, Sides: []int{12, 5}}, benchHyper},
+		{models.System{Q: 2, Sides: []int{16, 16}}, benchHyper},
+		{models.System{Q: 10, Sides: []int{8, 8}}, models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, EnergyWeight: 50}},
+		{models.System{Q: 10, Sides: []int{8, 8}}, models.Hyperparameters{Decoder: 128, Floor: 1e-3}},
+		{models.System{Q: 10, Sides: []int{8, 8}}, convHyper},
+		{models.System{Q: 3, Sides: []int{12, 5}}, models.Hyperparameters{Width: 16, Depth: 2, Kernel: 5, Floor: 1e-3}},
+		{models.System{Q: 2, Sides: []int{32, 32}}, convHyper},
+		{models.System{Q: 3, Sides: []int{12, 5}}, tinyConvolutions},
+		{models.System{Q: 10, Sides: []int{8, 8}}, targetHyper},
+		{models.System{Q: 2, Sides: []int{8, 8}}, targetHyper},
+		{models.System{Q: 10, Sides: []int{16, 16}}, targetHyper},
 	} {
 		s := c.s
 		b := newBundle(t, s, c.h)
@@ -475,7 +547,7 @@ func TestGradient(t *testing.T) {
 }
 
 func gradientIsDerivative(t *testing.T, h models.Hyperparameters) {
-	s := models.System{Q: 3, Lx: 4, Ly: 3}
+	s := models.System{Q: 3, Sides: []int{4, 3}}
 	b := sharpened(t, s, h)
 	weights, err := b.Weights()
 	if err != nil {

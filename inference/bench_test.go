@@ -71,7 +71,7 @@ func BenchmarkProposals(b *testing.B) {
 }
 
 func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
-	s := models.System{Q: 10, Lx: l, Ly: l}
+	s := models.System{Q: 10, Sides: []int{l, l}}
 	bundle := newBundle(b, s, h)
 	store := newStore(b, bundle)
 	for _, batch := range []int{1, 16, 32, 64, 128, 256} {
@@ -103,7 +103,7 @@ func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 func BenchmarkGradient(b *testing.B) {
 	openLibrary(b)
 	for _, l := range []int{8, 16} {
-		s := models.System{Q: 10, Lx: l, Ly: l}
+		s := models.System{Q: 10, Sides: []int{l, l}}
 		bundle := newBundle(b, s, benchHyper)
 		store := newStore(b, bundle)
 		const samples = 256
@@ -138,7 +138,7 @@ func BenchmarkMicrocanonical(b *testing.B) {
 	runtime := inference.Runtime{Provider: inference.CPU, Workers: 1}
 	for _, q := range []int{10, 2} {
 		for _, l := range []int{8, 16, 32} {
-			s := models.System{Q: q, Lx: l, Ly: l}
+			s := models.System{Q: q, Sides: []int{l, l}}
 			bundle := newBundle(b, s, targetHyper)
 			store := newStore(b, bundle)
 			p, err := inference.NewProposer(bundle, store, runtime, walkers, walkers)

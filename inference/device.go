@@ -74,7 +74,7 @@ func (r Runtime) laidOut(b *exporter.Bundle, samples int) (*exporter.Bundle, err
 	if r.Provider == CPU {
 		return b, nil
 	}
-	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	n := b.Card.System.System().Sites()
 	atOnce := min(max(1, deviceRows/(b.Card.System.Q*samples)), n)
 	for n%atOnce > 0 {
 		atOnce--

@@ -119,7 +119,7 @@ func TestNothingIsLeftToTheCPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	for architecture, h := range deviceHyper {
-		b, err := Runtime{Provider: CUDA}.laidOut(deviceBundle(t, architecture, models.System{Q: 3, Lx: 6, Ly: 5}, h), 7)
+		b, err := Runtime{Provider: CUDA}.laidOut(deviceBundle(t, architecture, models.System{Q: 3, Sides: []int{6, 5}}, h), 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestNoCUDA(t *testing.T) {
 	if Probe(CUDA) == nil {
 		t.Skip("CUDA works here")
 	}
-	b := deviceBundle(t, models.Made, models.System{Q: 3, Lx: 4, Ly: 4}, deviceHyper[models.Made])
+	b := deviceBundle(t, models.Made, models.System{Q: 3, Sides: []int{4, 4}}, deviceHyper[models.Made])
 	weights, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	if b.Gradient == nil {
 		return nil, fmt.Errorf("bundle %s version %d has no %s: it cannot be trained; set trainer.every to 0", b.Card.Name, b.Card.Version, exporter.GradientFile)
 	}
-	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	n := b.Card.System.System().Sites()
 	g := &Gradient{
 		Samples: samples, Sites: n, runtime: r,
 		State: make([]int32, samples*n), Weight: make([]float32, samples),

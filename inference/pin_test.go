@@ -35,7 +35,7 @@ func otherWeights(t *testing.T, weights map[string]graph.Tensor, factor float32)
 // whenever weights or proposers do.
 func TestPin(t *testing.T) {
 	openLibrary(t)
-	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	s := models.System{Q: 2, Sides: []int{3, 3}}
 	b := newBundle(t, s, targetHyper)
 	weights, err := b.Weights()
 	if err != nil {
@@ -85,7 +85,7 @@ func TestPublishInProduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sharpened(t, models.System{Q: 2, Lx: 3, Ly: 3}, models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-2})
+	b := sharpened(t, models.System{Q: 2, Sides: []int{3, 3}}, models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-2})
 	weights, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ type proposerPart struct {
 // NewProposer opens the two networks of a bundle for a number of walkers, in parts
 // of the given size (all at once on CUDA), evaluated with the weights in store.
 func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int) (_ *Proposer, err error) {
-	n := b.Card.System.Size[0] * b.Card.System.Size[1]
+	n := b.Card.System.System().Sites()
 	if r.Provider != CPU {
 		part = walkers
 	}

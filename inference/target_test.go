@@ -15,7 +15,7 @@ import (
 // alone, and that the loss of a gradient is that of its energies.
 func TestTargets(t *testing.T) {
 	openLibrary(t)
-	s := models.System{Q: 4, Lx: 5, Ly: 4}
+	s := models.System{Q: 4, Sides: []int{5, 4}}
 	b := newBundle(t, s, targetHyper)
 	store := newStore(t, b)
 	const walkers = 70 // not a multiple of the part
@@ -97,7 +97,7 @@ func TestTargets(t *testing.T) {
 // in use and the others as they were.
 func TestUsed(t *testing.T) {
 	openLibrary(t)
-	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{4, 4}}
 	b := newBundle(t, s, targetHyper)
 	p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, 40, 8)
 	if err != nil {

@@ -44,6 +44,11 @@ func newAutoencoder(s System, h Hyperparameters) (*autoencoder, error) {
 	if h.EncoderKind == Convolutional || h.DecoderKind == Convolutional {
 		faults = append(faults, convFaults(s, h)...)
 	}
+	if h.EnergyWeight > 0 {
+		if err := s.needsBonds("energy_weight", "set it to 0"); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	return &autoencoder{s, h}, errors.Join(faults...)
 }
 

@@ -34,7 +34,7 @@ func (s System) gridShares() []float32 {
 		}
 		return shares
 	}
-	rows, columns := along(s.Ly), along(s.Lx)
+	rows, columns := along(s.ly()), along(s.lx())
 	shares := make([]float32, 0, s.Sites()*gridCells)
 	for _, row := range rows {
 		for _, column := range columns {

@@ -25,11 +25,11 @@ func TestAutoencoderKinds(t *testing.T) {
 		{models.Convolutional, models.Dense}, {models.Dense, models.Convolutional}, {models.Convolutional, models.Convolutional},
 	} {
 		t.Run(kind[0]+" and "+kind[1], func(t *testing.T) {
-			s := models.System{Q: 2, Lx: 3, Ly: 4}
+			s := models.System{Q: 2, Sides: []int{3, 4}}
 			m := newModel(t, models.Autoencoder, s, kinds(kind[0], kind[1]))
 			gradientByElement(t, s, m)
 
-			s = models.System{Q: 2, Lx: 3, Ly: 3}
+			s = models.System{Q: 2, Sides: []int{3, 3}}
 			m = newModel(t, models.Autoencoder, s, kinds(kind[0], kind[1]))
 			model := encode(t, m.LogProb, loudWeights(t, m))
 			const count = 1 << 9
@@ -68,8 +68,8 @@ func TestAutoencoderKinds(t *testing.T) {
 // and shapes of weights for all sizes.
 func TestAutoencoderFitsEverySize(t *testing.T) {
 	h := kinds(models.Convolutional, models.Convolutional)
-	weights := loudWeights(t, newModel(t, models.Autoencoder, models.System{Q: 3, Lx: 3, Ly: 4}, h))
-	for _, s := range []models.System{{Q: 3, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}} {
+	weights := loudWeights(t, newModel(t, models.Autoencoder, models.System{Q: 3, Sides: []int{3, 4}}, h))
+	for _, s := range []models.System{{Q: 3, Sides: []int{16, 16}}, {Q: 3, Sides: []int{12, 5}}} {
 		m := newModel(t, models.Autoencoder, s, h)
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)
@@ -83,7 +83,7 @@ func TestAutoencoderFitsEverySize(t *testing.T) {
 // TestAutoencoderIsPeriodic gives all cells equal weights to the latent vector and checks
 // that translating the condition by the width of a cell changes nothing.
 func TestAutoencoderIsPeriodic(t *testing.T) {
-	s, h := models.System{Q: 3, Lx: 8, Ly: 12}, kinds(models.Convolutional, models.Convolutional)
+	s, h := models.System{Q: 3, Sides: []int{8, 12}}, kinds(models.Convolutional, models.Convolutional)
 	m := newModel(t, models.Autoencoder, s, h)
 	weights := loudWeights(t, m)
 	w := weights["latent.weight"].Float32s()
@@ -97,8 +97,8 @@ func TestAutoencoderIsPeriodic(t *testing.T) {
 	shifts := [][2]int{{0, 0}, {2, 0}, {0, 3}, {4, 6}, {1, 0}}
 	for _, by := range shifts {
 		for i := range n {
-			x, y := (i%s.Lx+by[0])%s.Lx, (i/s.Lx+by[1])%s.Ly
-			shown = append(shown, state.Int32s()[y*s.Lx+x])
+			x, y := (i%s.Sides[0]+by[0])%s.Sides[0], (i/s.Sides[0]+by[1])%s.Sides[1]
+			shown = append(shown, state.Int32s()[y*s.Sides[0]+x])
 		}
 	}
 	count := len(shifts)
@@ -116,7 +116,7 @@ func TestAutoencoderIsPeriodic(t *testing.T) {
 // TestAutoencoderFaults checks that every faulty hyper-parameter is named.
 func TestAutoencoderFaults(t *testing.T) {
 	h := models.Hyperparameters{EncoderKind: "round", DecoderKind: models.Convolutional, Latent: 1, Encoder: 1, Floor: 0.1}
-	_, err := models.New(models.Autoencoder, models.System{Q: 2, Lx: 3, Ly: 3}, h)
+	_, err := models.New(models.Autoencoder, models.System{Q: 2, Sides: []int{3, 3}}, h)
 	for _, want := range []string{"autoencoder", `encoder_kind = "round", must be dense or convolutional`, "width = 0", "depth = 0", "kernel = 0"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %s", err, want)

@@ -55,8 +55,11 @@ func convFaults(s System, h Hyperparameters) (faults []error) {
 	if h.Depth < 1 {
 		faults = append(faults, fmt.Errorf("depth = %d, at least 1 block is needed", h.Depth))
 	}
-	if most := 2*min(s.Lx, s.Ly) + 1; h.Kernel < 3 || h.Kernel%2 == 0 || h.Kernel > most {
-		faults = append(faults, fmt.Errorf("kernel = %d, must be odd and between 3 and %d on %dx%d sites", h.Kernel, most, s.Lx, s.Ly))
+	if err := s.needsRows(); err != nil {
+		return append(faults, err)
+	}
+	if most := 2*min(s.lx(), s.ly()) + 1; h.Kernel < 3 || h.Kernel%2 == 0 || h.Kernel > most {
+		faults = append(faults, fmt.Errorf("kernel = %d, must be odd and between 3 and %d on %dx%d sites", h.Kernel, most, s.lx(), s.ly()))
 	}
 	return faults
 }

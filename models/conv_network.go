@@ -31,13 +31,13 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.
 		p:           conditionals{s.Sites(), s.Q, h.Floor},
 		convWeights: declareConv(s, h, declareIn(g)),
 	}
-	n.place = s.placeTable(g).Reshape(s.Ly, s.Lx, 1, placeFeatures)
-	share, last := make([]float32, s.Ly), make([]float32, s.Ly)
+	n.place = s.placeTable(g).Reshape(s.ly(), s.lx(), 1, placeFeatures)
+	share, last := make([]float32, s.ly()), make([]float32, s.ly())
 	for y := range share {
-		share[y] = 1 / float32((y+1)*s.Lx)
+		share[y] = 1 / float32((y+1)*s.lx())
 	}
-	last[s.Ly-1] = 1
-	n.share, n.last = g.Constant(graph.Float32s(share, s.Ly, 1, 1)), g.Constant(graph.Float32s(last, s.Ly, 1, 1))
+	last[s.ly()-1] = 1
+	n.share, n.last = g.Constant(graph.Float32s(share, s.ly(), 1, 1)), g.Constant(graph.Float32s(last, s.ly(), 1, 1))
 
 	// closes returns the sum of the weights, float[3,k,C], that apply at each of so many
 	// places, float[places,k,C]. The first place does not see itself.
@@ -50,22 +50,22 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.
 		k := weights.Dim(1)
 		return g.Constant(graph.Float32s(used, places, closings)).MatMul(weights.Reshape(closings, -1)).Reshape(places, k, n.width)
 	}
-	n.closing = closes(n.rows.closing, s.Ly)
-	n.beside = graph.Concat(1, n.sites.input.Unsqueeze(0).Expand(s.Lx, (n.reach+1)*s.Q, n.width), closes(n.sites.closing, s.Lx))
+	n.closing = closes(n.rows.closing, s.ly())
+	n.beside = graph.Concat(1, n.sites.input.Unsqueeze(0).Expand(s.lx(), (n.reach+1)*s.Q, n.width), closes(n.sites.closing, s.lx()))
 
 	slots := n.reach + 2
-	near := make([]float32, s.Lx*slots*s.Q*s.Q)
-	for x := range s.Lx {
+	near := make([]float32, s.lx()*slots*s.Q*s.Q)
+	for x := range s.lx() {
 		for c := range s.Q {
 			at := func(slot int) *float32 { return &near[((x*slots+slot)*s.Q+c)*s.Q+c] }
 			*at(n.reach) = 1 // to the left, if placed
-			*at(n.reach + 1) = indicator(x == s.Lx-1)
+			*at(n.reach + 1) = indicator(x == s.lx()-1)
 		}
 	}
-	n.near = g.Constant(graph.Float32s(near, s.Lx, slots*s.Q, s.Q))
+	n.near = g.Constant(graph.Float32s(near, s.lx(), slots*s.Q, s.Q))
 	if context != nil {
 		n.cells = context.Reshape(0, gridCells, h.Width).Transpose(1, 0, 2).Reshape(gridCells, -1)
-		n.shares = g.Constant(graph.Float32s(s.gridShares(), s.Ly, s.Lx, gridCells))
+		n.shares = g.Constant(graph.Float32s(s.gridShares(), s.ly(), s.lx(), gridCells))
 	}
 	return n
 }
@@ -117,11 +117,11 @@ type row struct {
 // above, and of the first row. Both are float[R,Lx,M,q], or have 1 in place of R.
 func (n *convNetwork) overRows(above, first *graph.Node, at rowTables, before earlierRows) row {
 	rows := at.share.Dim(0)
-	closing := around(first, n.kernel).Reshape(1, -1, n.kernel*n.s.Q).MatMul(at.closing).Reshape(rows, n.s.Lx, -1, n.width)
+	closing := around(first, n.kernel).Reshape(1, -1, n.kernel*n.s.Q).MatMul(at.closing).Reshape(rows, n.s.lx(), -1, n.width)
 	place := at.place.MatMul(n.rows.place).Add(n.rows.bias)
 	sum := n.convolve(above, n.rows.input, before).Add(closing).Add(place)
 	if n.cells != nil {
-		sum = sum.Add(at.shares.MatMul(n.cells).Reshape(rows, n.s.Lx, -1, n.width))
+		sum = sum.Add(at.shares.MatMul(n.cells).Reshape(rows, n.s.lx(), -1, n.width))
 	}
 	v := sum.SiLU()
 	out := row{
@@ -177,7 +177,7 @@ func (n *convNetwork) overSites(seen, beside, near *graph.Node, of row, left fun
 // overRow evaluates the second stack on all sites of R rows of known colours,
 // float[R,Lx,M,q].
 func (n *convNetwork) overRow(colours *graph.Node, of row) *graph.Node {
-	lx := n.s.Lx
+	lx := n.s.lx()
 	toTheLeft := func(x *graph.Node, first, last int) (parts []*graph.Node) {
 		padded := x.Pad(1, first, 0, 0)
 		for j := first; j >= last; j-- {
@@ -194,7 +194,7 @@ func (n *convNetwork) overRow(colours *graph.Node, of row) *graph.Node {
 
 // lattice returns the colours of configurations, int32[M,N], one-hot as float[Ly,Lx,M,q].
 func (s System) lattice(state *graph.Node) *graph.Node {
-	return oneHot(state.Transpose(1, 0).Reshape(s.Ly, s.Lx, -1), s.Q)
+	return oneHot(state.Transpose(1, 0).Reshape(s.ly(), s.lx(), -1), s.Q)
 }
 
 // logOfState returns ln p_i[s_i], float[N,M], of configurations, int32[M,N], given scores,

@@ -38,8 +38,8 @@ func (c *carriedRows) total(x *graph.Node) *graph.Node {
 // values to stack.
 func (n *convNetwork) rowByRow(g *graph.Graph, scanned []*graph.Node, place func(body *graph.Graph, of row, slice []*graph.Node) (colours *graph.Node, emitted []*graph.Node)) []*graph.Node {
 	zero := g.Constant(graph.Zeros(graph.Float32, 1))
-	none := zero.Expand(1, n.s.Lx, graph.Dynamic, n.s.Q)
-	sums := slices.Repeat([]*graph.Node{zero.Expand(1, n.s.Lx, graph.Dynamic, n.width)}, n.reach)
+	none := zero.Expand(1, n.s.lx(), graph.Dynamic, n.s.Q)
+	sums := slices.Repeat([]*graph.Node{zero.Expand(1, n.s.lx(), graph.Dynamic, n.width)}, n.reach)
 	carry := append([]*graph.Node{none, none}, sums...)
 	for range n.rows.blocks {
 		carry = append(append(carry, zero.Expand(1, graph.Dynamic, n.width)), sums...)
@@ -71,9 +71,9 @@ func (n *convNetwork) logProbByRow(g *graph.Graph, state *graph.Node) *graph.Nod
 // int32[M,N]; the others follow p_i by inverting its cumulative sum at uniform, float[M,N].
 // It returns the configurations, int32[M,N], and ln p_i of their colours, float[N,M].
 func (n *convNetwork) sample(g *graph.Graph, state, start, uniform *graph.Node) (proposal, logP *graph.Node) {
-	lx, q := n.s.Lx, n.s.Q
+	lx, q := n.s.lx(), n.s.Q
 	cumulate := n.p.cumulate(g)
-	levels := n.p.levels(g, state, start, uniform).Reshape(n.s.Ly, lx, q-1, -1)
+	levels := n.p.levels(g, state, start, uniform).Reshape(n.s.ly(), lx, q-1, -1)
 	begins := make([]float32, lx)
 	begins[0] = 1
 	begin := g.Constant(graph.Float32s(begins, lx))

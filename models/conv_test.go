@@ -18,10 +18,10 @@ func TestConvByTheBook(t *testing.T) {
 		s models.System
 		h models.Hyperparameters
 	}{
-		{models.System{Q: 3, Lx: 4, Ly: 5}, models.Hyperparameters{Width: 3, Depth: 2, Kernel: 3, Floor: 1e-2}},
-		{models.System{Q: 2, Lx: 6, Ly: 3}, models.Hyperparameters{Width: 4, Depth: 1, Kernel: 5, Floor: 1e-2}},
-		{models.System{Q: 4, Lx: 3, Ly: 4}, models.Hyperparameters{Width: 2, Depth: 1, Kernel: 7, Floor: 1e-2}},
-		{models.System{Q: 2, Lx: 9, Ly: 9}, models.Hyperparameters{Width: 4, Depth: 3, Kernel: 3, Floor: 1e-3}},
+		{models.System{Q: 3, Sides: []int{4, 5}}, models.Hyperparameters{Width: 3, Depth: 2, Kernel: 3, Floor: 1e-2}},
+		{models.System{Q: 2, Sides: []int{6, 3}}, models.Hyperparameters{Width: 4, Depth: 1, Kernel: 5, Floor: 1e-2}},
+		{models.System{Q: 4, Sides: []int{3, 4}}, models.Hyperparameters{Width: 2, Depth: 1, Kernel: 7, Floor: 1e-2}},
+		{models.System{Q: 2, Sides: []int{9, 9}}, models.Hyperparameters{Width: 4, Depth: 3, Kernel: 3, Floor: 1e-3}},
 	} {
 		t.Run(fmt.Sprint(c.s, c.h.Kernel), func(t *testing.T) {
 			s := c.s
@@ -74,7 +74,7 @@ type convBook struct {
 
 // conditional returns the probabilities of the next site's colours, given those placed.
 func (b convBook) conditional(placed []int32) []float64 {
-	lx, ly, q, reach := b.s.Lx, b.s.Ly, b.s.Q, b.h.Kernel/2
+	lx, ly, q, reach := b.s.Sides[0], b.s.Sides[1], b.s.Q, b.h.Kernel/2
 	i := len(placed)
 	x, y := i%lx, i/lx
 	wrap := func(x int) int { return ((x % lx) + lx) % lx }
@@ -188,7 +188,7 @@ func (b convBook) tap(weight string, v []float64, place int) []float64 {
 
 // place returns the features of a site alone.
 func (b convBook) place(x, y int) []float64 {
-	lx, ly := b.s.Lx, b.s.Ly
+	lx, ly := b.s.Sides[0], b.s.Sides[1]
 	undecided := 0.0
 	for j := y*lx + x; j < lx*ly; j++ {
 		// Bonds with earlier sites: to the left and above, and across the edges.
@@ -212,13 +212,13 @@ func (b convBook) place(x, y int) []float64 {
 // TestConvGradient compares the derivative by every element of every weight with a
 // difference quotient of the loss, in double precision.
 func TestConvGradient(t *testing.T) {
-	s := models.System{Q: 3, Lx: 3, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{3, 4}}
 	gradientByElement(t, s, newModel(t, models.Conv, s, models.Hyperparameters{Width: 2, Depth: 2, Kernel: 3, Floor: 1e-2}))
 }
 
 // TestConvNormalised sums q over all configurations.
 func TestConvNormalised(t *testing.T) {
-	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	s := models.System{Q: 2, Sides: []int{3, 3}}
 	m := newModel(t, models.Conv, s, models.Hyperparameters{Width: 5, Depth: 2, Kernel: 5, Floor: 1e-2})
 	const count = 1 << 9
 	states := make([]int32, count*9)
@@ -241,7 +241,7 @@ func TestConvNormalised(t *testing.T) {
 
 // TestConvFaults checks that every faulty hyper-parameter is named.
 func TestConvFaults(t *testing.T) {
-	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	s := models.System{Q: 2, Sides: []int{3, 3}}
 	for _, c := range []struct {
 		h    models.Hyperparameters
 		want []string
@@ -262,8 +262,8 @@ func TestConvFaults(t *testing.T) {
 // TestConvWeightsFitEverySize checks that names and shapes are the same for all sizes.
 func TestConvWeightsFitEverySize(t *testing.T) {
 	h := models.Hyperparameters{Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2}
-	weights := loudWeights(t, newModel(t, models.Conv, models.System{Q: 3, Lx: 3, Ly: 4}, h))
-	for _, s := range []models.System{{Q: 3, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}, {Q: 3, Lx: 32, Ly: 32}} {
+	weights := loudWeights(t, newModel(t, models.Conv, models.System{Q: 3, Sides: []int{3, 4}}, h))
+	for _, s := range []models.System{{Q: 3, Sides: []int{16, 16}}, {Q: 3, Sides: []int{12, 5}}, {Q: 3, Sides: []int{32, 32}}} {
 		m := newModel(t, models.Conv, s, h)
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)

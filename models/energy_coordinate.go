@@ -78,8 +78,8 @@ func (c energyCoordinate) of(state *graph.Node) *graph.Node {
 	n := c.s.Sites()
 	var site, neighbour []int32
 	for i := range n {
-		x, y := i%c.s.Lx, i/c.s.Lx
-		right, below := y*c.s.Lx+(x+1)%c.s.Lx, (y+1)%c.s.Ly*c.s.Lx+x
+		x, y := i%c.s.lx(), i/c.s.lx()
+		right, below := y*c.s.lx()+(x+1)%c.s.lx(), (y+1)%c.s.ly()*c.s.lx()+x
 		site = append(site, int32(i), int32(i))
 		neighbour = append(neighbour, int32(right), int32(below))
 	}

@@ -20,7 +20,7 @@ var layoutHyper = map[string]models.Hyperparameters{
 // time, with the layout for a CPU: the same uniforms give the same configurations and the
 // same ln q, in ONNX Runtime and in the reference.
 func TestLayouts(t *testing.T) {
-	s := models.System{Q: 3, Lx: 6, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{6, 4}}
 	for architecture, h := range layoutHyper {
 		t.Run(architecture, func(t *testing.T) {
 			m := newModel(t, architecture, s, h)
@@ -58,7 +58,7 @@ func TestLayouts(t *testing.T) {
 
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy, models.Uniform: uniform}
 			want, _ := evaluated(m.Propose, inputs)
-			for _, k := range []int{1, 2, 4, s.Lx, s.Sites()} {
+			for _, k := range []int{1, 2, 4, s.Sides[0], s.Sites()} {
 				got, exact := evaluated(laidOut(m.Propose, k), inputs)
 				for _, out := range []map[string]graph.Tensor{got, exact} {
 					if !slices.Equal(out[models.Proposal].Int32s(), want[models.Proposal].Int32s()) {
@@ -69,7 +69,7 @@ func TestLayouts(t *testing.T) {
 			}
 
 			inputs = map[string]graph.Tensor{models.Condition: state, models.State: want[models.Proposal], models.Start: start, models.Energy: energy}
-			for _, c := range []int{1, 2, 4, s.Lx, s.Sites()} {
+			for _, c := range []int{1, 2, 4, s.Sides[0], s.Sites()} {
 				at := m.LogProb
 				if m, ok := m.(models.AtOnce); ok {
 					at = func() (*graph.Graph, error) { return m.LogProbAtOnce(c) }
@@ -105,7 +105,7 @@ var cudaKernels = func() map[string][]graph.DType {
 // TestCUDAKernels checks that every operator of the graphs laid out for a GPU has a CUDA
 // kernel, even in loop bodies, where ONNX Runtime would silently fall back to the CPU.
 func TestCUDAKernels(t *testing.T) {
-	s := models.System{Q: 3, Lx: 6, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{6, 4}}
 	for architecture, h := range layoutHyper {
 		m := newModel(t, architecture, s, h)
 		builds := []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient}

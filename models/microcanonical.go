@@ -35,6 +35,9 @@ type microcanonical struct {
 
 func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
 	var faults []error
+	if err := s.needsBonds("the network", fmt.Sprintf("take the architecture %s, %s or %s", Autoencoder, Made, Conv)); err != nil {
+		faults = append(faults, err)
+	}
 	if h.Width < 1 {
 		faults = append(faults, fmt.Errorf("width = %d, at least 1 hidden unit is needed", h.Width))
 	}

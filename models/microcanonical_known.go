@@ -65,13 +65,13 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	windows := make([]int32, n*windowSites)
 	var coefficients []float32
 	for i := range n {
-		x, y := i%a.s.Lx, i/a.s.Lx
+		x, y := i%a.s.lx(), i/a.s.lx()
 		window := a.s.window(x, y)
 		for slot, site := range window { // slots come before the sites of a part
 			windows[i/c*c*windowSites+slot*c+i%c] = site
 		}
 		down := int32(n)
-		if y == a.s.Ly-1 {
+		if y == a.s.ly()-1 {
 			down = window[slotFirstRow]
 		}
 		near = append(near, window[slotLeft], window[slotAbove], window[slotRight], down)

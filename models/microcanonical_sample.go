@@ -40,7 +40,7 @@ type inOrder struct {
 }
 
 func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
-	lx := a.s.Lx
+	lx := a.s.lx()
 	at := rowsAbove{lx}
 	var window, leaving, order []int32
 	neighbours := make([]float32, rowKinds*lx*colourFeatures)
@@ -117,7 +117,7 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 // uniform, float[M,N]. It returns the configurations and the probabilities of their colours
 // before the floor, float[N,M].
 func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, energy, uniform *graph.Node) (proposal, p *graph.Node) {
-	lx, ly, q := a.s.Lx, a.s.Ly, a.s.Q
+	lx, ly, q := a.s.lx(), a.s.ly(), a.s.Q
 	byRow := func(x *graph.Node) *graph.Node { return x.Reshape(append([]int{ly, lx}, x.Shape()[1:]...)...) }
 	free := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(graph.Int32)
 	kept := free.Scalar(1).Sub(free).Mul(state.Transpose(1, 0))
@@ -191,12 +191,12 @@ func (a *microcanonical) borders() graph.Tensor {
 
 // rowKind returns the kind of each row, int32[Ly].
 func (a *microcanonical) rowKind(g *graph.Graph) *graph.Node {
-	kinds := make([]int32, a.s.Ly)
+	kinds := make([]int32, a.s.ly())
 	for y := range kinds {
 		kinds[y] = innerRow
 	}
-	kinds[0], kinds[a.s.Ly-1] = firstRow, lastRow
-	return g.Constant(graph.Int32s(kinds, a.s.Ly))
+	kinds[0], kinds[a.s.ly()-1] = firstRow, lastRow
+	return g.Constant(graph.Int32s(kinds, a.s.ly()))
 }
 
 // shareScale returns factors for the features of a colour, float[N,32,1], that turn running

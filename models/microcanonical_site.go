@@ -52,7 +52,7 @@ var offsetsAbove, offsetsFirst, offsetsBeside = func() (above, first, beside []o
 }()
 
 // wrap returns column x+dx on the torus.
-func (s System) wrap(x, dx int) int { return ((x+dx)%s.Lx + s.Lx) % s.Lx }
+func (s System) wrap(x, dx int) int { return ((x+dx)%s.lx() + s.lx()) % s.lx() }
 
 // window returns the earlier sites that site (x, y) sees, in other rows and its own. Slots
 // without a placed site hold the number of sites N.
@@ -60,7 +60,7 @@ func (s System) window(x, y int) []int32 {
 	var seen []int32
 	see := func(placed bool, row, dx int) {
 		if placed {
-			seen = append(seen, int32(row*s.Lx+s.wrap(x, dx)))
+			seen = append(seen, int32(row*s.lx()+s.wrap(x, dx)))
 		} else {
 			seen = append(seen, int32(s.Sites()))
 		}
@@ -80,7 +80,7 @@ func (s System) window(x, y int) []int32 {
 // decided returns the number of bonds between a site and earlier ones.
 func (s System) decided(x, y int) int {
 	n := 0
-	for _, yes := range []bool{x > 0, y > 0, x == s.Lx-1, y == s.Ly-1} {
+	for _, yes := range []bool{x > 0, y > 0, x == s.lx()-1, y == s.ly()-1} {
 		if yes {
 			n++
 		}
@@ -94,7 +94,7 @@ func (s System) undecided() []int {
 	left, r := 2*s.Sites(), make([]int, s.Sites())
 	for i := range r {
 		r[i] = left
-		left -= s.decided(i%s.Lx, i/s.Lx)
+		left -= s.decided(i%s.lx(), i/s.lx())
 	}
 	return r
 }
@@ -104,8 +104,8 @@ func (s System) undecided() []int {
 // 4 L likewise, and those of the first row are count(min(i, L)). scale is one over the
 // number of sites in each.
 func (s System) sums(i int) (places [shares]int, scale [shares]float64) {
-	places = [shares]int{i, max(i-s.Lx, 0), max(i-4*s.Lx, 0), min(i, s.Lx)}
-	for k, n := range [shares]int{i, min(i, s.Lx), min(i, 4*s.Lx), min(i, s.Lx)} {
+	places = [shares]int{i, max(i-s.lx(), 0), max(i-4*s.lx(), 0), min(i, s.lx())}
+	for k, n := range [shares]int{i, min(i, s.lx()), min(i, 4*s.lx()), min(i, s.lx())} {
 		scale[k] = 1 / float64(max(n, 1))
 	}
 	return places, scale
@@ -115,11 +115,11 @@ func (s System) sums(i int) (places [shares]int, scale [shares]float64) {
 // 0.3 ln R; the row and the column as fractions of their number; whether they are the
 // first, second, last but one and last; and whether the site is the last one.
 func (s System) place(x, y, undecided int) []float32 {
-	f := []float32{float32(logScale * math.Log(float64(undecided))), float32(y) / float32(s.Ly), float32(x) / float32(s.Lx)}
+	f := []float32{float32(logScale * math.Log(float64(undecided))), float32(y) / float32(s.ly()), float32(x) / float32(s.lx())}
 	for _, yes := range []bool{
-		y == 0, y == 1, y == s.Ly-2, y == s.Ly-1,
-		x == 0, x == 1, x == s.Lx-2, x == s.Lx-1,
-		x == s.Lx-1 && y == s.Ly-1,
+		y == 0, y == 1, y == s.ly()-2, y == s.ly()-1,
+		x == 0, x == 1, x == s.lx()-2, x == s.lx()-1,
+		x == s.lx()-1 && y == s.ly()-1,
 	} {
 		f = append(f, indicator(yes))
 	}
@@ -130,16 +130,16 @@ func (s System) place(x, y, undecided int) []float32 {
 func (s System) placeTable(g *graph.Graph) *graph.Node {
 	table := make([]float32, 0, s.Sites()*placeFeatures)
 	for i, r := range s.undecided() {
-		table = append(table, s.place(i%s.Lx, i/s.Lx, r)...)
+		table = append(table, s.place(i%s.lx(), i/s.lx(), r)...)
 	}
 	return g.Constant(graph.Float32s(table, s.Sites(), placeFeatures))
 }
 
 // isRow reports for each row whether it is row y, bool[Ly].
 func (s System) isRow(g *graph.Graph, y int) *graph.Node {
-	is := make([]bool, s.Ly)
+	is := make([]bool, s.ly())
 	is[y] = true
-	return g.Constant(graph.Bools(is, s.Ly))
+	return g.Constant(graph.Bools(is, s.ly()))
 }
 
 // fromStart sums logP, float[N,M], over the sites from start, int32[M], on. It sums in

@@ -136,7 +136,7 @@ var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
 // TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
 // implementation of the network's definition.
 func TestMicrocanonicalByTheBook(t *testing.T) {
-	for _, s := range []models.System{{Q: 3, Lx: 4, Ly: 5}, {Q: 4, Lx: 3, Ly: 3}, {Q: 2, Lx: 11, Ly: 11}, {Q: 10, Lx: 8, Ly: 8}} {
+	for _, s := range []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			m := newModel(t, models.Microcanonical, s, tinyHyper)
 			weights := loudWeights(t, m)
@@ -205,7 +205,7 @@ type book struct {
 // conditional returns the probabilities of the next site's colours, given those placed and
 // the target B*.
 func (b book) conditional(placed []int32, target float64) []float64 {
-	lx, ly, q := b.s.Lx, b.s.Ly, b.s.Q
+	lx, ly, q := b.s.Sides[0], b.s.Sides[1], b.s.Q
 	i := len(placed)
 	x, y := i%lx, i/lx
 	wrap := func(v, n int) int { return (v%n + n) % n }
@@ -343,7 +343,7 @@ func silu(v []float64) []float64 {
 // TestMicrocanonicalGradient compares the derivative by every element of every weight
 // with a difference quotient of the loss, in double precision.
 func TestMicrocanonicalGradient(t *testing.T) {
-	s := models.System{Q: 3, Lx: 3, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{3, 4}}
 	gradientByElement(t, s, newModel(t, models.Microcanonical, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
 }
 
@@ -392,7 +392,7 @@ func gradientByElement(t *testing.T, s models.System, m models.Model) {
 
 // TestMicrocanonicalNormalised sums q over all configurations.
 func TestMicrocanonicalNormalised(t *testing.T) {
-	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	s := models.System{Q: 2, Sides: []int{3, 3}}
 	m := newModel(t, models.Microcanonical, s, tinyHyper)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	const count = 1 << 9
@@ -426,7 +426,7 @@ func TestMicrocanonicalNormalised(t *testing.T) {
 // TestMicrocanonicalColours checks that ln q is invariant under permutations of the
 // colours, up to rounding.
 func TestMicrocanonicalColours(t *testing.T) {
-	s := models.System{Q: 5, Lx: 6, Ly: 4}
+	s := models.System{Q: 5, Sides: []int{6, 4}}
 	m := newModel(t, models.Microcanonical, s, tinyHyper)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	state, start, energy, _ := walkers(s, 40)
@@ -451,7 +451,7 @@ func TestMicrocanonicalColours(t *testing.T) {
 
 // TestMicrocanonicalFaults checks that every faulty hyper-parameter is named.
 func TestMicrocanonicalFaults(t *testing.T) {
-	_, err := models.New("microcanonical", models.System{Q: 2, Lx: 3, Ly: 3}, models.Hyperparameters{Window: -1})
+	_, err := models.New("microcanonical", models.System{Q: 2, Sides: []int{3, 3}}, models.Hyperparameters{Window: -1})
 	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %s", err, want)
@@ -462,9 +462,9 @@ func TestMicrocanonicalFaults(t *testing.T) {
 // TestMicrocanonicalWeightsFitEverySystem checks that names and shapes are the same for all
 // sizes and numbers of colours.
 func TestMicrocanonicalWeightsFitEverySystem(t *testing.T) {
-	small := newModel(t, models.Microcanonical, models.System{Q: 2, Lx: 3, Ly: 4}, tinyHyper)
+	small := newModel(t, models.Microcanonical, models.System{Q: 2, Sides: []int{3, 4}}, tinyHyper)
 	weights := loudWeights(t, small)
-	for _, s := range []models.System{{Q: 10, Lx: 16, Ly: 16}, {Q: 3, Lx: 12, Ly: 5}, {Q: 2, Lx: 32, Ly: 32}} {
+	for _, s := range []models.System{{Q: 10, Sides: []int{16, 16}}, {Q: 3, Sides: []int{12, 5}}, {Q: 2, Sides: []int{32, 32}}} {
 		m := newModel(t, models.Microcanonical, s, tinyHyper)
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)

@@ -65,14 +65,6 @@ const (
 // colours.
 const Colours = "colours"
 
-// System is the lattice a network is built for: q colours on an Lx x Ly torus.
-type System struct {
-	Q, Lx, Ly int
-}
-
-// Sites is N = Lx Ly.
-func (s System) Sites() int { return s.Lx * s.Ly }
-
 // Model is an architecture with its hyper-parameters for a system.
 type Model interface {
 	// Architecture is the name under which New builds such a model.

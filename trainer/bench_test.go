@@ -22,7 +22,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, l := range []int{8, 16} {
-		s := models.System{Q: 10, Lx: l, Ly: l}
+		s := models.System{Q: 10, Sides: []int{l, l}}
 		h := models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
 		bundle := newBundle(b, s, h)
 		p, err := lattice.NewPotts(s.Q, l, l)

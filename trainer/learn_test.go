@@ -25,12 +25,12 @@ func TestLearningTargets(t *testing.T) {
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
 	}
-	s := models.System{Q: 3, Lx: 4, Ly: 4}
-	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	s := models.System{Q: 3, Sides: []int{4, 4}}
+	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts, err := exact.Compute(context.Background(), s.Q, s.Lx, s.Ly, exact.Options{})
+	counts, err := exact.Compute(context.Background(), s.Q, s.Sides[0], s.Sides[1], exact.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func enumerate(t *testing.T, h models.Hyperparameters, o Options) *enumerated {
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
 	}
-	s := models.System{Q: 2, Lx: 3, Ly: 3}
+	s := models.System{Q: 2, Sides: []int{3, 3}}
 	m, err := models.New(models.Made, s, h)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func enumerate(t *testing.T, h models.Hyperparameters, o Options) *enumerated {
 	if e.store, err = inference.NewStore(weights); err != nil {
 		t.Fatal(err)
 	}
-	if o.System, err = lattice.NewPotts(s.Q, s.Lx, s.Ly); err != nil {
+	if o.System, err = lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1]); err != nil {
 		t.Fatal(err)
 	}
 	r := inference.Runtime{Provider: inference.CPU, Workers: 1}

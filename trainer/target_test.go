@@ -16,7 +16,7 @@ func TestTargetsLieInTheWindow(t *testing.T) {
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
 	}
-	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{4, 4}}
 	h := models.Hyperparameters{Width: 4, Floor: 1e-3, Window: 2}
 	m, err := models.New("microcanonical", s, h)
 	if err != nil {
@@ -35,7 +35,7 @@ func TestTargetsLieInTheWindow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}

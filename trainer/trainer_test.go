@@ -41,11 +41,11 @@ func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer,
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
 	}
-	s := models.System{Q: 3, Lx: 4, Ly: 4}
+	s := models.System{Q: 3, Sides: []int{4, 4}}
 	b := newBundle(t, s, models.Hyperparameters{Encoder: 32, Latent: 8, Decoder: 32, Floor: 1e-3, Noise: 0.3})
 	store := newStore(t, b)
 	var err error
-	if o.System, err = lattice.NewPotts(s.Q, s.Lx, s.Ly); err != nil {
+	if o.System, err = lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1]); err != nil {
 		t.Fatal(err)
 	}
 	trained, err := trainer.New(o, b, store, inference.Runtime{Provider: inference.CPU, Workers: workers})

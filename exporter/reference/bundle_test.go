@@ -34,7 +34,7 @@ func newTargeted(t testing.TB) *exporter.Bundle {
 // rounding errors grow with it.
 func newLoud(t testing.TB, deviation float32, architecture string, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	s := models.System{Q: colours, Lx: 4, Ly: 4}
+	s := models.System{Q: colours, Sides: []int{4, 4}}
 	model, err := models.New(architecture, s, h)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func newTied(t testing.TB, untied *exporter.Bundle, weight float64) *exporter.Bu
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, h := models.System{Q: colours, Lx: 4, Ly: 4}, untied.Card.Hyperparameters
+	s, h := models.System{Q: colours, Sides: []int{4, 4}}, untied.Card.Hyperparameters
 	h.EnergyWeight = weight
 	model, err := models.New("autoencoder", s, h)
 	if err != nil {

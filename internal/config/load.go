@@ -90,7 +90,7 @@ func Load(path string, assignments []string) (*Config, error) {
 	if size := system.sizeByDefault(); size != nil && !given["system.size"] {
 		v.Set("system.size", size)
 	}
-	if slices.Contains(Models, system.Model) && !system.HasNetworks() && !given["run.moves"] {
+	if slices.Contains(Models, system.Model) && !system.IsPotts() && !given["run.moves"] && !given["run.method"] {
 		v.Set("run.moves", []string{LocalMoves})
 	}
 

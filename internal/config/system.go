@@ -5,18 +5,19 @@ import (
 	"slices"
 	"strings"
 
+	"neuralwl/models"
 	"neuralwl/sampler/lattice"
 )
 
 // The values of system.model.
 const (
-	Potts      = "potts"
+	Potts      = models.Potts
 	Ising      = "ising"
-	Potts3D    = "potts3d"
-	BlumeCapel = "blume_capel"
-	IsingField = "ising_field"
-	RandomBond = "random_bond"
-	BaxterWu   = "baxter_wu"
+	Potts3D    = models.Potts3D
+	BlumeCapel = models.BlumeCapel
+	IsingField = models.IsingField
+	RandomBond = models.RandomBond
+	BaxterWu   = models.BaxterWu
 )
 
 // Models lists the models.
@@ -50,8 +51,8 @@ func system[S lattice.System](s S, err error) (lattice.System, error) {
 	return s, nil
 }
 
-// HasNetworks reports whether networks propose configurations of the system.
-func (s System) HasNetworks() bool { return s.Model == Potts || s.Model == Ising }
+// IsPotts reports whether the system is the two-dimensional Potts model, Ising included.
+func (s System) IsPotts() bool { return s.Model == Potts || s.Model == Ising }
 
 // Name returns a short name for folders, such as q10-8x8.
 func (s System) Name() string {

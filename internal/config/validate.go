@@ -101,8 +101,8 @@ func (c *Config) Validate() []error {
 			fault("run.moves", "%s is listed twice", move)
 		}
 	}
-	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.HasNetworks() {
-		fault("run.moves", "%s moves are available for system.model %s and %s, not for %s; leave run.moves out or set it to [%s]", NeuralMoves, Potts, Ising, c.System.Model, LocalMoves)
+	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.IsPotts() {
+		c.validateNetworkOfOther(fault)
 	}
 
 	oneOf("run.start", c.Run.Start, AutomaticStart, RandomStart, NetworkStart)
@@ -216,6 +216,36 @@ func (c *Config) Validate() []error {
 		fault("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
 	}
 	return faults
+}
+
+// validateNetworkOfOther reports what networks can do for the two-dimensional Potts model
+// alone, or in two dimensions, and the system is another.
+func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)) {
+	m, of := c.Model, c.System.Model
+	if c.Neural.Shift > 0 {
+		fault("neural.shift", "%d, shifts of the energy are made for system.model %s and %s, not for %s; set it to 0", c.Neural.Shift, Potts, Ising, of)
+	}
+	if m.Bundle != "" {
+		return // its card says what it was made for
+	}
+	isConvolutional := m.Architecture == models.Conv
+	switch m.Architecture {
+	case models.Microcanonical:
+		fault("model.architecture", "%s counts the bonds of system.model %s and %s and has no meaning for %s; take %s, %s or %s",
+			m.Architecture, Potts, Ising, of, models.Autoencoder, models.Made, models.Conv)
+	case models.Autoencoder:
+		isConvolutional = m.EncoderKind == models.Convolutional || m.DecoderKind == models.Convolutional
+		if m.EnergyWeight > 0 {
+			fault("model.energy_weight", "%g, the tie to the energy is made for system.model %s and %s, not for %s; set it to 0", m.EnergyWeight, Potts, Ising, of)
+		}
+	}
+	if isConvolutional && c.System.dimensions() != 2 {
+		key, remedy := "model.architecture", fmt.Sprintf("%s, or %s with %s encoder and decoder", models.Made, models.Autoencoder, models.Dense)
+		if m.Architecture == models.Autoencoder {
+			key, remedy = "model.encoder_kind", fmt.Sprintf("%s for it and model.decoder_kind", models.Dense)
+		}
+		fault(key, "convolutions are made for lattices with two sides, not for system.model %s; take %s", of, remedy)
+	}
 }
 
 // validateVAN reports the faults of sampling by a network alone.

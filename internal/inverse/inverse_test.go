@@ -48,8 +48,8 @@ func TestTargets(t *testing.T) {
 // TestEstimate compares the estimate from an untrained network, which knows nothing, with
 // the exact numbers of states, in units of its errors.
 func TestEstimate(t *testing.T) {
-	s := models.System{Q: 3, Lx: 3, Ly: 3}
-	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	s := models.System{Q: 3, Sides: []int{3, 3}}
+	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +96,8 @@ func TestEstimate(t *testing.T) {
 }
 
 func TestEstimateErrors(t *testing.T) {
-	s := models.System{Q: 3, Lx: 3, Ly: 3}
-	p, err := lattice.NewPotts(s.Q, s.Lx, s.Ly)
+	s := models.System{Q: 3, Sides: []int{3, 3}}
+	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}

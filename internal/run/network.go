@@ -77,7 +77,7 @@ func (n *network) openTrainer(batch int) (err error) {
 		return nil
 	}
 	n.trainer, err = trainer.New(trainer.Options{
-		System: j.system.(*lattice.Potts), Seed: j.c.Run.Seed, // others have no networks
+		System: j.system.(lattice.Symmetric), Seed: j.c.Run.Seed,
 		Batch: batch, LearningRate: c.LearningRate, Clip: c.Clip, Buffer: c.Buffer,
 		Events: trainer.Events{
 			Step:      j.listener.GradientStep,

@@ -45,7 +45,7 @@ func openVAN(j *job, _ int) (_ process, err error) {
 	}
 	v := &van{j: j}
 	o := sampler.VANOptions{
-		System: j.system.(*lattice.Potts), Seed: j.c.Run.Seed, // others have no networks
+		System: j.system.(lattice.Symmetric), Seed: j.c.Run.Seed,
 		Proposer: n.proposer, Flatness: j.c.WangLandau.Flatness,
 		Events: sampler.Events{
 			IterationEnded: j.listener.IterationEnded,
@@ -100,9 +100,5 @@ func (v *van) results(in *report.Input) { in.Draws = v.Weights() }
 
 // inspectVAN checks ln g and the sums of the draws.
 func inspectVAN(_ method, s *saved, _ *config.Config, system lattice.System) (*Inspection, error) {
-	potts, ok := system.(*lattice.Potts)
-	if !ok {
-		return nil, fmt.Errorf("a network draws configurations, which %v has none for", system)
-	}
-	return &Inspection{Checked: "ln g and the sums of the draws"}, s.VAN.Check(potts)
+	return &Inspection{Checked: "ln g and the sums of the draws"}, s.VAN.Check(system)
 }

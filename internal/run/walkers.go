@@ -155,11 +155,7 @@ func inspectWalkers(m method, s *saved, c *config.Config, system lattice.System)
 	}
 	remembered := 0
 	if s.Trainer != nil {
-		potts, ok := system.(*lattice.Potts)
-		if !ok {
-			return nil, fmt.Errorf("there are states to train a network with, which %v has not", system)
-		}
-		b := trainer.NewBuffer(potts, c.Trainer.Buffer, sampler.Stream(0, 0, 0))
+		b := trainer.NewBuffer(system, c.Trainer.Buffer, sampler.Stream(0, 0, 0))
 		if err := b.Restore(&s.Trainer.Buffer); err != nil {
 			return nil, err
 		}

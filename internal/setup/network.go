@@ -31,7 +31,11 @@ func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime
 
 // NetworkSystem is the system of a configuration, as networks know it.
 func NetworkSystem(c *config.Config) models.System {
-	return models.System{Q: c.System.Q, Lx: c.System.Size[0], Ly: c.System.Size[1]}
+	model := c.System.Model
+	if model == config.Ising {
+		model = config.Potts
+	}
+	return models.System{Model: model, Q: c.System.Q, Sides: c.System.Size}
 }
 
 // Bundle returns the bundle to begin with: that of model.bundle, or a new one with the
@@ -84,7 +88,7 @@ func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 	if mismatch == nil {
 		return from, nil
 	}
-	if from.Card.System.Q != c.System.Q {
+	if own := from.Card.System.System(); own.Name() != NetworkSystem(c).Name() || own.Q != c.System.Q {
 		return nil, mismatch
 	}
 	b, err := buildBundle(c, from.Card.Architecture, from.Card.Hyperparameters)
@@ -101,7 +105,7 @@ func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 // buildBundle makes a new bundle with random weights.
 func buildBundle(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
 	s := NetworkSystem(c)
-	name := fmt.Sprintf("%s-%s-q%d-%dx%d", architecture, config.Potts, s.Q, s.Lx, s.Ly)
+	name := fmt.Sprintf("%s-%s-q%d-%s", architecture, s.Name(), s.Q, s.Size())
 	r := rand.New(sampler.Stream(c.Run.Seed, sampler.NetworkStream, 0))
 	return exporter.NewUntrained(name, architecture, s, h, r)
 }

@@ -85,8 +85,9 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	s := &session{o: o}
 	c := o.Config
-	if !c.System.HasNetworks() {
-		return nil, fmt.Errorf("there are networks for system.model %s and %s, not for %s", config.Potts, config.Ising, c.System.Model)
+	if !c.System.IsPotts() {
+		return nil, fmt.Errorf("system.model: networks are trained without a run for %s and %s, not for %s; take nwl run with run.moves [%s, %s], which trains one on the way",
+			config.Potts, config.Ising, c.System.Model, config.LocalMoves, config.NeuralMoves)
 	}
 	workers := setup.Workers(c)
 	if s.run, err = setup.Runtime(c, workers, o.Log); err != nil {

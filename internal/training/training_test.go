@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -253,7 +254,7 @@ func TestTrainUnconditional(t *testing.T) {
 // TestTrainSizes trains one network on two lattices: it learns both.
 func TestTrainSizes(t *testing.T) {
 	r := train(t, training.Options{Config: load(t, "train.steps=600", "train.sizes=[4x3]"), Repository: t.TempDir()})
-	if len(r.Evaluations) != 2 || r.Evaluations[0].Size != "3x3" || r.Evaluations[1].Size != "4x3" || r.Card.System.Size != [2]int{3, 3} {
+	if len(r.Evaluations) != 2 || r.Evaluations[0].Size != "3x3" || r.Evaluations[1].Size != "4x3" || !slices.Equal(r.Card.System.Size, []int{3, 3}) {
 		t.Fatalf("%+v", r)
 	}
 	for _, e := range r.Evaluations {

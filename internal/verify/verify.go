@@ -21,6 +21,7 @@ import (
 	"neuralwl/internal/disk"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/setup"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
@@ -183,11 +184,6 @@ func (v *verifier) bundles() {
 		}
 		return
 	}
-	if !v.c.System.HasNetworks() {
-		v.check(run.ModelsFolder, fmt.Errorf("there are networks, which %v has not", v.system), "")
-		return
-	}
-	size := v.c.System.Size
 	var latest *exporter.Bundle
 	whole := 0
 	for _, folder := range folders {
@@ -196,7 +192,7 @@ func (v *verifier) bundles() {
 		}
 		b, err := exporter.Load(folder)
 		if err == nil {
-			err = b.Card.CheckSystem(models.System{Q: v.c.System.Q, Lx: size[0], Ly: size[1]})
+			err = b.Card.CheckSystem(setup.NetworkSystem(v.c))
 		}
 		if err != nil {
 			v.check("bundle", err, "")

@@ -91,7 +91,7 @@ func TestVerify(t *testing.T) {
 			// log_prob.onnx of a network with the same weights and another floor.
 			other := b.Card.Hyperparameters
 			other.Floor = 0.2
-			system := models.System{Q: 3, Lx: 4, Ly: 4}
+			system := models.System{Q: 3, Sides: []int{4, 4}}
 			w, err := b.Weights()
 			if err != nil {
 				t.Fatal(err)

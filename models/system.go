@@ -1,0 +1,74 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names of spin systems, as cards and configurations have them. The Ising model is Potts with
+// two colours.
+const (
+	Potts      = "potts"
+	Potts3D    = "potts3d"
+	BlumeCapel = "blume_capel"
+	IsingField = "ising_field"
+	RandomBond = "random_bond"
+	BaxterWu   = "baxter_wu"
+)
+
+// System is the spin system that a network is built for. Couplings have no part in it: a
+// network trained for some couplings proposes as exactly for others.
+type System struct {
+	Model string // empty stands for Potts
+	Q     int    // number of colours
+	Sides []int  // of the lattice, that of the fastest running coordinate first
+}
+
+// Sites is the number of sites N, the product of the sides.
+func (s System) Sites() int {
+	n := 1
+	for _, l := range s.Sides {
+		n *= l
+	}
+	return n
+}
+
+// Name is Model, or Potts where that is empty.
+func (s System) Name() string {
+	if s.Model == "" {
+		return Potts
+	}
+	return s.Model
+}
+
+func (s System) String() string { return fmt.Sprintf("%s q=%d, size %s", s.Name(), s.Q, s.Size()) }
+
+// Size writes the sides as in 8x8.
+func (s System) Size() string {
+	sides := make([]string, len(s.Sides))
+	for i, l := range s.Sides {
+		sides[i] = fmt.Sprint(l)
+	}
+	return strings.Join(sides, "x")
+}
+
+// lx and ly are the sides of a lattice that is known to have two.
+func (s System) lx() int { return s.Sides[0] }
+func (s System) ly() int { return s.Sides[1] }
+
+// needsRows returns an error unless the lattice has the rows that convolutions go along.
+func (s System) needsRows() error {
+	if len(s.Sides) == 2 {
+		return nil
+	}
+	return fmt.Errorf("convolutions are made for lattices with two sides, not for %v; take the architecture %s, or %s with a %s encoder and decoder", s, Made, Autoencoder, Dense)
+}
+
+// needsBonds returns an error unless levels count the satisfied bonds of a square lattice,
+// which what asks for it computes.
+func (s System) needsBonds(what, remedy string) error {
+	if s.Name() == Potts && len(s.Sides) == 2 {
+		return nil
+	}
+	return fmt.Errorf("%s counts the bonds of the two-dimensional Potts model and knows no energies of %v; %s", what, s, remedy)
+}
