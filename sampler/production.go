@@ -13,6 +13,7 @@ import (
 type Samples struct {
 	Windows []WindowSamples
 
+	system           lattice.System
 	columns, segment int
 	passes           int64
 	transitions      *local.Transitions // nil without local moves or with too many levels
@@ -56,7 +57,7 @@ func segments(columns int) int { return (minBlocks + columns - 1) / columns }
 // is neither repelled nor trapped. Called in production, it only restarts the counts.
 func (e *Engine) Produce() {
 	columns := len(e.walkers) / len(e.windows)
-	s := &Samples{columns: columns, order: newOrder(e.o.System, segments(columns)*columns)}
+	s := &Samples{system: e.o.System, columns: columns, order: newOrder(e.o.System, segments(columns)*columns)}
 	for _, w := range e.windows {
 		if e.phase != Production {
 			if e.o.Adaptation != Canonical {

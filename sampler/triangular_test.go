@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"neuralwl/sampler"
-	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 	"neuralwl/sampler/local"
 )
@@ -29,6 +28,7 @@ func NewTriangular(lx, ly int) (*lattice.Terms, error) {
 			Energy: func(a, b, _ int) int { return -spin(a) * spin(b) },
 		}},
 		Transition: 0.2746530722,
+		Symmetries: []lattice.Symmetry{lattice.Translations(lx, ly), lattice.ColourPermutations(2)},
 	}
 	site := func(x, y int) int { return y%ly*lx + x%lx }
 	for y := range ly {
@@ -63,12 +63,7 @@ func Example() {
 			log.Fatal(err)
 		}
 	}
-	energy := make([]float64, system.Levels())
-	for level := range energy {
-		energy[level] = system.Energy(level)
-	}
-	samples := engine.Samples()
-	g, err := dos.FromHistograms(energy, samples.Windows[0].LnWeight, samples.Windows[0].Blocks, system.LnStates())
+	g, _, err := engine.Samples().Density()
 	if err != nil {
 		log.Fatal(err)
 	}

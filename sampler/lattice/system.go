@@ -56,6 +56,15 @@ type System interface {
 // GroundKnown reports whether the ground states of a system are known.
 func GroundKnown(s System) bool { return !math.IsNaN(s.LnGroundStates()) }
 
+// Energies returns the energy of every level in units of J.
+func Energies(s System) []float64 {
+	energies := make([]float64, s.Levels())
+	for level := range energies {
+		energies[level] = s.Energy(level)
+	}
+	return energies
+}
+
 // Steps is the number of level changes of a trial of one site, -MaxStep..MaxStep.
 func Steps(s System) int { return 2*s.MaxStep() + 1 }
 
