@@ -37,6 +37,7 @@ func TestSystems(t *testing.T) {
 		"random_bond":          {"system.model=random_bond system.size=4x4 system.disorder_seed=3", false, 0},
 		"random_bond, none":    {"system.model=random_bond system.antiferromagnetic=0 system.size=4x4", true, -32},
 		"baxter_wu":            {"system.model=baxter_wu system.size=6x3 production.passes=1200", true, -36},
+		"random_bond, network": {"system.model=random_bond system.size=4x4 system.disorder_seed=3 run.moves=[local,neural] model.architecture=made run.walkers=64", false, 0},
 		"ising, random orders": {"system.model=ising system.size=4x4 run.moves=local local.order=random", true, -32},
 	} {
 		t.Run(name, func(t *testing.T) {
