@@ -22,15 +22,15 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Bundle is a network as it lies on disk: a card and two or three ONNX files.
-// Gradient is nil for a network that cannot be trained further here.
+// Bundle is a network as stored on disk: a card and two or three ONNX files. Gradient is nil
+// for a network that cannot be trained further.
 type Bundle struct {
 	Card     Card
 	Propose  *onnxpb.ModelProto
 	LogProb  *onnxpb.ModelProto
 	Gradient *onnxpb.ModelProto
-	// Records are further files about its training, by name, which Save writes and Load
-	// does not read.
+	// Records are further files about its training, by name; Save writes them, Load does not
+	// read them.
 	Records map[string][]byte
 }
 
@@ -60,7 +60,7 @@ func NewBundle(name string, m models.Model, s models.System, h models.Hyperparam
 	return b, nil
 }
 
-// NewUntrained is NewBundle for a network that begins with weights drawn from r.
+// NewUntrained is NewBundle with initial weights drawn from r.
 func NewUntrained(name, architecture string, s models.System, h models.Hyperparameters, r *rand.Rand) (*Bundle, error) {
 	m, err := models.New(architecture, s, h)
 	if err != nil {
@@ -78,8 +78,8 @@ func (b *Bundle) parts() map[string]*onnxpb.ModelProto {
 	return parts
 }
 
-// Weights returns the weights of the network, those of all its files together. A
-// weight must be the same in every file that has it.
+// Weights returns the weights of the network from all its files. A weight must be the same in
+// every file that has it.
 func (b *Bundle) Weights() (map[string]graph.Tensor, error) {
 	all := map[string]graph.Tensor{}
 	for file, model := range b.parts() {
@@ -114,10 +114,9 @@ func (b *Bundle) SetWeights(weights map[string]graph.Tensor) error {
 	return nil
 }
 
-// Transfer replaces the weights in all files of the bundle by those of a network made
-// for another system, as far as its architecture has weights that do not depend on
-// the system. The error names every weight that does not fit; the bundle then stays
-// as it was.
+// Transfer replaces the weights in all files of the bundle by those of a network made for
+// another system. This requires an architecture whose weights do not depend on the system.
+// The error names every weight that does not fit; the bundle is then unchanged.
 func (b *Bundle) Transfer(weights map[string]graph.Tensor) error {
 	own, err := b.Weights()
 	if err != nil {
@@ -148,10 +147,9 @@ func (b *Bundle) KeepsSites() bool {
 	return byName(b.Propose.GetGraph().GetInput())[models.State] != nil
 }
 
-// Save writes the bundle as the next version of its name below the folder
-// repository and returns its folder, repository/name/version. The version appears
-// under that path only when it is complete and on disk; on an error nothing is
-// left of it.
+// Save writes the bundle as the next version of its name below the folder repository and
+// returns its folder, repository/name/version. The version appears under that path only when
+// it is complete and on disk; after an error nothing is left of it.
 func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	parent := filepath.Join(repository, b.Card.Name)
 	defer func() {
@@ -196,12 +194,11 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	return folder, nil
 }
 
-// Load reads the bundle at path: a folder with a card, or a folder of versions, of
-// which the highest is taken. Every file is checked against its digest and the
-// contract before anything is made of it.
+// Load reads the bundle at path: a folder with a card, or a folder of versions, of which it
+// takes the highest. It checks every file against its digest and the contract before use.
 func Load(path string) (*Bundle, error) { return load(os.DirFS(path), path) }
 
-// LoadFS is Load from the root of another file system; name is for messages.
+// LoadFS is Load from the root of another file system; name appears in messages.
 func LoadFS(files fs.FS, name string) (*Bundle, error) { return load(files, name) }
 
 func load(files fs.FS, name string) (b *Bundle, err error) {
@@ -262,7 +259,7 @@ func readModel(files fs.FS, file, want string) (*onnxpb.ModelProto, error) {
 	return model, nil
 }
 
-// locate returns the folder of the highest version, empty if there is a card already.
+// locate returns the folder of the highest version, empty if the card is right here.
 func locate(files fs.FS) (string, error) {
 	if _, err := fs.Stat(files, CardFile); err == nil {
 		return "", nil

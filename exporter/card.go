@@ -99,17 +99,16 @@ type Training struct {
 	Seed    uint64  `json:"seed"`
 	Steps   int64   `json:"steps"`   // gradient steps applied
 	Dropped int64   `json:"dropped"` // gradient steps taken back because of a NaN or an infinity
-	Loss    float64 `json:"loss"`    // mean of -ln q of the states shown lately, or of ln q - ln p of those drawn, in nats; 0 if never trained
+	Loss    float64 `json:"loss"`    // recent mean of -ln q of the states shown, or of ln q - ln p of those drawn, in nats; 0 if never trained
 	Seconds float64 `json:"seconds"` // wall-clock time spent on gradient steps
-	// Data says which states it was trained on, empty for those that a run visited.
+	// Data says which states it was trained on; empty for the states visited by a run.
 	Data string `json:"data,omitempty"`
-	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states, equally many at
-	// each level, that it was not trained on, in nats: the Kullback-Leibler divergence of its proposals from
-	// states that are as frequent at each of the n levels within w of the target. Nil where
-	// it was not measured.
+	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*), in nats, over states that it was not
+	// trained on, equally many at each level: the Kullback-Leibler divergence of its proposals
+	// from states that are equally frequent at each of the n levels within w of the target.
+	// Nil if it was not measured.
 	KL *float64 `json:"kl,omitempty"`
-	// Acceptance is the share of proposals with targets anywhere that is accepted from
-	// such states.
+	// Acceptance is the share of accepted proposals from such states, with targets anywhere.
 	Acceptance *float64 `json:"acceptance,omitempty"`
 }
 
@@ -131,7 +130,7 @@ func (c *Card) TakesShift() bool { return slices.Contains(c.Conditions, Conditio
 // Hyperparameters.Window then says how far from it the energy of a state may be.
 func (c *Card) TakesEnergy() bool { return slices.Contains(c.Conditions, ConditionEnergy) }
 
-// parseCard reads a card and checks what can be checked without the files.
+// parseCard reads a card and checks everything that does not need the files.
 func parseCard(data []byte) (*Card, error) {
 	c := &Card{}
 	if err := json.Unmarshal(data, c); err != nil {

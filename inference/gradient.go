@@ -12,8 +12,8 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Gradient evaluates a bundle's gradient.onnx for batches of a fixed number of
-// samples. The caller fills in the inputs and calls Evaluate.
+// Gradient evaluates a bundle's gradient.onnx for batches of a fixed number of samples. The
+// caller fills in the inputs and calls Evaluate.
 type Gradient struct {
 	Samples, Sites int
 	Condition      []int32   // [Samples,Sites], empty where the network takes none
@@ -35,11 +35,11 @@ type gradientPart struct {
 	gradients map[string][]float32 // by name of the weight
 }
 
-// gradientBatch is the number of samples in one call on the CPU, small enough for
-// the hidden layers of all sites to stay in cache.
+// gradientBatch is the number of samples in one call on the CPU, few enough for the hidden
+// layers of all sites to stay in the cache.
 const gradientBatch = 32
 
-// NewGradient opens the gradient network of a bundle, an error if it has none.
+// NewGradient opens the gradient network of a bundle; it is an error if there is none.
 func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err error) {
 	if b.Gradient == nil {
 		return nil, fmt.Errorf("bundle %s version %d has no %s: it cannot be trained; set trainer.every to 0", b.Card.Name, b.Card.Version, exporter.GradientFile)
@@ -118,7 +118,7 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	return g, nil
 }
 
-// noiseWidth is the static width K of the input noise, 0 where there is none.
+// noiseWidth is the static width K of the input noise, 0 without that input.
 func noiseWidth(b *exporter.Bundle) int {
 	for _, v := range b.Gradient.GetGraph().GetInput() {
 		if dims := v.GetType().GetTensorType().GetShape().GetDim(); v.GetName() == models.Noise && len(dims) == 2 {
@@ -128,8 +128,8 @@ func noiseWidth(b *exporter.Bundle) int {
 	return 0
 }
 
-// Evaluate returns the loss of the batch under weights and adds the derivative by
-// each weight to the slice of that name in gradients.
+// Evaluate returns the loss of the batch under weights and adds the derivative by each weight
+// to the slice of that name in gradients.
 func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[string][]float32) (loss float64, err error) {
 	err = concurrently(ctx, g.runtime.Workers, len(g.parts), func(i int) error {
 		return g.net.run(ctx, g.parts[i].in, w, g.parts[i].out)

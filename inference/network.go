@@ -13,9 +13,9 @@ import (
 	"neuralwl/exporter/onnxpb"
 )
 
-// network is one ONNX model in a session. Its weights are fed at every call, on a
-// device of its own memory when they are others than at the call before. It may be run
-// from several goroutines at once.
+// network is one ONNX model in a session. Its weights are fed at every call; a device with
+// memory of its own gets them only when they have changed. Several goroutines may run it at
+// once.
 type network struct {
 	name    string
 	runtime Runtime

@@ -31,8 +31,8 @@ type Proposer struct {
 	runtime Runtime
 }
 
-// proposerPart are tensors over one part of the batch, in the order of the
-// networks' inputs and outputs.
+// proposerPart holds tensors over one part of the batch, in the order of the networks' inputs
+// and outputs.
 type proposerPart struct {
 	proposeIn, proposeOut, logProbIn, logProbOut []ort.Value
 }
@@ -82,8 +82,8 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 	return s, nil
 }
 
-// divide makes the parts that cover the places in use. On a GPU, whose networks are laid out
-// for all of them, they are always all.
+// divide makes the parts that cover the places in use. A GPU's networks are laid out for the
+// whole batch, so there the parts always cover all places.
 func (s *Proposer) divide() error {
 	used := s.batch.Used
 	if s.runtime.Provider != CPU {
@@ -106,7 +106,7 @@ func (s *Proposer) divide() error {
 	return nil
 }
 
-// addPart makes the part of some places.
+// addPart adds the part that covers a range of places.
 func (s *Proposer) addPart(from, to int) error {
 	b := &s.batch
 	m, n := to-from, b.Sites
@@ -129,8 +129,8 @@ func (s *Proposer) addPart(from, to int) error {
 	if s.native.err != nil {
 		return s.native.err
 	}
-	// The reverse move starts from the proposal and ends in the state, at whose
-	// own target it aims, or by the shift back.
+	// The reverse move starts from the proposal and ends in the state, aiming at the state's
+	// own target or taking the shift back.
 	var q proposerPart
 	for _, f := range []struct {
 		to    *[]ort.Value

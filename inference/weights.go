@@ -13,14 +13,14 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Weights is one set of weights as the runtime takes them. It never changes once
-// made; its native parts are freed when it is no longer reachable.
+// Weights is one set of weights in the form that the runtime takes. It is immutable, and its
+// native parts are freed when it is no longer reachable.
 type Weights struct {
 	tensors map[string]ort.Value
 	data    map[string][]float32
 }
 
-// NewWeights copies weights, all of them float32.
+// NewWeights copies weights, all of which must be float32.
 func NewWeights(weights map[string]graph.Tensor) (*Weights, error) {
 	w := &Weights{tensors: map[string]ort.Value{}, data: map[string][]float32{}}
 	var native values
@@ -41,8 +41,8 @@ func NewWeights(weights map[string]graph.Tensor) (*Weights, error) {
 	return w, nil
 }
 
-// Store holds the weights in use. Publishing new ones swaps a pointer: whoever is
-// computing goes on with the set it began with.
+// Store holds the weights in use. Publishing new weights swaps a pointer; computations under
+// way keep the set they began with.
 type Store struct {
 	current atomic.Pointer[Weights]
 }

@@ -107,7 +107,7 @@ type Hyperparameters struct {
 	// Window w: a microcanonical network is trained on, and asked for, energies within w
 	// units of J of the state's. The graphs do not depend on it.
 	Window int `json:"window,omitempty"`
-	// EnergyWeight lambda, if above 0, ties latent coordinate 0 to the energy in training.
+	// EnergyWeight lambda, if positive, ties latent coordinate 0 to the energy in training.
 	EnergyWeight float64 `json:"energy_weight,omitempty"`
 }
 

@@ -2,7 +2,7 @@ package trainer
 
 import "math"
 
-// Constants of Adam as its authors give them.
+// Constants of Adam, from its authors.
 const (
 	firstDecay  = 0.9
 	secondDecay = 0.999
@@ -27,8 +27,8 @@ func NewAdam(learningRate float64) *Adam {
 func (a *Adam) Step(weights, gradients map[string][]float32, scale float64) {
 	a.step++
 	rate := float32(a.LearningRate * math.Sqrt(1-math.Pow(secondDecay, float64(a.step))) / (1 - math.Pow(firstDecay, float64(a.step))))
-	// With the bias corrections drawn into the rate, epsilon takes the factor
-	// of the second moment.
+	// With the bias corrections absorbed in the rate, epsilon takes the factor of the second
+	// moment.
 	eps := float32(epsilon * math.Sqrt(1-math.Pow(secondDecay, float64(a.step))))
 	for name, w := range weights {
 		if a.first[name] == nil {

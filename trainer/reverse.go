@@ -10,8 +10,8 @@ import (
 	"neuralwl/inference"
 )
 
-// ReverseData is what a training record says of the states in reverse Kullback-Leibler
-// training.
+// ReverseData describes the states of reverse Kullback-Leibler training in the training
+// record.
 const ReverseData = "its own draws, by the reverse Kullback-Leibler divergence from 1/g"
 
 // StepReverse makes a gradient step down the reverse Kullback-Leibler divergence
@@ -23,14 +23,14 @@ const ReverseData = "its own draws, by the reverse Kullback-Leibler divergence f
 //
 //	dD = 1/(M-1) sum_k (R_k - mean R) d ln q(s_k).
 //
-// Deviation: M-1 for M, with which the baseline is the mean of the other draws and the
-// estimate has no bias. A constant in ln p does not matter.
+// Deviation: M-1 instead of M, so that the baseline is effectively the mean of the other
+// draws and the estimate unbiased. A constant in ln p does not matter.
 //
-// The batch is states, int32[M,N], drawn from the published weights, with their lnQ, as
-// drawn, and lnP. If lnQ and all that follows from it is finite, the weights move on by one
-// step and are published, on trial until the next call. If not, the latest step is dropped
-// and counted: the last good weights are published again, and the optimiser forgets its
-// moments.
+// The batch is states, int32[M,N], drawn with the published weights, with their lnQ as drawn
+// and lnP. If lnQ and everything computed from it is finite, the weights advance by one step
+// and are published, on trial until the next call. If not, the latest step is dropped and
+// counted as dropped: the last good weights are published again, and the optimiser forgets
+// its moments.
 func (t *Trainer) StepReverse(ctx context.Context, states []int32, lnQ []float32, lnP []float64) error {
 	began := time.Now()
 	g, m := t.gradient, t.o.Batch
@@ -43,7 +43,7 @@ func (t *Trainer) StepReverse(ctx context.Context, states []int32, lnQ []float32
 		return fmt.Errorf("gradient step: %d colours, %d and %d likelihoods, want a batch of %d states of %d sites", len(states), len(lnQ), len(lnP), m, g.Sites)
 	}
 	if !t.onTrial {
-		// After steps of the other kind the published weights are not the latest ones.
+		// After steps by maximum likelihood the published weights are not the latest ones.
 		copyWeights(t.next, t.good)
 	}
 	loss := 0.0
@@ -68,7 +68,7 @@ func (t *Trainer) StepReverse(ctx context.Context, states []int32, lnQ []float32
 	return t.publish()
 }
 
-// Freeze publishes the good weights: a step that is on trial is taken back.
+// Freeze publishes the good weights, taking back a step that is on trial.
 func (t *Trainer) Freeze() error {
 	if !t.onTrial {
 		return nil

@@ -5,15 +5,15 @@ import (
 	"math"
 )
 
-// maxDenominator is the largest denominator of a coupling in units of J: the levels are
-// its multiples, and with more of them there would be more levels than anyone samples.
+// maxDenominator is the largest denominator of a coupling in units of J. A larger one would
+// make more levels than anyone samples.
 const maxDenominator = 100
 
-// maxCoupling is the largest one, in units of J.
+// maxCoupling is the largest coupling in units of J.
 const maxCoupling = 1e4
 
-// fraction writes a coupling in units of J as numerator/denominator, since energies can
-// be levels only if all couplings have a common unit.
+// fraction writes a coupling in units of J as numerator/denominator: energies can be levels
+// only if all couplings have a common unit.
 func fraction(name string, x float64) (numerator, denominator int, err error) {
 	if math.IsNaN(x) || math.Abs(x) > maxCoupling {
 		return 0, 0, fmt.Errorf("%s = %g: it must be a number within -%g..%g", name, x, maxCoupling, maxCoupling)

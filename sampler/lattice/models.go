@@ -28,8 +28,8 @@ func checkTorus(sides []int, dimensions, step int) error {
 	return nil
 }
 
-// torusPairs lists the nearest neighbours of a hypercubic torus as terms of kind 0: of
-// site i those one step up in each direction, the first side varying fastest.
+// torusPairs lists the nearest neighbours of a hypercubic torus as terms of kind 0: each site
+// with those one step up along each axis, where the first coordinate varies fastest.
 func torusPairs(sides []int) []Term {
 	sites := 1
 	for _, l := range sides {
@@ -47,11 +47,10 @@ func torusPairs(sides []int) []Term {
 	return terms
 }
 
-// ising is the energy -s s' of two spins +-1, the colours 1 and 0.
+// ising is the energy -s s' of two spins, 1 for colour 1 and -1 for colour 0.
 func ising(a, b, _ int) int { return -(2*a - 1) * (2*b - 1) }
 
-// CheckPotts3D returns an error that names every argument with which there is no such
-// system.
+// CheckPotts3D returns an error that names every argument for which there is no such system.
 func CheckPotts3D(q int, sides ...int) error {
 	var faults []error
 	if q < MinColours || q > MaxColours {
@@ -119,7 +118,7 @@ func NewBlumeCapel(d float64, sides ...int) (*Terms, error) {
 			ColourMaps(func(c int) int { return c }, func(c int) int { return 2 - c }), // s -> -s
 		},
 	}
-	// As E = J/2 sum over bonds of (s_i - s_j)^2 + (D - 2J) sum of s_i^2, all sites are
+	// Since E = J/2 sum over bonds of (s_i - s_j)^2 + (D - 2J) sum of s_i^2, all sites are
 	// alike in a ground state.
 	energy := len(m.Terms) / 2 * (field - 2*one)
 	m.Ground = &Ground{min(energy, 0), 2}
@@ -180,8 +179,8 @@ func CheckRandomBond(p float64, sides ...int) error {
 //	E = - sum over bonds <ij> of J_ij s_i s_j, s_i = -1, 1,
 //
 // the colours 0 and 1 (Edwards, Anderson, J. Phys. F 5, 965 (1975)). J_ij is -J with
-// probability p and else J, decided for every bond by itself by seed. The ground states
-// are known only where all bonds can be satisfied.
+// probability p and otherwise J, independently for each bond; seed determines them all. The
+// ground states are known only if all bonds can be satisfied at once.
 func NewRandomBond(p float64, seed uint64, sides ...int) (*Terms, error) {
 	if err := CheckRandomBond(p, sides...); err != nil {
 		return nil, fmt.Errorf("random-bond model: %w", err)
@@ -215,8 +214,8 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// unfrustrated reports whether spins can satisfy all bonds, of kind 0 those between
-// equal and of kind 1 those between opposite ones.
+// unfrustrated reports whether spins can satisfy all bonds: bonds of kind 0 between equal
+// spins and bonds of kind 1 between opposite ones.
 func unfrustrated(terms []Term) bool {
 	neighbours := map[int][]Term{}
 	for _, t := range terms {
@@ -248,9 +247,9 @@ func CheckBaxterWu(sides ...int) error { return checkTorus(sides, 2, 3) }
 //
 //	E = -J sum over triangles of s_i s_j s_k, s_i = -1, 1,
 //
-// the colours 0 and 1 (Baxter, Wu, Phys. Rev. Lett. 31, 1294 (1973)). It has the ground
-// states of all spins up and of two of the three sublattices turned over, four in all,
-// and the transition temperature of the Ising model on the square lattice.
+// the colours 0 and 1 (Baxter, Wu, Phys. Rev. Lett. 31, 1294 (1973)). It has four ground
+// states, all spins up and the three with two of the three sublattices turned over, and the
+// transition temperature of the Ising model on the square lattice.
 func NewBaxterWu(sides ...int) (*Terms, error) {
 	if err := CheckBaxterWu(sides...); err != nil {
 		return nil, fmt.Errorf("baxter-wu model: %w", err)

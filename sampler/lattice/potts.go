@@ -1,5 +1,5 @@
-// Package lattice holds spin systems: their configurations, energies and
-// symmetries. It draws no samples and knows no density of states.
+// Package lattice holds spin systems: their configurations, energies and symmetries. It
+// draws no samples and knows no density of states.
 package lattice
 
 import (
@@ -8,9 +8,9 @@ import (
 	"math"
 )
 
-// Limits of a Potts system. A torus needs three sites per side: with two, the
-// left and the right neighbour of a site are the same site and every bond would
-// count twice. A colour is stored in one byte.
+// Limits of a Potts system. A torus needs three sites per side: with two, the left and right
+// neighbours of a site would be the same site and every bond would count twice. A colour is
+// stored in one byte.
 const (
 	MinSide    = 3
 	MinColours = 2
@@ -26,18 +26,17 @@ const Coordination = 4
 //
 //	E = -J sum over bonds <ij> of delta(s_i, s_j),  J = 1,
 //
-// so that E = -B with B, the number of satisfied bonds, between 0 and 2N. The
-// Ising model is q = 2; its usual energy is then -sum s_i s_j = 2E + 2N.
+// so that E = -B, where B is the number of satisfied bonds, 0..2N. The Ising model is q = 2,
+// with its usual energy -sum s_i s_j = 2E + 2N.
 //
-// Site i = y*Lx + x carries a colour 0..q-1 and a configuration is a []uint8 of
-// N colours. B is called the level of a configuration throughout.
+// Site i = y*Lx + x has a colour 0..q-1, and a configuration is a []uint8 of N colours. B is
+// the level of a configuration.
 type Potts struct {
 	q, lx, ly  int
 	neighbours []int32 // right, left, down, up of site i at [4*i, 4*i+4)
 }
 
-// Check returns an error that names every argument with which there is no Potts
-// model.
+// Check returns an error that names every argument for which there is no Potts model.
 func Check(q, lx, ly int) error {
 	var faults []error
 	if q < MinColours || q > MaxColours {
@@ -54,8 +53,7 @@ func Check(q, lx, ly int) error {
 	return nil
 }
 
-// NewPotts returns the q-state Potts model on an lx x ly torus, or the error of
-// Check.
+// NewPotts returns the q-state Potts model on an lx x ly torus, or the error of Check.
 func NewPotts(q, lx, ly int) (*Potts, error) {
 	if err := Check(q, lx, ly); err != nil {
 		return nil, err
@@ -88,8 +86,8 @@ func (p *Potts) Colours() int { return p.q }
 // Sites is the number of sites N = Lx Ly.
 func (p *Potts) Sites() int { return p.lx * p.ly }
 
-// Levels is the number of values that B can take on paper, 2N+1; Possible tells
-// which of them no configuration has.
+// Levels is the number of nominal values of B, 2N+1; Possible excludes values that no
+// configuration has.
 func (p *Potts) Levels() int { return 2*p.Sites() + 1 }
 
 // Energy of the level B, -B in units of J.
@@ -98,8 +96,8 @@ func (p *Potts) Energy(level int) float64 { return float64(-level) }
 // GroundLevel is the level of the q uniform configurations, 2N.
 func (p *Potts) GroundLevel() int { return 2 * p.Sites() }
 
-// PeakLevel is the mean level at infinite temperature, 2N/q rounded down, where
-// the density of states has its maximum (up to the width of one level or two).
+// PeakLevel is the mean level at infinite temperature, 2N/q rounded down. The density of
+// states has its maximum within a level or two of it.
 func (p *Potts) PeakLevel() int { return 2 * p.Sites() / p.q }
 
 // LnStates is ln q^N, the logarithm of the number of configurations.

@@ -5,12 +5,12 @@ import (
 	"math"
 )
 
-// System is what sampling and the evaluation of samples need to know of a spin system.
-// Potts is one with kernels of its own; all others are made by New from a Model.
+// System is what sampling and the evaluation of samples need to know of a spin system. Potts
+// has kernels of its own; New makes all other systems from a Model.
 //
-// A configuration is a []uint8 of N colours 0..Colours()-1. Its energy is a level, a
-// whole number 0..Levels()-1: levels ascend as the energy descends, in equal steps, so
-// that for Potts the level is the number of satisfied bonds.
+// A configuration is a []uint8 of N colours 0..Colours()-1. Its energy is given by its level,
+// an integer 0..Levels()-1. Levels ascend as the energy descends, in equal steps, so that for
+// Potts the level is the number of satisfied bonds.
 type System interface {
 	fmt.Stringer
 	// Sides of the lattice; N is their product.
@@ -18,9 +18,9 @@ type System interface {
 	Sites() int
 	Colours() int
 
-	// Levels is the number of levels on paper. Possible tells which of them no
-	// configuration has, as far as simple rules go; LevelsKnown is whether these rules
-	// are (nearly) complete, so that a level never seen is a level missed.
+	// Levels is the number of nominal levels. Possible excludes levels that no configuration
+	// has, as far as simple rules can tell; LevelsKnown reports whether these rules are
+	// (nearly) complete, so that a level never seen is a level missed.
 	Levels() int
 	Possible(level int) bool
 	LevelsKnown() bool
@@ -31,22 +31,22 @@ type System interface {
 	// Level of a configuration.
 	Level(state []uint8) int
 
-	// GroundLevel is the level of the ground states and LnGroundStates ln of their
-	// number. That is NaN where neither is known; then GroundLevel is a bound that no
-	// configuration exceeds.
+	// GroundLevel is the level of the ground states and LnGroundStates the logarithm of their
+	// number. If they are unknown, LnGroundStates is NaN and GroundLevel an upper bound on the
+	// level of any configuration.
 	GroundLevel() int
 	LnGroundStates() float64
 	// PeakLevel is the mean level at infinite temperature, rounded down. The density of
-	// states has its maximum near there.
+	// states has its maximum near it.
 	PeakLevel() int
-	// LnStates is ln of the number of configurations.
+	// LnStates is the logarithm of the number of configurations.
 	LnStates() float64
 	// InfiniteTransition is the inverse temperature of the transition on the infinite
-	// lattice, 0 where it is not known or there is none.
+	// lattice, 0 if it is unknown or there is none.
 	InfiniteTransition() float64
 
-	// ColoursOrder is whether order shows as a most frequent colour, all colours alike, as
-	// in Potts and Ising models: their order parameter is then of use.
+	// ColoursOrder reports whether order means that one colour is most frequent, with all
+	// colours equivalent, as in Potts and Ising models: their order parameter then applies.
 	ColoursOrder() bool
 
 	// Validate returns an error if state is not a configuration of this system.

@@ -7,25 +7,25 @@ import (
 	"slices"
 )
 
-// Model describes a spin system by its interactions: New makes a System of it. Energies
-// are whole numbers in units of J/Denominator.
+// Model describes a spin system by its interactions; New makes a System of it. Energies are
+// integers in units of J/Denominator.
 type Model struct {
-	// Name is what String returns, with the parameters but without the size.
+	// Name includes the parameters but not the size, which String appends.
 	Name  string
 	Sides []int // of the lattice; N is their product
 	// Colours is the number of values of a site, MinColours..MaxColours.
 	Colours int
 	// Denominator of the unit of energy, default 1.
 	Denominator int
-	// Kinds of interaction and the places where they are.
+	// Kinds of interactions, and the sites that interact.
 	Kinds []Kind
 	Terms []Term
 	// Field is the energy of a site by its colour; nil for none.
 	Field func(colour int) int
-	// Ground is nil where the ground states are not known.
+	// Ground is nil if the ground states are unknown.
 	Ground *Ground
 	// Transition is the inverse temperature, in units of 1/J, of the transition on the
-	// infinite lattice, 0 where it is not known.
+	// infinite lattice, 0 if it is unknown.
 	Transition float64
 	// ColoursOrder as in System.
 	ColoursOrder bool
@@ -35,28 +35,27 @@ type Model struct {
 	Symmetries []Symmetry
 }
 
-// Kind is an interaction of Order 2 or 3 sites. Energy must not depend on the order of
-// its arguments, the sites' colours; with two sites the third one is 0.
+// Kind is an interaction of Order 2 or 3 sites. Energy must not depend on the order of its
+// arguments, the sites' colours; with two sites the third argument is 0.
 type Kind struct {
 	Order  int
 	Energy func(a, b, c int) int
 }
 
 // Term is one interaction: the index of its kind and its sites, all different. With two
-// sites the third one is ignored.
+// sites the third entry is ignored.
 type Term struct {
 	Kind  int
 	Sites [3]int
 }
 
-// Ground is the energy of the ground states in the model's unit, and their number.
+// Ground is the energy of the ground states in the model's unit and their number.
 type Ground struct {
 	Energy int
 	States float64
 }
 
-// Terms is a System made of a Model: tables by which one set of kernels moves any of
-// them.
+// Terms is a System made from a Model: tables by which one set of kernels moves any model.
 type Terms struct {
 	m       Model
 	sites   int
@@ -71,22 +70,22 @@ type Terms struct {
 	bonds  []Bond
 	gain   []int32
 	field  []int32
-	states []float64 // number of ground states, none where they are not known
+	states []float64 // number of ground states, empty if unknown
 }
 
-// Bond is a term as one of its sites sees it: the other sites A and B, and where in the
-// table of gains its kind begins. See Tables.
+// Bond is a term as seen from one of its sites: the other sites A and B, and the offset of
+// its kind in the table of gains. See Tables.
 type Bond struct {
 	A, B   int32
 	Offset int32
-	Factor int32 // of the colour of B: q with three sites, 0 with two, where B is A
+	Factor int32 // of the colour of B: q with three sites; 0 with two, when B equals A
 }
 
-// maxLevels bounds the tables that have an entry for every level.
+// maxLevels bounds the size of tables with an entry for every level.
 const maxLevels = 1 << 24
 
-// New returns the system that a model describes, or an error that lists what is wrong
-// with it.
+// New returns the system that a model describes, or an error that lists every fault of the
+// model.
 func New(m Model) (*Terms, error) {
 	if m.Denominator == 0 {
 		m.Denominator = 1
@@ -119,7 +118,7 @@ func New(m Model) (*Terms, error) {
 	return t, nil
 }
 
-// check finds what is wrong with the model.
+// check returns the faults of the model.
 func (t *Terms) check() error {
 	m := &t.m
 	var faults []error
@@ -175,7 +174,7 @@ func (t *Terms) check() error {
 	return errors.Join(faults...)
 }
 
-// eachColours calls f with all colours of the sites of a kind.
+// eachColours calls f with all combinations of colours of a kind's sites.
 func (t *Terms) eachColours(kind Kind, f func(a, b, c int)) {
 	q, last := t.m.Colours, 1
 	if kind.Order == 3 {
@@ -190,8 +189,8 @@ func (t *Terms) eachColours(kind Kind, f func(a, b, c int)) {
 	}
 }
 
-// scale finds the unit of the levels, the greatest common divisor of all differences of
-// energies, and the bounds of the energy that follow from every term by itself.
+// scale sets the unit of the levels, the greatest common divisor of all energy differences,
+// and returns the bounds of the energy that follow from each term on its own.
 func (t *Terms) scale() (lowest, highest int) {
 	m := &t.m
 	extend := func(count int, energies []int) {
@@ -230,7 +229,7 @@ func gcd(a, b int) int {
 	return a
 }
 
-// tabulate makes the tables of the kernels, and with them peak and largest step.
+// tabulate makes the tables of the kernels, and from them the peak and the largest step.
 func (t *Terms) tabulate() {
 	m, q := &t.m, t.m.Colours
 	mean := 0.0 // level at infinite temperature
@@ -241,8 +240,8 @@ func (t *Terms) tabulate() {
 		offsets[k] = int32(len(t.gain))
 		high := math.MinInt
 		t.eachColours(kind, func(a, b, c int) { high = max(high, kind.Energy(a, b, c)) })
-		// The site's own colour, a, comes last in the table. With two sites b is the
-		// other one's and c is 0.
+		// The site's own colour, a, varies fastest in the table. With two sites b is the
+		// colour of the other one and c is 0.
 		n := 0
 		last := 1
 		if kind.Order == 3 {
@@ -305,14 +304,14 @@ func (t *Terms) tabulate() {
 			count[s]++
 		}
 	}
-	// The mean is a fraction with a small denominator: what is just below a whole number
-	// is that number, rounded.
+	// The mean is a fraction with a small denominator: a value just below an integer is that
+	// integer up to rounding.
 	t.peak = int(math.Floor(mean + 1e-6))
 	t.maxStep = t.largestStep(kinds, steps)
 }
 
-// largestStep bounds the change of the level by one site; sites with the same kinds of
-// bonds are alike.
+// largestStep bounds the change of the level by one site. It depends only on the kinds of the
+// site's bonds.
 func (t *Terms) largestStep(kinds []int, steps [][]int) int {
 	q, largest := t.m.Colours, 0
 	known := map[string]bool{}
@@ -339,8 +338,8 @@ func (t *Terms) largestStep(kinds []int, steps [][]int) int {
 	return largest
 }
 
-// Tables are what the kernels move by. The level is a sum of gains: site i has the bonds
-// first[i]..first[i+1]-1, and with the colour c it gains field[c] and from each bond b
+// Tables returns the tables of the kernels. The level is a sum of gains: site i has the bonds
+// first[i]..first[i+1]-1, and with colour c it gains field[c] and, from each bond b,
 //
 //	gain[b.Offset + (state[b.A] + b.Factor state[b.B]) q + c].
 //
@@ -375,7 +374,7 @@ func (t *Terms) Energy(level int) float64 {
 	return float64(t.top-t.unit*level) / float64(t.m.Denominator)
 }
 
-// LnGroundStates is ln of the number of ground states, NaN where it is not known.
+// LnGroundStates is the logarithm of the number of ground states, NaN if that is unknown.
 func (t *Terms) LnGroundStates() float64 {
 	if t.states == nil {
 		return math.NaN()
@@ -392,20 +391,20 @@ func (t *Terms) Sites() int { return t.sites }
 // Colours is the number of values of a site.
 func (t *Terms) Colours() int { return t.m.Colours }
 
-// Levels is the number of levels between the bounds of the energy that follow from
-// every term by itself. Which of them have states is not known.
+// Levels is the number of levels between the bounds of the energy that follow from each term
+// on its own. Which of them have states is unknown.
 func (t *Terms) Levels() int { return t.levels }
 
 // Possible reports whether there is such a level.
 func (t *Terms) Possible(level int) bool { return level >= 0 && level < t.levels }
 
-// LevelsKnown is false: of a sum of terms no rule is known.
+// LevelsKnown is false: no rules are known for general sums of terms.
 func (t *Terms) LevelsKnown() bool { return false }
 
 // MaxStep bounds the change of the level by one site.
 func (t *Terms) MaxStep() int { return t.maxStep }
 
-// GroundLevel is that of the ground states, or the highest one where they are not known.
+// GroundLevel is the level of the ground states, the highest level if they are unknown.
 func (t *Terms) GroundLevel() int { return t.ground }
 
 // PeakLevel is the mean level at infinite temperature, rounded down.
