@@ -104,7 +104,7 @@ func TestDensity(t *testing.T) {
 	if err := engine.Pass(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	got, overlaps, err = engine.Samples().Density()
+	got, _, err = engine.Samples().Density()
 	waiting := engine.Waiting()
 	if err != nil || len(waiting) == 0 || got.Energy[0] <= system.Energy(waiting[0].High) {
 		t.Errorf("%v: windows %v wait, estimate %+v", err, waiting, got)

@@ -1,7 +1,6 @@
 package sampler
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"neuralwl/sampler/lattice"
@@ -23,17 +22,6 @@ func configurations(p *lattice.Potts, f func(state []uint8, level int)) {
 			return
 		}
 	}
-}
-
-// randomLnG is an arbitrary ln g, so that no test can pass because the weights
-// happen to be physical.
-func randomLnG(p *lattice.Potts) []float64 {
-	r := rand.New(rand.NewPCG(5, 6))
-	lnG := make([]float64, p.Levels())
-	for b := range lnG {
-		lnG[b] = 3 * r.NormFloat64()
-	}
-	return lnG
 }
 
 func mustPotts(t testing.TB, q, lx, ly int) *lattice.Potts {
