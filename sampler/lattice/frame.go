@@ -41,36 +41,30 @@ func (f *Frame) Randomise(r *rand.Rand) { f.draw(f, r) }
 
 // Apply writes the image of src to dst.
 func (f *Frame) Apply(dst []int32, src []uint8) {
-	if f.stride > 0 {
+	colour, stride := f.colour, f.stride
+	if stride > 0 {
 		for i, j := range f.site {
-			dst[i] = f.colour[i*f.stride+int(src[j])]
+			dst[i] = colour[i*stride+int(src[j])]
 		}
 		return
 	}
 	for i, j := range f.site {
-		dst[i] = f.colour[src[j]]
+		dst[i] = colour[src[j]]
 	}
 }
 
 // Undo writes the configuration whose image is src to dst and returns how many sites of dst
 // that changes. The colours of src must be valid.
 func (f *Frame) Undo(dst []uint8, src []int32) (changed int) {
-	if f.stride > 0 {
-		for i, j := range f.site {
-			c := uint8(f.inverse[i*f.stride+int(src[i])])
-			if c != dst[j] {
-				changed++
-			}
-			dst[j] = c
-		}
-		return changed
-	}
+	inverse, stride := f.inverse, f.stride
+	row := 0 // of site i in inverse
 	for i, j := range f.site {
-		c := uint8(f.inverse[src[i]])
+		c := uint8(inverse[row+int(src[i])])
 		if c != dst[j] {
 			changed++
 		}
 		dst[j] = c
+		row += stride
 	}
 	return changed
 }
@@ -81,7 +75,7 @@ func (f *Frame) Undo(dst []uint8, src []int32) (changed int) {
 func (p *Potts) NewFrame() *Frame { return newFrame(p.Sites(), p.q, false, p.drawFrame) }
 
 func (p *Potts) drawFrame(f *Frame, r *rand.Rand) {
-	lx, ly := p.lx, p.ly
+	lx, ly, site := p.lx, p.ly, f.site
 	dx, dy := r.IntN(lx), r.IntN(ly)
 	flipX, flipY := r.IntN(2) == 1, r.IntN(2) == 1
 	transpose := lx == ly && r.IntN(2) == 1
@@ -103,9 +97,9 @@ func (p *Potts) drawFrame(f *Frame, r *rand.Rand) {
 				u -= lx
 			}
 			if transpose {
-				f.site[i] = int32(u*lx + v)
+				site[i] = int32(u*lx + v)
 			} else {
-				f.site[i] = int32(v*lx + u)
+				site[i] = int32(v*lx + u)
 			}
 			i++
 		}
