@@ -1,0 +1,74 @@
+package run_test
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
+	"neuralwl/sampler/exact"
+)
+
+// TestSystemsWithNetworks lets a network propose configurations of every system small enough
+// to be enumerated, beside local moves and alone: ln g is within its error bars of the exact
+// one at every level.
+func TestSystemsWithNetworks(t *testing.T) {
+	for name, settings := range map[string]string{
+		"random_bond": "system.model=random_bond system.q=2 system.size=4x4",
+		"potts3d":     "system.model=potts3d system.q=2 system.size=3x3x3",
+		"blume_capel": "system.model=blume_capel system.q=3 system.size=3x3 system.crystal_field=1.75",
+		"ising_field": "system.model=ising_field system.q=2 system.size=4x4 system.field=0.5",
+		"baxter_wu":   "system.model=baxter_wu system.q=2 system.size=3x3",
+	} {
+		for _, network := range []string{"made", "autoencoder", "conv"} {
+			if network == "conv" && name == "potts3d" {
+				continue // its lattice has three sides
+			}
+			t.Run(name+" "+network, func(t *testing.T) {
+				if testing.Short() && (network != "made" || name == "potts3d") {
+					t.Skip("SKIPPED in short mode; make test-long runs it")
+				}
+				t.Parallel()
+				folder := filepath.Join(t.TempDir(), "run")
+				s := runtest.Perform(t, folder, append(strings.Fields(settings),
+					"run.moves=[local,neural]", "model.architecture="+network, "model.width=6", "model.depth=1", "production.passes=1500")...)
+				if !s.Verdict.Converged {
+					t.Errorf("verdict %+v", s.Verdict)
+				}
+				if m := s.Phases[1].Moves["neural"]; m.Trials == 0 || m.Acceptance < 0.01 {
+					t.Errorf("proposals in production: %+v, which is no test of them", m)
+				}
+				l, err := report.Load(folder)
+				if err != nil {
+					t.Fatal(err)
+				}
+				system, err := l.Config.System.New()
+				if err != nil {
+					t.Fatal(err)
+				}
+				truth, err := exact.Density(t.Context(), system, 0)
+				if err != nil || truth == nil {
+					t.Fatal(err)
+				}
+				if l.Density.Len() != truth.Len() {
+					t.Fatalf("%d levels, %d have states", l.Density.Len(), truth.Len())
+				}
+				square, worst := 0.0, 0.0
+				for i, want := range truth.LnG {
+					z := (l.Density.LnG[i] - want) / l.Density.Error[i]
+					square += z * z / float64(truth.Len())
+					worst = max(worst, math.Abs(z))
+				}
+				// Levels err together: the sum may be far from its mean of 1.
+				if !(worst < 5) || square > 6 {
+					t.Errorf("ln g is off by up to %.1f errors, rms %.2f", worst, math.Sqrt(square))
+				}
+				if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
+					t.Errorf("verify: %+v", failed)
+				}
+			})
+		}
+	}
+}
