@@ -21,12 +21,13 @@ func Workers(c *config.Config) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Engine returns the options of the engine of a configuration without a network.
+// Engine returns the options of the engine of a configuration, without a network and
+// without what its method decides.
 func Engine(c *config.Config, system lattice.System, workers int) sampler.Options {
 	o := sampler.Options{
 		System: system, Seed: c.Run.Seed, Walkers: c.Run.Walkers, Workers: workers,
 		Sweeps: c.Local.Sweeps, Flatness: c.WangLandau.Flatness,
-		Adaptation: Adaptation(c), Beta: c.Run.Beta, Windows: Windows(c, system),
+		Beta: c.Run.Beta, Windows: Windows(c, system),
 	}
 	if c.Run.Has(config.LocalMoves) {
 		o.Local = LocalMove(c)
@@ -44,17 +45,6 @@ func LocalMove(c *config.Config) local.Move {
 		return local.RandomHeatBath
 	}
 	return local.HeatBath
-}
-
-// Adaptation is how the method of a configuration finds its weights.
-func Adaptation(c *config.Config) sampler.Phase {
-	switch c.Run.Method {
-	case config.MulticanonicalMethod:
-		return sampler.Multicanonical
-	case config.CanonicalMethod:
-		return sampler.Canonical
-	}
-	return sampler.WangLandau
 }
 
 // Windows are the energy windows of a configuration, of equal width. The first and the

@@ -5,7 +5,6 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/setup"
-	"neuralwl/sampler"
 	"neuralwl/sampler/local"
 )
 
@@ -18,20 +17,17 @@ func load(t *testing.T, settings ...string) *config.Config {
 	return c
 }
 
-// TestEngine maps what a configuration says of moves and method to the engine's options.
+// TestEngine maps what a configuration says of moves to the engine's options.
 func TestEngine(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
 		local    local.Move
-		phase    sampler.Phase
 	}{
-		{nil, local.HeatBath, sampler.WangLandau},
-		{[]string{"local.order=random"}, local.RandomHeatBath, sampler.WangLandau},
-		{[]string{"local.move=metropolis"}, local.Metropolis, sampler.WangLandau},
-		{[]string{"local.move=metropolis", "local.order=random"}, local.Metropolis, sampler.WangLandau},
-		{[]string{"run.moves=neural", "local.order=random"}, local.None, sampler.WangLandau},
-		{[]string{"run.method=multicanonical"}, local.HeatBath, sampler.Multicanonical},
-		{[]string{"run.method=canonical", "run.beta=1", "production.passes=10"}, local.HeatBath, sampler.Canonical},
+		{nil, local.HeatBath},
+		{[]string{"local.order=random"}, local.RandomHeatBath},
+		{[]string{"local.move=metropolis"}, local.Metropolis},
+		{[]string{"local.move=metropolis", "local.order=random"}, local.Metropolis},
+		{[]string{"run.moves=neural", "local.order=random"}, local.None},
 	} {
 		config := load(t, c.settings...)
 		system, err := config.System.New()
@@ -39,8 +35,8 @@ func TestEngine(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := setup.Engine(config, system, 3)
-		if o.Local != c.local || o.Adaptation != c.phase || o.Workers != 3 {
-			t.Errorf("%v: local move %v, adaptation %v, want %v and %v", c.settings, o.Local, o.Adaptation, c.local, c.phase)
+		if o.Local != c.local || o.Workers != 3 {
+			t.Errorf("%v: local move %v, want %v", c.settings, o.Local, c.local)
 		}
 	}
 }
