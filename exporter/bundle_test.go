@@ -196,7 +196,7 @@ func TestForeignBundle(t *testing.T) {
 		{`"contract": 1`, `"contract": 2`, "contract version 2"},
 		{`"q": 3`, `"q": 4`, ""}, // shapes of the configurations still agree
 		{`4,`, `5,`, "shape"},
-		{`"potts"`, `"xy"`, "system.model"},
+		{`"potts"`, `""`, "system.model"},
 		{`"state"`, `"phase"`, `condition "phase"`},
 		{`"state"`, `"energy"`, `no input "energy"`},
 	} {

@@ -16,14 +16,11 @@ func TestSystems(t *testing.T) {
 	h := models.Hyperparameters{Decoder: 3, Floor: 1e-3}
 	systems := []models.System{
 		{Q: 3, Sides: []int{4, 3}},
-		{Model: models.Potts3D, Q: 3, Sides: []int{3, 4, 5}},
-		{Model: models.BlumeCapel, Q: 3, Sides: []int{4, 3}},
-		{Model: models.IsingField, Q: 2, Sides: []int{4, 3}},
-		{Model: models.RandomBond, Q: 2, Sides: []int{4, 3}},
-		{Model: models.BaxterWu, Q: 2, Sides: []int{6, 3}},
-	}
-	if len(systems) != len(systemChecks) {
-		t.Errorf("%d systems, the cards know %d", len(systems), len(systemChecks))
+		{Model: "potts3d", Q: 3, Sides: []int{3, 4, 5}},
+		{Model: "blume_capel", Q: 3, Sides: []int{4, 3}},
+		{Model: "ising_field", Q: 2, Sides: []int{4, 3}},
+		{Model: "random_bond", Q: 2, Sides: []int{4, 3}},
+		{Model: "baxter_wu", Q: 2, Sides: []int{6, 3}},
 	}
 	for _, s := range systems {
 		b, err := NewUntrained("small", models.Made, s, h, rand.New(rand.NewPCG(1, 2)))
@@ -62,16 +59,12 @@ func TestCardSystems(t *testing.T) {
 		s    CardSystem
 		want string
 	}{
-		{CardSystem{"xy", 2, []int{3, 3}}, "this program knows baxter_wu, blume_capel"},
-		{CardSystem{models.Potts, 2, []int{3, 3, 3}}, "2 sides are needed"},
-		{CardSystem{models.Potts, 2, nil}, "2 sides are needed"},
-		{CardSystem{models.Potts3D, 2, []int{3, 3}}, "3 sides are needed"},
-		{CardSystem{models.Potts3D, 1, []int{3, 3, 3}}, "number of colours"},
-		{CardSystem{models.Potts3D, 2, []int{1 << 40, 1 << 40, 1 << 40}}, "more than"},
-		{CardSystem{models.BlumeCapel, 2, []int{3, 3}}, "the model has 3 colours"},
-		{CardSystem{models.IsingField, 3, []int{3, 3}}, "the model has 2 colours"},
-		{CardSystem{models.RandomBond, 2, []int{2, 3}}, "at least 3"},
-		{CardSystem{models.BaxterWu, 2, []int{4, 3}}, "multiple of 3"},
+		{CardSystem{"", 2, []int{3, 3}}, "system.model is missing"},
+		{CardSystem{models.Potts, 2, nil}, "there are no sides"},
+		{CardSystem{"potts3d", 1, []int{3, 3, 3}}, "number of colours"},
+		{CardSystem{"potts3d", 256, []int{3, 3, 3}}, "number of colours"},
+		{CardSystem{"potts3d", 2, []int{1 << 40, 1 << 40, 1 << 40}}, "at most"},
+		{CardSystem{"own", 2, []int{3, 0}}, "must be positive"},
 	} {
 		if err := c.s.check(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.s, err, c.want)

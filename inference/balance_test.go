@@ -179,16 +179,16 @@ func TestNeuralMoveOnEverySystem(t *testing.T) {
 		model string
 		p     lattice.Symmetric
 	}{
-		{models.IsingField, must(lattice.NewIsingField(0.5, 3, 3))},
-		{models.RandomBond, must(lattice.NewRandomBond(0.5, 1, 3, 3))},
-		{models.BaxterWu, must(lattice.NewBaxterWu(3, 3))},
-		{models.BlumeCapel, small(t, lattice.Model{
+		{"ising_field", must(lattice.NewIsingField(0.5, 3, 3))},
+		{"random_bond", must(lattice.NewRandomBond(0.5, 1, 3, 3))},
+		{"baxter_wu", must(lattice.NewBaxterWu(3, 3))},
+		{"blume_capel", small(t, lattice.Model{
 			Name: "blume-capel", Sides: []int{2, 2}, Colours: 3, Denominator: 2,
 			Kinds:      []lattice.Kind{{Order: 2, Energy: func(a, b, _ int) int { return -2 * (a - 1) * (b - 1) }}},
 			Field:      func(c int) int { return 3 * (c - 1) * (c - 1) },
 			Symmetries: []lattice.Symmetry{flip, lattice.SpaceGroup(2, 2)},
 		})},
-		{models.Potts3D, small(t, lattice.Model{
+		{"potts3d", small(t, lattice.Model{
 			Name: "potts", Sides: []int{2, 2, 2}, Colours: 2,
 			Kinds:      []lattice.Kind{{Order: 2, Energy: func(a, b, _ int) int { return a ^ b }}},
 			Symmetries: []lattice.Symmetry{lattice.ColourPermutations(2), lattice.SpaceGroup(2, 2, 2)},

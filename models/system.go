@@ -5,21 +5,14 @@ import (
 	"strings"
 )
 
-// Names of spin systems, as cards and configurations have them. The Ising model is Potts with
-// two colours.
-const (
-	Potts      = "potts"
-	Potts3D    = "potts3d"
-	BlumeCapel = "blume_capel"
-	IsingField = "ising_field"
-	RandomBond = "random_bond"
-	BaxterWu   = "baxter_wu"
-)
+// Potts is the name of the two-dimensional Potts model, the Ising model included, whose
+// bonds some architectures count.
+const Potts = "potts"
 
 // System is the spin system that a network is built for. Couplings have no part in it: a
 // network trained for some couplings proposes as exactly for others.
 type System struct {
-	Model string // empty stands for Potts
+	Model string // as cards and configurations name it; empty stands for Potts
 	Q     int    // number of colours
 	Sides []int  // of the lattice, that of the fastest running coordinate first
 }

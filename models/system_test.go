@@ -11,9 +11,9 @@ import (
 // TestArchitecturesOfSystems builds the networks that every system has, and finds those that
 // it cannot have refused with the architecture, the system and the remedy.
 func TestArchitecturesOfSystems(t *testing.T) {
-	cubic := models.System{Model: models.Potts3D, Q: 3, Sides: []int{3, 4, 5}}
-	capel := models.System{Model: models.BlumeCapel, Q: 3, Sides: []int{4, 3}}
-	wu := models.System{Model: models.BaxterWu, Q: 2, Sides: []int{6, 3}}
+	cubic := models.System{Model: "potts3d", Q: 3, Sides: []int{3, 4, 5}}
+	capel := models.System{Model: "blume_capel", Q: 3, Sides: []int{4, 3}}
+	wu := models.System{Model: "baxter_wu", Q: 2, Sides: []int{6, 3}}
 	dense := models.Hyperparameters{Encoder: 4, Latent: 2, Decoder: 4, Floor: 1e-3, Noise: 0.2}
 	conv := models.Hyperparameters{Width: 2, Depth: 1, Kernel: 3, Floor: 1e-3}
 	tied := dense

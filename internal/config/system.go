@@ -13,11 +13,11 @@ import (
 const (
 	Potts      = models.Potts
 	Ising      = "ising"
-	Potts3D    = models.Potts3D
-	BlumeCapel = models.BlumeCapel
-	IsingField = models.IsingField
-	RandomBond = models.RandomBond
-	BaxterWu   = models.BaxterWu
+	Potts3D    = "potts3d"
+	BlumeCapel = "blume_capel"
+	IsingField = "ising_field"
+	RandomBond = "random_bond"
+	BaxterWu   = "baxter_wu"
 )
 
 // Models lists the models.

@@ -296,7 +296,7 @@ func TestModelFaults(t *testing.T) {
 		"no sides":                 func(m *Model) { m.Sides = nil },
 		"size = 0":                 func(m *Model) { m.Sides = []int{0} },
 		"at most":                  func(m *Model) { m.Sides = []int{1 << 13, 1 << 13} },
-		"1 colours":                func(m *Model) { m.Colours = 1 },
+		"q = 1":                    func(m *Model) { m.Colours = 1 },
 		"of 2 or 3 sites":          func(m *Model) { m.Kinds[0].Order = 4 },
 		"depends on their order":   func(m *Model) { m.Kinds[0].Energy = func(a, b, _ int) int { return a - b } },
 		"no kind 1":                func(m *Model) { m.Terms[0].Kind = 1 },

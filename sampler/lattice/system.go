@@ -1,6 +1,7 @@
 package lattice
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -78,6 +79,26 @@ func validate(s System, state []uint8) error {
 		}
 	}
 	return nil
+}
+
+// CheckSize returns an error unless there can be a system of q colours with these sides.
+func CheckSize(q int, sides ...int) error {
+	var faults []error
+	if q < MinColours || q > MaxColours {
+		faults = append(faults, fmt.Errorf("q = %d: the number of colours must be %d..%d", q, MinColours, MaxColours))
+	}
+	sites := 1
+	for _, l := range sides {
+		if l < 1 || sites > maxSites/l {
+			faults = append(faults, fmt.Errorf("size = %s: sides must be positive and all sites together at most %d", sizeString(sides), maxSites))
+			break
+		}
+		sites *= l
+	}
+	if len(sides) == 0 {
+		faults = append(faults, errors.New("size: there are no sides"))
+	}
+	return errors.Join(faults...)
 }
 
 // sizeString writes sides as in 8x8.

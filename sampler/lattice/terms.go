@@ -123,19 +123,12 @@ func (t *Terms) check() error {
 	m := &t.m
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if err := CheckSize(m.Colours, m.Sides...); err != nil {
+		faults = append(faults, err)
+	}
 	t.sites = 1
 	for _, l := range m.Sides {
-		if l < 1 || t.sites > maxSites/l {
-			fault("size = %s: sides must be positive and all sites together at most %d", sizeString(m.Sides), maxSites)
-			break
-		}
 		t.sites *= l
-	}
-	if len(m.Sides) == 0 {
-		fault("no sides")
-	}
-	if m.Colours < MinColours || m.Colours > MaxColours {
-		fault("%d colours, allowed are %d..%d", m.Colours, MinColours, MaxColours)
 	}
 	if m.Denominator < 1 {
 		fault("denominator %d, at least 1 is needed", m.Denominator)
