@@ -54,7 +54,7 @@ func (r *Registry) Run(name string) (*Run, error) {
 	m := &Run{
 		registerer: prometheus.WrapRegistererWith(prometheus.Labels{"run": name}, r.registry),
 		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "run_info",
-			Help: "Always 1; what runs is in the labels."}, []string{"version", "system", "method", "architecture", "provider"}),
+			Help: "Always 1; what runs is in the labels."}, []string{"version", "system", "method", "seed", "architecture", "provider"}),
 		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "phase",
 			Help: "1 for the phase that the run is in, 0 for the others."}, []string{"phase"}),
 		lnF:        gauge("ln_f", "Modification factor ln f, 0 but in Wang-Landau sampling."),
@@ -125,7 +125,7 @@ func (m *Run) Listener() event.Listener {
 				}
 				return s
 			}
-			m.info.WithLabelValues(e.Version, e.System, e.Method, orNone(e.Architecture), orNone(e.Provider)).Set(1)
+			m.info.WithLabelValues(e.Version, e.System, e.Method, fmt.Sprint(e.Seed), orNone(e.Architecture), orNone(e.Provider)).Set(1)
 		},
 		Pass:         func(e event.Pass) { m.progress(e.Progress) },
 		GradientStep: m.step,

@@ -122,7 +122,7 @@ func TestPhases(t *testing.T) {
 		{"exported", testutil.ToFloat64(m.exported), 1},
 		{"checkpoints written", testutil.ToFloat64(m.checkpoints.WithLabelValues(written)), 1},
 		{"checkpoints failed", testutil.ToFloat64(m.checkpoints.WithLabelValues(failed)), 1},
-		{"info", testutil.ToFloat64(m.info.WithLabelValues("v", "s", "m", "none", "none")), 1},
+		{"info", testutil.ToFloat64(m.info.WithLabelValues("v", "s", "m", "0", "none", "none")), 1},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)

@@ -193,7 +193,7 @@ func checkProposals(p lattice.Symmetric, b *Batch, levels []int) error {
 // checkLogProb checks that every element is the logarithm of a positive probability, up to
 // rounding.
 func checkLogProb(logQ []float32, of string) error {
-	const rounding = 1e-3
+	const rounding = 1e-3 // of ln q near 0, where the sum's own rounding does not matter
 	for i, x := range logQ {
 		if !(x <= rounding) || math.IsInf(float64(x), -1) {
 			return fmt.Errorf("log-likelihood of %s %d is %v: the network is damaged or does not follow the contract", of, i+1, x)

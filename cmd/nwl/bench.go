@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -106,7 +107,7 @@ Wang-Landau sampling with the network, which comes first.`,
 
 // weightsOf is ln g by level from a file or run directory, NaN at levels without.
 func weightsOf(path string, p *lattice.Potts) ([]float64, error) {
-	if filepath.Ext(path) == "" {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, report.DensityFile)
 	}
 	d, err := dos.ReadFile(path)

@@ -78,7 +78,7 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 
 // serveMetrics serves the metrics of a run at the address that its configuration names
 // and returns what updates them. Where the default address is taken, most likely by another
-// run, the run continues without metrics and a warning.
+// run, it takes any free port of this machine.
 func serveMetrics(c *config.Config, name string) (_ event.Listener, close func() error, err error) {
 	address, none := c.Metrics.Listen, func() error { return nil }
 	if address == "" {
@@ -91,13 +91,13 @@ func serveMetrics(c *config.Config, name string) (_ event.Listener, close func()
 	}
 	server, err := metrics.Serve(address, registry)
 	if err != nil && address == config.DefaultListen {
-		slog.Warn("metrics are not served; set metrics.listen to a free address", "reason", err)
-		return event.Listener{}, none, nil
+		slog.Warn("the default address of metrics is taken, by another run most likely; this one takes a free port", "reason", err)
+		server, err = metrics.Serve("127.0.0.1:0", registry)
 	}
 	if err != nil {
 		return event.Listener{}, nil, fmt.Errorf("%w; choose a free address, or an empty one for no metrics", err)
 	}
-	slog.Info("metrics are served", "url", server.URL)
+	slog.Info("metrics are served", "url", server.URL, "run", name)
 	return m.Listener(), server.Close, nil
 }
 

@@ -21,7 +21,7 @@ func TestTrainAndBench(t *testing.T) {
 		}
 		return out
 	}
-	models, runs := filepath.Join(folder, "models"), filepath.Join(folder, "run")
+	models, runs := filepath.Join(folder, "models"), filepath.Join(folder, "run.1")
 	out := succeed("train", "--out", models, "--name", "tiny", "--set", "system.q=3", "--set", "system.size=4x4", "--set", "train.steps=200",
 		"--set", "model.architecture=microcanonical", "--set", "model.width=8", "--set", "model.window=2", "--set", "trainer.batch=32")
 	for _, want := range []string{"microcanonical, potts q=3 4x4", "200 gradient steps", "on 4x4", "divergence", filepath.Join(models, "tiny", "1")} {

@@ -12,6 +12,14 @@ const maxDenominator = 100
 // maxCoupling is the largest coupling in units of J.
 const maxCoupling = 1e4
 
+// nearest is the closest fraction to x that is not zero unless x is.
+func nearest(x float64) float64 {
+	if y := math.Round(x*maxDenominator) / maxDenominator; y != 0 || x == 0 {
+		return y
+	}
+	return math.Copysign(1./maxDenominator, x)
+}
+
 // fraction writes a coupling in units of J as numerator/denominator: energies can be levels
 // only if all couplings have a common unit.
 func fraction(name string, x float64) (numerator, denominator int, err error) {
@@ -24,6 +32,6 @@ func fraction(name string, x float64) (numerator, denominator int, err error) {
 			return int(n), d, nil
 		}
 	}
-	return 0, 0, fmt.Errorf("%s = %g: energies have no common unit with J; take a fraction of J with a denominator up to %d, such as %.2f",
-		name, x, maxDenominator, x)
+	return 0, 0, fmt.Errorf("%s = %g: energies have no common unit with J; take a fraction of J with a denominator up to %d, such as %g",
+		name, x, maxDenominator, nearest(x))
 }
