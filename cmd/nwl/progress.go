@@ -102,15 +102,15 @@ func (l *lines) pass(e event.Pass) {
 type bars struct {
 	state
 	all   *mpb.Progress
-	bar   *mpb.Bar                 // of the present phase
-	lines map[sampler.Phase]string // shown last below the bars
+	bar   *mpb.Bar                   // of the present phase
+	lines map[sampler.Phase][]string // shown last below the bars
 }
 
 // barScale is the resolution of a bar.
 const barScale = 1000
 
 func newBars(w io.Writer) *bars {
-	return &bars{lines: map[sampler.Phase]string{}, all: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
+	return &bars{lines: map[sampler.Phase][]string{}, all: mpb.New(mpb.WithOutput(w), mpb.WithWidth(48), mpb.WithRefreshRate(200*time.Millisecond))}
 }
 
 func (b *bars) listener() event.Listener {
@@ -129,8 +129,8 @@ func (b *bars) pass(e event.Pass) {
 		b.bar = b.all.AddBar(barScale,
 			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-14s ", p.Phase))),
 			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7})),
-			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
-				_, err := fmt.Fprintln(w, b.line(p.Phase))
+			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
+				_, err := fmt.Fprintln(w, fit(b.line(p.Phase), s.AvailableWidth))
 				return err
 			}), false),
 		)
@@ -139,33 +139,57 @@ func (b *bars) pass(e event.Pass) {
 	b.bar.SetCurrent(min(int64(e.Done*barScale), barScale-1))
 }
 
-// line is the state of a phase in words, for a phase that is over the last one.
-func (b *bars) line(phase sampler.Phase) string {
+// line is the state of a phase in words, the most important ones first; for a phase that is
+// over the last one.
+func (b *bars) line(phase sampler.Phase) []string {
 	b.Lock()
 	defer b.Unlock()
 	p := b.progress
 	if p.Phase != phase {
 		return b.lines[phase]
 	}
-	var text strings.Builder
-	text.WriteString("               ")
+	var line []string
+	add := func(format string, a ...any) { line = append(line, fmt.Sprintf(format, a...)) }
 	if p.Phase == sampler.WangLandau {
-		fmt.Fprintf(&text, "ln f %.2g  ", p.LnF)
+		add("ln f %.2g", p.LnF)
 	}
-	fmt.Fprintf(&text, "flatness %.2f  levels %d  round trips %.0f", p.Flatness, p.Levels, p.RoundTrips)
+	add("levels %d", p.Levels)
+	add("round trips %.0f", p.RoundTrips)
+	add("flatness %.2f", p.Flatness)
 	for kind, count := range p.Moves {
 		if count.Trials > 0 {
-			fmt.Fprintf(&text, "  %s %.1f%%", sampler.MoveKind(kind), 100*count.Ratio())
+			add("%s %.1f%%", sampler.MoveKind(kind), 100*count.Ratio())
 		}
 	}
 	if b.steps > 0 {
-		fmt.Fprintf(&text, "  loss %.2f", b.loss)
+		add("loss %.2f", b.loss)
 	}
 	if b.dropped > 0 {
-		fmt.Fprintf(&text, "  dropped %d", b.dropped)
+		add("dropped %d", b.dropped)
 	}
-	b.lines[phase] = text.String()
-	return b.lines[phase]
+	b.lines[phase] = line
+	return line
+}
+
+// fit joins as many words as fit into a line of a terminal, indented as the bar above if
+// there is room: a line that the terminal breaks would not be redrawn but scroll.
+func fit(words []string, width int) string {
+	const gap, indent = "  ", 15
+	line := ""
+	for i, word := range words {
+		next := line + word
+		if i > 0 {
+			next = line + gap + word
+		}
+		if len(next) >= width {
+			break
+		}
+		line = next
+	}
+	if indent+len(line) < width {
+		line = strings.Repeat(" ", indent) + line
+	}
+	return line
 }
 
 func (b *bars) finishBar() {
