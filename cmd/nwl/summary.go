@@ -8,6 +8,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
+	"neuralwl/internal/shell"
 	"neuralwl/sampler"
 )
 
@@ -92,12 +93,15 @@ func printSummary(w io.Writer, s *report.Summary) error {
 			mark = "FAILED"
 		}
 		row("  "+c.Name, "%s: %s", mark, c.Detail)
+		if c.Advice != "" {
+			row("", "%s", c.Advice)
+		}
 	}
 	checkpoints := s.Checkpoints
 	row("checkpoints", "%d of %.1f MB in %.1f s, %d failed", checkpoints.Written, float64(checkpoints.Bytes)/1e6, checkpoints.Seconds, checkpoints.Failed)
 	row("results", "%s", filepath.Join(s.Folder, report.DensityFile))
 	if s.Interrupted != "" {
-		row("to go on", "nwl run --resume %s", s.Folder)
+		row("to go on", "nwl run --resume %s", shell.Quote(s.Folder))
 	}
 	return t.Flush()
 }

@@ -96,8 +96,10 @@ func concludeCanonical(r *Result, s *Summary) {
 	passes := float64(r.Samples.Passes())
 	if tau := r.autocorrelation; tau == nil {
 		v.check("autocorrelation", false, "its time cannot be determined")
+		v.advise("longer production: %s", s.prolonged(max(10*int64(passes), 1000)))
 	} else {
 		v.check("autocorrelation", passes >= minIndependent*tau.Value,
 			"%.0f passes are %.0f times the autocorrelation time of the energy, at least %d are needed", passes, passes/tau.Value, minIndependent)
+		v.advise("longer production: %s", s.prolonged(int64(math.Ceil(1.5*minIndependent*tau.Value))))
 	}
 }

@@ -47,11 +47,15 @@ func concludeDraws(r *Result, s *Summary) {
 	s.GroundState = r.groundState()
 	v := &s.Verdict
 	v.check("levels", len(r.missing) == 0, "%d of %d drawn", r.known-len(r.missing), r.known)
+	v.advise("the network does not draw all energies: a lower wang_landau.final_ln_f, more walkers, or run.method neural-wang-landau; missing are %s", few(r.missing))
 	if i := s.Inverse; i == nil {
 		v.check("production", false, "there was none")
+		v.advise("more time (run.max_time), or a larger wang_landau.final_ln_f in a new run")
 	} else {
 		v.check("production", len(r.unproduced) == 0, "%d levels drawn before were not drawn again", len(r.unproduced))
 		v.check("draws", i.Effective >= minEffective, "%.0f effective draws of the rarest level, at least %d are needed", i.Effective, minEffective)
+		_, _, passes := s.production()
+		v.advise("more draws: %s; a network that knows the rare levels better; or run.method neural-wang-landau, in which walkers reach them", s.prolonged(3*passes))
 		if deviation := i.LnTotal.Error; deviation == nil {
 			v.check("total", false, "ln of the sum of g is %.4f without an error bar, N ln q = %.4f", i.LnTotal.Value, i.Known)
 		} else {

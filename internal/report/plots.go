@@ -146,11 +146,12 @@ func encode(f plots.Figure, name string) (data []byte, err error) {
 	return buf.Bytes(), err
 }
 
-// title names the system.
+// title names the system, with the stamp of a run that has not converged.
 func (r *Result) title() string {
+	name := r.System.String()
 	if p, ok := r.System.(*lattice.Potts); ok {
 		lx, ly := p.Size()
-		return fmt.Sprintf("Potts model, q = %d, %d x %d", p.Q(), lx, ly)
+		name = fmt.Sprintf("Potts model, q = %d, %d x %d", p.Q(), lx, ly)
 	}
-	return r.System.String()
+	return name + r.stamp
 }

@@ -108,6 +108,9 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 		write(OrderFile, r.writeOrder)
 	}
 	write(ObservablesFile, r.writeObservables)
+	if !s.Verdict.Converged {
+		r.stamp = " (NOT CONVERGED)"
+	}
 	figures, err := r.figures()
 	if err != nil {
 		r.Log.Warn("a plot is missing", "reason", err)

@@ -19,6 +19,7 @@ const exactTime = 5 * time.Second
 type Result struct {
 	*Input
 	energy []float64 // of the levels
+	stamp  string    // on all plots, of a run that has not converged
 
 	density *dos.Ensemble
 	// transitions is the second estimate, nil where there is none, and estimators what

@@ -7,6 +7,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/internal/config"
+	"neuralwl/internal/shell"
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
@@ -171,6 +172,7 @@ func (r *Result) Summary(c Course) *Summary {
 	if c.Interrupted != nil {
 		s.Interrupted = c.Interrupted.Error()
 		s.Verdict.check("completed", false, "%s", s.Interrupted)
+		s.Verdict.advise("nwl run --resume %s", shell.Quote(s.Folder))
 	}
 	r.Evaluation.conclude(r, s)
 	s.Verdict.decide()

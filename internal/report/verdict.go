@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
+	"neuralwl/internal/shell"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 )
@@ -19,6 +21,8 @@ type Check struct {
 	Name   string `json:"name"`
 	Passed bool   `json:"passed"`
 	Detail string `json:"detail"`
+	// Advice is what to do about a check that does not hold, with the command; else empty.
+	Advice string `json:"advice,omitempty"`
 }
 
 // minRoundTrips is how many round trips production must have made: their number
@@ -32,7 +36,14 @@ const minFlatness = 0.2
 
 // check adds a piece of evidence.
 func (v *Verdict) check(name string, passed bool, format string, a ...any) {
-	v.Checks = append(v.Checks, Check{name, passed, fmt.Sprintf(format, a...)})
+	v.Checks = append(v.Checks, Check{Name: name, Passed: passed, Detail: fmt.Sprintf(format, a...)})
+}
+
+// advise says what to do about the last check, if it does not hold.
+func (v *Verdict) advise(format string, a ...any) {
+	if last := &v.Checks[len(v.Checks)-1]; !last.Passed {
+		last.Advice = fmt.Sprintf(format, a...)
+	}
 }
 
 // decide converges if every check holds.
@@ -46,31 +57,68 @@ func (v *Verdict) decide() {
 // concludeWalkers collects the evidence that walkers give ln g over all energies.
 func concludeWalkers(r *Result, s *Summary) {
 	s.GroundState = r.groundState()
-	v := &s.Verdict
+	v, c := &s.Verdict, r.Config
 	if r.known > 0 {
 		v.check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
+		v.advise("the walkers have not found all energies: give the adaptation more time (run.max_time), lower wang_landau.final_ln_f in a new run, "+
+			"or divide the energies (windows.count); missing are %s", few(r.missing))
 	} else {
 		v.check("levels", true, "%d seen; which levels have states is not known for this system and is no evidence", r.density.Len())
 	}
+	trips, flatness, passes := s.production()
 	v.check("production", len(r.unproduced) == 0, "%d levels without a visit", len(r.unproduced))
-	var trips, flatness float64
-	for _, phase := range s.Phases {
-		if phase.Name == sampler.Production {
-			trips, flatness = phase.RoundTrips, phase.Flatness
-		}
-	}
+	v.advise("longer production: %s", s.prolonged(max(2*passes, 1000)))
 	v.check("flatness", flatness >= minFlatness, "%.2f in production, at least %g is needed", flatness, minFlatness)
+	v.advise("the weights are too rough: a new run with --set wang_landau.final_ln_f=%.2g", c.WangLandau.FinalLnF/10)
 	v.check("round trips", trips >= minRoundTrips, "%.0f in production, at least %d are needed", trips, minRoundTrips)
+	if trips > 0 {
+		v.advise("longer production: %s; or fewer walkers, a network, or energy windows (windows.count), with which round trips are faster",
+			s.prolonged(int64(math.Ceil(1.5*float64(passes)*minRoundTrips/trips))))
+	} else {
+		v.advise("no walker crossed the energies in production: a new run with a network (run.moves=[local,neural]), fewer walkers (run.walkers) or energy windows (windows.count)")
+	}
 	if e := r.estimators; e != nil {
 		v.check("estimators", e.Discrepancy <= maxDiscrepancy, "histogram and transitions differ by %.2f errors (rms), at most %d are allowed", e.Discrepancy, maxDiscrepancy)
+		v.advise("the walkers have not forgotten where they started: %s", s.prolonged(3*passes))
 	}
 	if waiting := WindowNames(r.System, r.Waiting); waiting != "" {
 		v.check("windows", false, "no walker has come into %s", waiting)
+		v.advise("a new run with fewer windows (windows.count below %d) or a larger overlap (windows.overlap above %g)", c.Windows.Count, c.Windows.Overlap)
 	} else if r.windows != nil {
 		worst := worstMismatch(r.windows)
 		v.check("windows", worst <= maxDiscrepancy, "%d windows differ by at most %.2f errors (rms) where they overlap, at most %d are allowed", len(r.windows)+1, worst, maxDiscrepancy)
+		v.advise("longer production: %s; or a larger overlap (windows.overlap above %g) in a new run", s.prolonged(3*passes), c.Windows.Overlap)
 	}
 	r.judgeGround(s)
+}
+
+// production sums up the phase of that name.
+func (s *Summary) production() (trips, flatness float64, passes int64) {
+	for _, phase := range s.Phases {
+		if phase.Name == sampler.Production {
+			trips, flatness, passes = phase.RoundTrips, phase.Flatness, phase.Passes
+		}
+	}
+	return trips, flatness, passes
+}
+
+// prolonged is the command that continues a run up to so many passes of production.
+func (s *Summary) prolonged(passes int64) string {
+	return fmt.Sprintf("nwl run --resume %s --set production.passes=%d --set run.max_time=0s", shell.Quote(s.Folder), passes)
+}
+
+// few lists the first of some energies.
+func few(energies []float64) string {
+	const most = 4
+	var text []string
+	for i, e := range energies {
+		if i == most {
+			text = append(text, "...")
+			break
+		}
+		text = append(text, fmt.Sprintf("%g", e))
+	}
+	return "E = " + strings.Join(text, ", ")
 }
 
 // groundState is the estimate of ln g(E_min) beside the known degeneracy, nil where that
@@ -101,4 +149,6 @@ func (r *Result) judgeGround(s *Summary) {
 		z := (ground.LnG - ground.Known) / *ground.Error
 		v.check(name, math.Abs(z) <= 3, "ln g = %.4f(%.4f), known %.4f: %.1f standard errors", ground.LnG, *ground.Error, ground.Known, z)
 	}
+	_, _, passes := s.production()
+	v.advise("the energies between the ground state and the others are sampled too little: %s; or a new run with another run.seed to compare with", s.prolonged(3*max(passes, 1000)))
 }

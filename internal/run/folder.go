@@ -10,6 +10,7 @@ import (
 
 	"neuralwl/internal/disk"
 	"neuralwl/internal/report"
+	"neuralwl/internal/shell"
 )
 
 // lockFile of a run directory is locked by the process that works in it.
@@ -22,7 +23,7 @@ func (j *job) openFolder() (unlock func(), err error) {
 	_, err = os.Stat(filepath.Join(j.folder, report.ConfigFile))
 	switch {
 	case j.o.Resume && err != nil:
-		return nil, fmt.Errorf("resume %s: there is no run in it: %w; start one with nwl run --out %s", j.folder, err, j.folder)
+		return nil, fmt.Errorf("resume %s: there is no run in it: %w; start one with nwl run --out %s", j.folder, err, shell.Quote(j.folder))
 	case !j.o.Resume && err == nil:
 		return nil, fmt.Errorf("run directory %s already holds a run; continue it with --resume, choose another with --out, or delete it", j.folder)
 	}

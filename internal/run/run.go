@@ -20,6 +20,7 @@ import (
 	"neuralwl/internal/event"
 	"neuralwl/internal/parallel"
 	"neuralwl/internal/report"
+	"neuralwl/internal/shell"
 	"neuralwl/sampler/lattice"
 )
 
@@ -106,7 +107,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 			err = j.internalError(value)
 		}
 		if paths, _ := j.checkpoints.folder.Paths(); err != nil && unlock != nil && len(paths) > 0 {
-			err = fmt.Errorf("%w\nthe run can be resumed at its last checkpoint: nwl run --resume %s", err, j.folder)
+			err = fmt.Errorf("%w\nthe run can be resumed at its last checkpoint: nwl run --resume %s", err, shell.Quote(j.folder))
 		}
 		j.listener.RunEnded(ended(s, err))
 		j.journal.end(err)
