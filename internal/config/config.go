@@ -126,6 +126,7 @@ type Trainer struct {
 	Noise        float64 `mapstructure:"noise" yaml:"noise"`
 	Buffer       int     `mapstructure:"buffer" yaml:"buffer"`
 	ExportEvery  int     `mapstructure:"export_every" yaml:"export_every"`
+	Keep         int     `mapstructure:"keep" yaml:"keep"`
 }
 
 // Train configures training without a run.

@@ -197,6 +197,7 @@ func (c *Config) Validate() []error {
 	}
 	count("trainer.buffer", c.Trainer.Buffer, 1<<30)
 	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
+	atLeast("trainer.keep", c.Trainer.Keep, 0)
 
 	for _, size := range c.Train.Sizes {
 		if _, err := c.At(size); err != nil {

@@ -66,6 +66,9 @@ func (j *job) checkpoint() {
 	} else {
 		summary.Written++
 		summary.Bytes = size
+		if j.network != nil {
+			j.network.checkpointed()
+		}
 	}
 	j.listener.CheckpointWritten(event.CheckpointWritten{Bytes: size, Took: took, Err: err})
 	if limit := time.Duration(checkpointShare * float64(j.c.Checkpoint.Interval)); limit > 0 && took > limit {

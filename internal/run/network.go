@@ -26,6 +26,7 @@ type network struct {
 	proposer *inference.Proposer
 	trainer  *trainer.Trainer // nil if the network stays as it is
 	exported int64            // gradient steps at the latest export
+	needed   [2]int           // versions that the last two checkpoints name
 }
 
 // openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
@@ -134,6 +135,7 @@ func (n *network) export() (err error) {
 		return err
 	}
 	n.folder, n.exported = e.Folder, e.Steps
+	n.thin()
 	return nil
 }
 

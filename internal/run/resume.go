@@ -20,7 +20,7 @@ import (
 // mayChange are the keys that may change when a run is resumed: its limits, and keys that do
 // not affect its numbers.
 var mayChange = []string{
-	"run.workers", "run.max_time", "wang_landau.final_ln_f", "production.passes", "trainer.export_every",
+	"run.workers", "run.max_time", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
 	"inference.provider", "inference.library", "inference.timeout",
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
@@ -106,6 +106,7 @@ func (j *job) restore(s *saved) error {
 				"before", was, "now", is)
 		}
 		n.exported = s.Network.Exported
+		n.needed = [2]int{s.Network.Version, s.Network.Version}
 		if n.trainer != nil {
 			// First of all: what the walkers know of the network is bound to its weights.
 			if err := n.trainer.Restore(s.Trainer); err != nil {

@@ -279,3 +279,29 @@ func TestTrainingBlowsUp(t *testing.T) {
 		t.Errorf("rms difference from exact %v", s.Exact.RMS)
 	}
 }
+
+// TestKeep exports the network after every step and keeps few versions, which verify and from
+// which the run goes on.
+func TestKeep(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	settings := runtest.With(runtest.Brief, "trainer.every=1", "trainer.export_every=1", "checkpoint.interval=1ms")
+	interrupted(t, folder, 100, runtest.With(settings, "trainer.keep=2")...)
+	if _, err := resume(t, folder); err != nil {
+		t.Fatal(err)
+	}
+	versions, err := filepath.Glob(filepath.Join(folder, "models", "*", "*"))
+	if err != nil || len(versions) > 8 || len(versions) < 3 {
+		t.Errorf("%d versions are kept: %v", len(versions), versions)
+	}
+	if len(find(events(t, folder), "old versions of the network were removed (trainer.keep)")) == 0 {
+		t.Error("the log does not say what was removed")
+	}
+	if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
+		t.Errorf("verify: %+v", failed)
+	}
+	all := filepath.Join(t.TempDir(), "run")
+	runtest.Perform(t, all, runtest.With(settings, "trainer.keep=0")...)
+	if !bytes.Equal(runtest.Read(t, all, report.DensityFile), runtest.Read(t, folder, report.DensityFile)) {
+		t.Error("dos.csv depends on trainer.keep")
+	}
+}
