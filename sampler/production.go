@@ -90,6 +90,28 @@ func (e *Engine) Produce() {
 	}
 }
 
+// Adapt returns from production to the adaptation of the weights where Produce left it, which
+// had come as far as p says; round trips count anew. The counts of production are dropped;
+// the walkers stay where they are.
+func (e *Engine) Adapt(p Progress) {
+	e.samples, e.lnH = nil, nil
+	e.phase, e.passes, e.moves, e.times = e.o.Adaptation, p.Passes, p.Moves, p.Times
+	for _, w := range e.windows {
+		w.lnWeight, w.targets = w.lnG, nil
+		if w.recursion == nil { // which keeps the weights of levels not yet seen as Produce does
+			for b, seen := range w.seen {
+				if !seen {
+					w.lnG[b] = 0
+				}
+			}
+		}
+		w.fillKernel()
+	}
+	for i := range e.walkers {
+		e.walkers[i].trip = trip{}
+	}
+}
+
 // Samples returns the counts of the production phase, nil before it began.
 func (e *Engine) Samples() *Samples { return e.samples }
 

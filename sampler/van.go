@@ -238,6 +238,14 @@ func (v *VAN) Produce() {
 	}
 }
 
+// Adapt returns from production to the adaptation where Produce left it, which had come as far
+// as p says. The draws of production are dropped.
+func (v *VAN) Adapt(p Progress) {
+	v.phase, v.passes, v.moves, v.times = WangLandau, p.Passes, p.Moves, p.Times
+	clear(v.hist)
+	v.blocks = nil
+}
+
 // Weights returns the inverse probabilities of production's draws in independent blocks for
 // dos.FromWeights; nil before production. Draws are copied, all else is shared.
 func (v *VAN) Weights() []dos.WeightBlock {

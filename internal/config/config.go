@@ -56,6 +56,7 @@ type Run struct {
 	Workers int           `mapstructure:"workers" yaml:"workers"`
 	Moves   []string      `mapstructure:"moves" yaml:"moves,flow"`
 	Start   string        `mapstructure:"start" yaml:"start"`
+	Resume  string        `mapstructure:"resume" yaml:"resume"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
 }
 

@@ -30,6 +30,9 @@ const (
 	RandomStart    = "random"
 	NetworkStart   = "network"
 
+	ResumeAdaptation = "adaptation"
+	ResumeProduction = "production"
+
 	Sequential = "sequential"
 	Random     = "random"
 )
@@ -105,6 +108,7 @@ func (c *Config) Validate() []error {
 		c.validateNetworkOfOther(fault)
 	}
 
+	oneOf("run.resume", c.Run.Resume, ResumeAdaptation, ResumeProduction)
 	oneOf("run.start", c.Run.Start, AutomaticStart, RandomStart, NetworkStart)
 	if c.Run.Start == NetworkStart && (!c.Run.Has(NeuralMoves) || c.Run.Method == VANWangLandauMethod) {
 		fault("run.start", "%s, but run.method %s with run.moves %v has no network that moves walkers; take %s", NetworkStart, c.Run.Method, c.Run.Moves, RandomStart)

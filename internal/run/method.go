@@ -60,6 +60,8 @@ type process interface {
 	// endBurnIn starts the counts of production.
 	beginProduction() stage
 	endBurnIn()
+	// adaptAgain returns from production to the adaptation, which had come as far as p says.
+	adaptAgain(p sampler.Progress)
 	// at is told which share of production is done before each of its passes.
 	at(done float64)
 

@@ -106,7 +106,7 @@ func (j *job) pass(ctx context.Context) error {
 
 // adapt makes one pass of the adaptation and trains the network after it, or ends it.
 func (j *job) adapt(ctx context.Context) error {
-	finalLnF, limit := j.c.WangLandau.FinalLnF, time.Duration((1-productionShare)*float64(j.c.Run.MaxTime))
+	finalLnF, limit := j.c.WangLandau.FinalLnF, j.adaptationLimit()
 	switch {
 	case j.process.Adapted(finalLnF):
 		return j.endAdaptation()
@@ -114,7 +114,7 @@ func (j *job) adapt(ctx context.Context) error {
 		p := j.process.Progress()
 		j.log.Warn("run.max_time: the adaptation of the weights is cut short",
 			"ln_f", p.LnF, "final_ln_f", finalLnF, "flatness", p.Flatness)
-		j.at.Cut = true
+		j.at.Cut, j.at.Adapted = true, p
 		return j.endAdaptation()
 	}
 	if err := j.pass(ctx); err != nil {
@@ -129,6 +129,11 @@ func (j *job) adapt(ctx context.Context) error {
 	}
 	j.observe(j.process.Progress(), min(1, done))
 	return nil
+}
+
+// adaptationLimit is the time of the run at which the adaptation ends in any case, 0 for none.
+func (j *job) adaptationLimit() time.Duration {
+	return time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
 }
 
 // endAdaptation ends the phase of adaptation: weights and network are frozen.

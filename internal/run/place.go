@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/sampler"
 )
 
 // stage is a part of a run.
@@ -23,13 +24,14 @@ const (
 // encoding.
 type place struct {
 	Stage    stage
-	Pass     int64         // passes made in the stage
-	Adaptive int64         // passes made in the phase of adaptation, once that is over
-	Began    time.Duration // time of the run at which the phase began
-	Train    time.Duration // of the phase spent on training
-	Cut      bool          // run.max_time ended the phase of adaptation
-	Mix      config.Mix    // of production; zero before, and where it stays the same
-	Planned  int64         // passes of production that take as long as the adaptation, where the mix was looked for
+	Pass     int64            // passes made in the stage
+	Adaptive int64            // passes made in the phase of adaptation, once that is over
+	Began    time.Duration    // time of the run at which the phase began
+	Train    time.Duration    // of the phase spent on training
+	Cut      bool             // run.max_time ended the phase of adaptation
+	Adapted  sampler.Progress // of the phase of adaptation, if it was cut
+	Mix      config.Mix       // of production; zero before, and where it stays the same
+	Planned  int64            // passes of production that take as long as the adaptation, where the mix was looked for
 }
 
 // enter begins a stage.

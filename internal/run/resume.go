@@ -15,12 +15,13 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
+	"neuralwl/sampler"
 )
 
 // mayChange are the keys that may change when a run is resumed: its limits, and keys that do
 // not affect its numbers.
 var mayChange = []string{
-	"run.workers", "run.max_time", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
+	"run.workers", "run.max_time", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
 	"inference.provider", "inference.library", "inference.timeout",
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
@@ -53,7 +54,8 @@ func (j *job) load() (*saved, error) {
 		case !slices.Contains(mayChange, c.Key):
 			faults = append(faults, fmt.Errorf("%v: it cannot change when a run is resumed; start a new run, or leave it as it was (these keys may change: %s)",
 				c, strings.Join(mayChange, ", ")))
-		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting:
+		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting &&
+			(!s.Place.Cut || j.c.Run.Resume == config.ResumeProduction):
 			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; start a new run, or extend this one with production.passes", c))
 		}
 	}
@@ -117,7 +119,40 @@ func (j *job) restore(s *saved) error {
 	if err := j.process.restore(s); err != nil {
 		return fmt.Errorf("resume %s: %w", j.folder, err)
 	}
+	if s.Place.Cut && s.Place.Stage != adapting {
+		j.continueCut()
+	}
 	return nil
+}
+
+// continueCut continues an adaptation that run.max_time had cut short, if there is time now:
+// production under its rough weights is dropped and made again after it.
+func (j *job) continueCut() {
+	limit := j.adaptationLimit()
+	switch {
+	case j.c.Run.Resume == config.ResumeProduction:
+		j.log.Info("run.resume: production continues under the weights of an adaptation that was cut short")
+		return
+	case limit > 0 && j.elapsed() > limit:
+		j.log.Warn("the adaptation was cut short and there is no time to continue it; raise run.max_time to more than twice the time that the run has taken",
+			"taken", j.elapsed().Round(time.Second))
+		return
+	}
+	of := func(name sampler.Phase) func(report.PhaseSummary) bool {
+		return func(p report.PhaseSummary) bool { return p.Name == name }
+	}
+	dropped := j.at
+	j.at = place{Stage: adapting, Pass: dropped.Adaptive, Began: j.elapsed()}
+	phases := &j.course.Phases
+	if k := slices.IndexFunc(*phases, of(j.method.adaptation)); k >= 0 {
+		j.at.Began -= time.Duration((*phases)[k].Seconds["all"] * float64(time.Second))
+		j.at.Train = time.Duration((*phases)[k].Seconds["train"] * float64(time.Second))
+		*phases = (*phases)[:k]
+	}
+	j.course.Tuning = nil
+	j.process.adaptAgain(dropped.Adapted)
+	j.log.Info("the adaptation that was cut short continues; production is made again after it (run.resume)",
+		"ln_f", j.process.Progress().LnF, "final_ln_f", j.c.WangLandau.FinalLnF, "dropped_passes", dropped.Pass)
 }
 
 // forgetModels removes the bundles exported after the checkpoint, or all of them without

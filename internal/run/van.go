@@ -90,6 +90,8 @@ func (v *van) beginProduction() stage {
 
 func (v *van) endBurnIn() {}
 
+func (v *van) adaptAgain(p sampler.Progress) { v.Adapt(p) }
+
 func (v *van) at(float64) {}
 
 func (v *van) save(s *saved) { s.VAN = v.Snapshot() }

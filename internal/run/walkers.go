@@ -112,6 +112,11 @@ func (w *walkers) beginProduction() stage {
 
 func (w *walkers) endBurnIn() { w.Produce() }
 
+func (w *walkers) adaptAgain(p sampler.Progress) {
+	w.SetMix(w.j.c.Local.Sweeps, w.j.c.Neural.Trials)
+	w.Adapt(p)
+}
+
 func (w *walkers) at(done float64) { w.Samples().Segment(done) }
 
 func (w *walkers) save(s *saved) { s.Engine = w.Snapshot() }
