@@ -56,6 +56,12 @@ func printSummary(w io.Writer, s *report.Summary) error {
 			row("", "%d gradient steps dropped: loss or gradient was not finite", n.Training.Dropped)
 		}
 	}
+	if p := s.Proposals; p != nil {
+		row("", "accepted proposals change %.1f %% of the sites, median over the energies %.1f %%; they take %.0f %% of the time of moves", 100*p.Changed, 100*p.ChangedMedian, 100*p.Time)
+		if p.Remark != "" {
+			row("", "%s", p.Remark)
+		}
+	}
 	if g := s.GroundState; g != nil {
 		if g.Error != nil {
 			row("ground state", "ln g = %.4f(%.4f), known %.4f", g.LnG, *g.Error, g.Known)

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"neuralwl/internal/plots"
+	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 )
 
@@ -32,6 +34,59 @@ func (s *InverseSummary) String() string {
 	}
 	return fmt.Sprintf("%d levels, ln of their sum %s, N ln q = %.4f; errors %.1f of the histogram's, discrepancy %.2f, at least %.0f effective draws",
 		s.Levels, s.LnTotal, s.Known, s.ErrorRatio, s.Discrepancy, s.Effective)
+}
+
+// ProposalSummary is what became of the network's proposals in production.
+type ProposalSummary struct {
+	Acceptance float64 `json:"acceptance"`
+	// Changed is the mean share of the sites that an accepted proposal changed, and
+	// ChangedMedian the median over the energies: an acceptance says little where nothing moves.
+	Changed       float64 `json:"changed"`
+	ChangedMedian float64 `json:"changed_median"`
+	// Time is the share of production's moves that the network took, in wall-clock time.
+	Time float64 `json:"time"`
+	// Remark says so where the network did not pay; else empty.
+	Remark string `json:"remark,omitempty"`
+}
+
+// littleChanged is the median share of the sites below which a network's accepted proposals
+// move walkers less than the sweeps do that fit into their time.
+const littleChanged = 0.05
+
+// summariseProposals returns nil without proposals.
+func (r *Result) summariseProposals(phases []PhaseSummary) *ProposalSummary {
+	p := r.proposals
+	if p == nil {
+		return nil
+	}
+	n := float64(r.System.Sites())
+	var trials, accepted, changed float64
+	var shares []float64
+	for b, t := range p.Trials {
+		trials += float64(t)
+		accepted += float64(p.Accepted[b])
+		changed += float64(p.Changed[b])
+		if p.Accepted[b] > 0 {
+			shares = append(shares, float64(p.Changed[b])/float64(p.Accepted[b])/n)
+		}
+	}
+	s := &ProposalSummary{Acceptance: accepted / trials}
+	if accepted > 0 {
+		slices.Sort(shares)
+		s.Changed, s.ChangedMedian = changed/accepted/n, shares[len(shares)/2]
+	}
+	for _, phase := range phases {
+		if t := phase.Seconds; phase.Name == sampler.Production {
+			if network := t["propose"] + t["log_prob"]; network > 0 {
+				s.Time = network / (network + t["local"])
+			}
+		}
+	}
+	if s.ChangedMedian < littleChanged && s.Time > 0 && s.Time < 1 {
+		s.Remark = fmt.Sprintf("the network did not pay: over half of the energies its accepted proposals change less than %.0f %% of the sites; "+
+			"local moves alone (run.method=wang-landau) make %.1f times as many sweeps in the same time", 100*littleChanged, 1/(1-s.Time))
+	}
+	return s
 }
 
 // byWeights makes the estimate from inverse probabilities, nil where there is none.

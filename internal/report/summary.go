@@ -36,6 +36,8 @@ type Summary struct {
 	Exact *dos.Difference `json:"exact,omitempty"`
 	// Inverse sums up the estimate from inverse probabilities of the network's proposals.
 	Inverse *InverseSummary `json:"inverse_probabilities,omitempty"`
+	// Proposals is what became of the network's proposals in production.
+	Proposals *ProposalSummary `json:"proposals,omitempty"`
 	// Windows is how well neighbouring energy windows agree; none for one window.
 	Windows []WindowSummary `json:"windows,omitempty"`
 	// Autocorrelation is the integrated autocorrelation time of the energy in production,
@@ -166,7 +168,7 @@ func (r *Result) Summary(c Course) *Summary {
 			Known: r.known, Seen: r.density.Len(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
 		},
-		Exact: r.difference, Inverse: r.compareInverse(), Windows: r.windows,
+		Exact: r.difference, Inverse: r.compareInverse(), Proposals: r.summariseProposals(c.Phases), Windows: r.windows,
 		Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition,
 	}
 	if c.Interrupted != nil {
