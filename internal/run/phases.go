@@ -70,8 +70,8 @@ func (j *job) toEnd(ctx context.Context) error {
 		return cause
 	}
 	if !j.allocation.IsZero() && time.Now().After(j.allocation.Add(-j.c.Checkpoint.Margin)) {
-		return fmt.Errorf("the Slurm allocation ends at %s (%s), checkpoint.margin is %v",
-			j.allocation.Format(time.DateTime), slurmEnd, j.c.Checkpoint.Margin)
+		return fmt.Errorf("the Slurm allocation ends at %s, checkpoint.margin is %v",
+			j.allocation.Format(time.DateTime), j.c.Checkpoint.Margin)
 	}
 	return nil
 }

@@ -204,7 +204,7 @@ func (j *job) prepare() (err error) {
 	if j.yaml, err = j.c.YAML(); err != nil {
 		return err
 	}
-	j.allocation, err = allocationEnd()
+	j.allocation, err = allocationEnd(j.log)
 	return err
 }
 
