@@ -19,33 +19,54 @@ type polynomial struct {
 }
 
 // polynomial returns the partition function with the largest possible step. With q = 2 on
-// even lattices every second energy has no states; with step 1, each zero would appear
-// together with its negative. Energies must be integers.
+// even lattices every second energy has no states; with half the step, each zero would appear
+// together with its negative. Energies must have a common unit.
 func (d *Density) polynomial() (polynomial, error) {
 	if err := d.Validate(); err != nil {
 		return polynomial{}, err
 	}
-	top := d.Energy[d.Len()-1]
-	step := 0.0
-	for _, e := range d.Energy {
-		if e != math.Trunc(e) {
-			return polynomial{}, fmt.Errorf("zeros of the partition function: energy %v is not an integer", e)
-		}
-		for a := top - e; a != 0; {
-			step, a = a, math.Mod(step, a)
-		}
-	}
-	if step == 0 {
+	if d.Len() < 2 {
 		return polynomial{}, errors.New("zeros of the partition function: there is only one level")
 	}
-	p := polynomial{step: step, lnC: make([]float64, int((top-d.Energy[0])/step)+1)}
+	unit, ok := d.unit()
+	if !ok {
+		return polynomial{}, fmt.Errorf("zeros of the partition function: the energies have no common unit that is a fraction with a denominator up to %d", maxUnitDenominator)
+	}
+	place := func(i int) int { return int(math.Round((d.Energy[d.Len()-1] - d.Energy[i]) / unit)) }
+	step := 0
+	for i := range d.Energy {
+		for a := place(i); a != 0; {
+			step, a = a, step%a
+		}
+	}
+	p := polynomial{step: unit * float64(step), lnC: make([]float64, place(0)/step+1)}
 	for k := range p.lnC {
 		p.lnC[k] = math.Inf(-1)
 	}
-	for i, e := range d.Energy {
-		p.lnC[int((top-e)/step)] = d.LnG[i]
+	for i, x := range d.LnG {
+		p.lnC[place(i)/step] = x
 	}
 	return p, nil
+}
+
+// maxUnitDenominator is the largest denominator of a unit of energy, that of the couplings of
+// package lattice.
+const maxUnitDenominator = 100
+
+// unit returns the largest 1/n of which all differences of energies are whole multiples, up
+// to the rounding of decimal digits.
+func (d *Density) unit() (unit float64, ok bool) {
+	for n := 1.; n <= maxUnitDenominator; n++ {
+		whole := true
+		for _, e := range d.Energy {
+			x := (e - d.Energy[0]) * n
+			whole = whole && math.Abs(x-math.Round(x)) < 1e-6
+		}
+		if whole {
+			return 1 / n, true
+		}
+	}
+	return 0, false
 }
 
 // newton returns Newton's correction Z/Z' at u, and |Z| in units of the sum of the absolute

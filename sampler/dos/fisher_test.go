@@ -114,6 +114,28 @@ func kaufman(m, n int, coupling complex128) (z complex128, size float64) {
 	return z, size
 }
 
+// TestLeadingZeroInUnits finds the same zero in any unit of energy, shifted or not.
+func TestLeadingZeroInUnits(t *testing.T) {
+	d := readReference(t, "potts_q2_4x4")
+	want, err := d.LeadingZero()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range []float64{0.25, 0.1, 1. / 3, 0.01, 0.97, 2} {
+		other := &Density{LnG: d.LnG}
+		for _, e := range d.Energy {
+			other.Energy = append(other.Energy, e*unit-7.13)
+		}
+		if got, err := other.LeadingZero(); err != nil || cmplx.Abs(got*complex(unit, 0)-want) > 1e-9 {
+			t.Errorf("unit %g: %v (%v), want %v", unit, got, err, want/complex(unit, 0))
+		}
+	}
+	other := &Density{LnG: d.LnG[:3], Energy: []float64{0, 1, math.Pi}}
+	if _, err := other.LeadingZero(); err == nil {
+		t.Error("energies without a common unit")
+	}
+}
+
 // TestLeadingZeroOfIsing: Kaufman's solution, which does not use g(E), vanishes at the
 // leading zero. The zero lies near the circle |sinh 2K| = 1 of the infinite lattice
 // (Fisher, Lectures in Theoretical Physics VIIC (1965)) and approaches the critical point
@@ -176,7 +198,7 @@ func TestNoZeros(t *testing.T) {
 	for name, d := range map[string]*Density{
 		"nothing":   {},
 		"one level": {Energy: []float64{-3}, LnG: []float64{1}},
-		"fractions": {Energy: []float64{-3, -1.5, 0}, LnG: []float64{1, 2, 3}},
+		"no unit":   {Energy: []float64{-3, -math.Sqrt2, 0}, LnG: []float64{1, 2, 3}},
 	} {
 		if beta, err := d.LeadingZero(); err == nil {
 			t.Errorf("%s: %v", name, beta)

@@ -1,6 +1,9 @@
 package dos
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // HeatMaximum is the maximum of the specific heat over temperature.
 type HeatMaximum struct {
@@ -23,6 +26,9 @@ func (d *Density) HeatMaximum(betas []float64) (HeatMaximum, error) {
 
 // hottest returns the index of the inverse temperature with the largest specific heat.
 func (d *Density) hottest(betas []float64) (int, error) {
+	if len(betas) == 0 {
+		return 0, errors.New("the specific heat has no maximum: there are no inverse temperatures to look at")
+	}
 	at, largest := 0, -1.0
 	for k, beta := range betas {
 		if c := d.At(beta).SpecificHeat; c > largest {
@@ -30,7 +36,7 @@ func (d *Density) hottest(betas []float64) (int, error) {
 		}
 	}
 	if at == 0 || at == len(betas)-1 {
-		return 0, fmt.Errorf("the specific heat has no maximum within beta = %.6g", betas)
+		return 0, fmt.Errorf("the specific heat has no maximum within beta = %.6g..%.6g", betas[0], betas[len(betas)-1])
 	}
 	return at, nil
 }
