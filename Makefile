@@ -1,9 +1,9 @@
 # make run    fetches dependencies, builds and runs the default example
-# make test   fetches dependencies and runs all tests
+# make test   fetches dependencies and runs the tests, long ones in part
 
 GO ?= go
 
-.PHONY: deps deps-test build run test race invariants kill-test fuzz bench bench-c scaling pretrained lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test fuzz bench bench-c scaling pretrained lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -17,9 +17,12 @@ build: deps
 run: build
 	bin/nwl run
 
-test: deps-test
+test: deps-test ## vet and the tests, long and statistical ones in part
 	$(GO) vet ./...
-	$(GO) test -timeout 10m ./...
+	$(GO) test -short -timeout 30m ./...
+
+test-long: deps-test ## all tests in full
+	$(GO) test -timeout 60m ./...
 
 race: deps ## all tests with the race detector
 	$(GO) test -race -timeout 20m ./...

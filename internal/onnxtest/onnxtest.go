@@ -10,6 +10,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/models/graph"
 )
@@ -20,6 +21,31 @@ import (
 func Run(t testing.TB, model []byte, inputs map[string]graph.Tensor, outputs ...string) map[string]graph.Tensor {
 	t.Helper()
 	return Load(t, model, slices.Sorted(maps.Keys(inputs)), outputs...).Run(t, inputs)
+}
+
+// Store opens the library and returns a store with the weights of a bundle.
+func Store(t testing.TB, b *exporter.Bundle) *inference.Store {
+	t.Helper()
+	if _, err := inference.Open(""); err != nil {
+		t.Fatal(err)
+	}
+	s, err := inference.OpenStore(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Proposer returns a proposer of a bundle on the CPU, of its own weights, which is closed when
+// the test ends.
+func Proposer(t testing.TB, b *exporter.Bundle, workers, walkers, part int) *inference.Proposer {
+	t.Helper()
+	p, err := inference.NewProposer(b, Store(t, b), inference.Runtime{Provider: inference.CPU, Workers: workers}, walkers, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
 }
 
 // Session is a loaded model.
