@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -21,9 +19,8 @@ import (
 	"go.uber.org/goleak"
 
 	"neuralwl/inference"
-	"neuralwl/internal/config"
-	"neuralwl/internal/disk"
 	"neuralwl/internal/disk/faulty"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -33,19 +30,23 @@ import (
 func noLeaks(t *testing.T) {
 	t.Helper()
 	existing := goleak.IgnoreCurrent()
-	count := func() string {
-		// The finalisers of weights run some time after the collection.
-		for range 20 {
+	// The finalisers of weights run some time after the collection.
+	collect := func(rounds int, enough func() bool) {
+		for range rounds {
 			runtime.GC()
+			if enough() {
+				return
+			}
 			time.Sleep(5 * time.Millisecond)
 		}
-		sessions, tensors := inference.Live()
-		return fmt.Sprintf("%d sessions, %d tensors", sessions, tensors)
 	}
-	before := count()
+	collect(20, func() bool { return false })
+	sessions, tensors := inference.Live()
 	t.Cleanup(func() {
-		if after := count(); after != before {
-			t.Errorf("before the test there were %s, after it %s", before, after)
+		var s, n int64
+		collect(2000, func() bool { s, n = inference.Live(); return s <= sessions && n <= tensors })
+		if s > sessions || n > tensors {
+			t.Errorf("before the test there were %d sessions and %d tensors, after it %d and %d", sessions, tensors, s, n)
 		}
 		if err := goleak.Find(existing); err != nil {
 			t.Error(err)
@@ -53,43 +54,32 @@ func noLeaks(t *testing.T) {
 	})
 }
 
-// faultyRun begins or resumes a run with faults.
-func faultyRun(t *testing.T, folder string, fs disk.FS, intercept func(context.Context, inference.Evaluation) error, settings ...string) (*report.Summary, error) {
-	t.Helper()
-	path := filepath.Join(folder, report.ConfigFile)
-	_, missing := os.Stat(path)
-	if missing != nil {
-		path = ""
-	}
-	c, err := config.Load(path, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run.Run(context.Background(), run.Options{Config: c, Folder: folder, Resume: missing == nil, FS: fs, Intercept: intercept})
-}
+// everyPass are the settings of runtest.Brief with a checkpoint after every pass.
+var everyPass = runtest.With(runtest.Brief, "checkpoint.interval=1ns")
 
-// faultSettings are those of runtest.Brief with a checkpoint after almost every pass.
-func faultSettings(more ...string) []string {
-	return slices.Concat(runtest.Quick, runtest.Brief, []string{"checkpoint.interval=1ms"}, more)
+// proceed makes a run of everyPass, or what is left of it.
+func proceed(t *testing.T, o run.Options) (*report.Summary, error) {
+	t.Helper()
+	return runtest.Run(context.Background(), t, o, everyPass...)
 }
 
 // TestDiskFaults lets operations on the disk fail at random points of a run: for good,
 // or once. The run survives, or it ends with an error that names the fault and can be
 // taken up again when the disk is well; in both cases with the right numbers.
 func TestDiskFaults(t *testing.T) {
-	captureLog(t, slog.LevelInfo)
 	noLeaks(t)
 	folder := t.TempDir()
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	want := runtest.Read(t, folder, "reference", report.DensityFile)
 	r := rand.New(rand.NewPCG(41, 42))
 	survived, ended := 0, 0
-	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort} {
-		for _, op := range faulty.Ops {
+	faults := []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort}
+	for _, fault := range faults[:long.Or(3, 1)] {
+		for i, op := range faulty.Ops {
 			if op == faulty.Read {
 				continue // TestUnreadableCheckpoint
 			}
-			for _, forGood := range []bool{false, true} {
+			for _, forGood := range []bool{false, true}[long.Or(0, i%2):long.Or(2, i%2+1)] {
 				name := fmt.Sprintf("%v at %s, for good: %v", fault, op, forGood)
 				path := filepath.Join(folder, fmt.Sprint(fault, op, forGood))
 				at, count, reached := r.IntN(60), 0, false
@@ -103,7 +93,7 @@ func TestDiskFaults(t *testing.T) {
 					}
 					return nil
 				}}
-				s, err := faultyRun(t, path, fs, nil, faultSettings()...)
+				s, err := proceed(t, run.Options{Folder: path, FS: fs})
 				switch {
 				case err == nil:
 					survived++
@@ -119,7 +109,7 @@ func TestDiskFaults(t *testing.T) {
 					}
 				}
 				if err != nil {
-					if _, err := faultyRun(t, path, disk.OS, nil, faultSettings()...); err != nil {
+					if _, err := proceed(t, run.Options{Folder: path}); err != nil {
 						t.Errorf("%s: resumed on a good disk: %v", name, err)
 						continue
 					}
@@ -141,8 +131,8 @@ func TestUnreadableCheckpoint(t *testing.T) {
 	folder := t.TempDir()
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	path := filepath.Join(folder, "run")
-	interrupted(t, path, 300, runtest.With(runtest.Brief, "checkpoint.interval=1ms")...)
-	log := captureLog(t, slog.LevelInfo)
+	produced(t, path, everyPass...)
+	log, logged := runtest.Log(slog.LevelInfo)
 	first := true
 	fs := faulty.FS{Fault: func(o faulty.Op, file string) error {
 		if o == faulty.Read && strings.HasSuffix(file, ".checkpoint") && first {
@@ -151,11 +141,11 @@ func TestUnreadableCheckpoint(t *testing.T) {
 		}
 		return nil
 	}}
-	if _, err := faultyRun(t, path, fs, nil, "checkpoint.interval=0s"); err != nil {
+	if _, err := proceed(t, run.Options{Folder: path, FS: fs, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log.String(), syscall.EIO.Error()) {
-		t.Errorf("the error was not said:\n%s", log)
+	if !strings.Contains(logged.String(), syscall.EIO.Error()) {
+		t.Errorf("the error was not said:\n%s", logged)
 	}
 	if !bytes.Equal(runtest.Read(t, folder, "reference", report.DensityFile), runtest.Read(t, path, report.DensityFile)) {
 		t.Error("dos.csv differs from that of the undisturbed run")
@@ -166,13 +156,14 @@ func TestUnreadableCheckpoint(t *testing.T) {
 func TestSlowDisk(t *testing.T) {
 	folder := t.TempDir()
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
-	log := captureLog(t, slog.LevelInfo)
-	fs := faulty.FS{Fault: func(faulty.Op, string) error { time.Sleep(3 * time.Millisecond); return nil }}
-	if _, err := faultyRun(t, filepath.Join(folder, "slow"), fs, nil, faultSettings("checkpoint.interval=50ms")...); err != nil {
+	log, logged := runtest.Log(slog.LevelInfo)
+	// Longer than a hundredth of the interval, with every operation.
+	fs := faulty.FS{Fault: func(faulty.Op, string) error { time.Sleep(time.Millisecond); return nil }}
+	if _, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(folder, "slow"), FS: fs, Log: log}, runtest.With(runtest.Brief, "checkpoint.interval=50ms")...); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log.String(), "writing checkpoints takes long") {
-		t.Errorf("it was not said:\n%s", log)
+	if !strings.Contains(logged.String(), "writing checkpoints takes long") {
+		t.Errorf("it was not said:\n%s", logged)
 	}
 	if !bytes.Equal(runtest.Read(t, folder, "reference", report.DensityFile), runtest.Read(t, folder, "slow", report.DensityFile)) {
 		t.Error("dos.csv differs from that of the undisturbed run")
@@ -182,7 +173,6 @@ func TestSlowDisk(t *testing.T) {
 // TestInferenceFaults lets an evaluation of a network fail at random points of a run.
 // It ends with an error that says what happened and can be taken up again.
 func TestInferenceFaults(t *testing.T) {
-	captureLog(t, slog.LevelError+1)
 	noLeaks(t)
 	folder := t.TempDir()
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
@@ -191,43 +181,47 @@ func TestInferenceFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault    func(context.Context, inference.Evaluation) error
 		networks []string
+		timeout  string
 		want     string
 	}{
 		"error": {func(context.Context, inference.Evaluation) error { return errors.New("device lost") },
-			[]string{"propose", "log_prob", "gradient"}, "device lost"},
+			[]string{"propose", "log_prob", "gradient"}, "0s", "device lost"},
 		"NaN": {func(ctx context.Context, e inference.Evaluation) error {
 			err := e.Run(ctx)
 			e.Outputs[0][0] = float32(math.NaN())
 			return err
-		}, []string{"propose", "log_prob"}, "is NaN"},
+		}, []string{"log_prob", "propose"}, "0s", "is NaN"},
+		// Other evaluations may not take as long, on any machine.
 		"hang": {func(ctx context.Context, e inference.Evaluation) error {
 			<-ctx.Done() // as a call that the runtime never answers
 			return e.Run(ctx)
-		}, []string{"propose", "log_prob", "gradient"}, "inference.timeout"},
+		}, []string{"gradient", "propose", "log_prob"}, "5s", "inference.timeout"},
 		"panic": {func(context.Context, inference.Evaluation) error { panic("index out of range") },
-			[]string{"propose", "log_prob", "gradient"}, "internal error: index out of range"},
+			[]string{"propose", "log_prob", "gradient"}, "0s", "internal error: index out of range"},
 	} {
-		for _, network := range c.networks {
-			path := filepath.Join(folder, name+network)
+		for _, network := range c.networks[:long.Or(len(c.networks), 1)] {
 			at := 5 + r.Int64N(15)
-			var count atomic.Int64
-			_, err := faultyRun(t, path, nil, func(ctx context.Context, e inference.Evaluation) error {
-				if e.Network == network && count.Add(1) == at {
-					return c.fault(ctx, e)
+			t.Run(name+" in "+network, func(t *testing.T) {
+				t.Parallel()
+				path := filepath.Join(folder, name+network)
+				var count atomic.Int64
+				settings := runtest.With(everyPass, "inference.timeout="+c.timeout)
+				_, err := runtest.Run(context.Background(), t, run.Options{Folder: path, Intercept: func(ctx context.Context, e inference.Evaluation) error {
+					if e.Network == network && count.Add(1) == at {
+						return c.fault(ctx, e)
+					}
+					return e.Run(ctx)
+				}}, settings...)
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "nwl run --resume "+path) {
+					t.Fatalf("%v, want %q and how to resume", err, c.want)
 				}
-				return e.Run(ctx)
-			}, faultSettings("inference.timeout=2s")...)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "nwl run --resume "+path) {
-				t.Errorf("%s in %s: %v, want %q and how to resume", name, network, err, c.want)
-				continue
-			}
-			if _, err := faultyRun(t, path, nil, nil); err != nil {
-				t.Errorf("%s in %s: resumed: %v", name, network, err)
-				continue
-			}
-			if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
-				t.Errorf("%s in %s: dos.csv differs from that of the undisturbed run", name, network)
-			}
+				if _, err := proceed(t, run.Options{Folder: path}); err != nil {
+					t.Fatalf("resumed: %v", err)
+				}
+				if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
+					t.Error("dos.csv differs from that of the undisturbed run")
+				}
+			})
 		}
 	}
 }
@@ -235,10 +229,9 @@ func TestInferenceFaults(t *testing.T) {
 // TestNaNGradient makes one gradient NaN: its step is dropped and counted, the run goes
 // on with the weights before, and its result is as good as ever.
 func TestNaNGradient(t *testing.T) {
-	captureLog(t, slog.LevelError+1)
 	noLeaks(t)
 	var count atomic.Int64
-	s, err := faultyRun(t, filepath.Join(t.TempDir(), "run"), nil, func(ctx context.Context, e inference.Evaluation) error {
+	s, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Intercept: func(ctx context.Context, e inference.Evaluation) error {
 		err := e.Run(ctx)
 		if e.Network == "gradient" && count.Add(1) == 20 {
 			for _, x := range e.Outputs {
@@ -246,7 +239,7 @@ func TestNaNGradient(t *testing.T) {
 			}
 		}
 		return err
-	}, runtest.With(runtest.Quick, "run.moves=[local, neural]")...)
+	}}, "run.moves=[local, neural]")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,9 @@ package run_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"neuralwl/internal/disk/faulty"
 	"neuralwl/internal/report"
+	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 )
 
@@ -50,9 +53,15 @@ func find(all []journalLine, message string) (found []journalLine) {
 // log, goes on in the same file when it is resumed, and loses a line at most that a crash
 // left without its end.
 func TestJournal(t *testing.T) {
-	captureLog(t, 8)
+	log, logged := runtest.Log(slog.LevelError)
 	folder := filepath.Join(t.TempDir(), "run")
-	interrupted(t, folder, 70, runtest.Brief...)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	if _, err := runtest.Run(ctx, t, run.Options{Folder: folder, Log: log, Intercept: stopAfter(70, cancel)}, runtest.Brief...); err != nil {
+		t.Fatal(err)
+	}
+	if logged.Len() > 0 {
+		t.Errorf("below the level of the log:\n%s", logged)
+	}
 	all := events(t, folder)
 	// The library reports to the run's log, not the program's.
 	for message, n := range map[string]int{"ONNX Runtime": 1, "run begins": 1, "the run ends early with what it has": 1, "run ends": 1, "resuming": 0} {
@@ -92,18 +101,18 @@ func TestJournal(t *testing.T) {
 // so; how a run fails is the last thing there.
 func TestJournalFaults(t *testing.T) {
 	for op, message := range map[faulty.Op]string{faulty.Append: "not logged in its directory", faulty.Write: "an event is not logged"} {
-		log := captureLog(t, 0)
+		log, logged := runtest.Log(slog.LevelInfo)
 		fs := faulty.FS{Fault: func(o faulty.Op, path string) error {
 			if o == op && filepath.Base(path) == report.EventsFile {
 				return syscall.ENOSPC
 			}
 			return nil
 		}}
-		if _, err := faultyRun(t, filepath.Join(t.TempDir(), "run"), fs, nil, faultSettings()...); err != nil {
+		if _, err := proceed(t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), FS: fs, Log: log}); err != nil {
 			t.Errorf("%s: %v", op, err)
 		}
-		if !strings.Contains(log.String(), message) {
-			t.Errorf("%s: the log does not say so:\n%s", op, log)
+		if !strings.Contains(logged.String(), message) {
+			t.Errorf("%s: the log does not say so:\n%s", op, logged)
 		}
 	}
 
@@ -114,8 +123,7 @@ func TestJournalFaults(t *testing.T) {
 		}
 		return nil
 	}}
-	captureLog(t, 0)
-	if _, err := faultyRun(t, folder, fs, nil, faultSettings()...); err == nil {
+	if _, err := proceed(t, run.Options{Folder: folder, FS: fs}); err == nil {
 		t.Fatal("the run ended well without its results")
 	}
 	all := events(t, folder)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"neuralwl/internal/event"
+	"neuralwl/internal/long"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 	"neuralwl/trainer"
@@ -52,17 +53,17 @@ func (o *memoryObserver) step(trainer.StepInfo) {
 // TestFlatMemory publishes weights ten thousand times and exports the network a
 // hundred times in one run: after a warm-up its resident size does not grow by 10 %.
 func TestFlatMemory(t *testing.T) {
-	const publications, exports = 10000, 100
+	publications, exports := long.Or(10000, 2000), long.Or(100, 20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o := &memoryObserver{t: t, every: publications / 10, last: publications, end: cancel}
-	s, err := run.Run(ctx, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{GradientStep: o.step}, Config: runtest.Load(t,
+	s, err := runtest.Run(ctx, t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{GradientStep: o.step}},
 		"system.size=3x3", "run.walkers=16", "inference.batch=16", "trainer.batch=16", "trainer.every=1", "local.sweeps=1", "run.workers=1",
-		"wang_landau.final_ln_f=1e-12", fmt.Sprintf("trainer.export_every=%d", publications/exports), "run.moves=[local, neural]")})
+		"wang_landau.final_ln_f=1e-12", fmt.Sprintf("trainer.export_every=%d", publications/exports), "run.moves=[local, neural]")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last, _ := strconv.Atoi(filepath.Base(s.Network.Bundle)); s.Network.Training.Steps != publications || last < exports {
+	if last, _ := strconv.Atoi(filepath.Base(s.Network.Bundle)); s.Network.Training.Steps != int64(publications) || last < exports {
 		t.Fatalf("%d steps, last bundle %s", s.Network.Training.Steps, s.Network.Bundle)
 	}
 	t.Logf("resident size in MB at every %d publications: %.1f", o.every, o.sizes)

@@ -17,10 +17,12 @@ import (
 
 	"neuralwl/inference"
 	"neuralwl/internal/checkpoint"
-	"neuralwl/internal/config"
+	"neuralwl/internal/event"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/sampler"
 )
 
 // stopAfter is an Intercept that cancels the run at the k-th evaluation from now.
@@ -34,35 +36,32 @@ func stopAfter(k int64, cancel context.CancelCauseFunc) func(context.Context, in
 	}
 }
 
-// captureLog collects what is logged until the test ends.
-func captureLog(t *testing.T, level slog.Level) *bytes.Buffer {
-	var buf bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: level})))
-	t.Cleanup(func() { slog.SetDefault(before) })
-	return &buf
-}
-
 // TestMetamorphic runs the same seed with random numbers of workers, batches and log
 // levels, stopped and resumed at random places, in every stage: dos.csv and the network
 // are the same to the last bit. Other batches are tried only where the runtime's matrix
 // products do not depend on them, as on all processors seen so far; elsewhere results
 // then agree within errors, which TestRun asks of every run.
 func TestMetamorphic(t *testing.T) {
-	captureLog(t, slog.LevelDebug)
 	for name, c := range map[string]struct {
 		trials   int
 		settings []string
+		short    bool // also with -short
 	}{
-		"wang-landau":    {6, nil},
-		"windows":        {2, []string{"windows.count=2"}},
-		"microcanonical": {3, []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "neural.trials=2", "production.histogram=low"}},
-		"conv":           {2, []string{"model.architecture=conv", "model.width=6", "model.depth=1"}},
-		"shifts":         {3, []string{"model.energy_weight=30", "neural.shift=6", "production.passes=150"}},
-		"mix":            {2, []string{"production.mix=3:2"}},
-		"multicanonical": {2, []string{"run.method=multicanonical"}},
+		"wang-landau":    {6, nil, true},
+		"windows":        {2, []string{"windows.count=2"}, false},
+		"microcanonical": {3, []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "neural.trials=2", "production.histogram=low"}, false},
+		"conv":           {2, []string{"model.architecture=conv", "model.width=6", "model.depth=1"}, false},
+		"shifts":         {3, []string{"model.energy_weight=30", "neural.shift=6", "production.passes=150"}, true},
+		"mix":            {2, []string{"production.mix=3:2"}, false},
+		"multicanonical": {2, []string{"run.method=multicanonical"}, false},
 	} {
-		t.Run(name, func(t *testing.T) { metamorphic(t, c.trials, runtest.With(runtest.Brief, c.settings...)) })
+		t.Run(name, func(t *testing.T) {
+			if !c.short {
+				long.Only(t, "five runs")
+			}
+			t.Parallel()
+			metamorphic(t, long.Or(c.trials, 1), runtest.With(runtest.Brief, c.settings...))
+		})
 	}
 }
 
@@ -77,33 +76,16 @@ func metamorphic(t *testing.T, trials int, base []string) {
 		t.Log("the last digits depend on inference.batch on this machine: it is left alone")
 	}
 	r := rand.New(rand.NewPCG(21, 22))
-	stages := map[string]int{}
 	for trial := range trials {
 		path := filepath.Join(folder, fmt.Sprint(trial))
-		settings := runtest.With(base, fmt.Sprintf("run.workers=%d", 1+r.IntN(4)))
+		settings := base
 		if r.IntN(2) == 0 {
-			settings = append(settings, "checkpoint.interval=1ms", "log.level=debug")
+			settings = runtest.With(settings, "checkpoint.interval=1ns", "log.level=debug")
 		}
 		if anyBatch {
-			settings = append(settings, fmt.Sprintf("inference.batch=%d", 8+r.IntN(39)))
+			settings = runtest.With(settings, fmt.Sprintf("inference.batch=%d", 8+r.IntN(39)))
 		}
-		var s *report.Summary
-		for part := 0; s == nil || s.Interrupted != ""; part++ {
-			ctx, cancel := context.WithCancelCause(context.Background())
-			var err error
-			s, err = run.Run(ctx, run.Options{
-				Config: runtest.Load(t, settings...), Folder: path, Resume: part > 0,
-				Intercept: stopAfter(1+r.Int64N(400), cancel),
-			})
-			cancel(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			settings[len(base)] = fmt.Sprintf("run.workers=%d", 1+r.IntN(4))
-			for _, p := range s.Resumptions {
-				stages[p.Stage]++
-			}
-		}
+		s := inParts(t, r, path, reference, settings...)
 		if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
 			t.Errorf("trial %d: dos.csv differs from that of the undisturbed run after %d resumptions", trial, len(s.Resumptions))
 		}
@@ -122,12 +104,44 @@ func metamorphic(t *testing.T, trials int, base []string) {
 			}
 		}
 	}
-	t.Log("resumed in the stages", stages)
-	for _, stage := range []string{"adaptation", "production"} {
-		if stages[stage] == 0 {
-			t.Errorf("no run was resumed in the stage %s: the test shows less than it should", stage)
+}
+
+// inParts makes a run that is stopped and resumed at random places of every phase and at the
+// beginning of production, with any number of workers.
+func inParts(t *testing.T, r *rand.Rand, folder string, reference *report.Summary, settings ...string) *report.Summary {
+	t.Helper()
+	part := func(ctx context.Context, o run.Options) *report.Summary {
+		o.Folder = folder
+		s, err := runtest.Run(ctx, t, o, runtest.With(settings, fmt.Sprintf("run.workers=%d", 1+r.IntN(4)))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stopped := s.Interrupted != ""; stopped == (ctx.Err() == nil) {
+			t.Fatalf("stopped by the test: %v, interrupted: %q", ctx.Err(), s.Interrupted)
+		}
+		return s
+	}
+	for _, phase := range reference.Phases {
+		if phase.Name == sampler.Production {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			var began atomic.Bool
+			part(ctx, run.Options{
+				Listener: event.Listener{PhaseBegan: func(e event.PhaseBegan) { began.Store(e.Phase == sampler.Production) }},
+				Intercept: func(ctx context.Context, e inference.Evaluation) error {
+					if began.Load() {
+						cancel(errors.New("stopped by the test"))
+					}
+					return e.Run(ctx)
+				},
+			})
+		}
+		for range long.Or(2, 1) {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			part(ctx, run.Options{Listener: runtest.StopAt(phase.Name, 1+r.IntN(int(phase.Passes)/3), cancel)})
+			cancel(nil)
 		}
 	}
+	return part(context.Background(), run.Options{})
 }
 
 // interrupted begins a run in folder and stops it after some evaluations.
@@ -135,7 +149,7 @@ func interrupted(t *testing.T, folder string, evaluations int64, settings ...str
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	s, err := run.Run(ctx, run.Options{Config: runtest.Load(t, settings...), Folder: folder, Intercept: stopAfter(evaluations, cancel)})
+	s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Intercept: stopAfter(evaluations, cancel)}, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,13 +159,19 @@ func interrupted(t *testing.T, folder string, evaluations int64, settings ...str
 	return s
 }
 
+// produced begins a run in folder and stops it towards the end of production.
+func produced(t *testing.T, folder string, settings ...string) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	if s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Listener: runtest.StopAt(sampler.Production, 50, cancel)}, settings...); err != nil || s.Interrupted == "" {
+		t.Fatalf("stopped in production: %+v, %v", s, err)
+	}
+}
+
 func resume(t *testing.T, folder string, settings ...string) (*report.Summary, error) {
 	t.Helper()
-	c, err := config.Load(filepath.Join(folder, report.ConfigFile), settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run.Run(context.Background(), run.Options{Config: c, Folder: folder, Resume: true})
+	return runtest.Run(context.Background(), t, run.Options{Folder: folder}, settings...)
 }
 
 // TestResumeChanges changes the configuration on resumption: limits may change, and
@@ -224,17 +244,24 @@ func TestDamagedCheckpoint(t *testing.T) {
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	want := runtest.Read(t, folder, "reference", report.DensityFile)
 	r := rand.New(rand.NewPCG(31, 32))
-	for name, damage := range map[string]func([]byte) []byte{
-		"flipped": func(data []byte) []byte { data[r.IntN(len(data))] ^= 1 << r.IntN(8); return data },
-		"cut":     func(data []byte) []byte { return data[:r.IntN(len(data))] },
-		"empty":   func([]byte) []byte { return nil },
-		"longer":  func(data []byte) []byte { return append(data, 0) },
-		"newer": func(data []byte) []byte {
+	before := filepath.Join(folder, "before")
+	produced(t, before, everyPass...)
+	for name, damage := range map[string]struct {
+		change func([]byte) []byte
+		reason string
+	}{
+		"flipped": {func(data []byte) []byte { data[r.IntN(len(data))] ^= 1 << r.IntN(8); return data }, ""},
+		"cut":     {func(data []byte) []byte { return data[:r.IntN(len(data))] }, ""},
+		"empty":   {func([]byte) []byte { return nil }, ""},
+		"longer":  {func(data []byte) []byte { return append(data, 0) }, ""},
+		"newer": {func(data []byte) []byte {
 			return bytes.Replace(data, fmt.Appendf(nil, `"schema":%d`, checkpoint.Schema), []byte(`"schema":1000`), 1)
-		},
+		}, "schema 1000"},
 	} {
 		path := filepath.Join(folder, name)
-		interrupted(t, path, 300, runtest.With(runtest.Brief, "checkpoint.interval=1ms")...)
+		if err := os.CopyFS(path, os.DirFS(before)); err != nil {
+			t.Fatal(err)
+		}
 		checkpoints, err := filepath.Glob(filepath.Join(path, "checkpoints", "*.checkpoint"))
 		if err != nil || len(checkpoints) != 2 {
 			t.Fatalf("%v %v, want two checkpoints", checkpoints, err)
@@ -243,32 +270,29 @@ func TestDamagedCheckpoint(t *testing.T) {
 		if len(checkpoints[0]) > len(newest) || len(checkpoints[0]) == len(newest) && checkpoints[0] > newest {
 			newest = checkpoints[0]
 		}
-		if err := os.WriteFile(newest, damage(runtest.Read(t, newest)), 0o644); err != nil {
+		if err := os.WriteFile(newest, damage.change(runtest.Read(t, newest)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		log := captureLog(t, slog.LevelInfo)
-		if _, err := resume(t, path); err != nil {
+		log, logged := runtest.Log(slog.LevelInfo)
+		if _, err := proceed(t, run.Options{Folder: path, Log: log}); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), newest) {
-			t.Errorf("%s: the damage was not said:\n%s", name, log)
-		}
-		if name == "newer" && !strings.Contains(log.String(), "schema 1000") {
-			t.Errorf("the reason is not the schema:\n%s", log)
+		for _, want := range []string{"level=ERROR", newest, damage.reason} {
+			if !strings.Contains(logged.String(), want) {
+				t.Errorf("%s: no %q was said:\n%s", name, want, logged)
+			}
 		}
 		if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
 			t.Errorf("%s: dos.csv differs from that of the undisturbed run", name)
 		}
 	}
-	path := filepath.Join(folder, "both")
-	interrupted(t, path, 300, runtest.With(runtest.Brief, "checkpoint.interval=1ms")...)
-	checkpoints, _ := filepath.Glob(filepath.Join(path, "checkpoints", "*.checkpoint"))
+	checkpoints, _ := filepath.Glob(filepath.Join(before, "checkpoints", "*.checkpoint"))
 	for _, file := range checkpoints {
 		if err := os.Truncate(file, 1000); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := resume(t, path); err == nil || !strings.Contains(err.Error(), "none of the 2 checkpoints") {
+	if _, err := resume(t, before); err == nil || !strings.Contains(err.Error(), "none of the 2 checkpoints") {
 		t.Errorf("both damaged: %v", err)
 	}
 }
@@ -295,29 +319,27 @@ func TestFolderInUse(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	var once sync.Once
 	checked := false
-	_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, runtest.Brief...), Folder: folder,
-		Intercept: func(ctx context.Context, e inference.Evaluation) error {
-			once.Do(func() {
-				checked = true
-				if _, err := resume(t, folder); err == nil || !strings.Contains(err.Error(), "another process") {
-					t.Errorf("resumed a run that is under way: %v", err)
-				}
-			})
-			return e.Run(ctx)
-		}})
+	_, err := runtest.Run(context.Background(), t, run.Options{Folder: folder, Intercept: func(ctx context.Context, e inference.Evaluation) error {
+		once.Do(func() {
+			checked = true
+			if _, err := resume(t, folder); err == nil || !strings.Contains(err.Error(), "another process") {
+				t.Errorf("resumed a run that is under way: %v", err)
+			}
+		})
+		return e.Run(ctx)
+	}}, runtest.Brief...)
 	if err != nil || !checked {
 		t.Fatal(err, checked)
 	}
 }
 
-// TestSlurm ends a run before its allocation does.
+// TestSlurm ends a run before its allocation does, at once where less than the margin is left.
 func TestSlurm(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	t.Setenv("SLURM_JOB_END_TIME", fmt.Sprint(time.Now().Add(time.Hour).Unix()))
-	began := time.Now()
-	s := runtest.Perform(t, folder, runtest.With(runtest.Brief, "wang_landau.final_ln_f=1e-9", "checkpoint.margin=59m59s")...)
-	if time.Since(began) > 20*time.Second || !strings.Contains(s.Interrupted, "Slurm") || s.Verdict.Converged {
-		t.Errorf("after %v: %q", time.Since(began), s.Interrupted)
+	s := runtest.Perform(t, folder, runtest.With(runtest.Brief, "wang_landau.final_ln_f=1e-9", "checkpoint.margin=61m")...)
+	if !strings.Contains(s.Interrupted, "Slurm") || s.Verdict.Converged {
+		t.Errorf("ended by %q, verdict %+v", s.Interrupted, s.Verdict)
 	}
 	t.Setenv("SLURM_JOB_END_TIME", "")
 	if s, err := resume(t, folder, "wang_landau.final_ln_f=2e-3"); err != nil || s.Interrupted != "" {
@@ -329,15 +351,24 @@ func TestSlurm(t *testing.T) {
 	}
 }
 
-// TestMaxTimeResumed goes on with a run that run.max_time ended.
-func TestMaxTimeResumed(t *testing.T) {
+// TestMaxTime ends a run that would go on for days by run.max_time, with a production phase,
+// and goes on with it until a longer time is over.
+func TestMaxTime(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	first := runtest.Perform(t, folder, runtest.With(runtest.Brief, "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "production.passes=0")...)
-	second, err := resume(t, folder, "run.max_time=2s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if second.Phases[1].Passes <= first.Phases[1].Passes || second.Seconds < 2 {
-		t.Errorf("first %+v, then %+v", first.Phases[1], second.Phases[1])
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 5*time.Minute, errors.New("run.max_time did not end the run"))
+	defer cancel()
+	before := int64(0)
+	for _, c := range []struct {
+		setting string
+		least   float64
+	}{{"run.max_time=500ms", 0.5}, {"run.max_time=1s", 1}} {
+		s, err := runtest.Run(ctx, t, run.Options{Folder: folder}, "wang_landau.final_ln_f=1e-9", "run.moves=local", "production.passes=0", c.setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Interrupted != "" || len(s.Phases) != 2 || s.Phases[1].Passes <= before || s.Seconds < c.least {
+			t.Fatalf("%s: %q after %v s and, before, %d passes of production: %+v", c.setting, s.Interrupted, s.Seconds, before, s.Phases)
+		}
+		before = s.Phases[1].Passes
 	}
 }

@@ -5,15 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"image/png"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/internal/config"
+	"neuralwl/internal/exacttest"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -23,24 +25,32 @@ import (
 // TestRun performs runs with every choice of moves and looks at all that they
 // leave: the result against the exact one, and every file.
 func TestRun(t *testing.T) {
-	for name, settings := range map[string][]string{
-		"local":            {"run.moves=local"},
-		"metropolis":       {"run.moves=local", "local.move=metropolis"},
-		"local and neural": {"run.moves=[local, neural]"},
-		"neural":           {"run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
-		"shifts":           {"model.energy_weight=30", "neural.shift=8", "run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"},
-		"made":             {"model.architecture=made", "run.moves=[local, neural]"},
-		"conv":             {"model.architecture=conv", "model.width=8", "model.depth=2", "run.moves=[local, neural]"},
-		"convolutional":    {"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "model.width=8", "model.depth=1", "run.moves=[local, neural]"},
-		"microcanonical":   {"model.architecture=microcanonical", "model.width=8", "model.window=3", "run.moves=[local, neural]", "neural.trials=2", "production.passes=1000"},
-		"multicanonical":   {"run.method=multicanonical", "production.passes=1000"},
-		"windows":          {"run.method=wang-landau", "windows.count=2", "production.passes=1000"},
-		"all in windows":   {"run.method=multicanonical", "run.moves=[local, neural]", "windows.count=2", "windows.overlap=0.7", "production.passes=1000"},
+	for name, c := range map[string]struct {
+		settings []string
+		windowed bool // in two windows
+		inverse  bool // with an estimate from inverse probabilities
+		long     bool // not with -short
+	}{
+		"local":            {settings: []string{"run.moves=local"}},
+		"metropolis":       {settings: []string{"run.moves=local", "local.move=metropolis"}},
+		"local and neural": {settings: []string{"run.moves=[local, neural]"}},
+		"neural":           {settings: []string{"run.moves=neural", "wang_landau.final_ln_f=5e-4", "production.passes=1000"}},
+		"shifts":           {settings: []string{"model.energy_weight=30", "neural.shift=8", "run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"}, long: true},
+		"made":             {settings: []string{"model.architecture=made", "run.moves=[local, neural]"}},
+		"conv":             {settings: []string{"model.architecture=conv", "model.width=8", "model.depth=2", "run.moves=[local, neural]"}, long: true},
+		"convolutional":    {settings: []string{"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "model.width=8", "model.depth=1", "run.moves=[local, neural]"}, long: true},
+		"microcanonical":   {settings: []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "run.moves=[local, neural]", "neural.trials=2", "wang_landau.final_ln_f=5e-4", "production.passes=800"}, inverse: true},
+		"multicanonical":   {settings: []string{"run.method=multicanonical", "production.passes=1000"}},
+		"windows":          {settings: []string{"run.method=wang-landau", "windows.count=2", "production.passes=1000"}, windowed: true},
+		"all in windows":   {settings: []string{"run.method=multicanonical", "run.moves=[local, neural]", "windows.count=2", "windows.overlap=0.7", "production.passes=1000"}, windowed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if c.long {
+				long.Only(t, "2000 passes")
+			}
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
-			s := runtest.Perform(t, folder, settings...)
+			s := runtest.Perform(t, folder, c.settings...)
 			if local := s.Phases[0].Moves["local"].Trials > 0; local != (s.Estimators != nil) {
 				t.Errorf("local moves: %v, estimators %+v", local, s.Estimators)
 			} else if local && (s.Estimators.Exact.RMS > 0.1 || s.Estimators.ErrorRatio > 1) {
@@ -84,10 +94,10 @@ func TestRun(t *testing.T) {
 					t.Errorf("%s.svg is not complete", plot)
 				}
 			}
-			if windowed := strings.Contains(name, "windows"); windowed != (len(s.Windows) == 1) || windowed != (s.Phases[1].Moves["exchange"].Acceptance > 0.1) {
+			if c.windowed != (len(s.Windows) == 1) || c.windowed != (s.Phases[1].Moves["exchange"].Acceptance > 0.1) {
 				t.Errorf("windows %+v, moves %+v", s.Windows, s.Phases[1].Moves)
 			}
-			if inverse := s.Inverse; (inverse != nil) != (name == "microcanonical") {
+			if inverse := s.Inverse; (inverse != nil) != c.inverse {
 				t.Errorf("inverse probabilities: %+v", inverse)
 			} else if inverse != nil && (inverse.Levels != s.Levels.Seen || inverse.Discrepancy > 3 || math.Abs(inverse.LnTotal.Value-inverse.Known) > 4.5**inverse.LnTotal.Error) {
 				t.Errorf("inverse probabilities: %v", inverse)
@@ -125,10 +135,7 @@ func TestRun(t *testing.T) {
 // meanSquare is the mean of ((ln g - exact)/error)^2 over the levels.
 func meanSquare(t *testing.T, d *dos.Density) float64 {
 	t.Helper()
-	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q3_4x4.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	exact := exacttest.Density(t, 3, 4, 4)
 	sum := 0.0
 	for i := range d.Energy {
 		z := (d.LnG[i] - exact.LnG[i]) / d.Error[i]
@@ -141,7 +148,7 @@ func meanSquare(t *testing.T, d *dos.Density) float64 {
 // of workers and from the configuration that a run wrote.
 func TestSameSeed(t *testing.T) {
 	folder := t.TempDir()
-	settings := []string{"run.moves=[local, neural]", "production.passes=100", "inference.batch=10"}
+	settings := runtest.With(runtest.Brief, "trainer.export_every=0", "inference.batch=10")
 	runtest.Perform(t, filepath.Join(folder, "1"), append(settings, "run.workers=1")...)
 	runtest.Perform(t, filepath.Join(folder, "2"), append(settings, "run.workers=2")...)
 	runtest.Perform(t, filepath.Join(folder, "5"), append(settings, "run.workers=5")...)
@@ -155,7 +162,7 @@ func TestSameSeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run.Run(context.Background(), run.Options{Config: c, Folder: filepath.Join(folder, "again")}); err != nil {
+	if _, err := run.Run(context.Background(), run.Options{Config: c, Folder: filepath.Join(folder, "again"), Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, runtest.Read(t, folder, "again", report.DensityFile)) {
@@ -173,10 +180,7 @@ func TestInterrupted(t *testing.T) {
 	for _, after := range []int{5, 40} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		folder := filepath.Join(t.TempDir(), "run")
-		s, err := run.Run(ctx, run.Options{
-			Config: runtest.Load(t, "wang_landau.final_ln_f=0.02", "run.moves=[local, neural]"), Folder: folder,
-			Listener: runtest.StopAt("", after, cancel),
-		})
+		s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Listener: runtest.StopAt("", after, cancel)}, "wang_landau.final_ln_f=0.02", "run.moves=[local, neural]")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,18 +190,6 @@ func TestInterrupted(t *testing.T) {
 		if _, err := dos.ReadFile(filepath.Join(folder, report.DensityFile)); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// TestMaxTime finds that a run ends in time, with a production phase.
-func TestMaxTime(t *testing.T) {
-	began := time.Now()
-	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), "run.max_time=1s", "wang_landau.final_ln_f=1e-9", "run.moves=local", "production.passes=0")
-	if elapsed := time.Since(began); elapsed > 6*time.Second {
-		t.Errorf("run.max_time is 1s, the run took %v", elapsed)
-	}
-	if len(s.Phases) != 2 || s.Phases[1].Passes == 0 {
-		t.Errorf("phases %+v, want a production phase too", s.Phases)
 	}
 }
 
@@ -211,9 +203,7 @@ func TestBundle(t *testing.T) {
 	if second.Network.Training.Steps != first.Network.Training.Steps {
 		t.Errorf("training record %+v, want that of the bundle %+v", second.Network.Training, first.Network.Training)
 	}
-	_, err := run.Run(context.Background(), run.Options{
-		Config: runtest.Load(t, "system.q=4", "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "third"),
-	})
+	_, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(folder, "third")}, "system.q=4", "model.bundle="+first.Network.Bundle)
 	if err == nil || !strings.Contains(err.Error(), "model.bundle") || !strings.Contains(err.Error(), "q=3") {
 		t.Errorf("bundle for another system: %v", err)
 	}
@@ -223,9 +213,7 @@ func TestBundle(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = run.Run(context.Background(), run.Options{
-		Config: runtest.Load(t, "model.bundle="+first.Network.Bundle), Folder: filepath.Join(folder, "fourth"),
-	})
+	_, err = runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(folder, "fourth")}, "model.bundle="+first.Network.Bundle)
 	if err == nil || !strings.Contains(err.Error(), exporter.LogProbFile) {
 		t.Errorf("damaged bundle: %v", err)
 	}
@@ -242,7 +230,7 @@ func TestNoStart(t *testing.T) {
 			{"run.start=network", "run.start"},
 			{"windows.count=16", "windows"},
 		} {
-			_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, "run.moves=[local, neural]", c.setting), Folder: folder})
+			_, err := runtest.Run(context.Background(), t, run.Options{Folder: folder}, "run.moves=[local, neural]", c.setting)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v", c.setting, err)
 			}

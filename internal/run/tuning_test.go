@@ -3,12 +3,14 @@ package run_test
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -29,15 +31,26 @@ func phases(s *report.Summary) (names []sampler.Phase) {
 // with another number of workers. The network cannot pay on this lattice, and is left out;
 // in windows it may, as more passes are more exchanges.
 func TestAutomaticMix(t *testing.T) {
-	for name, settings := range map[string][]string{
-		"wang-landau":    {"production.passes=0"},
-		"microcanonical": {"run.method=multicanonical", "run.moves=[local, neural]", "production.passes=2000", "model.architecture=microcanonical", "model.width=8", "model.window=3", "production.histogram=low"},
-		"windows":        {"production.passes=2000", "windows.count=2"},
+	for name, c := range map[string]struct {
+		settings []string
+		mayPay   bool // the network
+		long     bool // not with -short
+	}{
+		"wang-landau":    {settings: []string{"production.passes=0"}},
+		"microcanonical": {settings: []string{"run.method=multicanonical", "run.moves=[local, neural]", "production.passes=2000", "model.architecture=microcanonical", "model.width=8", "model.window=3", "production.histogram=low"}, long: true},
+		"windows":        {settings: []string{"production.passes=2000", "windows.count=2"}, mayPay: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := captureLog(t, 0)
+			if c.long {
+				long.Only(t, "2000 passes")
+			}
+			t.Parallel()
+			log, logged := runtest.Log(slog.LevelInfo)
 			folder := t.TempDir()
-			s := runtest.Perform(t, filepath.Join(folder, "run"), append(settings, "production.mix=automatic")...)
+			s, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(folder, "run"), Log: log}, runtest.With(c.settings, "production.mix=automatic")...)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if s.Exact == nil || s.Exact.RMS > 0.1 || !s.Verdict.Converged {
 				t.Errorf("exact %+v, verdict %+v", s.Exact, s.Verdict)
 			}
@@ -45,14 +58,14 @@ func TestAutomaticMix(t *testing.T) {
 			if m == nil || len(phases(s)) != 3 || s.Phases[1].Name != sampler.Tuning {
 				t.Fatalf("tuning %+v, phases %v", m, phases(s))
 			}
-			if !strings.Contains(log.String(), "chosen for production") || !strings.Contains(log.String(), "mix="+m.Mix) {
-				t.Errorf("the log does not tell the choice of %s:\n%s", m.Mix, log)
+			if !strings.Contains(logged.String(), "chosen for production") || !strings.Contains(logged.String(), "mix="+m.Mix) {
+				t.Errorf("the log does not tell the choice of %s:\n%s", m.Mix, logged)
 			}
 			mix, err := config.ParseMix(m.Mix)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name != "windows" && mix != (config.Mix{Sweeps: 2}) || strings.Contains(m.Reason, "does not pay") != (mix.Trials == 0) {
+			if !c.mayPay && mix != (config.Mix{Sweeps: 2}) || strings.Contains(m.Reason, "does not pay") != (mix.Trials == 0) {
 				t.Errorf("the wrong choice: %+v", m)
 			}
 			moves := s.Phases[2].Moves
@@ -62,7 +75,7 @@ func TestAutomaticMix(t *testing.T) {
 			if i := slices.IndexFunc(m.Measured, func(x tune.MixSummary) bool { return x.Mix == m.Mix }); i < 0 || len(m.Measured) < 3 || m.Measured[i].RoundTrips == 0 {
 				t.Errorf("measured %+v", m.Measured)
 			}
-			again := append(slices.Clone(settings), "run.workers=3")
+			again := runtest.With(c.settings, "run.workers=3")
 			for _, setting := range strings.Split(m.Repeat, "--set ") {
 				if setting = strings.TrimSpace(setting); setting != "" {
 					again = append(again, setting)
@@ -83,7 +96,6 @@ func TestAutomaticMix(t *testing.T) {
 // the run has the results of the adaptation, and looks for the mix anew when it goes on; once
 // found, the mix stays. The whole is the run that its settings repeat.
 func TestTuningResumed(t *testing.T) {
-	captureLog(t, 0)
 	folder := t.TempDir()
 	path := filepath.Join(folder, "run")
 	settings := runtest.With(runtest.Brief, "production.mix=automatic", "trainer.export_every=0")
@@ -95,7 +107,7 @@ func TestTuningResumed(t *testing.T) {
 	for i, stop := range stops {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		var err error
-		if s, err = run.Run(ctx, run.Options{Config: runtest.Load(t, settings...), Folder: path, Resume: i > 0, Listener: runtest.StopAt(stop.phase, stop.after, cancel)}); err != nil {
+		if s, err = runtest.Run(ctx, t, run.Options{Folder: path, Listener: runtest.StopAt(stop.phase, stop.after, cancel)}, settings...); err != nil {
 			t.Fatal(err)
 		}
 		cancel(nil)

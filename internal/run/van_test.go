@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/exacttest"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -24,11 +26,11 @@ var alone = []string{
 
 // TestAlone finds the exact density of states by a network's draws alone, within errors.
 func TestAlone(t *testing.T) {
-	for name, settings := range map[string][]string{
-		"made": nil, "conv": {"model.architecture=conv", "model.width=8", "model.depth=2"},
-	} {
-		t.Run(name, func(t *testing.T) { findsAlone(t, append(alone[:len(alone):len(alone)], settings...)) })
-	}
+	t.Run("made", func(t *testing.T) { findsAlone(t, alone) })
+	t.Run("conv", func(t *testing.T) {
+		long.Only(t, "convolutions draw site by site")
+		findsAlone(t, runtest.With(alone, "model.architecture=conv", "model.width=8", "model.depth=2"))
+	})
 }
 
 func findsAlone(t *testing.T, settings []string) {
@@ -37,10 +39,7 @@ func findsAlone(t *testing.T, settings []string) {
 	if !s.Verdict.Converged || s.Exact == nil || s.Exact.RMS > 0.1 || len(s.Exact.MissingA) > 0 {
 		t.Errorf("verdict %+v, exact %+v", s.Verdict, s.Exact)
 	}
-	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q2_4x4.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	exact := exacttest.Density(t, 2, 4, 4)
 	d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 	if err != nil {
 		t.Fatal(err)
@@ -70,30 +69,13 @@ func findsAlone(t *testing.T, settings []string) {
 // TestAloneResumes stops and resumes a run at random places of both stages: it ends as if
 // undisturbed, with any number of workers.
 func TestAloneResumes(t *testing.T) {
-	captureLog(t, 0)
 	settings := append(alone[:len(alone):len(alone)], "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.export_every=100", "trainer.every=2", "checkpoint.interval=0s")
 	folder := t.TempDir()
 	reference := runtest.Perform(t, filepath.Join(folder, "reference"), settings...)
 	r := rand.New(rand.NewPCG(41, 42))
-	stages := map[string]int{}
-	for trial := range 3 {
+	for trial := range long.Or(3, 1) {
 		path := filepath.Join(folder, fmt.Sprint(trial))
-		var s *report.Summary
-		for part := 0; s == nil || s.Interrupted != ""; part++ {
-			ctx, cancel := context.WithCancelCause(context.Background())
-			var err error
-			s, err = run.Run(ctx, run.Options{
-				Config: runtest.Load(t, append(settings[:len(settings):len(settings)], fmt.Sprintf("run.workers=%d", 1+r.IntN(3)))...),
-				Folder: path, Resume: part > 0, Intercept: stopAfter(1+r.Int64N(1500), cancel),
-			})
-			cancel(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, p := range s.Resumptions {
-			stages[p.Stage]++
-		}
+		s := inParts(t, r, path, reference, settings...)
 		for _, name := range []string{report.DensityFile, report.ObservablesFile} {
 			if !bytes.Equal(runtest.Read(t, folder, "reference", name), runtest.Read(t, path, name)) {
 				t.Errorf("trial %d: %s differs from that of the undisturbed run after %d resumptions", trial, name, len(s.Resumptions))
@@ -103,17 +85,21 @@ func TestAloneResumes(t *testing.T) {
 			t.Errorf("trial %d: the network differs from that of the undisturbed run", trial)
 		}
 	}
-	t.Log("resumed in the stages", stages)
-	if stages["adaptation"] == 0 || stages["production"] == 0 {
-		t.Errorf("resumed in %v: the test shows less than it should", stages)
-	}
 }
 
 // TestAloneBlowsUp trains with an absurd learning rate: draws come out without likelihoods,
 // the steps are dropped and the run goes on.
 func TestAloneBlowsUp(t *testing.T) {
-	captureLog(t, 0)
-	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), append(alone, "trainer.learning_rate=1e38", "run.max_time=3s", "production.passes=20")...)
+	folder := filepath.Join(t.TempDir(), "run")
+	interrupted(t, folder, 40, runtest.With(alone, "trainer.learning_rate=1e38", "production.passes=20")...)
+	// The weights would not settle for long. The time is over, and then there is more.
+	if _, err := resume(t, folder, "run.max_time=1ms"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := resume(t, folder, "run.max_time=0s")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if s.Network.Training.Dropped == 0 || s.Phases[len(s.Phases)-1].Passes != 20 {
 		t.Errorf("%+v, phases %+v", s.Network.Training, s.Phases)
 	}
@@ -121,7 +107,6 @@ func TestAloneBlowsUp(t *testing.T) {
 
 // TestAloneEndsEarly stops a run before production: what it has is said to be no result.
 func TestAloneEndsEarly(t *testing.T) {
-	captureLog(t, 0)
 	s := interrupted(t, filepath.Join(t.TempDir(), "run"), 40, alone...)
 	if s.Verdict.Converged || s.Inverse != nil || len(s.Levels.Unproduced) == 0 {
 		t.Errorf("verdict %+v, levels %+v", s.Verdict, s.Levels)
@@ -134,7 +119,7 @@ func TestAloneRefusesConditions(t *testing.T) {
 	for architecture, condition := range map[string]string{"autoencoder": "state", "microcanonical": "energy"} {
 		folder := t.TempDir()
 		s := runtest.Perform(t, filepath.Join(folder, "a"), "system.q=2", "model.architecture="+architecture, "wang_landau.final_ln_f=0.1", "production.passes=5")
-		_, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t, append(alone, "model.bundle="+s.Network.Bundle)...), Folder: filepath.Join(folder, "b")})
+		_, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(folder, "b")}, runtest.With(alone, "model.bundle="+s.Network.Bundle)...)
 		if err == nil || !strings.Contains(err.Error(), "depend on "+condition) || !strings.Contains(err.Error(), "take a network without conditions (model.architecture made or conv)") {
 			t.Errorf("%s: %v", architecture, err)
 		}

@@ -2,14 +2,17 @@
 package runtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/disk/faulty"
 	"neuralwl/internal/event"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -44,14 +47,43 @@ func Load(t testing.TB, settings ...string) *config.Config {
 	return c
 }
 
-// Perform makes a run of Quick and further settings in a folder.
+// Run makes a run of Quick and further settings in o.Folder, or the rest of one that was begun
+// there, with changed settings. Where o leaves it open, the test's output is the log, and no
+// file is forced to disk.
+func Run(ctx context.Context, t testing.TB, o run.Options, settings ...string) (*report.Summary, error) {
+	t.Helper()
+	path := filepath.Join(o.Folder, report.ConfigFile)
+	if _, err := os.Stat(path); err == nil {
+		o.Resume = true
+		if o.Config, err = config.Load(path, settings); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		o.Config = Load(t, settings...)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	if o.FS == nil {
+		o.FS = faulty.FS{}
+	}
+	return run.Run(ctx, o)
+}
+
+// Perform is Run for a run that comes to its end.
 func Perform(t testing.TB, folder string, settings ...string) *report.Summary {
 	t.Helper()
-	s, err := run.Run(context.Background(), run.Options{Config: Load(t, settings...), Folder: folder})
+	s, err := Run(context.Background(), t, run.Options{Folder: folder}, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// Log returns a log and what is in it.
+func Log(level slog.Level) (*slog.Logger, *bytes.Buffer) {
+	var text bytes.Buffer
+	return slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: level})), &text
 }
 
 // Read returns the content of a file, whose path it joins.
