@@ -4,10 +4,14 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/long"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
@@ -21,21 +25,7 @@ var tinyHyper = models.Hyperparameters{Encoder: 8, Latent: 3, Decoder: 8, Floor:
 func sharpened(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	b := newBundle(t, s, h)
-	w, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, factor := range map[string]float32{"decoder.output": 20, "output.weight": 20, "latent.weight": 3, "context.weight": 2} {
-		if _, ok := w[name]; !ok {
-			continue
-		}
-		for i := range w[name].Float32s() {
-			w[name].Float32s()[i] *= factor
-		}
-	}
-	if err := b.SetWeights(w); err != nil {
-		t.Fatal(err)
-	}
+	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20, "output.weight": 20, "latent.weight": 3, "context.weight": 2})
 	return b
 }
 
@@ -79,42 +69,45 @@ func index(p lattice.System, state []uint8) int {
 	return k
 }
 
-// likelihoods returns ln q(s'|s) for all pairs at [s][s'], with the sites from start
-// on resampled and shifted if the network takes shifts, from log_prob.onnx. Pairs that
-// differ before start are -Inf.
-func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int, shift float32) [][]float64 {
+// likelihoods returns ln q(s'|s) for all conditions s and states s' at [s][s'], with the sites
+// from start on resampled and shifted if the network takes shifts, from log_prob.onnx. Pairs
+// that differ before start are -Inf.
+func likelihoods(t testing.TB, b *exporter.Bundle, states, conditions [][]uint8, start int, shift float32) [][]float64 {
 	t.Helper()
-	p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1}, len(states), 128)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := onnxtest.Proposer(t, b, 1, len(states), 128)
 	batch := p.Batch()
 	n := batch.Sites
 	for i := range batch.Back {
 		batch.Back[i] = shift
 	}
-	lnQ := make([][]float64, len(states))
-	p.Pin()
-	for from, condition := range states {
+	lnQ := make([][]float64, len(conditions))
+	type pair struct{ from, to int }
+	var pairs []pair
+	for from, condition := range conditions {
+		lnQ[from] = make([]float64, len(states))
 		for to, state := range states {
-			batch.Start[to] = int32(start)
+			if slices.Equal(state[:start], condition[:start]) {
+				pairs = append(pairs, pair{from, to})
+			} else {
+				lnQ[from][to] = math.Inf(-1)
+			}
+		}
+	}
+	p.Pin()
+	for some := range slices.Chunk(pairs, len(states)) {
+		batch.Used = len(some)
+		for k, x := range some {
+			batch.Start[k] = int32(start)
 			for i := range n {
-				batch.Proposal[to*n+i] = int32(condition[i])
-				batch.State[to*n+i] = int32(state[i])
+				batch.Proposal[k*n+i] = int32(conditions[x.from][i])
+				batch.State[k*n+i] = int32(states[x.to][i])
 			}
 		}
 		if err := p.LogProb(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		lnQ[from] = make([]float64, len(states))
-		for to, state := range states {
-			lnQ[from][to] = float64(batch.Reverse[to])
-			for i := range start {
-				if state[i] != condition[i] {
-					lnQ[from][to] = math.Inf(-1)
-				}
-			}
+		for k, x := range some {
+			lnQ[x.from][x.to] = float64(batch.Reverse[k])
 		}
 	}
 	return lnQ
@@ -126,7 +119,7 @@ func likelihoods(t testing.TB, b *exporter.Bundle, states [][]uint8, start int, 
 // take them, and compares the flow s -> s' with s' -> s under weights 1/g of an arbitrary g.
 // With shifts one way alone, the flows differ.
 func TestNeuralMoveDetailedBalance(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	p, err := lattice.NewPotts(2, 3, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +159,7 @@ func small(t *testing.T, m lattice.Model) *lattice.Terms {
 // and the architectures that serve them. Blume-Capel and the cubic Potts model are on
 // lattices small enough for their matrices.
 func TestNeuralMoveOnEverySystem(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	must := func(s *lattice.Terms, err error) *lattice.Terms {
 		t.Helper()
 		if err != nil {
@@ -203,7 +196,12 @@ func TestNeuralMoveOnEverySystem(t *testing.T) {
 			if h.Kernel > 0 {
 				starts = starts[:1] // convolutions take their time
 			}
-			t.Run(c.model+" "+name, func(t *testing.T) { neuralMoveDetailedBalance(t, c.p, s, h, starts...) })
+			t.Run(c.model+" "+name, func(t *testing.T) {
+				if h.Kernel > 0 && c.p.Sites() > 4 {
+					long.Only(t, "convolutions of 512 by 512 configurations")
+				}
+				neuralMoveDetailedBalance(t, c.p, s, h, starts...)
+			})
 		}
 	}
 }
@@ -232,7 +230,7 @@ func neuralMoveDetailedBalance(t *testing.T, p lattice.Symmetric, s models.Syste
 		lnQ := map[float32][][]float64{}
 		lowest, highest := 0.0, math.Inf(-1)
 		for _, d := range shifts {
-			lnQ[d] = likelihoods(t, b, states, start, d)
+			lnQ[d] = likelihoods(t, b, states, states, start, d)
 			for from := range states {
 				sum := 0.0
 				for _, x := range lnQ[d][from] {
@@ -249,19 +247,25 @@ func neuralMoveDetailedBalance(t *testing.T, p lattice.Symmetric, s models.Syste
 		if highest-lowest < 1 {
 			t.Errorf("start %d: ln q between %v and %v, the network says nothing and the test shows little", start, lowest, highest)
 		}
-		// transition is the probability of s -> s', s' != s, in the network's own
-		// frame.
-		transition := func(from, to int, shifts []float32) (p float64) {
-			for _, d := range shifts {
-				forward, reverse := lnQ[d][from][to], lnQ[-d][to][from]
-				if math.IsInf(forward, -1) {
-					return 0
+		// transitions are the probabilities of s -> s', s' != s, in the network's own frame.
+		transitions := func(shifts []float32) [][]float64 {
+			p := make([][]float64, len(states))
+			for from := range states {
+				p[from] = make([]float64, len(states))
+				for to := range states {
+					for _, d := range shifts {
+						forward, reverse := lnQ[d][from][to], lnQ[-d][to][from]
+						if math.IsInf(forward, -1) {
+							break
+						}
+						x := sampler.LnAcceptance(lnG[levels[from]], lnG[levels[to]], forward, reverse)
+						p[from][to] += math.Exp(forward) * min(1, math.Exp(x)) / float64(len(shifts))
+					}
 				}
-				x := sampler.LnAcceptance(lnG[levels[from]], lnG[levels[to]], forward, reverse)
-				p += math.Exp(forward) * min(1, math.Exp(x)) / float64(len(shifts))
 			}
 			return p
 		}
+		both, oneWay := transitions(shifts), transitions(shifts[:1])
 		const frames = 12
 		images := make([][]int, frames)
 		frame := p.NewFrame()
@@ -278,23 +282,23 @@ func neuralMoveDetailedBalance(t *testing.T, p lattice.Symmetric, s models.Syste
 			}
 		}
 		// flows between two states under the weights 1/g.
-		flows := func(from, to int, shifts []float32) (left, right float64) {
+		flows := func(from, to int, transition [][]float64) (left, right float64) {
 			forth, back := 0.0, 0.0
 			for _, image := range images {
-				forth += transition(image[from], image[to], shifts) / frames
-				back += transition(image[to], image[from], shifts) / frames
+				forth += transition[image[from]][image[to]] / frames
+				back += transition[image[to]][image[from]] / frames
 			}
 			return math.Exp(-lnG[levels[from]]-lnZ) * forth, math.Exp(-lnG[levels[to]]-lnZ) * back
 		}
 		worst, wrong := 0.0, 0.0
 		for from := range states {
 			for to := range from {
-				left, right := flows(from, to, shifts)
+				left, right := flows(from, to, both)
 				worst = max(worst, math.Abs(left-right))
 				if math.Abs(left-right) > 1e-6*max(left, right)+1e-12 {
 					t.Fatalf("start %d: flow %d -> %d is %g, back %g", start, from, to, left, right)
 				}
-				if left, right = flows(from, to, shifts[:1]); left > 0 {
+				if left, right = flows(from, to, oneWay); left > 0 {
 					wrong = max(wrong, math.Abs(left-right)/max(left, right))
 				}
 			}
@@ -309,7 +313,7 @@ func neuralMoveDetailedBalance(t *testing.T, p lattice.Symmetric, s models.Syste
 // TestProposalsFollowTheirLikelihood draws from propose.onnx and compares how often
 // each configuration comes with the probability that log_prob.onnx gives it.
 func TestProposalsFollowTheirLikelihood(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	for name, h := range tiny {
 		t.Run(name, func(t *testing.T) { proposalsFollowTheirLikelihood(t, h) })
 	}
@@ -323,21 +327,17 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 	b := sharpened(t, models.System{Q: 2, Sides: []int{3, 3}}, h)
 	states := configurations(p)
 	const walkers = 4096
-	proposer, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proposer.Close()
+	rounds := long.Or(40, 10)
+	proposer := onnxtest.Proposer(t, b, 2, walkers, 64)
 	batch := proposer.Batch()
 	r := rand.New(rand.NewPCG(10, 11))
+	const condition = 0b110100101
 	for _, start := range []int{0, 3} {
-		lnQ := likelihoods(t, b, states, start, 4)
+		lnQ := likelihoods(t, b, states, states[condition:condition+1], start, 4)[0]
 		for w := range batch.Shift {
 			batch.Shift[w] = 4
 		}
-		const condition = 0b110100101
 		counts := make([]float64, len(states))
-		const rounds = 40
 		for range rounds {
 			for w := range walkers {
 				batch.Start[w] = int32(start)
@@ -356,14 +356,14 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 				}
 				k := index(p, proposal)
 				counts[k]++
-				if d := math.Abs(float64(batch.Forward[w]) - lnQ[condition][k]); d > 5e-4 {
-					t.Fatalf("start %d: ln q is %v sampled and %v evaluated", start, batch.Forward[w], lnQ[condition][k])
+				if d := math.Abs(float64(batch.Forward[w]) - lnQ[k]); d > 5e-4 {
+					t.Fatalf("start %d: ln q is %v sampled and %v evaluated", start, batch.Forward[w], lnQ[k])
 				}
 			}
 		}
 		chi2, cells := 0.0, 0.0
 		for k, n := range counts {
-			expected := walkers * rounds * math.Exp(lnQ[condition][k])
+			expected := float64(walkers*rounds) * math.Exp(lnQ[k])
 			if expected < 5 {
 				continue
 			}
@@ -379,12 +379,23 @@ func proposalsFollowTheirLikelihood(t *testing.T, h models.Hyperparameters) {
 // TestNeuralChainIsExact runs the sampler's neural move with a real network under
 // the exact weights: the histogram must be flat, up to its own fluctuations.
 func TestNeuralChainIsExact(t *testing.T) {
-	openLibrary(t)
-	for name, h := range map[string]models.Hyperparameters{
-		"autoencoder": tinyHyper, "autoencoder with shifts": shiftedHyper, models.Made: tiny[models.Made], models.Conv: tiny[models.Conv],
-		models.Microcanonical: {Width: 4, Window: 2, Floor: 1e-3},
+	onnxtest.Open(t)
+	for name, c := range map[string]struct {
+		h     models.Hyperparameters
+		short bool // also with -short
+	}{
+		"autoencoder":             {tinyHyper, false},
+		"autoencoder with shifts": {shiftedHyper, true},
+		models.Made:               {tiny[models.Made], true},
+		models.Conv:               {tiny[models.Conv], false},
+		models.Microcanonical:     {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3}, true},
 	} {
-		t.Run(name, func(t *testing.T) { neuralChainIsExact(t, h) })
+		t.Run(name, func(t *testing.T) {
+			if !c.short {
+				long.Only(t, "a chain of 6000 passes")
+			}
+			neuralChainIsExact(t, c.h)
+		})
 	}
 }
 
@@ -403,11 +414,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 		exact[p.Bonds(state)]++
 	}
 	const walkers = 128
-	proposer, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proposer.Close()
+	passes := long.Or(6000, 600)
 	lnG := make([]float64, p.Levels())
 	for level, g := range exact {
 		lnG[level] = math.NaN()
@@ -415,7 +422,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 			lnG[level] = math.Log(g)
 		}
 	}
-	e, err := sampler.New(sampler.Options{System: p, Seed: 3, Walkers: walkers, Workers: 2, Proposer: proposer, Partial: 0.5, Shift: shift, LnG: lnG})
+	e, err := sampler.New(sampler.Options{System: p, Seed: 3, Walkers: walkers, Workers: 2, Proposer: onnxtest.Proposer(t, b, 2, walkers, 64), Partial: 0.5, Shift: shift, LnG: lnG})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,7 +436,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 	e.Produce()
 	run(500)
 	e.Produce()
-	run(6000)
+	run(passes)
 	// Every walker is a block; the share of a level must be the same for all.
 	levels := 0.0
 	for _, g := range exact {
@@ -441,7 +448,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 	for level, g := range exact {
 		mean, square := 0.0, 0.0
 		for _, block := range blocks {
-			x := float64(block[level]) / 6000
+			x := float64(block[level]) / float64(passes)
 			mean += x / walkers
 			square += x * x / walkers
 		}
@@ -461,7 +468,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 // TestSampledAndEvaluated compares ln q of proposals with the evaluation of the same
 // proposals for lattices of the usual size.
 func TestSampledAndEvaluated(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	for _, c := range []struct {
 		s models.System
 		h models.Hyperparameters
@@ -481,25 +488,9 @@ func TestSampledAndEvaluated(t *testing.T) {
 	} {
 		s := c.s
 		b := newBundle(t, s, c.h)
-		w, err := b.Weights()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"decoder.output", "output.weight"} {
-			if output, ok := w[name]; ok {
-				for i := range output.Float32s() {
-					output.Float32s()[i] *= 10
-				}
-			}
-		}
-		if err := b.SetWeights(w); err != nil {
-			t.Fatal(err)
-		}
+		bundletest.Scale(t, b, map[string]float32{"decoder.output": 10, "output.weight": 10})
 		const walkers = 200
-		p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := onnxtest.Proposer(t, b, 2, walkers, 64)
 		batch := p.Batch()
 		r := rand.New(rand.NewPCG(12, 13))
 		fill(batch, s.Q, r)
@@ -533,14 +524,13 @@ func TestSampledAndEvaluated(t *testing.T) {
 		if worst > 5e-4 {
 			t.Errorf("%+v: ln q sampled and evaluated differ by %v", s, worst)
 		}
-		p.Close()
 	}
 }
 
 // TestGradient compares derivatives of the loss along random directions with
 // differences of the loss itself.
 func TestGradient(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	for name, h := range tiny {
 		t.Run(name, func(t *testing.T) { gradientIsDerivative(t, h) })
 	}

@@ -8,6 +8,8 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/sampler"
 )
@@ -26,31 +28,7 @@ func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporte
 	case h.Width > 0:
 		architecture = models.Microcanonical
 	}
-	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func newStore(t testing.TB, b *exporter.Bundle) *inference.Store {
-	t.Helper()
-	w, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := inference.NewStore(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func openLibrary(t testing.TB) {
-	t.Helper()
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
+	return bundletest.New(t, architecture, s, h)
 }
 
 var benchHyper = models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
@@ -62,7 +40,7 @@ var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 // BenchmarkProposals reports the time per walker of one proposal and of one
 // evaluation of ln q, on one core, by architecture, lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
-	openLibrary(b)
+	onnxtest.Open(b)
 	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper} {
 		for _, l := range []int{8, 16, 32} {
 			benchmarkProposals(b, l, h)
@@ -73,7 +51,7 @@ func BenchmarkProposals(b *testing.B) {
 func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 	s := models.System{Q: 10, Sides: []int{l, l}}
 	bundle := newBundle(b, s, h)
-	store := newStore(b, bundle)
+	store := onnxtest.Store(b, bundle)
 	for _, batch := range []int{1, 16, 32, 64, 128, 256} {
 		p, err := inference.NewProposer(bundle, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, batch, batch)
 		if err != nil {
@@ -101,11 +79,11 @@ func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 // the rate of arithmetic: forward and backward together take three times the
 // operations of the products in the forward pass.
 func BenchmarkGradient(b *testing.B) {
-	openLibrary(b)
+	onnxtest.Open(b)
 	for _, l := range []int{8, 16} {
 		s := models.System{Q: 10, Sides: []int{l, l}}
 		bundle := newBundle(b, s, benchHyper)
-		store := newStore(b, bundle)
+		store := onnxtest.Store(b, bundle)
 		const samples = 256
 		g, err := inference.NewGradient(bundle, inference.Runtime{Provider: inference.CPU, Workers: 1}, samples)
 		if err != nil {
@@ -133,14 +111,14 @@ func BenchmarkGradient(b *testing.B) {
 // BenchmarkMicrocanonical reports the time per walker of one proposal, of one
 // evaluation of ln q and of one gradient, on one core, for 128 walkers.
 func BenchmarkMicrocanonical(b *testing.B) {
-	openLibrary(b)
+	onnxtest.Open(b)
 	const walkers = 128
 	runtime := inference.Runtime{Provider: inference.CPU, Workers: 1}
 	for _, q := range []int{10, 2} {
 		for _, l := range []int{8, 16, 32} {
 			s := models.System{Q: q, Sides: []int{l, l}}
 			bundle := newBundle(b, s, targetHyper)
-			store := newStore(b, bundle)
+			store := onnxtest.Store(b, bundle)
 			p, err := inference.NewProposer(bundle, store, runtime, walkers, walkers)
 			if err != nil {
 				b.Fatal(err)

@@ -3,7 +3,6 @@ package inference
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/exporter/onnxpb"
+	"neuralwl/internal/bundletest"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 )
@@ -86,23 +86,18 @@ func TestLateIsAnError(t *testing.T) {
 	if _, err := Open(""); err != nil {
 		t.Fatal(err)
 	}
-	err := Runtime{Provider: CPU, Timeout: time.Millisecond}.evaluate(context.Background(), "late", nil, func(*ort.RunOptions) error {
-		time.Sleep(50 * time.Millisecond)
+	var late context.Context
+	r := Runtime{Provider: CPU, Timeout: 100 * time.Millisecond, Intercept: func(ctx context.Context, e Evaluation) error {
+		late = ctx
+		return e.Run(ctx)
+	}}
+	err := r.evaluate(context.Background(), "late", nil, func(*ort.RunOptions) error {
+		<-late.Done()
 		return nil
 	})
 	if !errors.Is(err, errTimeout) {
 		t.Errorf("an evaluation that took too long: %v", err)
 	}
-}
-
-// deviceBundle returns a small network of an architecture.
-func deviceBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
-	t.Helper()
-	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 var deviceHyper = map[string]models.Hyperparameters{
@@ -119,7 +114,7 @@ func TestNothingIsLeftToTheCPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	for architecture, h := range deviceHyper {
-		b, err := Runtime{Provider: CUDA}.laidOut(deviceBundle(t, architecture, models.System{Q: 3, Sides: []int{6, 5}}, h), 7)
+		b, err := Runtime{Provider: CUDA}.laidOut(bundletest.New(t, architecture, models.System{Q: 3, Sides: []int{6, 5}}, h), 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,12 +173,8 @@ func TestNoCUDA(t *testing.T) {
 	if Probe(CUDA) == nil {
 		t.Skip("CUDA works here")
 	}
-	b := deviceBundle(t, models.Made, models.System{Q: 3, Sides: []int{4, 4}}, deviceHyper[models.Made])
-	weights, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := NewStore(weights)
+	b := bundletest.New(t, models.Made, models.System{Q: 3, Sides: []int{4, 4}}, deviceHyper[models.Made])
+	store, err := OpenStore(b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/exporter/onnxpb"
+	"neuralwl/internal/bundletest"
 	"neuralwl/models"
 )
 
@@ -29,7 +30,7 @@ func BenchmarkLayouts(b *testing.B) {
 	}
 	for _, architecture := range []string{models.Autoencoder, models.Microcanonical} {
 		for _, l := range []int{8, 16} {
-			bundle := deviceBundle(b, architecture, models.System{Q: 10, Sides: []int{l, l}}, hyper[architecture])
+			bundle := bundletest.New(b, architecture, models.System{Q: 10, Sides: []int{l, l}}, hyper[architecture])
 			for _, batch := range []int{128, 1024} {
 				widths := []int{1, 8, l, l * l}
 				if l == 8 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"neuralwl/inference"
+	"neuralwl/internal/onnxtest"
 )
 
 // TestFindLibrary checks the order: configuration, environment, .deps above the working
@@ -45,7 +46,7 @@ func TestFindLibrary(t *testing.T) {
 // TestProviders checks that the CPU works and that requesting CUDA where it does not work
 // is an error with a remedy, while auto falls back to the CPU.
 func TestProviders(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	if p, err := inference.Select(inference.CPU, slog.Default()); err != nil || p != inference.CPU {
 		t.Errorf("cpu: %v, %v", p, err)
 	}

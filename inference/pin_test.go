@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"neuralwl/inference"
+	"neuralwl/internal/long"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
@@ -34,14 +36,14 @@ func otherWeights(t *testing.T, weights map[string]graph.Tensor, factor float32)
 // TestPin: what is published later has no effect before the next Pin, and versions differ
 // whenever weights or proposers do.
 func TestPin(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	s := models.System{Q: 2, Sides: []int{3, 3}}
 	b := newBundle(t, s, targetHyper)
 	weights, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := newStore(t, b)
+	store := onnxtest.Store(t, b)
 	open := func() *inference.Proposer {
 		p, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, 4, 4)
 		if err != nil {
@@ -80,7 +82,7 @@ func TestPin(t *testing.T) {
 // can happen to aims that the walkers remember, and finds the histogram of each level as it
 // must be. With the ln q of a former network it would be off by many errors.
 func TestPublishInProduction(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	p, err := lattice.NewPotts(2, 3, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +92,9 @@ func TestPublishInProduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := newStore(t, b)
-	const walkers, passes = 256, 900
+	store := onnxtest.Store(t, b)
+	const walkers = 256
+	passes := long.Or(900, 300)
 	proposer, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 2}, walkers, 64)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +128,7 @@ func TestPublishInProduction(t *testing.T) {
 		}
 	}
 	e.Produce()
-	run(300)
+	run(passes / 3)
 	e.Produce()
 	run(passes)
 	for level, g := range count {
@@ -134,7 +137,7 @@ func TestPublishInProduction(t *testing.T) {
 		}
 		mean, square := 0.0, 0.0
 		for _, block := range e.Samples().Windows[0].Blocks {
-			x := float64(block[level]) / passes
+			x := float64(block[level]) / float64(passes)
 			mean += x / walkers
 			square += x * x / walkers
 		}

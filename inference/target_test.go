@@ -8,16 +8,17 @@ import (
 	"testing"
 
 	"neuralwl/inference"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 )
 
 // TestTargets finds that proposals depend on Target alone and the reverse on Current
 // alone, and that the loss of a gradient is that of its energies.
 func TestTargets(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	s := models.System{Q: 4, Sides: []int{5, 4}}
 	b := newBundle(t, s, targetHyper)
-	store := newStore(t, b)
+	store := onnxtest.Store(t, b)
 	const walkers = 70 // not a multiple of the part
 	runtime := inference.Runtime{Provider: inference.CPU, Workers: 2}
 	p, err := inference.NewProposer(b, store, runtime, walkers, 32)
@@ -96,14 +97,10 @@ func TestTargets(t *testing.T) {
 // TestUsed serves some places of the batch alone, and finds what it finds with all of them
 // in use and the others as they were.
 func TestUsed(t *testing.T) {
-	openLibrary(t)
+	onnxtest.Open(t)
 	s := models.System{Q: 3, Sides: []int{4, 4}}
 	b := newBundle(t, s, targetHyper)
-	p, err := inference.NewProposer(b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 2}, 40, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := onnxtest.Proposer(t, b, 2, 40, 8)
 	batch := p.Batch()
 	fill(batch, s.Q, rand.New(rand.NewPCG(5, 6)))
 	evaluate := func() {

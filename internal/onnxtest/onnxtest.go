@@ -23,12 +23,18 @@ func Run(t testing.TB, model []byte, inputs map[string]graph.Tensor, outputs ...
 	return Load(t, model, slices.Sorted(maps.Keys(inputs)), outputs...).Run(t, inputs)
 }
 
-// Store opens the library and returns a store with the weights of a bundle.
-func Store(t testing.TB, b *exporter.Bundle) *inference.Store {
+// Open opens the library.
+func Open(t testing.TB) {
 	t.Helper()
 	if _, err := inference.Open(""); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Store opens the library and returns a store with the weights of a bundle.
+func Store(t testing.TB, b *exporter.Bundle) *inference.Store {
+	t.Helper()
+	Open(t)
 	s, err := inference.OpenStore(b)
 	if err != nil {
 		t.Fatal(err)
@@ -59,9 +65,7 @@ type Session struct {
 // or all of them if none is named. It is released when the test ends.
 func Load(t testing.TB, model []byte, inputs []string, outputs ...string) *Session {
 	t.Helper()
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
+	Open(t)
 	s, err := load(model, inputs, outputs)
 	if err != nil {
 		t.Fatalf("load model: %v", err)
