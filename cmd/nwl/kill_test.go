@@ -12,14 +12,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"neuralwl/internal/long"
 )
 
-var kills = flag.Int("kills", 8, "how often TestKill kills a run")
+var kills = flag.Int("kills", 0, "how often TestKill kills a run, a few times by default")
 
 // TestKill kills a run with SIGKILL at random times, again and again, and takes it up
 // again each time: it ends with exactly the dos.csv and the network of the undisturbed
 // run, and everything it left behind is whole.
 func TestKill(t *testing.T) {
+	if *kills == 0 {
+		*kills = long.Or(8, 3)
+	}
 	folder := t.TempDir()
 	settings := tiny("run.moves=[local, neural]", "run.walkers=64", "wang_landau.final_ln_f=1e-4", "metrics.listen=",
 		fmt.Sprintf("production.passes=%d", 200**kills), "checkpoint.interval=30ms", "trainer.export_every=20", "log.level=warn")

@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"neuralwl/sampler/dos"
 )
@@ -162,13 +164,10 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-// TestRunCommand runs a whole run, scrapes its metrics while it goes on and reads
-// its table.
-func TestRunCommand(t *testing.T) {
+// TestMetrics scrapes the metrics of a run that goes on until it is interrupted.
+func TestMetrics(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
-	c := exec.Command(binary, append(tiny("run.moves=[local, neural]", "production.passes=1500"), "--out", out)...)
-	var stdout bytes.Buffer
-	c.Stdout = &stdout
+	c := exec.Command(binary, append(tiny("run.moves=[local, neural]", "wang_landau.final_ln_f=1e-12"), "--out", out)...)
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -176,35 +175,48 @@ func TestRunCommand(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	found := false
-	var log strings.Builder
+	defer func() {
+		c.Process.Kill()
+		c.Wait()
+	}()
 	url := regexp.MustCompile(`url=(http://\S+)`)
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+	var log strings.Builder
+	var match []string
+	lines := bufio.NewScanner(stderr)
+	for match == nil && lines.Scan() {
 		fmt.Fprintln(&log, lines.Text())
-		if strings.Contains(lines.Text(), "run begins") && !found {
-			found = true
-			match := url.FindStringSubmatch(log.String())
-			if match == nil {
-				t.Fatalf("no address of the metrics in the log: %s", log.String())
-			}
-			// The run has gradient steps behind it sooner or later, and tens of thousands before it.
-			body := get(t, match[1])
-			for strings.Contains(body, `nwl_training_steps_total{result="applied",run="`+out+`"} 0`) || !strings.Contains(body, "nwl_training_steps_total") {
-				body = get(t, match[1])
-			}
-			for _, name := range []string{"nwl_ln_f{", `nwl_trials_total{move="neural",phase="wang-landau",run="` + out + `"}`, "nwl_training_loss_nats{", `nwl_run_info{architecture="autoencoder"`} {
-				if !strings.Contains(body, name) {
-					t.Errorf("no %s in the metrics", name)
-				}
-			}
+		match = url.FindStringSubmatch(lines.Text())
+	}
+	if match == nil {
+		t.Fatalf("no address of the metrics in the log: %s", log.String())
+	}
+	go io.Copy(io.Discard, stderr)
+	// All of them are there sooner or later.
+	missing := []string{
+		"nwl_ln_f{", `nwl_trials_total{move="neural",phase="wang-landau",run="` + out + `"}`, "nwl_training_loss_nats{",
+		`nwl_training_steps_total{result="applied",run="` + out + `"}`, `nwl_run_info{architecture="autoencoder"`,
+	}
+	for deadline := time.Now().Add(2 * time.Minute); len(missing) > 0; time.Sleep(20 * time.Millisecond) {
+		body := get(t, match[1])
+		missing = slices.DeleteFunc(missing, func(name string) bool {
+			_, value, found := strings.Cut(body, name)
+			return found && !strings.HasPrefix(value, " 0\n")
+		})
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in the metrics:\n%s", missing, body)
 		}
 	}
-	if err := c.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
+}
+
+// TestRunCommand runs a whole run and reads its table.
+func TestRunCommand(t *testing.T) {
+	stdout, stderr, code := nwl(t, append(tiny("run.moves=[local, neural]", "production.passes=1500"), "--out", filepath.Join(t.TempDir(), "run"))...)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{"levels", "14 of 14 seen", "round trips", "accepted", "propose", "rms difference", "verdict"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("no %q in the table:\n%s", want, stdout.String())
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in the table:\n%s", want, stdout)
 		}
 	}
 }
