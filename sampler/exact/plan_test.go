@@ -32,7 +32,8 @@ func TestPlanChoosesTheMethod(t *testing.T) {
 		if e.Method != c.want || !(e.Seconds >= c.atLeast && e.Seconds <= c.atMost) || !(e.Bytes > 0) {
 			t.Errorf("%+v: plan %+v", c, e)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		// Where it is slow, it counts what would take years.
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%+v: planning took %v", c, took)
 		}
 	}
