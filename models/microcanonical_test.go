@@ -12,6 +12,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/exporter/onnxpb"
 	"neuralwl/exporter/reference"
+	"neuralwl/internal/long"
 	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/models/graph"
@@ -136,7 +137,7 @@ var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
 // TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
 // implementation of the network's definition.
 func TestMicrocanonicalByTheBook(t *testing.T) {
-	for _, s := range []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}} {
+	for _, s := range []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(4, 2)] {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			m := newModel(t, models.Microcanonical, s, tinyHyper)
 			weights := loudWeights(t, m)
@@ -152,6 +153,7 @@ func TestMicrocanonicalByTheBook(t *testing.T) {
 			})
 
 			// Evaluation with every start: the differences are single sites.
+			model = encode(t, m.LogProb, weights)
 			for k := range count {
 				states, starts, energies := []int32{}, []int32{}, []float32{}
 				for i := range n + 1 {
@@ -160,7 +162,6 @@ func TestMicrocanonicalByTheBook(t *testing.T) {
 					energies = append(energies, energy.Float32s()[k])
 				}
 				inputs := map[string]graph.Tensor{models.State: graph.Int32s(states, n+1, n), models.Start: graph.Int32s(starts, n+1), models.Energy: graph.Float32s(energies, n+1)}
-				model := encode(t, m.LogProb, weights)
 				exact, single := evaluate(t, model, inputs)[models.LogQ].Float64s(), execute(t, model, inputs)[models.LogQ].Float32s()
 				for i := range n {
 					p := book.conditional(states[:i], -float64(energies[k]))

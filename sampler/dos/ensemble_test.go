@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"neuralwl/internal/long"
 )
 
 // TestEstimate computes the jackknife of a ratio of visits and of ln g by hand.
@@ -135,10 +137,8 @@ func synthetic(t testing.TB, r *rand.Rand, exact *Density, blocks, visits int) *
 // degree of freedom fewer than there are blocks: the fraction within one and two errors may
 // differ by five standard deviations of a binomial.
 func TestCoverage(t *testing.T) {
-	const (
-		blocks      = 32
-		repetitions = 250
-	)
+	const blocks = 32
+	repetitions := long.Or(250., 50)
 	coexistence := func(d *Density) []float64 {
 		c, err := d.Coexistence(1.34, 6, 10)
 		if err != nil {
@@ -170,7 +170,7 @@ func TestCoverage(t *testing.T) {
 
 	within := make([][2]float64, len(truth))
 	r := rand.New(rand.NewPCG(5, 6))
-	for range repetitions {
+	for range int(repetitions) {
 		e := synthetic(t, r, exact, blocks, 2000)
 		values, deviations := slices.Clone(e.LnG), slices.Clone(e.Error)
 		for _, c := range e.Canonical(betas) {
@@ -188,7 +188,7 @@ func TestCoverage(t *testing.T) {
 		for i := range truth {
 			for n := range within[i] {
 				if math.Abs(values[i]-truth[i]) <= float64(n+1)*deviations[i] {
-					within[i][n] += 1. / repetitions
+					within[i][n] += 1 / repetitions
 				}
 			}
 		}

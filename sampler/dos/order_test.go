@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"testing"
+
+	"neuralwl/internal/long"
 )
 
 // class is the set of configurations with one level and one value of the order parameter m
@@ -231,6 +233,7 @@ func TestOrderCoverage(t *testing.T) {
 			}
 			squares, variances, apart := make([]float64, len(want)), make([]float64, len(want)), make([]float64, len(want))
 			within := make([][2]float64, len(want))
+			c.repetitions = long.Or(c.repetitions, c.repetitions/5)
 			part := 1 / float64(c.repetitions)
 			for range c.repetitions {
 				windows := cover(exact.LnG, len(c.visits), fold)
