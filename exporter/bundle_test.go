@@ -19,6 +19,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/exporter/onnxpb"
+	"neuralwl/internal/bundletest"
 	"neuralwl/internal/disk"
 	"neuralwl/models"
 	"neuralwl/models/graph"
@@ -26,28 +27,19 @@ import (
 
 func newBundle(t testing.TB) *exporter.Bundle {
 	t.Helper()
-	return makeBundle(t, "autoencoder", models.System{Q: 3, Sides: []int{4, 3}}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
+	return bundletest.New(t, "autoencoder", models.System{Q: 3, Sides: []int{4, 3}}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
 }
 
 // newTargeted makes a bundle conditioned on an energy.
 func newTargeted(t testing.TB, s models.System) *exporter.Bundle {
 	t.Helper()
-	return makeBundle(t, "microcanonical", s, models.Hyperparameters{Width: 3, Floor: 1e-3, Window: 2})
+	return bundletest.New(t, "microcanonical", s, models.Hyperparameters{Width: 3, Floor: 1e-3, Window: 2})
 }
 
 // newShifted makes a bundle that takes a shift.
 func newShifted(t testing.TB, s models.System) *exporter.Bundle {
 	t.Helper()
-	return makeBundle(t, "autoencoder", s, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5, EnergyWeight: 20})
-}
-
-func makeBundle(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
-	t.Helper()
-	b, err := exporter.NewUntrained("tiny", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return bundletest.New(t, "autoencoder", s, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5, EnergyWeight: 20})
 }
 
 func save(t testing.TB, b *exporter.Bundle, repository string) string {

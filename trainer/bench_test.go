@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
@@ -18,19 +20,16 @@ import (
 // configuration, and the rate of arithmetic: three times the operations of the
 // products in the forward pass.
 func BenchmarkStep(b *testing.B) {
-	if _, err := inference.Open(""); err != nil {
-		b.Fatal(err)
-	}
 	for _, l := range []int{8, 16} {
 		s := models.System{Q: 10, Sides: []int{l, l}}
 		h := models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1}
-		bundle := newBundle(b, s, h)
+		bundle := bundletest.New(b, models.Autoencoder, s, h)
 		p, err := lattice.NewPotts(s.Q, l, l)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
-			store := newStore(b, bundle)
+			store := onnxtest.Store(b, bundle)
 			const batch = 256
 			t, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: batch}, bundle, store, inference.Runtime{Provider: inference.CPU, Workers: workers})
 			if err != nil {

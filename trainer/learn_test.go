@@ -3,14 +3,15 @@ package trainer_test
 import (
 	"context"
 	"math"
-	"math/rand/v2"
+	"slices"
 	"testing"
 
-	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/exacttest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/sampler"
-	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
 	"neuralwl/sampler/local"
 	"neuralwl/trainer"
@@ -22,38 +23,26 @@ import (
 // in the window to the network's proposals, must become small: it is several nats at
 // the beginning, and none for a perfect network.
 func TestLearningTargets(t *testing.T) {
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
 	s := models.System{Q: 3, Sides: []int{4, 4}}
 	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts, err := exact.Compute(context.Background(), s.Q, s.Sides[0], s.Sides[1], exact.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lnG := make([]float64, p.Levels())
-	for b := range lnG {
-		lnG[b] = math.NaN()
-	}
+	exact := exacttest.Density(t, 3, 4, 4)
+	lnG := slices.Repeat([]float64{math.NaN()}, p.Levels())
 	mean := 0.0
-	for k, x := range counts.LnG() {
-		lnG[-counts.Energies[k]] = x
-		mean += x / float64(len(counts.Energies))
+	for k, x := range exact.LnG {
+		lnG[-int(exact.Energy[k])] = x
+		mean += x / float64(exact.Len())
 	}
 	h := models.Hyperparameters{Width: 16, Floor: 1e-4, Window: 2}
-	b, err := exporter.NewUntrained("test", "microcanonical", s, h, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := bundletest.New(t, models.Microcanonical, s, h)
 	var first float64
 	tr, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: 64, LearningRate: 5e-3, Events: trainer.Events{Step: func(s trainer.StepInfo) {
 		if first == 0 {
 			first = s.Loss
 		}
-	}}}, b, newStore(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1})
+	}}}, b, onnxtest.Store(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

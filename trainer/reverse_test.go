@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler/lattice"
@@ -30,19 +31,9 @@ type enumerated struct {
 
 func enumerate(t *testing.T, h models.Hyperparameters, o Options) *enumerated {
 	t.Helper()
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
 	s := models.System{Q: 2, Sides: []int{3, 3}}
-	m, err := models.New(models.Made, s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
 	e := &enumerated{sites: s.Sites(), r: rand.New(rand.NewPCG(1, 2))}
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(e.r))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := bundletest.New(t, models.Made, s, h)
 	weights, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -56,9 +47,7 @@ func enumerate(t *testing.T, h models.Hyperparameters, o Options) *enumerated {
 	if err := b.SetWeights(weights); err != nil {
 		t.Fatal(err)
 	}
-	if e.store, err = inference.NewStore(weights); err != nil {
-		t.Fatal(err)
-	}
+	e.store = onnxtest.Store(t, b)
 	if o.System, err = lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1]); err != nil {
 		t.Fatal(err)
 	}

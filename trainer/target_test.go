@@ -4,8 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/sampler/lattice"
 )
@@ -13,34 +14,16 @@ import (
 // TestTargetsLieInTheWindow fills batches for a network that takes energies: targets
 // are uniform within the window around the energies of the states shown.
 func TestTargetsLieInTheWindow(t *testing.T) {
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
 	s := models.System{Q: 3, Sides: []int{4, 4}}
 	h := models.Hyperparameters{Width: 4, Floor: 1e-3, Window: 2}
-	m, err := models.New("microcanonical", s, h)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := rand.New(rand.NewPCG(1, 2))
-	b, err := exporter.NewBundle("test", m, s, h, m.Initial(r))
-	if err != nil {
-		t.Fatal(err)
-	}
-	weights, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := inference.NewStore(weights)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := bundletest.New(t, models.Microcanonical, s, h)
 	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
 	const batch = 500
-	tr, err := New(Options{System: p, Batch: batch}, b, store, inference.Runtime{Provider: inference.CPU, Workers: 1})
+	tr, err := New(Options{System: p, Batch: batch}, b, onnxtest.Store(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,42 +8,18 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
 
-// newBundle makes a bundle with random weights.
-func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
-	t.Helper()
-	b, err := exporter.NewUntrained("test", "autoencoder", s, h, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func newStore(t testing.TB, b *exporter.Bundle) *inference.Store {
-	t.Helper()
-	w, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := inference.NewStore(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
-}
-
 func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer, *exporter.Bundle, *inference.Store) {
 	t.Helper()
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
 	s := models.System{Q: 3, Sides: []int{4, 4}}
-	b := newBundle(t, s, models.Hyperparameters{Encoder: 32, Latent: 8, Decoder: 32, Floor: 1e-3, Noise: 0.3})
-	store := newStore(t, b)
+	b := bundletest.New(t, models.Autoencoder, s, models.Hyperparameters{Encoder: 32, Latent: 8, Decoder: 32, Floor: 1e-3, Noise: 0.3})
+	store := onnxtest.Store(t, b)
 	var err error
 	if o.System, err = lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1]); err != nil {
 		t.Fatal(err)

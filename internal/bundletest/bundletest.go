@@ -9,10 +9,10 @@ import (
 	"neuralwl/models"
 )
 
-// New returns a bundle with the name "test" and random weights, always the same ones.
+// New returns a bundle with the name "tiny" and random weights, always the same ones.
 func New(t testing.TB, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
-	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
+	b, err := exporter.NewUntrained("tiny", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,28 +4,17 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
-	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/exacttest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
-
-func bundle(t *testing.T, architecture string, s models.System, h models.Hyperparameters) *exporter.Bundle {
-	t.Helper()
-	if _, err := inference.Open(""); err != nil {
-		t.Fatal(err)
-	}
-	b, err := exporter.NewUntrained("test", architecture, s, h, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // TestTargets: every level has a target within the window, and several where it is wide.
 func TestTargets(t *testing.T) {
@@ -48,15 +37,13 @@ func TestTargets(t *testing.T) {
 // TestEstimate compares the estimate from an untrained network, which knows nothing, with
 // the exact numbers of states, in units of its errors.
 func TestEstimate(t *testing.T) {
+	onnxtest.Open(t)
 	s := models.System{Q: 3, Sides: []int{3, 3}}
 	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q3_3x3.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	exact := exacttest.Density(t, 3, 3, 3)
 	for _, c := range []struct {
 		architecture string
 		window       int
@@ -68,7 +55,7 @@ func TestEstimate(t *testing.T) {
 		}
 		done := 0.0
 		o := Options{
-			System: p, Bundle: bundle(t, c.architecture, s, h), Runtime: inference.Runtime{Provider: inference.CPU, Workers: 2},
+			System: p, Bundle: bundletest.New(t, c.architecture, s, h), Runtime: inference.Runtime{Provider: inference.CPU, Workers: 2},
 			Part: 128, Seed: 3, Draws: 60_000, Observe: func(_ string, d float64) { done = d },
 		}
 		a, err := Estimate(context.Background(), o)
@@ -96,19 +83,20 @@ func TestEstimate(t *testing.T) {
 }
 
 func TestEstimateErrors(t *testing.T) {
+	onnxtest.Open(t)
 	s := models.System{Q: 3, Sides: []int{3, 3}}
 	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{System: p, Bundle: bundle(t, "autoencoder", s, models.Hyperparameters{Encoder: 2, Latent: 2, Decoder: 2, Floor: 0.1}), Part: 64}
+	o := Options{System: p, Bundle: bundletest.New(t, "autoencoder", s, models.Hyperparameters{Encoder: 2, Latent: 2, Decoder: 2, Floor: 0.1}), Part: 64}
 	if _, err := Estimate(context.Background(), o); err == nil || !strings.Contains(err.Error(), "depend on a state") {
 		t.Errorf("autoencoder: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stopped := errors.New("stopped by the test")
 	cancel(stopped)
-	o.Bundle = bundle(t, models.Microcanonical, s, models.Hyperparameters{Width: 2, Window: 1, Floor: 0.1})
+	o.Bundle = bundletest.New(t, models.Microcanonical, s, models.Hyperparameters{Width: 2, Window: 1, Floor: 0.1})
 	o.Runtime = inference.Runtime{Provider: inference.CPU, Workers: 1}
 	if _, err := Estimate(ctx, o); !errors.Is(err, stopped) {
 		t.Errorf("cancelled: %v", err)

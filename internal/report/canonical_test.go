@@ -8,23 +8,15 @@ import (
 	"slices"
 	"testing"
 
+	"neuralwl/internal/exacttest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
-	"neuralwl/sampler/exact"
-	"neuralwl/sampler/lattice"
 )
 
 // TestCanonical compares canonical runs at infinite, positive and negative temperature with
 // exact averages, at their own and at neighbouring temperatures.
 func TestCanonical(t *testing.T) {
-	p, err := lattice.NewPotts(3, 6, 6)
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts, err := exact.Density(t.Context(), p, 1e9)
-	if err != nil || counts == nil {
-		t.Fatal(err)
-	}
+	exact := exacttest.Density(t, 3, 6, 6)
 	for _, c := range []struct {
 		beta  string
 		value float64
@@ -44,8 +36,8 @@ func TestCanonical(t *testing.T) {
 		}
 		energy, deviation := l.Observables.Column("energy"), l.Observables.Column("energy_error")
 		for i, beta := range betas {
-			if z := (energy[i] - counts.At(beta).Energy/36) / deviation[i]; !(math.Abs(z) < 5) {
-				t.Errorf("beta = %g of %s: energy %g(%g), exact %g", beta, c.beta, energy[i], deviation[i], counts.At(beta).Energy/36)
+			if z := (energy[i] - exact.At(beta).Energy/36) / deviation[i]; !(math.Abs(z) < 5) {
+				t.Errorf("beta = %g of %s: energy %g(%g), exact %g", beta, c.beta, energy[i], deviation[i], exact.At(beta).Energy/36)
 			}
 		}
 		for _, name := range []string{"energy.png", "ln_g.png", "order.png"} {

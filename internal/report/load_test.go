@@ -85,8 +85,8 @@ func TestSystems(t *testing.T) {
 	}{
 		"blume-capel": {[]string{"system.model=blume_capel", "system.crystal_field=1.75"},
 			report.System{Model: "blume_capel", Q: 3, Size: []int{4, 4}, Parameters: map[string]float64{"crystal_field": 1.75}}},
-		"potts3d": {[]string{"system.model=potts3d", "system.q=2", "system.size=3x3x3"},
-			report.System{Model: "potts3d", Q: 2, Size: []int{3, 3, 3}}},
+		"potts3d": {[]string{"system.model=potts3d", "system.q=2", "system.size=3x3x4"},
+			report.System{Model: "potts3d", Q: 2, Size: []int{3, 3, 4}}},
 	} {
 		folder := filepath.Join(t.TempDir(), "run")
 		got := runtest.Perform(t, folder, append([]string{"run.moves=local", "system.q=3", "wang_landau.final_ln_f=0.1", "production.passes=20"}, c.settings...)...).System

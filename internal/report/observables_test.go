@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/exacttest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -40,10 +41,7 @@ func TestObservables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q10_4x4.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	exact := exacttest.Density(t, 10, 4, 4)
 	columns := observables(t, folder)
 	betas := columns["beta"]
 	infinite := math.Log(1 + math.Sqrt(q))
@@ -158,10 +156,7 @@ func TestEstimateString(t *testing.T) {
 func TestCanonicalRun(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	s := runtest.Perform(t, folder, "run.method=canonical", "run.beta=1.1", "system.q=10", "system.size=4x16", "production.passes=2000")
-	exact, err := dos.ReadFile("../../sampler/exact/testdata/potts_q10_4x16.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
+	exact := exacttest.Density(t, 10, 4, 16)
 	const n = 64
 	if !s.Verdict.Converged || len(s.Phases) != 1 || s.GroundState != nil || s.Transition != nil {
 		t.Errorf("summary %+v", s)

@@ -13,11 +13,11 @@ import (
 	"testing"
 
 	"neuralwl/exporter"
-	"neuralwl/inference"
 	"neuralwl/internal/config"
+	"neuralwl/internal/exacttest"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/training"
 	"neuralwl/sampler/dos"
-	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
@@ -53,19 +53,7 @@ func divergence(t *testing.T, b *exporter.Bundle) float64 {
 		t.Fatal(err)
 	}
 	const states = 19683
-	weights, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := inference.NewStore(weights)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proposer, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, states, 243)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proposer.Close()
+	proposer := onnxtest.Proposer(t, b, 1, states, 243)
 	batch := proposer.Batch()
 	g := make([]float64, p.Levels())
 	levels := make([]int, states)
@@ -203,14 +191,9 @@ func TestTrainLocalMove(t *testing.T) {
 // TestEvaluationRough evaluates a network on walkers under weights that favour high energies
 // forty times over, and finds what it finds on others.
 func TestEvaluationRough(t *testing.T) {
-	counts, err := exact.Compute(context.Background(), 3, 3, 3, exact.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rough := &dos.Density{LnG: counts.LnG()}
-	for i, energy := range counts.Energies {
-		rough.Energy = append(rough.Energy, float64(energy))
-		rough.LnG[i] -= float64(energy) / 5
+	rough := exacttest.Density(t, 3, 3, 3)
+	for i, energy := range rough.Energy {
+		rough.LnG[i] -= energy / 5
 	}
 	r := train(t, training.Options{Config: load(t, "run.walkers=1024", "train.steps=100"), LnG: rough, Repository: t.TempDir()})
 	b, err := exporter.Load(r.Folder)
@@ -275,18 +258,21 @@ func TestTrainSizes(t *testing.T) {
 // TestTrainEarlier ends training by the clock and by a signal, with a bundle both times,
 // and trains an autoencoder.
 func TestTrainEarlier(t *testing.T) {
-	for name, c := range map[string]*config.Config{
-		"time":        load(t, "train.steps=1000000", "train.max_time=300ms"),
-		"interrupted": load(t, "train.steps=1000000"),
-		"autoencoder": load(t, "train.steps=30", "model.architecture=autoencoder"),
-		"convolutional autoencoder of any size": load(t, "train.steps=10", "model.architecture=autoencoder",
-			"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "train.sizes=4x5"),
+	for name, c := range map[string]struct {
+		settings []string
+		stopped  bool // after the first step
+	}{
+		"time":        {settings: []string{"train.steps=1000000", "train.max_time=300ms"}},
+		"interrupted": {settings: []string{"train.steps=1000000"}, stopped: true},
+		"autoencoder": {settings: []string{"train.steps=30", "model.architecture=autoencoder"}},
+		"convolutional autoencoder of any size": {settings: []string{"train.steps=10", "model.architecture=autoencoder",
+			"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "train.sizes=4x5"}},
 	} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		r, err := training.Train(ctx, training.Options{
-			Config: c, Repository: t.TempDir(),
+			Config: load(t, c.settings...), Repository: t.TempDir(),
 			Observe: func(activity string, _ float64, step trainer.StepInfo) {
-				if name == "interrupted" && step.Loss != 0 {
+				if c.stopped && step.Loss != 0 {
 					cancel(errors.New("stopped by the test"))
 				}
 			},
