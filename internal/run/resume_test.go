@@ -336,6 +336,7 @@ func TestFolderInUse(t *testing.T) {
 // TestSlurm ends a run before its allocation does, at once where less than the margin is left.
 func TestSlurm(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
+	t.Setenv("SLURM_JOB_ID", "")
 	t.Setenv("SLURM_JOB_END_TIME", fmt.Sprint(time.Now().Add(time.Hour).Unix()))
 	s := runtest.Perform(t, folder, runtest.With(runtest.Brief, "wang_landau.final_ln_f=1e-9", "checkpoint.margin=61m")...)
 	if !strings.Contains(s.Interrupted, "Slurm") || s.Verdict.Converged {

@@ -3,9 +3,11 @@ package run_test
 import (
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
 	"neuralwl/sampler/exact"
@@ -15,24 +17,26 @@ import (
 // to be enumerated, beside local moves and alone: ln g is within its error bars of the exact
 // one at every level.
 func TestSystemsWithNetworks(t *testing.T) {
-	for name, settings := range map[string]string{
-		"random_bond": "system.model=random_bond system.q=2 system.size=4x4",
-		"potts3d":     "system.model=potts3d system.q=2 system.size=3x3x3",
-		"blume_capel": "system.model=blume_capel system.q=3 system.size=3x3 system.crystal_field=1.75",
-		"ising_field": "system.model=ising_field system.q=2 system.size=4x4 system.field=0.5",
-		"baxter_wu":   "system.model=baxter_wu system.q=2 system.size=3x3",
+	all := []string{"made", "autoencoder", "conv"}
+	for name, c := range map[string]struct {
+		settings string
+		networks []string
+		short    []string // of the networks, those with -short
+	}{
+		"random_bond": {"system.model=random_bond system.q=2 system.size=4x4", all, all[:1]},
+		"potts3d":     {"system.model=potts3d system.q=2 system.size=3x3x3", all[:2], nil}, // convolutions have two sides
+		"blume_capel": {"system.model=blume_capel system.q=3 system.size=3x3 system.crystal_field=1.75", all, all[:1]},
+		"ising_field": {"system.model=ising_field system.q=2 system.size=4x4 system.field=0.5", all, all[:1]},
+		"baxter_wu":   {"system.model=baxter_wu system.q=2 system.size=3x3", all, all[:1]},
 	} {
-		for _, network := range []string{"made", "autoencoder", "conv"} {
-			if network == "conv" && name == "potts3d" {
-				continue // its lattice has three sides
-			}
+		for _, network := range c.networks {
 			t.Run(name+" "+network, func(t *testing.T) {
-				if testing.Short() && (network != "made" || name == "potts3d") {
-					t.Skip("SKIPPED in short mode; make test-long runs it")
+				if !slices.Contains(c.short, network) {
+					long.Only(t, "1500 passes with a network")
 				}
 				t.Parallel()
 				folder := filepath.Join(t.TempDir(), "run")
-				s := runtest.Perform(t, folder, append(strings.Fields(settings),
+				s := runtest.Perform(t, folder, append(strings.Fields(c.settings),
 					"run.moves=[local,neural]", "model.architecture="+network, "model.width=6", "model.depth=1", "production.passes=1500")...)
 				if !s.Verdict.Converged {
 					t.Errorf("verdict %+v", s.Verdict)
