@@ -18,7 +18,12 @@ results="dos.csv dos_transitions.csv observables.csv order.csv proposals.csv"
 run() { # PROGRAM FOLDER ARGUMENT...
 	program=$1 folder=$2
 	shift 2
-	"$program" run "$@" --set metrics.listen= --set log.level=error >"$folder.txt" 2>&1
+	ended "$program" run "$@" --set metrics.listen= --set log.level=error >"$folder.txt" 2>&1
+}
+ended() { # COMMAND... that may end with 3, not converged, or 4, interrupted
+	local code=0
+	"$@" || code=$?
+	[ $code -eq 0 ] || [ $code -eq 3 ] || [ $code -eq 4 ]
 }
 same() { # NAME FOLDER FOLDER
 	for file in $results; do
@@ -37,7 +42,7 @@ for name in "$@"; do
 	run "$after" "$b" --config "$config" --out "$b"
 	same "$name" "$a" "$b"
 	# A run of a second may be over before it is stopped: prolonging nothing is a resumption, too.
-	timeout --preserve-status -s TERM $((half > 0 ? half : 1)) "$before" run --config "$config" --out "$c" \
+	ended timeout --preserve-status -s TERM $((half > 0 ? half : 1)) "$before" run --config "$config" --out "$c" \
 		--set metrics.listen= --set log.level=error >"$c.txt" 2>&1
 	run "$after" "$c" --resume "$c"
 	same "$name, resumed" "$a" "$c"
