@@ -1,36 +1,58 @@
 package run_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
+	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 	"neuralwl/sampler"
 )
 
-// cut are settings for a run whose time is over long before its adaptation is.
-var cut = []string{"run.max_time=600ms", "wang_landau.final_ln_f=1e-12"}
+// cutAfter makes a run that would adapt for days until run.max_time cuts it short after some
+// passes, with no time left for production.
+func cutAfter(t *testing.T, folder string, passes int, settings ...string) *report.Summary {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	o := run.Options{Folder: folder, Listener: runtest.StopAt("", passes, cancel)}
+	if _, err := runtest.Run(ctx, t, o, runtest.With(settings, "wang_landau.final_ln_f=1e-12")...); err != nil {
+		t.Fatal(err)
+	}
+	s, err := resume(t, folder, "run.max_time=1ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 // TestCutAdaptation resumes runs whose adaptation was cut short, of each method: with more
 // time the adaptation continues, and a new production follows that converges.
 func TestCutAdaptation(t *testing.T) {
-	for name, settings := range map[string][]string{
-		"wang-landau":    {"run.moves=local"},
-		"with a network": {"run.moves=[local, neural]"},
-		"windows":        {"run.moves=local", "windows.count=2"},
-		"multicanonical": {"run.method=multicanonical", "run.moves=local", "system.q=10", "system.size=16x16", "production.passes=6000"},
-		"histogram":      {"run.moves=local", "production.histogram=low", "production.mix=3:0"},
-		"van":            runtest.With(alone, "production.passes=600"),
+	for name, c := range map[string]struct {
+		passes   int
+		settings []string
+		long     bool // not with -short
+	}{
+		"wang-landau":    {passes: 1000, settings: []string{"run.moves=local"}},
+		"with a network": {passes: 300, settings: []string{"run.moves=[local, neural]"}},
+		"windows":        {passes: 1000, settings: []string{"run.moves=local", "windows.count=2"}},
+		"multicanonical": {passes: 2000, settings: []string{"run.method=multicanonical", "run.moves=local", "system.q=10", "system.size=16x16", "production.passes=6000"}, long: true},
+		"histogram":      {passes: 1000, settings: []string{"run.moves=local", "production.histogram=low", "production.mix=3:0"}},
+		"van":            {passes: 400, settings: runtest.With(alone, "production.passes=600")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if testing.Short() && name == "multicanonical" {
-				t.Skip("SKIPPED in short mode; make test-long runs it")
+			if c.long {
+				long.Only(t, "a lattice of 16x16 sites")
 			}
+			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
-			first := runtest.Perform(t, folder, runtest.With(settings, cut...)...)
+			first := cutAfter(t, folder, c.passes, c.settings...)
 			adaptation := func(s *report.Summary) report.PhaseSummary { return s.Phases[len(s.Phases)-2] }
 			if len(first.Phases) < 2 || first.Phases[len(first.Phases)-1].Name != sampler.Production {
 				t.Fatalf("the adaptation was not cut: %+v", first.Phases)
@@ -64,33 +86,33 @@ func TestCutAdaptation(t *testing.T) {
 // TestCutProduction only extends production where that is asked for, or where there is no time
 // for more.
 func TestCutProduction(t *testing.T) {
-	for _, c := range []struct{ setting, log string }{
-		{"run.resume=production", "production continues under the weights"},
-		{"run.max_time=610ms", "there is no time to continue it"},
+	for _, c := range []struct {
+		settings []string
+		passes   int64 // of production
+		log      string
+	}{
+		{[]string{"run.resume=production", "run.max_time=0s"}, 50, "production continues under the weights"},
+		{[]string{"run.max_time=2ms"}, 0, "there is no time to continue it"},
 	} {
 		folder := filepath.Join(t.TempDir(), "run")
-		first := runtest.Perform(t, folder, runtest.With(cut, "run.moves=local", "production.passes=5")...)
-		settings := []string{c.setting, "production.passes=50"}
-		if c.setting == "run.resume=production" {
-			settings = append(settings, "run.max_time=0s")
-		}
-		second, err := resume(t, folder, settings...)
+		first := cutAfter(t, folder, 100, "run.moves=local", "production.passes=5")
+		second, err := resume(t, folder, runtest.With(c.settings, "production.passes=50")...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if second.Phases[0].Passes != first.Phases[0].Passes || second.Phases[0].LnF != first.Phases[0].LnF || second.Phases[1].Passes < first.Phases[1].Passes {
-			t.Errorf("%s: first %+v, then %+v", c.setting, first.Phases, second.Phases)
+		if second.Phases[0].Passes != first.Phases[0].Passes || second.Phases[0].LnF != first.Phases[0].LnF || second.Phases[1].Passes != c.passes {
+			t.Errorf("%v: first %+v, then %+v", c.settings, first.Phases, second.Phases)
 		}
 		said := false
 		for _, e := range events(t, folder) {
 			said = said || strings.Contains(e["msg"].(string), c.log)
 		}
 		if !said {
-			t.Errorf("%s: the log does not say %q", c.setting, c.log)
+			t.Errorf("%v: the log does not say %q", c.settings, c.log)
 		}
 	}
 	folder := filepath.Join(t.TempDir(), "run")
-	runtest.Perform(t, folder, runtest.With(cut, "run.moves=local")...)
+	cutAfter(t, folder, 100, "run.moves=local")
 	if _, err := resume(t, folder, "run.resume=production", "wang_landau.final_ln_f=1e-3"); err == nil || !strings.Contains(err.Error(), "final_ln_f") {
 		t.Errorf("another final ln f for production alone: %v", err)
 	}
