@@ -126,6 +126,9 @@ func TestNeuralMoveDetailedBalance(t *testing.T) {
 	}
 	for name, h := range tiny {
 		t.Run(name, func(t *testing.T) {
+			if h.EncoderKind != "" {
+				long.Only(t, "convolutions of 512 by 512 configurations")
+			}
 			neuralMoveDetailedBalance(t, p, models.System{Q: 2, Sides: []int{3, 3}}, h, 0, 4, 8)
 		})
 	}

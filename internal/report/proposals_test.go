@@ -15,8 +15,8 @@ func TestProposals(t *testing.T) {
 		settings []string
 		pays     bool
 	}{
-		{"whole configurations", []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "production.passes=300"}, true},
-		{"few sites", []string{"neural.partial=1", "system.size=12x12", "wang_landau.final_ln_f=0.5", "production.passes=40", "trainer.every=0"}, false},
+		{"whole configurations", []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "wang_landau.final_ln_f=2e-3", "production.passes=100"}, true},
+		{"few sites", []string{"neural.partial=1", "system.size=9x9", "wang_landau.final_ln_f=0.5", "production.passes=40", "trainer.every=0"}, false},
 	} {
 		s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), append([]string{"run.moves=[local, neural]"}, c.settings...)...)
 		p := s.Proposals

@@ -150,13 +150,10 @@ func TestSameSeed(t *testing.T) {
 	folder := t.TempDir()
 	settings := runtest.With(runtest.Brief, "trainer.export_every=0", "inference.batch=10")
 	runtest.Perform(t, filepath.Join(folder, "1"), append(settings, "run.workers=1")...)
-	runtest.Perform(t, filepath.Join(folder, "2"), append(settings, "run.workers=2")...)
 	runtest.Perform(t, filepath.Join(folder, "5"), append(settings, "run.workers=5")...)
 	want := runtest.Read(t, folder, "1", report.DensityFile)
-	for _, other := range []string{"2", "5"} {
-		if !bytes.Equal(want, runtest.Read(t, folder, other, report.DensityFile)) {
-			t.Errorf("dos.csv differs between 1 and %s workers", other)
-		}
+	if !bytes.Equal(want, runtest.Read(t, folder, "5", report.DensityFile)) {
+		t.Error("dos.csv differs between 1 and 5 workers")
 	}
 	c, err := config.Load(filepath.Join(folder, "1", report.ConfigFile), nil)
 	if err != nil {

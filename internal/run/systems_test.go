@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
 	"neuralwl/sampler/dos"
@@ -43,6 +44,9 @@ func TestSystems(t *testing.T) {
 		"ising, random orders": {"2", 16, "system.model=ising system.size=4x4 run.moves=local local.order=random", true, -32},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if c.sites > 20 {
+				long.Only(t, "seconds of enumeration")
+			}
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
 			s := runtest.Perform(t, folder, append(strings.Fields(c.settings), "system.q="+c.q)...)
