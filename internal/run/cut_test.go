@@ -40,15 +40,15 @@ func TestCutAdaptation(t *testing.T) {
 		long     bool // not with -short
 	}{
 		"wang-landau":    {passes: 1000, settings: []string{"run.moves=local"}},
-		"with a network": {passes: 300, settings: []string{"run.moves=[local, neural]"}},
-		"windows":        {passes: 1000, settings: []string{"run.moves=local", "windows.count=2"}},
+		"with a network": {passes: 300, settings: []string{"run.moves=[local, neural]"}, long: true},
+		"windows":        {passes: 1000, settings: []string{"run.moves=local", "windows.count=2"}, long: true},
 		"multicanonical": {passes: 2000, settings: []string{"run.method=multicanonical", "run.moves=local", "system.q=10", "system.size=16x16", "production.passes=6000"}, long: true},
 		"histogram":      {passes: 1000, settings: []string{"run.moves=local", "production.histogram=low", "production.mix=3:0"}},
 		"van":            {passes: 400, settings: runtest.With(alone, "production.passes=600")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.long {
-				long.Only(t, "a lattice of 16x16 sites")
+				long.Only(t, "up to 6000 passes")
 			}
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")

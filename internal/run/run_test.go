@@ -39,7 +39,7 @@ func TestRun(t *testing.T) {
 		"made":             {settings: []string{"model.architecture=made", "run.moves=[local, neural]"}},
 		"conv":             {settings: []string{"model.architecture=conv", "model.width=8", "model.depth=2", "run.moves=[local, neural]"}, long: true},
 		"convolutional":    {settings: []string{"model.encoder_kind=convolutional", "model.decoder_kind=convolutional", "model.width=8", "model.depth=1", "run.moves=[local, neural]"}, long: true},
-		"microcanonical":   {settings: []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "run.moves=[local, neural]", "neural.trials=2", "wang_landau.final_ln_f=5e-4", "production.passes=800"}, inverse: true},
+		"microcanonical":   {settings: []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "run.moves=[local, neural]", "neural.trials=2", "run.walkers=32", "wang_landau.final_ln_f=5e-4", "production.passes=800"}, inverse: true},
 		"multicanonical":   {settings: []string{"run.method=multicanonical", "production.passes=1000"}},
 		"windows":          {settings: []string{"run.method=wang-landau", "windows.count=2", "production.passes=1000"}, windowed: true},
 		"all in windows":   {settings: []string{"run.method=multicanonical", "run.moves=[local, neural]", "windows.count=2", "windows.overlap=0.7", "production.passes=1000"}, windowed: true},

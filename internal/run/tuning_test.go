@@ -38,7 +38,7 @@ func TestAutomaticMix(t *testing.T) {
 	}{
 		"wang-landau":    {settings: []string{"production.passes=0"}},
 		"microcanonical": {settings: []string{"run.method=multicanonical", "run.moves=[local, neural]", "production.passes=2000", "model.architecture=microcanonical", "model.width=8", "model.window=3", "production.histogram=low"}, long: true},
-		"windows":        {settings: []string{"production.passes=2000", "windows.count=2"}, mayPay: true},
+		"windows":        {settings: []string{"production.passes=2000", "windows.count=2"}, mayPay: true, long: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.long {
