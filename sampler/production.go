@@ -91,8 +91,8 @@ func (e *Engine) Produce() {
 }
 
 // Adapt returns from production to the adaptation of the weights where Produce left it, which
-// had come as far as p says; round trips count anew. The counts of production are dropped;
-// the walkers stay where they are.
+// had come as far as p says; round trips are counted from here on. The counts of production
+// are dropped; the walkers stay where they are.
 func (e *Engine) Adapt(p Progress) {
 	e.samples, e.lnH = nil, nil
 	e.phase, e.passes, e.moves, e.times = e.o.Adaptation, p.Passes, p.Moves, p.Times
