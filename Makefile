@@ -28,7 +28,7 @@ race: deps ## all tests with the race detector
 	$(GO) test -race -timeout 20m ./...
 
 invariants: deps ## the sampler's and whole runs' tests with every check of the program's own assumptions
-	$(GO) test -tags invariants -timeout 20m ./sampler/... ./trainer/... ./internal/run
+	$(GO) test -tags invariants -short -timeout 30m ./sampler/... ./trainer/... ./internal/run
 
 kill-test: deps ## kills a run a hundred times and compares its result
 	$(GO) test ./cmd/nwl -run TestKill -v -kills 100
