@@ -74,10 +74,7 @@ var (
 // Evaluate makes the results. Computing an exact density of states to compare with ends
 // with ctx.
 func Evaluate(ctx context.Context, in *Input) (*Result, error) {
-	r := &Result{Input: in, energy: make([]float64, in.System.Levels())}
-	for b := range r.energy {
-		r.energy[b] = in.System.Energy(b)
-	}
+	r := &Result{Input: in, energy: lattice.Energies(in.System)}
 	if err := in.Evaluation.evaluate(ctx, r); err != nil {
 		return nil, err
 	}

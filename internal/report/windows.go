@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"neuralwl/sampler/dos"
@@ -24,13 +23,7 @@ type WindowSummary struct {
 
 // stitch makes the estimate of ln g from the histograms of the windows that were reached.
 func (r *Result) stitch() (*dos.Ensemble, []WindowSummary, error) {
-	var reached []dos.Window
-	for _, w := range r.Samples.Windows {
-		if !slices.Contains(r.Waiting, w.Window) {
-			reached = append(reached, dos.Window{Low: w.Low, High: w.High, LnWeight: w.LnWeight, Blocks: w.Blocks})
-		}
-	}
-	d, overlaps, err := dos.FromWindows(r.energy, reached, r.System.LnStates())
+	d, overlaps, err := r.Samples.Density()
 	if err != nil {
 		return nil, nil, err
 	}

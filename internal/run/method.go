@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/event"
 	"neuralwl/internal/report"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -73,3 +74,11 @@ type process interface {
 
 // errNoStage is the error of a stage that a process does not have.
 func errNoStage(s stage) error { return fmt.Errorf("there is no stage %q in this run", s) }
+
+// samplerEvents passes on what a sampler reports.
+func (j *job) samplerEvents() sampler.Events {
+	return sampler.Events{
+		IterationEnded: j.listener.IterationEnded,
+		LevelsFound:    func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
-	"neuralwl/internal/event"
 	"neuralwl/internal/report"
 	"neuralwl/models"
 	"neuralwl/sampler"
@@ -47,10 +46,7 @@ func openVAN(j *job, _ int) (_ process, err error) {
 	o := sampler.VANOptions{
 		System: j.system.(lattice.Symmetric), Seed: j.c.Run.Seed,
 		Proposer: n.proposer, Flatness: j.c.WangLandau.Flatness,
-		Events: sampler.Events{
-			IterationEnded: j.listener.IterationEnded,
-			LevelsFound:    func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
-		},
+		Events: j.samplerEvents(),
 	}
 	if n.trainer != nil {
 		o.Learn = v.train

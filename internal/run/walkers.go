@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
-	"neuralwl/internal/event"
 	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
 	"neuralwl/internal/tune"
@@ -42,10 +41,7 @@ func openWalkers(j *job, workers int) (_ process, err error) {
 	w := &walkers{j: j, options: setup.Engine(j.c, j.system, workers)}
 	o := &w.options
 	o.Adaptation = j.method.adaptation
-	o.Events = sampler.Events{
-		IterationEnded: j.listener.IterationEnded,
-		LevelsFound:    func(levels []int) { j.listener.LevelsFound(event.LevelsFound{Levels: levels}) },
-	}
+	o.Events = j.samplerEvents()
 	if n := j.network; n != nil {
 		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {
 			return nil, err

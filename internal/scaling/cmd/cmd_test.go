@@ -12,14 +12,15 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/internal/scaling"
+	"neuralwl/sampler/dos"
 )
 
 // summary returns that of a run whose quantities are at their limits plus the leading
 // corrections.
 func summary(l float64) *report.Summary {
 	t, heat := scaling.TransitionTemperature(colours), scaling.LatentHeat(colours)
-	beta := estimate(1/(t+scaling.Shift(colours)/(l*l)), 1e-5)
-	height := estimate(math.Pow(heat*l*beta.Value/2, 2), 1e-3)
+	beta := dos.NewEstimate(1/(t+scaling.Shift(colours)/(l*l)), 1e-5)
+	height := dos.NewEstimate(math.Pow(heat*l*beta.Value/2, 2), 1e-3)
 	return &report.Summary{
 		System:  report.System{Model: config.Potts, Q: colours, Size: []int{int(l), int(l)}},
 		Verdict: report.Verdict{Converged: true},
@@ -28,10 +29,10 @@ func summary(l float64) *report.Summary {
 			HeatMaximum: &beta, Height: &height,
 			Coexistence: &report.CoexistenceSummary{
 				EqualHeight: beta, EqualWeight: beta,
-				StateWeight:         estimate(beta.Value+math.Log(colours)/(l*l*heat), 1e-5),
-				LatentHeat:          estimate(heat+5/(l*l), 1e-3),
-				LatentHeatByWeights: estimate(heat, 1e-3),
-				InterfaceTension:    estimate(scaling.InterfaceTension, 1e-3),
+				StateWeight:         dos.NewEstimate(beta.Value+math.Log(colours)/(l*l*heat), 1e-5),
+				LatentHeat:          dos.NewEstimate(heat+5/(l*l), 1e-3),
+				LatentHeatByWeights: dos.NewEstimate(heat, 1e-3),
+				InterfaceTension:    dos.NewEstimate(scaling.InterfaceTension, 1e-3),
 			},
 		},
 	}

@@ -148,14 +148,6 @@ func (q *quantity) extrapolate() error {
 	return nil
 }
 
-// estimate is a value with one standard error, NaN for unknown.
-func estimate(value, deviation float64) dos.Estimate {
-	if math.IsNaN(deviation) {
-		return dos.Estimate{Value: value}
-	}
-	return dos.Estimate{Value: value, Error: &deviation}
-}
-
 func deviation(e dos.Estimate) float64 {
 	if e.Error == nil {
 		return math.NaN()
@@ -164,7 +156,7 @@ func deviation(e dos.Estimate) float64 {
 }
 
 func temperature(beta dos.Estimate) dos.Estimate {
-	return estimate(1/beta.Value, deviation(beta)/(beta.Value*beta.Value))
+	return dos.NewEstimate(1/beta.Value, deviation(beta)/(beta.Value*beta.Value))
 }
 
 // byHeight is the latent heat from the maximum of the specific heat C per site, which is
@@ -172,5 +164,5 @@ func temperature(beta dos.Estimate) dos.Estimate {
 // correlation is not known.
 func byHeight(l float64, beta, height dos.Estimate) dos.Estimate {
 	heat := 2 * math.Sqrt(height.Value) / (l * beta.Value)
-	return estimate(heat, heat*(deviation(height)/(2*height.Value)+deviation(beta)/beta.Value))
+	return dos.NewEstimate(heat, heat*(deviation(height)/(2*height.Value)+deviation(beta)/beta.Value))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"neuralwl/internal/scaling"
+	"neuralwl/sampler/dos"
 )
 
 // printRuns writes the results for each size.
@@ -23,7 +24,7 @@ func printRuns(w io.Writer, runs []lattice, q []quantity) {
 		fmt.Fprintf(w, "| %g |", r.L)
 		for _, k := range []int{peakDistance, heatHeight, weights} {
 			p := q[k].points[i]
-			fmt.Fprintf(w, " %s |", estimate(p.Value, p.Error))
+			fmt.Fprintf(w, " %s |", dos.NewEstimate(p.Value, p.Error))
 		}
 		fmt.Fprintln(w)
 	}
@@ -38,11 +39,11 @@ func printFits(w io.Writer, quantities []quantity) {
 			var powers, coefficients []string
 			for k, p := range f.Powers {
 				powers = append(powers, fmt.Sprintf("L^-%g", p))
-				coefficients = append(coefficients, estimate(f.Coefficients[k+1], f.Errors[k+1]).String())
+				coefficients = append(coefficients, dos.NewEstimate(f.Coefficients[k+1], f.Errors[k+1]).String())
 			}
 			value, deviation := f.Limit()
 			fmt.Fprintf(w, "| %s, %s | %s | %g | %s | %.6f | %+.1f | %.1f/%d | %s |\n", q.symbol, q.name, strings.Join(powers, ", "), q.points[f.first].L,
-				estimate(value, deviation), q.exact, (value-q.exact)/deviation, f.ChiSquare, f.Freedom, strings.Join(coefficients, ", "))
+				dos.NewEstimate(value, deviation), q.exact, (value-q.exact)/deviation, f.ChiSquare, f.Freedom, strings.Join(coefficients, ", "))
 		}
 	}
 	fmt.Fprintf(w, "\nCoefficient of L^-2 in T by theory, specific-heat maximum and equal weight: %.4f\n", scaling.Shift(colours))
