@@ -208,7 +208,7 @@ func (e *Engine) groundLevel() int {
 
 // neuralTrial makes the n-th neural trial of the phase.
 func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
-	count, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, e.hits, e.samples)
+	count, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, func(i int) []int64 { return e.hits(0, i) }, e.samples)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {

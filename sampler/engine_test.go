@@ -280,7 +280,11 @@ func TestCanonical(t *testing.T) {
 			}
 		}
 		d := ensemble(t, p, e.Samples())
-		got, want := d.Canonical([]float64{beta})[0], exactLnG(t, "potts_q10_5x5").At(beta)
+		estimates, err := d.Canonical([]float64{beta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := estimates[0], exactLnG(t, "potts_q10_5x5").At(beta)
 		t.Logf("%v: U = %.4f(%.4f), exact %.4f, C = %.3f(%.3f), exact %.3f", move, got.Energy, got.EnergyError, want.Energy, got.SpecificHeat, got.SpecificHeatError, want.SpecificHeat)
 		if z := (got.Energy - want.Energy) / got.EnergyError; !(math.Abs(z) < 3.5) || got.EnergyError > 0.2 {
 			t.Errorf("%v: U = %.4f(%.4f), exact %.4f", move, got.Energy, got.EnergyError, want.Energy)

@@ -92,13 +92,13 @@ type neuralTimes struct{ propose, logProb time.Duration }
 type proposalMove interface {
 	// run makes the n-th trial for every walker. In production it records every proposal in
 	// samples, which are nil before.
-	run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error)
+	run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, samples *Samples) (Count, neuralTimes, error)
 }
 
 // run makes one trial for every walker and counts it in the walker's hits at the level it
 // ends on. It rejects proposals outside the walker's window. Windows that still wait for
 // walkers take no part.
-func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
+func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	b := m.proposer.Batch()
 	m.proposer.Pin()
 	n := b.Sites
@@ -139,7 +139,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 	times.logProb = time.Since(began)
 
 	var trials, accepted atomic.Int64
-	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
+	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
 		w, window := &walkers[i], window(i)
 		if !window.isOpen {
 			return
@@ -152,13 +152,13 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 			w.level = m.to[i]
 			accepted.Add(1)
 		}
-		hits(worker, i)[w.level]++
 	})
-	if samples != nil {
-		for i := range walkers {
-			if !window(i).isOpen {
-				continue
-			}
+	for i := range walkers {
+		if !window(i).isOpen {
+			continue
+		}
+		hits(i)[walkers[i].level]++
+		if samples != nil {
 			samples.draws.proposed(m.from[i], m.changed[i] >= 0, m.changed[i])
 		}
 	}

@@ -21,12 +21,9 @@ type order struct {
 	sums  [][][]float64 // of |m|, m^2 and m^4, by block, power and level
 }
 
-// maxMeasured bounds the number of pairs of a level and a block, half a GiB of them.
-const maxMeasured = 1 << 24
-
 // measuresOrder is false for systems without such an order or with too many levels.
 func measuresOrder(p lattice.System, blocks int) bool {
-	return p.ColoursOrder() && p.Levels() <= maxMeasured/blocks
+	return p.ColoursOrder() && p.Levels() <= maxCounted/blocks
 }
 
 // newOrder returns nil if the order is not measured.

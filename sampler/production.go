@@ -8,17 +8,20 @@ import (
 )
 
 // Samples are the counts of a production phase, under constant weights, in independent
-// blocks. A block is one column of walkers, that is one walker of each window; with few
-// walkers it is one column in one segment of the phase.
+// blocks. A block is one column of walkers, that is one walker of each window, or a group of
+// columns where there are very many levels; with few walkers it is one column in one segment
+// of the phase.
 type Samples struct {
 	Windows []WindowSamples
 
-	system           lattice.System
-	columns, segment int
-	passes           int64
-	transitions      *local.Transitions // nil without local moves or with too many levels
-	order            *order
-	draws            *draws // nil without neural moves
+	system      lattice.System
+	columns     int // of walkers
+	together    int // columns of a block
+	segment     int
+	passes      int64
+	transitions *local.Transitions // nil without local moves or with too many levels
+	order       *order
+	draws       *draws // nil without neural moves
 }
 
 // WindowSamples are the histograms of a window.
@@ -49,6 +52,25 @@ func groupSize(columns int) int {
 // groups is the number of groups.
 func groups(columns int) int { return (columns + groupSize(columns) - 1) / groupSize(columns) }
 
+// maxCounted bounds the number of pairs of a block and a level, unless even groups of columns
+// have more: 32 MiB of visits, and four times that for the order parameter.
+const maxCounted = 1 << 22
+
+// blockSize is the number of columns that count together: one, or a group where one each would
+// take too much memory.
+func blockSize(columns, levels int) int {
+	if segments(columns)*columns*levels > maxCounted {
+		return groupSize(columns)
+	}
+	return 1
+}
+
+// blocks is the number of blocks.
+func blocks(columns, levels int) int {
+	size := blockSize(columns, levels)
+	return segments(columns) * ((columns + size - 1) / size)
+}
+
 // segments is the number of segments of the phase needed for minBlocks blocks.
 func segments(columns int) int { return (minBlocks + columns - 1) / columns }
 
@@ -56,8 +78,9 @@ func segments(columns int) int { return (minBlocks + columns - 1) / columns }
 // Levels never seen take the weight of the nearest level seen, so that a walker finding one
 // is neither repelled nor trapped. Called in production, it only restarts the counts.
 func (e *Engine) Produce() {
-	columns := len(e.walkers) / len(e.windows)
-	s := &Samples{system: e.o.System, columns: columns, order: newOrder(e.o.System, segments(columns)*columns)}
+	columns, levels := len(e.walkers)/len(e.windows), e.o.System.Levels()
+	n := blocks(columns, levels)
+	s := &Samples{system: e.o.System, columns: columns, together: blockSize(columns, levels), order: newOrder(e.o.System, n)}
 	for _, w := range e.windows {
 		if e.phase != Production {
 			if e.o.Adaptation != Canonical {
@@ -68,9 +91,9 @@ func (e *Engine) Produce() {
 			}
 		}
 		w.fillKernel()
-		counts := WindowSamples{Window: w.Window, LnWeight: slices.Clone(w.lnWeight), Blocks: make([][]int64, segments(columns)*columns)}
+		counts := WindowSamples{Window: w.Window, LnWeight: slices.Clone(w.lnWeight), Blocks: make([][]int64, n)}
 		for i := range counts.Blocks {
-			counts.Blocks[i] = make([]int64, len(w.lnG))
+			counts.Blocks[i] = make([]int64, levels)
 		}
 		s.Windows = append(s.Windows, counts)
 	}
@@ -78,7 +101,7 @@ func (e *Engine) Produce() {
 		s.transitions = kernel.Transitions(segments(columns) * groups(columns))
 	}
 	if e.neural != nil {
-		s.draws = newDraws(e.o.System.Levels(), columns, len(e.windows), e.targeted())
+		s.draws = newDraws(levels, columns, len(e.windows), e.targeted())
 	}
 	e.samples = s
 	e.phase = Production
@@ -141,7 +164,10 @@ func (s *Samples) row(i int) []int64 {
 }
 
 // block returns the present block of walker i.
-func (s *Samples) block(i int) int { return s.segment*s.columns + i/len(s.Windows) }
+func (s *Samples) block(i int) int {
+	perSegment := (s.columns + s.together - 1) / s.together
+	return s.segment*perSegment + i/len(s.Windows)/s.together
+}
 
 // flatness of a window's histogram over the levels seen, relative to the requested
 // histogram.

@@ -166,6 +166,17 @@ func (w *estimate) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 	w.fillKernel()
 }
 
+// fold adds blocks to as many or fewer: a snapshot may have one block for each column where
+// columns now count together.
+func fold[T int64 | float64](to, from [][]T) {
+	for i, block := range from {
+		sum := to[i*len(to)/len(from)]
+		for b, x := range block {
+			sum[b] += x
+		}
+	}
+}
+
 // Restore puts the engine into the state of a snapshot of an engine with the same options;
 // only Workers may differ. If the snapshot does not fit, or its parts contradict each other,
 // the error lists every fault and the engine must not be used.
@@ -182,11 +193,13 @@ func (e *Engine) Restore(s *Snapshot) error {
 		e.samples.segment, e.samples.passes = p.Segment, p.Passes
 		for k := range e.windows {
 			copy(e.samples.Windows[k].LnWeight, p.LnWeight[k])
-			for i, block := range p.Blocks[k] {
-				copy(e.samples.Windows[k].Blocks[i], block)
-			}
+			fold(e.samples.Windows[k].Blocks, p.Blocks[k])
 		}
-		if d, own := p.Draws, e.samples.draws; d != nil && own != nil {
+		if d := p.Draws; d != nil {
+			if e.samples.draws == nil { // an engine without a network, which only looks at the snapshot
+				e.samples.draws = newDraws(e.o.System.Levels(), e.samples.columns, len(e.windows), d.Weights != nil)
+			}
+			own := e.samples.draws
 			copy(own.trials, d.Trials)
 			copy(own.accepted, d.Accepted)
 			copy(own.changed, d.Changed)
@@ -196,10 +209,12 @@ func (e *Engine) Restore(s *Snapshot) error {
 				copy(own.inverse[i].LnSquares, b.LnSquares)
 			}
 		}
-		for i, count := range p.OrderCount {
-			copy(e.samples.order.count[i], count)
-			for k, sums := range p.OrderSums[i] {
-				copy(e.samples.order.sums[i][k], sums)
+		if p.OrderCount != nil {
+			fold(e.samples.order.count, p.OrderCount)
+			for i, sums := range p.OrderSums {
+				for k := range sums {
+					fold(e.samples.order.sums[i*len(e.samples.order.sums)/len(p.OrderSums)][k:k+1], sums[k:k+1])
+				}
 			}
 		}
 		e.samples.transitions.Restore(p.Transitions)

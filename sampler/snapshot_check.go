@@ -56,10 +56,15 @@ func (e *Engine) check(s *Snapshot) error {
 	}
 	columns := walkers / len(e.windows)
 	if p := s.Production; p != nil {
+		// Older programs had one block for each column, however many levels there were.
+		own := blocks(columns, levels)
+		if each := segments(columns) * columns; len(p.Blocks) > 0 && len(p.Blocks[0]) == each {
+			own = each
+		}
 		if length("weights", len(p.LnWeight), len(e.windows)) && length("histograms", len(p.Blocks), len(e.windows)) {
 			for k, blocks := range p.Blocks {
 				byLevel("weight", p.LnWeight[k])
-				length("blocks", len(blocks), segments(columns)*columns)
+				length("blocks", len(blocks), own)
 				for i, block := range blocks {
 					length(fmt.Sprintf("block %d", i), len(block), levels)
 				}
@@ -71,18 +76,17 @@ func (e *Engine) check(s *Snapshot) error {
 		for i, block := range p.Transitions {
 			length(fmt.Sprintf("transitions %d", i), len(block), levels*lattice.Steps(e.o.System))
 		}
-		// An engine without a network, as one that only looks at a snapshot, ignores these.
 		if d := p.Draws; d == nil && e.neural != nil {
 			fault("there are no counts of proposals")
-		} else if d != nil && e.neural != nil {
+		} else if d != nil {
 			length("trials of proposals", len(d.Trials), levels)
 			length("accepted proposals", len(d.Accepted), levels)
 			length("changed sites", len(d.Changed), levels)
-			if weighed := segments(columns) * groups(columns); e.targeted() {
-				length("weights of proposals", len(d.Weights), weighed)
-			} else {
-				length("weights of proposals", len(d.Weights), 0)
+			weighed := segments(columns) * groups(columns)
+			if e.neural == nil && d.Weights == nil || e.neural != nil && !e.targeted() {
+				weighed = 0
 			}
+			length("weights of proposals", len(d.Weights), weighed)
 			for i, b := range d.Weights {
 				if len(b.Draws) != levels || len(b.LnSum) != levels || len(b.LnSquares) != levels {
 					fault("weights of proposals: block %d is not of %d levels", i, levels)
@@ -94,8 +98,8 @@ func (e *Engine) check(s *Snapshot) error {
 				}
 			}
 		}
-		measured := segments(columns) * columns
-		if !measuresOrder(e.o.System, measured) {
+		measured := own
+		if !measuresOrder(e.o.System, blocks(columns, levels)) || own > blocks(columns, levels) && p.OrderCount == nil {
 			measured = 0
 		}
 		faults = append(faults, p.checkOrder(levels, measured)...)

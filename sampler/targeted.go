@@ -112,7 +112,7 @@ func (m *targetedMove) isPartial(n int64) bool {
 	return math.Floor(float64(n+1)*m.partial) > math.Floor(float64(n)*m.partial)
 }
 
-func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(worker, i int) []int64, samples *Samples) (Count, neuralTimes, error) {
+func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, samples *Samples) (Count, neuralTimes, error) {
 	partial := m.isPartial(n)
 	b, network := m.proposer.Batch(), m.proposer.Pin()
 	var times neuralTimes
@@ -152,15 +152,16 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	times.logProb = time.Since(began)
 
 	var accepted atomic.Int64
-	parallel.Do(workers, len(walkers), walkersAtOnce, func(worker, i int) {
-		w, window := &walkers[i], window(i)
-		if m.trials[i].proposes && m.decide(b, &m.trials[i], w, window, network, partial, evaluate) {
+	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
+		if m.trials[i].proposes && m.decide(b, &m.trials[i], &walkers[i], window(i), network, partial, evaluate) {
 			accepted.Add(1)
 		}
-		if window.isOpen {
-			hits(worker, i)[w.level]++
-		}
 	})
+	for i := range walkers {
+		if window(i).isOpen {
+			hits(i)[walkers[i].level]++
+		}
+	}
 	if samples != nil {
 		m.record(b, window, partial, samples)
 	}

@@ -17,8 +17,10 @@ type VANOptions struct {
 	System lattice.Symmetric // required
 	Seed   uint64
 	// Proposer draws a batch of M configurations from q(s), which must depend neither on a
-	// state nor on an energy; required.
+	// state nor on an energy. A VAN without one can be restored and read, but makes no pass;
+	// it needs M as Draws.
 	Proposer Proposer
+	Draws    int
 	// Flatness ends an iteration of the Wang-Landau schedule, default DefaultFlatness.
 	Flatness float64
 	// Learn is given every batch before production, for a step of the network towards its
@@ -93,16 +95,21 @@ func NewVAN(o VANOptions) (*VAN, error) {
 		fault("flatness = %g, must be between 0 and 1", o.Flatness)
 	}
 	if o.Proposer == nil {
-		fault("no proposer")
-	} else if b := o.Proposer.Batch(); b.Target != nil {
-		fault("the proposer aims at energies; take a network whose draws depend on nothing")
-	} else if o.System != nil && b.Sites != o.System.Sites() {
-		fault("the proposer draws %d sites, the system has %d", b.Sites, o.System.Sites())
+		if o.Draws <= 0 {
+			fault("no proposer")
+		}
+	} else {
+		b := o.Proposer.Batch()
+		if o.Draws = b.Walkers; b.Target != nil {
+			fault("the proposer aims at energies; take a network whose draws depend on nothing")
+		} else if o.System != nil && b.Sites != o.System.Sites() {
+			fault("the proposer draws %d sites, the system has %d", b.Sites, o.System.Sites())
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("sampler options: %w", err)
 	}
-	m, levels := o.Proposer.Batch().Walkers, o.System.Levels()
+	m, levels := o.Draws, o.System.Levels()
 	return &VAN{
 		o: o, source: Stream(o.Seed, vanStream, 0),
 		levels: make([]int, m), lnP: make([]float64, m),

@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"neuralwl/internal/report"
 
 	"github.com/spf13/cobra"
+
+	"neuralwl/internal/report"
 )
 
 // usageError marks a wrong command line, as opposed to a command that failed.
@@ -69,7 +70,7 @@ nothing the network does can bias the result.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
-	root.AddCommand(newRun(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig())
+	root.AddCommand(newRun(), newFinish(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig())
 	strictFlags(root)
 	return root
 }

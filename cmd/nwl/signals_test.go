@@ -150,9 +150,13 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run.moves=local", "system.size=3x3", "production.passes=2000", "wang_landau.final_ln_f=1e-4", "run.walkers=64"}, 0},
 		{[]string{"run.moves=local", "production.passes=1", "wang_landau.final_ln_f=0.5"}, exitUnconverged},
 	} {
-		stdout, stderr, got := nwl(t, append(tiny(c.settings...), "--out", filepath.Join(t.TempDir(), "run"))...)
+		folder := filepath.Join(t.TempDir(), "run")
+		stdout, stderr, got := nwl(t, append(tiny(c.settings...), "--out", folder)...)
 		if got != c.want {
 			t.Errorf("%v: exit code %d, want %d\n%s%s", c.settings, got, c.want, stdout, stderr)
+		}
+		if again, stderr, got := nwl(t, "finish", folder); got != c.want || !strings.Contains(again, "verdict") {
+			t.Errorf("finish: exit code %d, want %d\n%s%s", got, c.want, again, stderr)
 		}
 	}
 }

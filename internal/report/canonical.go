@@ -46,7 +46,10 @@ func evaluateCanonical(_ context.Context, r *Result) (err error) {
 			betas = append(betas, beta+max(u, 0)*(high-beta)+min(u, 0)*(beta-low))
 		}
 	}
-	r.canonical = r.density.Canonical(betas)
+	r.density.Deadline = r.Deadline
+	if r.canonical, err = r.density.Canonical(betas); err != nil && !r.leaveOut("averages over temperature", err) {
+		return err
+	}
 	for i := range r.canonical {
 		c := &r.canonical[i]
 		c.LnZ, c.Entropy, c.FreeEnergyError, c.EntropyError = math.NaN(), math.NaN(), math.NaN(), math.NaN()

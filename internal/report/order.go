@@ -28,7 +28,7 @@ func (s *OrderSummary) String() string {
 // temperatures of the canonical averages, what follows from them. Temperatures that need a
 // level without a measurement are left out with a warning.
 func (r *Result) measureOrder() {
-	m := dos.Measurements{Energy: r.energy}
+	m := dos.Measurements{Energy: r.energy, Replicas: len(r.density.Replicas)}
 	if m.Count, m.Sums = r.Samples.Order(); m.Count == nil {
 		return
 	}
@@ -41,7 +41,7 @@ func (r *Result) measureOrder() {
 	for i, c := range r.canonical {
 		betas[i] = c.Beta
 	}
-	if r.order, err = r.means.Order(r.density, betas, r.System.Sites()); err != nil {
+	if r.order, err = r.means.Order(r.density, betas, r.System.Sites()); err != nil && !r.leaveOut("order parameter over temperature", err) {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		unknown := 0
 		for _, o := range r.order {

@@ -23,7 +23,10 @@ var (
 // and, where it was measured, the order parameter over the temperature; and the network's
 // proposals.
 func (r *Result) figures() (map[string]plots.Figure, error) {
-	figures := map[string]plots.Figure{"energy": r.plotEnergy()}
+	figures := map[string]plots.Figure{}
+	if r.canonical != nil {
+		figures["energy"] = r.plotEnergy()
+	}
 	lnG, err := r.plotLnG()
 	if err == nil {
 		figures["ln_g"] = lnG

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
+	"time"
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/tune"
@@ -34,6 +36,9 @@ type Input struct {
 	Draws   []dos.WeightBlock
 	// Waiting are the energy windows that no walker has come into.
 	Waiting []lattice.Window
+	// Deadline is when the results must be there, zero for no limit: what would take longer is
+	// left out.
+	Deadline time.Time
 }
 
 // Course is what a run did, and how it went.
@@ -71,14 +76,41 @@ var (
 	Canonical = Evaluation{evaluateCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false}
 )
 
-// Evaluate makes the results. Computing an exact density of states to compare with ends
-// with ctx.
+// Evaluate makes the results: ln g, and then as much of the rest as there is time for until
+// the deadline. It ends with ctx.
 func Evaluate(ctx context.Context, in *Input) (*Result, error) {
+	if !in.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, in.Deadline)
+		defer cancel()
+	}
 	r := &Result{Input: in, energy: lattice.Energies(in.System)}
 	if err := in.Evaluation.evaluate(ctx, r); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// costOf is a generous estimate of the time that one level of one jackknife replica takes, and
+// costOfFiles that of the plots and files, of a core of the year 2020.
+const (
+	costOf      = 6 * time.Microsecond
+	costOfFiles = 2 * time.Second
+)
+
+// Cost predicts how long Evaluate and Write take after a run that has seen so many levels.
+func Cost(levels, walkers int) time.Duration {
+	workers := min(runtime.GOMAXPROCS(0), dos.MinReplicas)
+	return costOfFiles + costOf*time.Duration(levels*dos.Replicas(max(walkers, dos.MinReplicas), levels)/workers)
+}
+
+// leaveOut notes that there was no time for a result. It reports whether err says so.
+func (r *Result) leaveOut(what string, err error) bool {
+	if !errors.Is(err, dos.ErrTime) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return false
+	}
+	r.leftOut = append(r.leftOut, what)
+	return true
 }
 
 // Write puts every file of the results into the run directory by put, which writes a file
@@ -104,7 +136,9 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	if r.means != nil {
 		write(OrderFile, r.writeOrder)
 	}
-	write(ObservablesFile, r.writeObservables)
+	if r.canonical != nil {
+		write(ObservablesFile, r.writeObservables)
+	}
 	if !s.Verdict.Converged {
 		r.stamp = " (NOT CONVERGED)"
 	}

@@ -48,6 +48,8 @@ type Result struct {
 	difference *dos.Difference // from exact
 	known      int             // number of levels known to have states, 0 where that is not known
 	missing    []float64       // their energies that were never seen
+	// leftOut are the results that there was no time for.
+	leftOut []string
 }
 
 // errNothing is the error of a run without a result of any kind.
@@ -87,9 +89,13 @@ func (r *Result) adaptive() *dos.Density {
 }
 
 // complete makes what follows from the density of states, and compares it with what is
-// known.
+// known, the most important first.
 func (r *Result) complete(ctx context.Context) (err error) {
-	r.canonical = r.density.Canonical(betaGrid(r.centre()))
+	r.density.Deadline = r.Deadline
+	r.canonical, err = r.density.Canonical(betaGrid(r.centre()))
+	if err != nil && !r.leaveOut("averages over temperature", err) {
+		return err
+	}
 	r.transition = r.findTransition()
 	if r.Samples != nil {
 		r.measureOrder()
@@ -106,7 +112,7 @@ func (r *Result) complete(ctx context.Context) (err error) {
 // seconds, and finds the levels that are missing.
 func (r *Result) compareExact(ctx context.Context) (err error) {
 	known := map[float64]bool{}
-	if r.exact, err = exact.Density(ctx, r.System, exactTime); err != nil {
+	if r.exact, err = exact.Density(ctx, r.System, exactTime); err != nil && !r.leaveOut("comparison with the exact density of states", err) {
 		r.Log.Warn("no comparison with the exact density of states", "reason", err)
 	}
 	if r.exact != nil {

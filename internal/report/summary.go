@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 
 	"neuralwl/exporter"
@@ -49,6 +50,9 @@ type Summary struct {
 	// Canonical are the averages of a run at one temperature.
 	Canonical *CanonicalSummary `json:"canonical,omitempty"`
 	Verdict   Verdict           `json:"verdict"`
+	// LeftOut are results that there was no time for when the run ended; nwl finish makes
+	// them.
+	LeftOut []string `json:"left_out,omitempty"`
 	// Interrupted says why the run ended before it was complete; it can be resumed.
 	Interrupted string            `json:"interrupted,omitempty"`
 	Resumptions []Resumption      `json:"resumptions,omitempty"`
@@ -175,6 +179,10 @@ func (r *Result) Summary(c Course) *Summary {
 		s.Interrupted = c.Interrupted.Error()
 		s.Verdict.check("completed", false, "%s", s.Interrupted)
 		s.Verdict.advise("nwl run --resume %s", shell.Quote(s.Folder))
+	}
+	if s.LeftOut = r.leftOut; s.LeftOut != nil {
+		s.Verdict.check("evaluation", false, "there was no time for: %s", strings.Join(s.LeftOut, ", "))
+		s.Verdict.advise("nwl finish %s", shell.Quote(s.Folder))
 	}
 	r.Evaluation.conclude(r, s)
 	s.Verdict.decide()

@@ -74,9 +74,14 @@ func (r *Result) findTransition() *TransitionSummary {
 	d := r.density
 	s := &TransitionSummary{Infinite: r.System.InfiniteTransition()}
 	n := float64(r.System.Sites())
+	remark := func(what string, err error) {
+		if !r.leaveOut(what, err) {
+			s.Remarks = append(s.Remarks, err.Error())
+		}
+	}
 	heat, heatError, err := d.HeatMaximum(r.searched())
 	if err != nil {
-		s.Remarks = append(s.Remarks, err.Error())
+		remark("the transition", err)
 		return s
 	}
 	beta, height := dos.NewEstimate(heat.Beta, heatError.Beta), dos.NewEstimate(heat.Height/n, heatError.Height/n)
@@ -88,7 +93,7 @@ func (r *Result) findTransition() *TransitionSummary {
 	if !(states > 1) {
 		s.Remarks = append(s.Remarks, "no analysis of two phases: the number of ordered phases is not known, or one")
 	} else if c, e, err := d.Coexistence(heat.Beta, resolution, states); err != nil {
-		s.Remarks = append(s.Remarks, err.Error())
+		remark("analysis of two phases", err)
 	} else {
 		area := n / float64(slices.Max(r.System.Sides()))
 		s.Coexistence = &CoexistenceSummary{
@@ -106,7 +111,7 @@ func (r *Result) findTransition() *TransitionSummary {
 		return s
 	}
 	if zero, e, err := d.LeadingZero(); err != nil {
-		s.Remarks = append(s.Remarks, err.Error())
+		remark("leading Fisher zero", err)
 	} else {
 		s.Zero = &ZeroSummary{dos.NewEstimate(real(zero), real(e)), dos.NewEstimate(imag(zero), imag(e))}
 	}

@@ -3,27 +3,19 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
 	"time"
 
+	"neuralwl/exporter"
+	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/report"
 )
 
-// patience bounds the computation of an exact density of states to compare with, so that a
-// person who interrupts a run does not wait long for its results.
-const patience = 20 * time.Second
-
 // finish evaluates the run and writes its results.
 func (j *job) finish() (*report.Summary, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	in := &report.Input{
-		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
-		Seen: j.process.Seen(), LnG: j.process.LnG(),
-	}
-	if j.at.Stage == producing && j.at.Pass > 0 {
-		j.process.results(in)
-	}
-	r, err := report.Evaluate(ctx, in)
+	r, err := j.evaluate(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +24,88 @@ func (j *job) finish() (*report.Summary, error) {
 		unexported = n.finish()
 		j.course.Network = n.summary()
 	}
+	s, err := j.conclude(r)
+	return s, errors.Join(unexported, err)
+}
+
+// evaluate makes the results of what the run has counted.
+func (j *job) evaluate(ctx context.Context) (*report.Result, error) {
+	in := &report.Input{
+		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
+		Seen: j.counts.Seen(), LnG: j.counts.LnG(), Deadline: j.deadline,
+	}
+	if j.at.Stage == producing && j.at.Pass > 0 {
+		j.counts.results(in)
+	}
+	return report.Evaluate(ctx, in)
+}
+
+// conclude sums the run up and writes its results.
+func (j *job) conclude(r *report.Result) (*report.Summary, error) {
 	j.course.Seconds = j.elapsed().Seconds()
 	s := r.Summary(j.course)
-	return s, errors.Join(unexported, r.Write(s, j.write))
+	return s, r.Write(s, j.write)
+}
+
+// Finish makes the results of the run in o.Folder from its last checkpoint, without going on
+// with it: those of a run that was killed, or those that it had no time for. It ends with
+// ctx. It needs neither ONNX Runtime nor the configuration in o.
+func Finish(ctx context.Context, o Options) (s *report.Summary, err error) {
+	o.Resume = true
+	j, err := newJob(o)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := j.openFolder()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	j.openJournal()
+	defer func() { j.journal.end(err) }()
+	last, path, _, err := j.lastCheckpoint()
+	if errors.Is(err, checkpoint.ErrNone) {
+		return nil, fmt.Errorf("finish %s: it has no checkpoint to make results from; start again with nwl run --resume", j.folder)
+	} else if err != nil {
+		return nil, fmt.Errorf("finish %s: %w", j.folder, err)
+	}
+	var i *Inspection
+	if j.counts, i, err = last.revive(j.c, j.system); err != nil {
+		return nil, fmt.Errorf("finish %s: %s: %w", j.folder, path, err)
+	}
+	j.log.Info("making results", "checkpoint", path, "of", i.String())
+	j.recall(last)
+	j.began = time.Now() // a run does not grow older by being looked at
+	j.course.Resumptions = last.Resumptions
+	if j.at.inPhase() {
+		j.recordPhase(j.counts.Progress())
+	}
+	if !j.complete() {
+		j.course.Interrupted = fmt.Errorf("the run is not complete: its last checkpoint is from pass %d of the %s", j.at.Pass, j.at.Stage)
+	}
+	if n := last.Network; n != nil {
+		if j.course.Network, err = j.savedNetwork(n); err != nil {
+			return nil, err
+		}
+	}
+	r, err := j.evaluate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.conclude(r)
+}
+
+// complete reports whether the run has made all passes that it was to make.
+func (j *job) complete() bool {
+	return j.at.Stage == producing && (j.at.Pass >= j.planned() || j.spent(1))
+}
+
+// savedNetwork is the record of the network that a checkpoint names.
+func (j *job) savedNetwork(n *savedNetwork) (*report.NetworkSummary, error) {
+	folder := filepath.Join(j.folder, ModelsFolder, n.Name, strconv.Itoa(n.Version))
+	b, err := exporter.Load(folder)
+	if err != nil {
+		return nil, err
+	}
+	return &report.NetworkSummary{Architecture: b.Card.Architecture, Provider: n.Provider, Bundle: folder, Training: b.Card.Training}, nil
 }

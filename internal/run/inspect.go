@@ -37,14 +37,21 @@ func Inspect(data []byte, c *config.Config, system lattice.System) (*Inspection,
 	if err := checkpoint.Decode(data, s); err != nil {
 		return nil, err
 	}
+	_, i, err := s.revive(c, system)
+	return i, err
+}
+
+// revive checks a checkpoint and makes of it what the run has counted, without going on
+// with the run.
+func (s *saved) revive(c *config.Config, system lattice.System) (counts, *Inspection, error) {
 	m := methods[c.Run.Method]
 	if err := s.check(m.by, nil); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	i, err := m.by.inspect(m, s, c, system)
+	counted, i, err := m.by.revive(m, s, c, system)
 	if err != nil {
-		return nil, fmt.Errorf("%s pass %d: %w", s.Place.Stage, s.Place.Pass, err)
+		return nil, nil, fmt.Errorf("%s pass %d: %w", s.Place.Stage, s.Place.Pass, err)
 	}
 	i.Stage, i.Pass = string(s.Place.Stage), s.Place.Pass
-	return i, nil
+	return counted, i, nil
 }

@@ -37,19 +37,28 @@ type sampling struct {
 	stages []stage
 	// phase of the sampler's state in a checkpoint, empty if the state is missing.
 	phase func(*saved) sampler.Phase
-	// inspect checks the sampler's state in a checkpoint.
-	inspect func(method, *saved, *config.Config, lattice.System) (*Inspection, error)
+	// revive checks the sampler's state in a checkpoint and makes of it what it has counted,
+	// without a network.
+	revive func(method, *saved, *config.Config, lattice.System) (counts, *Inspection, error)
+}
+
+// counts are what a run has to evaluate. sampler.Engine and sampler.VAN share the first
+// methods.
+type counts interface {
+	Progress() sampler.Progress
+	Seen() []bool
+	LnG() []float64
+	// results hands in what production counted.
+	results(*report.Input)
 }
 
 // process is what a run drives pass after pass. sampler.Engine and sampler.VAN share the
 // first methods.
 type process interface {
+	counts
 	Pass(ctx context.Context) error
-	Progress() sampler.Progress
 	Adapted(finalLnF float64) bool
 	AdaptationProgress(finalLnF float64) float64
-	Seen() []bool
-	LnG() []float64
 
 	// begin returns the stage in which a new run begins.
 	begin() (stage, error)
@@ -68,8 +77,6 @@ type process interface {
 
 	save(*saved)
 	restore(*saved) error
-	// results hands in what production counted.
-	results(*report.Input)
 }
 
 // errNoStage is the error of a stage that a process does not have.

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -31,7 +30,7 @@ func (j *job) sample(ctx context.Context) error {
 		j.beginPhase(j.process.Progress().Phase)
 	}
 	for {
-		if j.course.Interrupted = j.toEnd(ctx); j.course.Interrupted != nil {
+		if j.deadline, j.course.Interrupted = j.toEnd(ctx); j.course.Interrupted != nil {
 			j.log.Warn("the run ends early with what it has", "reason", j.course.Interrupted)
 			break
 		}
@@ -40,6 +39,7 @@ func (j *job) sample(ctx context.Context) error {
 			return err
 		}
 		if !more {
+			j.deadline = j.completeBy()
 			break
 		}
 		if interval := j.c.Checkpoint.Interval; interval > 0 && time.Since(j.checkpoints.last) > interval {
@@ -50,28 +50,8 @@ func (j *job) sample(ctx context.Context) error {
 	if j.at.Stage == starting {
 		return fmt.Errorf("%w before the walkers began to move", j.course.Interrupted)
 	}
-	if j.at.Stage == adapting || j.at.Stage == producing {
+	if j.at.inPhase() {
 		j.endPhase(j.process.Progress())
-	}
-	return nil
-}
-
-// toEnd is why the run has to end before it is complete, nil if it has not. It never has
-// to before there is a result of any kind, which the first passes bring.
-func (j *job) toEnd(ctx context.Context) error {
-	if produced := j.at.Stage == producing && j.at.Pass > 0; !produced && j.at.Stage != starting && j.process.Progress().Levels == 0 {
-		return nil
-	}
-	if ctx.Err() != nil {
-		cause := context.Cause(ctx)
-		if errors.Is(cause, context.Canceled) {
-			return errors.New("the run was interrupted")
-		}
-		return cause
-	}
-	if !j.allocation.IsZero() && time.Now().After(j.allocation.Add(-j.c.Checkpoint.Margin)) {
-		return fmt.Errorf("the Slurm allocation ends at %s, checkpoint.margin is %v",
-			j.allocation.Format(time.DateTime), j.c.Checkpoint.Margin)
 	}
 	return nil
 }
@@ -198,9 +178,14 @@ func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBeg
 
 // endPhase records the present phase, which has come as far as p says.
 func (j *job) endPhase(p sampler.Progress) {
-	took := j.elapsed() - j.at.Began
+	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: j.recordPhase(p)})
+}
+
+// recordPhase adds the present phase to the record, and returns how long it took.
+func (j *job) recordPhase(p sampler.Progress) (took time.Duration) {
+	took = j.elapsed() - j.at.Began
 	j.course.Phases = append(j.course.Phases, report.Phase(p, j.at.Train, took))
-	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: took})
+	return took
 }
 
 // observe reports a pass.

@@ -39,6 +39,9 @@ func (p *place) enter(s stage) {
 	p.Stage, p.Pass = s, 0
 }
 
+// inPhase reports whether a phase is under way whose record is not complete.
+func (p *place) inPhase() bool { return p.Stage == adapting || p.Stage == producing }
+
 // endless is a number of passes that is never reached.
 const endless = math.MaxInt64
 
@@ -59,16 +62,3 @@ func (j *job) planned() int64 {
 
 // elapsed is the time that the run has taken, over all resumptions.
 func (j *job) elapsed() time.Duration { return j.before + time.Since(j.began) }
-
-// left is the time from the beginning of production to run.max_time.
-func (j *job) left() time.Duration {
-	if j.c.Run.MaxTime == 0 {
-		return math.MaxInt64
-	}
-	return j.c.Run.MaxTime - j.at.Began
-}
-
-// spent reports whether a share of the time left to production is over.
-func (j *job) spent(share float64) bool {
-	return j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
-}

@@ -26,14 +26,20 @@ var mayChange = []string{
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
 
-// load reads the last checkpoint of the run directory, nil if the run was stopped before
-// its first one, and compares the run's configuration with the present one.
-func (j *job) load() (*saved, error) {
-	var damaged []string
-	s, path, err := checkpoint.Read[saved](j.checkpoints.folder, func(path string, reason error) {
+// lastCheckpoint reads the last checkpoint of the run directory that can be used, with the
+// paths of the damaged ones after it.
+func (j *job) lastCheckpoint() (s *saved, path string, damaged []string, err error) {
+	s, path, err = checkpoint.Read[saved](j.checkpoints.folder, func(path string, reason error) {
 		damaged = append(damaged, path)
 		j.log.Error("checkpoint cannot be used; falling back to the one before", "file", path, "reason", reason)
 	})
+	return s, path, damaged, err
+}
+
+// load reads the last checkpoint of the run directory, nil if the run was stopped before
+// its first one, and compares the run's configuration with the present one.
+func (j *job) load() (*saved, error) {
+	s, path, damaged, err := j.lastCheckpoint()
 	if errors.Is(err, checkpoint.ErrNone) {
 		j.log.Warn("the run was stopped before its first checkpoint and starts from the beginning", "folder", j.folder)
 		err = nil
@@ -95,13 +101,18 @@ func (j *job) configBefore(s *saved) (*config.Config, error) {
 	return c, nil
 }
 
+// recall takes over what a checkpoint says of the course of the run.
+func (j *job) recall(s *saved) {
+	j.at, j.before = s.Place, s.Elapsed
+	j.course.Phases, j.course.Tuning, j.course.Checkpoints = s.Phases, s.Tuning, s.Checkpoints
+}
+
 // restore puts the parts of the run into the state of a checkpoint.
 func (j *job) restore(s *saved) error {
 	if err := s.check(j.method.by, j.network); err != nil {
 		return fmt.Errorf("resume %s: %w", j.folder, err)
 	}
-	j.at, j.before = s.Place, s.Elapsed
-	j.course.Phases, j.course.Tuning, j.course.Checkpoints = s.Phases, s.Tuning, s.Checkpoints
+	j.recall(s)
 	if n := j.network; n != nil {
 		if was, is := s.Network.Provider, string(n.runtime.Provider); was != is {
 			j.log.Warn("the network now runs on another provider: results are as good, but their last digits differ from those of the uninterrupted run",

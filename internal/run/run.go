@@ -78,12 +78,15 @@ type job struct {
 	system  lattice.System
 	network *network // nil without neural moves
 	process process
+	counts  counts // of the process, or of a checkpoint
 
 	made        bool          // the folder, by this run
 	started     bool          // all parts were there
 	began       time.Time     // of this process' part of the run
 	before      time.Duration // time that the run took before it was resumed
 	allocation  time.Time     // end of the Slurm allocation, zero if there is none
+	reserve     time.Duration // predicted for the results, 0 before it is needed
+	deadline    time.Time     // of the results, zero for no limit
 	at          place
 	checkpoints checkpointer
 	course      report.Course
@@ -93,14 +96,7 @@ type job struct {
 // cancelled, or the Slurm allocation is about to end, the run ends in order, with a
 // checkpoint and the results it has.
 func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
-	o.ensureDefaults()
-	j := &job{
-		o: o, c: o.Config, folder: o.Folder, fs: o.FS, log: o.Log,
-		method: methods[o.Config.Run.Method], began: time.Now(),
-		course: report.Course{Version: o.Version, Folder: o.Folder},
-	}
-	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, CheckpointFolder)}
-	j.listen()
+	j, fault := newJob(o)
 	var unlock func() // once the run directory is ours
 	defer func() {
 		if value := recover(); value != nil {
@@ -118,8 +114,8 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 			unlock()
 		}
 	}()
-	if err := j.prepare(); err != nil {
-		return nil, err
+	if fault != nil {
+		return nil, fault
 	}
 	if unlock, err = j.openFolder(); err != nil {
 		return nil, err
@@ -152,6 +148,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	if j.process, err = j.method.by.open(j, workers); err != nil {
 		return nil, err
 	}
+	j.counts = j.process
 	if last != nil {
 		if err := j.restore(last); err != nil {
 			return nil, err
@@ -176,6 +173,27 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	return j.finish()
 }
 
+// newJob makes what follows from the options alone. With an error, the job can still report
+// its end.
+func newJob(o Options) (j *job, err error) {
+	o.ensureDefaults()
+	j = &job{
+		o: o, c: o.Config, folder: o.Folder, fs: o.FS, log: o.Log,
+		method: methods[o.Config.Run.Method], began: time.Now(),
+		course: report.Course{Version: o.Version, Folder: o.Folder},
+	}
+	j.checkpoints.folder = checkpoint.Folder{FS: j.fs, Path: filepath.Join(j.folder, CheckpointFolder)}
+	j.listen()
+	if j.system, err = j.c.System.New(); err != nil {
+		return j, err
+	}
+	if j.yaml, err = j.c.YAML(); err != nil {
+		return j, err
+	}
+	j.allocation, err = allocationEnd(j.log)
+	return j, err
+}
+
 // listen makes the listener that logs and passes everything on.
 func (j *job) listen() {
 	j.listener = event.Tee(event.Log(j.log), j.o.Listener)
@@ -194,18 +212,6 @@ func ended(s *report.Summary, err error) event.RunEnded {
 		}
 	}
 	return e
-}
-
-// prepare makes what follows from the configuration alone.
-func (j *job) prepare() (err error) {
-	if j.system, err = j.c.System.New(); err != nil {
-		return err
-	}
-	if j.yaml, err = j.c.YAML(); err != nil {
-		return err
-	}
-	j.allocation, err = allocationEnd(j.log)
-	return err
 }
 
 // internalError turns a panic into an error and logs where it happened.

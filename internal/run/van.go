@@ -24,7 +24,7 @@ var drawing = &sampling{
 		}
 		return s.VAN.Phase
 	},
-	inspect: inspectVAN,
+	revive: reviveVAN,
 }
 
 // van is the process of a network's draws.
@@ -96,7 +96,11 @@ func (v *van) restore(s *saved) error { return v.Restore(s.VAN) }
 
 func (v *van) results(in *report.Input) { in.Draws = v.Weights() }
 
-// inspectVAN checks ln g and the sums of the draws.
-func inspectVAN(_ method, s *saved, _ *config.Config, system lattice.System) (*Inspection, error) {
-	return &Inspection{Checked: "ln g and the sums of the draws"}, s.VAN.Check(system)
+// reviveVAN checks ln g and the sums of the draws.
+func reviveVAN(_ method, s *saved, c *config.Config, system lattice.System) (counts, *Inspection, error) {
+	v, err := sampler.NewVAN(sampler.VANOptions{System: system.(lattice.Symmetric), Draws: c.Run.Walkers, Flatness: c.WangLandau.Flatness})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &van{VAN: v}, &Inspection{Checked: "ln g and the sums of the draws"}, v.Restore(s.VAN)
 }

@@ -25,7 +25,7 @@ var walking = &sampling{
 		}
 		return s.Engine.Phase
 	},
-	inspect: inspectWalkers,
+	revive: reviveWalkers,
 }
 
 // walkers are the process of an engine.
@@ -137,17 +137,17 @@ func (w *walkers) warnOfWaiting() {
 	}
 }
 
-// inspectWalkers restores the walkers, which checks every energy, and the replay buffer.
-func inspectWalkers(m method, s *saved, c *config.Config, system lattice.System) (*Inspection, error) {
+// reviveWalkers restores the walkers, which checks every energy, and the replay buffer.
+func reviveWalkers(m method, s *saved, c *config.Config, system lattice.System) (counts, *Inspection, error) {
 	o := setup.Engine(c, system, 1)
 	o.Adaptation = m.adaptation
 	o.Local = setup.LocalMove(c) // an engine needs a move, even one that stands still
 	e, err := sampler.New(o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := e.Restore(s.Engine); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	i := &Inspection{}
 	for k := range e.Walkers() {
@@ -158,10 +158,10 @@ func inspectWalkers(m method, s *saved, c *config.Config, system lattice.System)
 	if s.Trainer != nil {
 		b := trainer.NewBuffer(system, c.Trainer.Buffer, sampler.Stream(0, 0, 0))
 		if err := b.Restore(&s.Trainer.Buffer); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		remembered = b.Len()
 	}
 	i.Checked = fmt.Sprintf("energies of %d walkers and %d remembered states", e.Walkers(), remembered)
-	return i, nil
+	return &walkers{Engine: e}, i, nil
 }

@@ -18,14 +18,37 @@ func (c Canonical) FreeEnergy() float64 { return -c.LnZ / c.Beta }
 //
 //	P(E; beta) = g(E) exp(-beta E) / Z,
 //
-// and ln Z, which is absolute if ln g is normalised.
+// and ln Z, which is absolute if ln g is normalised. Levels at the ends whose probability is
+// insignificant have none.
 func (d *Density) Distribution(beta float64) (p []float64, lnZ float64) {
-	p = make([]float64, d.Len())
+	all := make([]float64, d.Len())
+	from, p, lnZ := d.distribution(beta, all)
+	clear(all[:from])
+	clear(all[from+len(p):])
+	return all, lnZ
+}
+
+// insignificant is ln of a probability, relative to the largest, that changes no sum of
+// probabilities in double precision: with fewer than a million million levels.
+const insignificant = -60
+
+// distribution is Distribution for the levels from the first to the last significant one,
+// the first being from. It uses the memory of buffer, which has room for all levels.
+func (d *Density) distribution(beta float64, buffer []float64) (from int, p []float64, lnZ float64) {
 	largest := math.Inf(-1)
 	for i, e := range d.Energy {
-		p[i] = d.LnG[i] - beta*e
-		largest = max(largest, p[i])
+		x := d.LnG[i] - beta*e
+		buffer[i] = x
+		largest = max(largest, x)
 	}
+	to := d.Len()
+	for buffer[from]-largest < insignificant {
+		from++
+	}
+	for buffer[to-1]-largest < insignificant {
+		to--
+	}
+	p = buffer[from:to]
 	sum := 0.0
 	for i := range p {
 		p[i] = math.Exp(p[i] - largest)
@@ -34,19 +57,23 @@ func (d *Density) Distribution(beta float64) (p []float64, lnZ float64) {
 	for i := range p {
 		p[i] /= sum
 	}
-	return p, largest + math.Log(sum)
+	return from, p, largest + math.Log(sum)
 }
 
 // At returns the canonical averages at beta. LnZ and Entropy are absolute only if ln g is
 // normalised.
-func (d *Density) At(beta float64) Canonical {
-	p, lnZ := d.Distribution(beta)
+func (d *Density) At(beta float64) Canonical { return d.at(beta, make([]float64, d.Len())) }
+
+// at is At with a buffer that has room for all levels.
+func (d *Density) at(beta float64, buffer []float64) Canonical {
+	from, p, lnZ := d.distribution(beta, buffer)
+	energy := d.Energy[from:][:len(p)]
 	mean := 0.0
-	for i, e := range d.Energy {
+	for i, e := range energy {
 		mean += p[i] * e
 	}
 	variance := 0.0
-	for i, e := range d.Energy {
+	for i, e := range energy {
 		variance += p[i] * (e - mean) * (e - mean)
 	}
 	return Canonical{
@@ -62,22 +89,25 @@ type CanonicalEstimate struct {
 	EnergyError, SpecificHeatError, FreeEnergyError, EntropyError float64
 }
 
-// Canonical estimates the canonical averages at each of the inverse temperatures.
-func (e *Ensemble) Canonical(betas []float64) []CanonicalEstimate {
+// Canonical estimates the canonical averages at each of the inverse temperatures. The only
+// error is ErrTime.
+func (e *Ensemble) Canonical(betas []float64) ([]CanonicalEstimate, error) {
 	const columns = 4
-	// Averages always exist, so there is no error.
-	_, deviations, _ := e.Estimate(func(d *Density) ([]float64, error) {
-		values := make([]float64, 0, columns*len(betas))
+	_, deviations, err := e.Estimate(func(d *Density) ([]float64, error) {
+		values, buffer := make([]float64, 0, columns*len(betas)), make([]float64, d.Len())
 		for _, beta := range betas {
-			c := d.At(beta)
+			c := d.at(beta, buffer)
 			values = append(values, c.Energy, c.SpecificHeat, c.FreeEnergy(), c.Entropy)
 		}
 		return values, nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	estimates := make([]CanonicalEstimate, len(betas))
 	for i, beta := range betas {
 		row := deviations[columns*i:]
 		estimates[i] = CanonicalEstimate{e.At(beta), row[0], row[1], row[2], row[3]}
 	}
-	return estimates
+	return estimates, nil
 }

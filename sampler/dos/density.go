@@ -93,7 +93,9 @@ func LogSumExp(x []float64) float64 {
 	}
 	sum := 0.0
 	for _, v := range x {
-		sum += math.Exp(v - largest)
+		if v -= largest; v >= insignificant {
+			sum += math.Exp(v)
+		}
 	}
 	return largest + math.Log(sum)
 }

@@ -1,10 +1,15 @@
 package dos
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"time"
 
 	"gonum.org/v1/gonum/stat"
+
+	"neuralwl/internal/parallel"
 )
 
 // Ensemble is an estimated density of states with its jackknife replicas, from which every
@@ -12,10 +17,40 @@ import (
 type Ensemble struct {
 	// Density is the estimate from all blocks; its errors come from the replicas.
 	*Density
-	// Replicas are the estimates with one block omitted each. A replica lacks the levels
-	// that only the omitted block visited. Nil if errors cannot be estimated: with fewer
-	// than two blocks, or if one block holds everything.
+	// Replicas are the estimates with one block omitted each, or with several that follow
+	// each other where there are too many (see Replicas). A replica lacks the levels that
+	// only the omitted blocks visited. Nil if errors cannot be estimated: with fewer than two
+	// blocks, or if one holds everything.
 	Replicas []*Density
+	// Deadline, unless zero, is when estimates must be complete: one that would take longer
+	// is not made and fails with ErrTime.
+	Deadline time.Time
+}
+
+// ErrTime is the error of an estimate for which there is no time.
+var ErrTime = errors.New("there is no time for it")
+
+// maxReplicated is the number of values of ln g that all replicas hold at most, unless that
+// were fewer than MinReplicas.
+const maxReplicated = 1 << 22
+
+// MinReplicas is the least number of jackknife replicas of an Ensemble, given so many blocks:
+// with 32, an error bar has a relative error of 13 %.
+const MinReplicas = 32
+
+// Replicas is the number of jackknife replicas that an Ensemble makes of blocks: one of each,
+// unless those of so many levels would take too much memory and time.
+func Replicas(blocks, levels int) int {
+	return min(blocks, max(MinReplicas, maxReplicated/max(levels, 1)))
+}
+
+// omissions divides blocks into the ranges that are omitted together, one for each replica.
+func omissions(blocks, levels int) (ranges [][2]int) {
+	n := Replicas(blocks, levels)
+	for k := range n {
+		ranges = append(ranges, [2]int{k * blocks / n, (k + 1) * blocks / n})
+	}
+	return ranges
 }
 
 // Estimate evaluates f, a vector of any length, for the density of states, and its error by
@@ -26,17 +61,50 @@ type Ensemble struct {
 //
 // An error is NaN if it cannot be estimated: without replicas, or if f is not finite in one
 // of them. If f itself fails, even in a replica, its error is returned.
+//
+// All cores that Go may use share the replicas, so f must be safe for concurrent use.
 func (e *Ensemble) Estimate(f func(*Density) ([]float64, error)) (values, deviations []float64, err error) {
+	began := time.Now()
 	if values, err = f(e.Density); err != nil {
 		return nil, nil, err
 	}
 	replicas := make([][]float64, len(e.Replicas))
-	for k, d := range e.Replicas {
-		if replicas[k], err = f(d); err != nil {
-			return nil, nil, fmt.Errorf("without block %d of %d: %w", k+1, len(e.Replicas), err)
+	err = e.eachReplica(len(replicas), time.Since(began), func(k int) (err error) {
+		if replicas[k], err = f(e.Replicas[k]); err != nil {
+			err = fmt.Errorf("without block %d of %d: %w", k+1, len(e.Replicas), err)
 		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return values, spread(len(values), replicas), nil
+}
+
+// eachReplica calls f for the numbers of n replicas, given that each takes about so long. It
+// returns the error of the first one that fails.
+func (e *Ensemble) eachReplica(n int, each time.Duration, f func(k int) error) error {
+	workers := runtime.GOMAXPROCS(0)
+	late := func(left int) bool {
+		return !e.Deadline.IsZero() && time.Now().Add(each*time.Duration(left)/time.Duration(min(workers, max(n, 1)))).After(e.Deadline)
+	}
+	if late(n) {
+		return ErrTime
+	}
+	faults := make([]error, n)
+	parallel.Do(workers, n, 1, func(_, k int) {
+		if late(0) {
+			faults[k] = ErrTime
+			return
+		}
+		faults[k] = f(k)
+	})
+	for _, err := range faults {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spread returns the jackknife error of each of m values. Each row of replicas holds the

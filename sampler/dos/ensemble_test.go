@@ -4,9 +4,12 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -75,7 +78,7 @@ func TestReplicasWithoutLevel(t *testing.T) {
 	if !math.IsNaN(e.Error[0]) || !(e.Error[1] > 0) {
 		t.Errorf("errors %v", e.Error)
 	}
-	for _, c := range e.Canonical([]float64{-1, 0.5, 30}) {
+	for _, c := range canonical(t, e, -1, 0.5, 30) {
 		for _, x := range []float64{c.EnergyError, c.SpecificHeatError, c.FreeEnergyError, c.EntropyError} {
 			if !(x > 0) || math.IsInf(x, 0) {
 				t.Errorf("%+v", c)
@@ -102,13 +105,84 @@ func TestReplicasWithoutLevel(t *testing.T) {
 	}
 }
 
+func canonical(t *testing.T, e *Ensemble, betas ...float64) []CanonicalEstimate {
+	t.Helper()
+	estimates, err := e.Canonical(betas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return estimates
+}
+
+// TestOmissions omits blocks together: every one once, in ranges of nearly the same length.
+func TestOmissions(t *testing.T) {
+	for _, c := range []struct{ blocks, levels, want int }{
+		{1, 100, 1}, {32, 1 << 24, 32}, {256, 100, 256}, {256, 120_000, 34}, {256, 1 << 24, 32}, {100, 1 << 24, 32},
+	} {
+		ranges := omissions(c.blocks, c.levels)
+		if len(ranges) != c.want {
+			t.Errorf("%+v: %d replicas", c, len(ranges))
+		}
+		next := 0
+		for _, r := range ranges {
+			if n := r[1] - r[0]; r[0] != next || n < c.blocks/c.want || n > c.blocks/c.want+1 {
+				t.Errorf("%+v: range %v", c, r)
+			}
+			next = r[1]
+		}
+		if next != c.blocks {
+			t.Errorf("%+v: %d blocks are omitted", c, next)
+		}
+	}
+}
+
+// TestDeadline refuses what would take too long, before and while it is made.
+func TestDeadline(t *testing.T) {
+	e := &Ensemble{Density: &Density{}, Replicas: make([]*Density, 40)}
+	slow := func(took time.Duration) func(*Density) ([]float64, error) {
+		return func(*Density) ([]float64, error) {
+			time.Sleep(took)
+			return []float64{1}, nil
+		}
+	}
+	if _, _, err := e.Estimate(slow(time.Millisecond)); err != nil {
+		t.Error(err)
+	}
+	e.Deadline = time.Now().Add(time.Hour)
+	if _, _, err := e.Estimate(slow(time.Millisecond)); err != nil {
+		t.Error(err)
+	}
+	calls := atomic.Int32{}
+	e.Deadline = time.Now().Add(50 * time.Millisecond)
+	if _, _, err := e.Estimate(func(*Density) ([]float64, error) {
+		calls.Add(1)
+		time.Sleep(30 * time.Millisecond * time.Duration(runtime.GOMAXPROCS(0)))
+		return []float64{1}, nil
+	}); err != ErrTime || calls.Load() != 1 {
+		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+	calls.Store(0)
+	e.Deadline = time.Now().Add(50 * time.Millisecond)
+	if _, _, err := e.Estimate(func(*Density) ([]float64, error) {
+		if calls.Add(1) > 1 { // longer than the first one said
+			time.Sleep(20 * time.Millisecond * time.Duration(runtime.GOMAXPROCS(0)))
+		}
+		return []float64{1}, nil
+	}); err != ErrTime || calls.Load() == 41 {
+		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+	if _, err := e.Canonical(nil); err != ErrTime {
+		t.Error(err)
+	}
+}
+
 func TestEnsembleWithoutErrors(t *testing.T) {
 	for _, blocks := range [][][]int64{{{1, 2}}, {{1, 2}, {0, 0}}} {
 		e, err := FromHistograms([]float64{-1, 0}, make([]float64, 2), blocks, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := e.Canonical([]float64{1})[0]
+		c := canonical(t, e, 1)[0]
 		if len(e.Replicas) != 0 || !math.IsNaN(c.EnergyError) || c.Energy != e.At(1).Energy {
 			t.Errorf("blocks %v: %+v", blocks, c)
 		}
@@ -173,7 +247,7 @@ func TestCoverage(t *testing.T) {
 	for range int(repetitions) {
 		e := synthetic(t, r, exact, blocks, 2000)
 		values, deviations := slices.Clone(e.LnG), slices.Clone(e.Error)
-		for _, c := range e.Canonical(betas) {
+		for _, c := range canonical(t, e, betas...) {
 			values = append(values, c.Energy, c.SpecificHeat, c.FreeEnergy(), c.Entropy)
 			deviations = append(deviations, c.EnergyError, c.SpecificHeatError, c.FreeEnergyError, c.EntropyError)
 		}

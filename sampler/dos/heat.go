@@ -29,9 +29,9 @@ func (d *Density) hottest(betas []float64) (int, error) {
 	if len(betas) == 0 {
 		return 0, errors.New("the specific heat has no maximum: there are no inverse temperatures to look at")
 	}
-	at, largest := 0, -1.0
+	at, largest, buffer := 0, -1.0, make([]float64, d.Len())
 	for k, beta := range betas {
-		if c := d.At(beta).SpecificHeat; c > largest {
+		if c := d.at(beta, buffer).SpecificHeat; c > largest {
 			at, largest = k, c
 		}
 	}
@@ -44,12 +44,13 @@ func (d *Density) hottest(betas []float64) (int, error) {
 // heatSlope returns dC/dbeta = 2 beta k2 - beta^2 k3 with the second and third cumulants of
 // the energy.
 func (d *Density) heatSlope(beta float64) float64 {
-	p, _ := d.Distribution(beta)
+	from, p, _ := d.distribution(beta, make([]float64, d.Len()))
+	energy := d.Energy[from:][:len(p)]
 	mean, second, third := 0.0, 0.0, 0.0
-	for i, e := range d.Energy {
+	for i, e := range energy {
 		mean += p[i] * e
 	}
-	for i, e := range d.Energy {
+	for i, e := range energy {
 		x := e - mean
 		second += p[i] * x * x
 		third += p[i] * x * x * x

@@ -16,6 +16,9 @@ type Measurements struct {
 	Energy []float64     // by level
 	Count  [][]int64     // number of measurements, by block and level
 	Sums   [][][]float64 // sums of the values, by block, observable and level
+	// Replicas is their number in the Ensemble with which the means are to be combined; 0 for
+	// one per block.
+	Replicas int
 }
 
 // Means are microcanonical means with their jackknife replicas.
@@ -56,12 +59,11 @@ func (m Measurements) Means() (*Means, error) {
 	means.Mean = quotients(total, len(levels))
 	means.Replicas = m.jackknife(levels, total)
 	rows := make([][]float64, len(means.Replicas))
-	for k, replica := range means.Replicas {
-		rows[k] = slices.Concat(replica...)
-	}
-	deviations := spread(len(total)-len(levels), rows)
 	for o := range means.Mean {
-		means.Error = append(means.Error, deviations[o*len(levels):(o+1)*len(levels)])
+		for k, replica := range means.Replicas {
+			rows[k] = replica[o]
+		}
+		means.Error = append(means.Error, spread(len(levels), rows))
 	}
 	return means, nil
 }
@@ -96,13 +98,19 @@ func quotients(sum []float64, levels int) [][]float64 {
 
 // jackknife returns the means with each block omitted, or nil if there are too few blocks.
 func (m Measurements) jackknife(levels []int, total []float64) (replicas [][][]float64) {
-	if len(m.Count) < 2 {
+	n := len(m.Count)
+	if m.Replicas > 0 {
+		n = m.Replicas
+	}
+	if n < 2 {
 		return nil
 	}
 	rest := make([]float64, len(total))
-	for k := range m.Count {
+	for r := range n {
 		copy(rest, total)
-		m.add(rest, levels, k, -1)
+		for k := r * len(m.Count) / n; k < (r+1)*len(m.Count)/n; k++ {
+			m.add(rest, levels, k, -1)
+		}
 		if floats.Sum(rest[:len(levels)]) == 0 {
 			return nil
 		}

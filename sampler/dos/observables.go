@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 )
 
 // unmeasured is the largest share of the canonical weight allowed on levels without a
@@ -19,8 +20,9 @@ const unmeasured = 0.01
 // or the vector, of any length, that derive computes from them; with derive nil, the
 // averages themselves. values and deviations, one standard error each, are by beta. Errors
 // combine those of ln g and of the means: each replica of ln g is paired with the means
-// that omit the same block, so e and m must come from the same blocks in the same order,
-// those of FromHistograms or FromWindows. They are NaN if either has no replicas.
+// that omit the same blocks, so e and m must come from the same blocks in the same order,
+// those of FromHistograms or FromWindows. They are NaN if either has no replicas. derive must
+// be safe for concurrent use. If there is no time until e's Deadline, the error is ErrTime.
 //
 // Levels that have ln g but no measurement, such as rare ones at the ends of what canonical
 // walkers visit, take the means of the nearest measured level, as long as they have at most
@@ -33,6 +35,7 @@ func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64
 	if derive == nil {
 		derive = func(_ float64, averages []float64) []float64 { return averages }
 	}
+	began := time.Now()
 	all := newReweighting(e.Density, m.Energy, m.Mean)
 	var faults []error
 	for _, beta := range betas {
@@ -47,12 +50,20 @@ func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64
 		values = append(values, row)
 	}
 	replicas := make([][][]float64, len(betas)) // by beta, block and result of derive
-	for k := range min(len(e.Replicas), len(m.Replicas)) {
+	paired := min(len(e.Replicas), len(m.Replicas))
+	for i := range replicas {
+		replicas[i] = make([][]float64, paired)
+	}
+	err = e.eachReplica(paired, time.Since(began), func(k int) error {
 		r := newReweighting(e.Replicas[k], m.Energy, m.Replicas[k])
 		for i, beta := range betas {
 			averages, _ := r.averages(beta)
-			replicas[i] = append(replicas[i], derive(beta, averages))
+			replicas[i][k] = derive(beta, averages)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	for i, rows := range replicas {
 		row := spread(len(values[i]), rows)
@@ -72,10 +83,12 @@ type reweighting struct {
 	means [][]float64 // by observable and level with a measurement
 	place []int       // index of the measured level nearest to each level
 	lacks []bool      // whether that is another level
+	// buffer for a distribution
+	buffer []float64
 }
 
 func newReweighting(d *Density, energies []float64, means [][]float64) reweighting {
-	r := reweighting{d, means, make([]int, d.Len()), make([]bool, d.Len())}
+	r := reweighting{d, means, make([]int, d.Len()), make([]bool, d.Len()), make([]float64, d.Len())}
 	var measured []int
 	for i := range energies {
 		// In a replica, a level may have no measurement of any observable.
@@ -97,10 +110,10 @@ func newReweighting(d *Density, energies []float64, means [][]float64) reweighti
 // averages returns canonical averages of microcanonical means, by observable; missing is
 // the canonical weight of the levels without a measurement.
 func (r reweighting) averages(beta float64) (averages []float64, missing float64) {
-	p, _ := r.Distribution(beta)
+	from, p, _ := r.distribution(beta, r.buffer)
 	averages = make([]float64, len(r.means))
-	for i, level := range r.place {
-		if r.lacks[i] {
+	for i, level := range r.place[from:][:len(p)] {
+		if r.lacks[from+i] {
 			missing += p[i]
 		}
 		for o, mean := range r.means {

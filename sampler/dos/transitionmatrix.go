@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 
 	"gonum.org/v1/gonum/mat"
+
+	"neuralwl/internal/parallel"
 )
 
 // FromTransitions estimates ln g from the infinite-temperature transition probabilities T
@@ -42,24 +45,33 @@ func FromTransitions(energy []float64, steps int, blocks [][]int64, lnTotal floa
 		return nil, fmt.Errorf("density of states from transitions: %w", err)
 	}
 	e := &Ensemble{Density: d}
-	rest := make([]float64, len(total))
-	for _, block := range blocks {
-		for i, n := range block {
-			rest[i] = total[i] - float64(n)
-		}
-		replica, err := solveTransitions(energy, steps, rest)
-		if err != nil {
-			e.Replicas = nil // one block holds everything that connects levels
-			break
-		}
-		e.Replicas = append(e.Replicas, replica)
-	}
-	if len(blocks) < 2 {
-		e.Replicas = nil
+	if len(blocks) > 1 {
+		e.Replicas = transitionReplicas(energy, steps, total, blocks, omissions(len(blocks), d.Len()))
 	}
 	e.Normalise(lnTotal)
 	e.estimateErrors()
 	return e, nil
+}
+
+// transitionReplicas solves without the omitted blocks, nil if one of them holds everything
+// that connects levels.
+func transitionReplicas(energy []float64, steps int, total []float64, blocks [][]int64, omitted [][2]int) []*Density {
+	replicas, faults := make([]*Density, len(omitted)), make([]error, len(omitted))
+	workers := runtime.GOMAXPROCS(0)
+	rest := make([][]float64, workers)
+	parallel.Do(workers, len(omitted), 1, func(worker, k int) {
+		rest[worker] = append(rest[worker][:0], total...)
+		for _, block := range blocks[omitted[k][0]:omitted[k][1]] {
+			for i, n := range block {
+				rest[worker][i] -= float64(n)
+			}
+		}
+		replicas[k], faults[k] = solveTransitions(energy, steps, rest[worker])
+	})
+	if errors.Join(faults...) != nil {
+		return nil
+	}
+	return replicas
 }
 
 // edge is one measured difference ln g(j) - ln g(i), of levels i < j.

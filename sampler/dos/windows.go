@@ -38,7 +38,8 @@ type Window struct {
 // their visits there. Correlations add variance but no bias.
 //
 // Errors come from a jackknife over the blocks: the k-th blocks of all windows are omitted
-// together and everything, including the offsets, is recomputed. Every window has the same
+// together (several of them where there are too many for so many levels) and everything,
+// including the offsets, is recomputed. Every window has the same
 // number of blocks. There are no replicas if that is one, or if a single block holds all of
 // a window or everything that connects it to a neighbour.
 //
@@ -84,12 +85,15 @@ func (s *windowed) jackknife() (replicas []*Density, joints [][]float64) {
 		return nil, nil
 	}
 	rest := s.counts()
-	for k := range blocks {
+	for _, omitted := range omissions(blocks, len(s.levels)) {
 		for w, window := range s.windows {
-			left := int64(0)
+			left := 0.0
 			for b, n := range s.visits[w] {
-				left += n - window.Blocks[k][b]
-				rest[w][b] = float64(n - window.Blocks[k][b])
+				for _, block := range window.Blocks[omitted[0]:omitted[1]] {
+					n -= block[b]
+				}
+				rest[w][b] = float64(n)
+				left += rest[w][b]
 			}
 			if left == 0 {
 				return nil, nil

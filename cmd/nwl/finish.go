@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
+	"neuralwl/internal/run"
+	"path/filepath"
+)
+
+func newFinish() *cobra.Command {
+	return &cobra.Command{
+		Use:   "finish DIR",
+		Short: "Make the results of a run from its last checkpoint",
+		Long: `Make the results of the run in DIR from its last checkpoint, without going on with it:
+those of a run that was killed, and those that a run had no time for when it ended. A run
+that is under way is refused. It needs neither the network nor ONNX Runtime.
+
+The exit codes are those of nwl run.`,
+		Example: "  nwl finish runs/q10-64x64-1",
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			folder := args[0]
+			cfg, err := config.Load(filepath.Join(folder, report.ConfigFile), nil)
+			if err != nil {
+				return usageError{err}
+			}
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			logTo(cfg.Log.SlogLevel())
+			summary, err := run.Finish(ctx, run.Options{Config: cfg, Folder: folder, Version: version()})
+			if err != nil {
+				return err
+			}
+			return errors.Join(unlessClosed(printSummary(c.OutOrStdout(), summary)), outcome(summary))
+		},
+	}
+}
