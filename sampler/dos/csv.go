@@ -2,17 +2,13 @@ package dos
 
 import (
 	"bufio"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 )
 
-// Columns of a table and arrays of an archive. Reading requires only the first two.
+// Columns of a table and arrays of an archive as they are written; see quantity.
 const (
 	energyColumn = "energy"
 	lnGColumn    = "ln_g"
@@ -61,75 +57,4 @@ func (d *Density) WriteCSVBeside(w io.Writer, a *Absolute) error {
 		fmt.Fprintln(buf)
 	}
 	return buf.Flush()
-}
-
-// ReadCSV reads a density of states. The first line that is not a # comment names the
-// columns. energy (or E) and ln_g are required; ln_g_error is optional, and an empty field
-// means an unknown error. Lines may be in any order.
-func ReadCSV(r io.Reader) (*Density, error) {
-	table := csv.NewReader(r)
-	table.Comment = '#'
-	header, err := table.Read()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = errors.New("the file is empty")
-		}
-		return nil, err
-	}
-	used := []string{energyColumn, lnGColumn, errorColumn}
-	for i, name := range header {
-		if name = strings.ToLower(strings.TrimSpace(name)); name == "e" {
-			name = energyColumn
-		}
-		if slices.Contains(used, name) && slices.Contains(header[:i], name) {
-			return nil, fmt.Errorf("two columns are named %s", name)
-		}
-		header[i] = name
-	}
-	energyAt := slices.Index(header, energyColumn)
-	lnGAt := slices.Index(header, lnGColumn)
-	errorAt := slices.Index(header, errorColumn)
-	if energyAt < 0 || lnGAt < 0 {
-		return nil, fmt.Errorf("columns are %q, but energy (or E) and ln_g are required", strings.Join(header, ","))
-	}
-	d := &Density{}
-	for {
-		row, err := table.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		fault := func(column int, why string) {
-			if err == nil {
-				line, _ := table.FieldPos(column)
-				err = fmt.Errorf("line %d, column %s: %q %s", line, header[column], row[column], why)
-			}
-		}
-		value := func(column int) float64 {
-			x, err := strconv.ParseFloat(strings.TrimSpace(row[column]), 64)
-			if err != nil {
-				fault(column, "is not a number")
-			}
-			return x
-		}
-		d.Energy = append(d.Energy, value(energyAt))
-		d.LnG = append(d.LnG, value(lnGAt))
-		if errorAt >= 0 {
-			deviation := math.NaN()
-			if strings.TrimSpace(row[errorAt]) != "" {
-				deviation = value(errorAt)
-			}
-			if deviation < 0 || math.IsInf(deviation, 1) {
-				fault(errorAt, "is not a standard error")
-			}
-			d.Error = append(d.Error, deviation)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	d.sort()
-	return d, d.Validate()
 }

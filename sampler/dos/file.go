@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"neuralwl/internal/disk"
@@ -14,20 +15,25 @@ import (
 // format is a file format of densities of states.
 type format struct {
 	extension string
-	read      func(f *os.File) (*Density, error)
+	read      func(r Reader, f *os.File) (*Density, error)
 	write     func(d *Density, w io.Writer) error
 }
 
 var formats = []format{
-	{".csv", func(f *os.File) (*Density, error) { return ReadCSV(f) }, (*Density).WriteCSV},
-	{".npz", func(f *os.File) (*Density, error) {
+	{".csv", readTable, (*Density).WriteCSV},
+	{".npz", func(r Reader, f *os.File) (*Density, error) {
 		info, err := f.Stat()
 		if err != nil {
 			return nil, err
 		}
-		return ReadNPZ(f, info.Size())
+		return r.ReadNPZ(f, info.Size())
 	}, (*Density).WriteNPZ},
 }
+
+// tables are other extensions of files that are read like .csv.
+var tables = []string{".txt", ".dat", ".tsv"}
+
+func readTable(r Reader, f *os.File) (*Density, error) { return r.ReadCSV(f) }
 
 // formatOf returns the format for the extension of path.
 func formatOf(path string) (format, error) {
@@ -41,26 +47,32 @@ func formatOf(path string) (format, error) {
 	return format{}, fmt.Errorf("file %q: the name of a density of states must end in %s", path, strings.Join(known, " or "))
 }
 
-// CheckPath returns an error unless path has the extension of a format known to ReadFile
-// and WriteFile.
+// CheckPath returns an error unless path has the extension of a format known to WriteFile.
 func CheckPath(path string) error {
 	_, err := formatOf(path)
 	return err
 }
 
+// ReadFile reads the file path, as Reader.ReadFile does, strictly.
+func ReadFile(path string) (*Density, error) { return Reader{}.ReadFile(path) }
+
 // ReadFile reads the density of states in the file path. The extension determines the
-// format: .csv (see ReadCSV) or .npz (see ReadNPZ).
-func ReadFile(path string) (*Density, error) {
+// format: .csv, .txt, .dat or .tsv for a table (see Reader.ReadCSV), .npz for an archive
+// (see Reader.ReadNPZ).
+func (r Reader) ReadFile(path string) (*Density, error) {
 	format, err := formatOf(path)
-	if err != nil {
-		return nil, err
+	switch {
+	case slices.Contains(tables, strings.ToLower(filepath.Ext(path))):
+		format.read = readTable
+	case err != nil:
+		return nil, fmt.Errorf("%w; tables may also end in %s", err, strings.Join(tables, " or "))
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read density of states: %w", err)
 	}
 	defer f.Close()
-	d, err := format.read(f)
+	d, err := format.read(r, f)
 	if err != nil {
 		return nil, fmt.Errorf("read density of states %s: %w", path, err)
 	}

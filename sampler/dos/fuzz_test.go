@@ -19,12 +19,15 @@ func FuzzReadCSV(f *testing.F) {
 	}
 	f.Add(reference)
 	f.Add([]byte("# a remark\nE , LN_G,other, ln_g_error\r\n-2,1, x,\r\n-0.5,\"2\",,1e-3\r\n"))
+	f.Add([]byte("\xef\xbb\xbf;E;ln g\r\n0;-2,5;1,25\r\n1;-1,5;nan\r\n2;-0,5;2\r\n"))
+	f.Add([]byte("\xff\xfe-\x001\x00\t\x002\x00.\x005\x00\n\x00"))
+	f.Add([]byte("! E g\n  -0.2D+01   0.2D+01\n  -0.1D+01   0.3D+400 # many\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d *Density
 		var err error
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if d, err = ReadCSV(bytes.NewReader(data)); err != nil {
+		if d, err = (Reader{Note: func(string) {}}).ReadCSV(bytes.NewReader(data)); err != nil {
 			_ = err.Error()
 		}
 		runtime.ReadMemStats(&after)

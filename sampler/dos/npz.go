@@ -51,44 +51,72 @@ func (d *Density) WriteNPZ(w io.Writer) error {
 	return archive.Close()
 }
 
+// ReadNPZ reads an archive as WriteNPZ writes it; see Reader.ReadNPZ for others.
+func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) { return Reader{}.ReadNPZ(r, size) }
+
 // ReadNPZ reads a density of states from a NumPy archive of size bytes, as written by
-// numpy.savez and numpy.savez_compressed. It needs the arrays energy and ln_g, and uses
-// ln_g_error if present, where NaN means an unknown error. They must be float64,
-// one-dimensional and of the same length, in any order of energy.
-func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) {
-	archive, err := npz.NewReader(r, size)
+// numpy.savez and numpy.savez_compressed. It needs an array energy and an array ln_g or g,
+// uses one ln_g_error, and ignores others; see quantity for other names. They must be
+// one-dimensional and of the same length, in any order of energy, of any integer type or
+// float32 or float64; a number that has no exact float64 is refused. A level whose ln g is
+// NaN or -Inf, or whose g is 0, is left out; Note is told. A NaN for an error means that it
+// is unknown.
+func (r Reader) ReadNPZ(file io.ReaderAt, size int64) (*Density, error) {
+	archive, err := npz.NewReader(file, size)
 	if err != nil {
 		return nil, fmt.Errorf("it is not a NumPy archive: %w", err)
 	}
-	d := &Density{}
-	for _, array := range []struct {
-		name     string
-		values   *[]float64
-		optional bool
-	}{{energyColumn, &d.Energy, false}, {lnGColumn, &d.LnG, false}, {errorColumn, &d.Error, true}} {
-		switch number := count(archive.Keys(), entry(array.name)); {
-		case number > 1:
-			return nil, fmt.Errorf("there are %d arrays named %s", number, array.name)
-		case number == 0 && array.optional:
+	keys := archive.Keys()
+	list := make([]string, len(keys))
+	for i, key := range keys {
+		list[i] = strings.TrimSuffix(key, entry(""))
+		if n := count(keys, key); n > 1 {
+			return nil, fmt.Errorf("there are %d arrays named %s", n, list[i])
+		}
+	}
+	at, err := find(list)
+	if err != nil {
+		return nil, err
+	}
+	if !complete(at) {
+		return nil, fmt.Errorf("its arrays are %s, but %s; write them with numpy.savez(file, energy=..., ln_g=..., ln_g_error=...)", listed(keys), wanted)
+	}
+	var arrays [quantities][]float64
+	for of, i := range at {
+		if i < 0 || of == gOf && at[lnGOf] >= 0 {
 			continue
-		case number == 0:
-			return nil, fmt.Errorf("there is no array %s among %s; write one with numpy.savez(file, energy=..., ln_g=..., ln_g_error=...)",
-				array.name, names(archive.Keys()))
 		}
-		if *array.values, err = readArray(archive, array.name); err != nil {
-			return nil, fmt.Errorf("array %s: %w", array.name, err)
+		if arrays[of], err = readArray(archive, list[i], of != gOf); err != nil {
+			return nil, fmt.Errorf("array %s: %w", list[i], err)
 		}
-		if n := len(*array.values); n != len(d.Energy) {
-			return nil, fmt.Errorf("array %s has %d elements, energy has %d", array.name, n, len(d.Energy))
+		if n := len(arrays[of]); n != len(arrays[energyOf]) {
+			return nil, fmt.Errorf("array %s has %d elements, %s has %d", list[i], n, list[at[energyOf]], len(arrays[energyOf]))
 		}
 	}
-	for i, deviation := range d.Error {
-		if deviation < 0 || math.IsInf(deviation, 0) {
-			return nil, fmt.Errorf("array %s, element %d: %v is not a standard error", errorColumn, i, deviation)
+	lnG := arrays[lnGOf]
+	if at[lnGOf] < 0 {
+		lnG = arrays[gOf]
+		for i, g := range lnG {
+			if g < 0 {
+				return nil, fmt.Errorf("array %s, element %d: %v is not a number of states", list[at[gOf]], i, g)
+			}
+			lnG[i] = math.Log(g)
 		}
 	}
-	d.sort()
-	return d, d.Validate()
+	var l levels
+	for i, e := range arrays[energyOf] {
+		deviation := math.NaN()
+		if at[errorOf] >= 0 {
+			deviation = arrays[errorOf][i]
+		}
+		if of, why := l.add(i, e, lnG[i], deviation); of >= 0 {
+			if of == lnGOf && at[lnGOf] < 0 {
+				of = gOf
+			}
+			return nil, fmt.Errorf("array %s, element %d: %v %s", list[at[of]], i, arrays[of][i], why)
+		}
+	}
+	return r.density(l, "element", at[errorOf] >= 0)
 }
 
 // entry returns the name of an array's file within an archive.
@@ -103,8 +131,8 @@ func count(keys []string, name string) (n int) {
 	return n
 }
 
-// names lists the arrays in an archive, at most the first few.
-func names(keys []string) string {
+// listed lists the arrays in an archive, at most the first few.
+func listed(keys []string) string {
 	const most = 8
 	more := ""
 	if len(keys) > most {
@@ -117,8 +145,8 @@ func names(keys []string) string {
 	return fmt.Sprintf("%q%s", list, more)
 }
 
-// readArray reads one array of float64.
-func readArray(archive *npz.Reader, name string) ([]float64, error) {
+// readArray reads one array of numbers; exact is whether each must have an exact float64.
+func readArray(archive *npz.Reader, name string, exact bool) ([]float64, error) {
 	f, err := archive.Open(entry(name))
 	if err != nil {
 		return nil, err
@@ -144,18 +172,63 @@ func readArray(archive *npz.Reader, name string) ([]float64, error) {
 		return nil, err
 	}
 	descr := array.Header.Descr
-	if descr.Type != "<f8" && descr.Type != ">f8" {
-		return nil, fmt.Errorf("its elements are of type %q, but float64 (<f8) is needed; convert them with .astype(float)", descr.Type)
+	element, size := elementOf(descr.Type)
+	if element == nil {
+		return nil, fmt.Errorf("its elements are of type %q, but integers of at most 64 bits, float32 or float64 (<f8) are needed; convert them with .astype(float)", descr.Type)
 	}
 	if len(descr.Shape) != 1 {
 		return nil, fmt.Errorf("its shape is %v, but one dimension is needed", descr.Shape)
 	}
-	if n := descr.Shape[0]; n != body.Len()/8 || body.Len()%8 != 0 {
+	if n := descr.Shape[0]; n != body.Len()/size || body.Len()%size != 0 {
 		return nil, fmt.Errorf("it should have %d elements, but %d bytes are there", n, body.Len())
 	}
-	var values []float64
-	err = array.Read(&values)
-	return values, err
+	values := make([]float64, 0, descr.Shape[0])
+	for raw := range slices.Chunk(data[len(data)-body.Len():], size) {
+		x, whole := element(raw)
+		if exact && !whole {
+			return nil, fmt.Errorf("element %d has more than the 53 bits of a float64; round it with .astype(float) if that does not matter", len(values))
+		}
+		values = append(values, x)
+	}
+	return values, nil
+}
+
+// elementOf returns a function that converts an element of a type of NumPy, such as <i8, and
+// reports whether the result is exact, and the size of an element; nil for other types.
+func elementOf(descr string) (func(raw []byte) (x float64, exact bool), int) {
+	if len(descr) != 3 || strings.IndexByte("<>|", descr[0]) < 0 {
+		return nil, 0
+	}
+	size := int(descr[2] - '0')
+	bits := func(raw []byte) (x uint64) {
+		for i := range raw {
+			if descr[0] != '>' {
+				i = size - 1 - i
+			}
+			x = x<<8 | uint64(raw[i])
+		}
+		return x
+	}
+	const limit = 1 << 63
+	switch descr[1:] {
+	case "f8":
+		return func(raw []byte) (float64, bool) { return math.Float64frombits(bits(raw)), true }, size
+	case "f4":
+		return func(raw []byte) (float64, bool) { return float64(math.Float32frombits(uint32(bits(raw)))), true }, size
+	case "u1", "u2", "u4", "u8":
+		return func(raw []byte) (float64, bool) {
+			u := bits(raw)
+			x := float64(u)
+			return x, x < 2*limit && uint64(x) == u
+		}, size
+	case "i1", "i2", "i4", "i8":
+		return func(raw []byte) (float64, bool) {
+			i := int64(bits(raw)) << (64 - 8*size) >> (64 - 8*size)
+			x := float64(i)
+			return x, x < limit && int64(x) == i
+		}, size
+	}
+	return nil, 0
 }
 
 // checkHeader returns an error unless the header of an array has the form that NumPy

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -105,6 +106,54 @@ func archive(t testing.TB, files ...any) []byte {
 	return buf.Bytes()
 }
 
+// TestReadNPZTypes reads every type of number that is taken, of both byte orders, and names of
+// other programs.
+func TestReadNPZTypes(t *testing.T) {
+	lnG := described("<f8", "(3,)", 0.5, 1.5, math.Inf(-1))
+	for descr, values := range map[string]any{
+		"<f4": []float32{-18, -14.5, -12}, ">f4": []float32{-18, -14.5, -12},
+		"<i8": []int64{-18, -1 << 53, 1 << 62}, ">i8": []int64{-18, -1 << 53, 1 << 62},
+		"<i4": []int32{-18, -1 << 31, 12}, ">i4": []int32{-18, -1 << 31, 12}, "<i2": []int16{-18, -1 << 15, 12}, "|i1": []int8{-18, -128, 12},
+		"<u8": []uint64{1<<64 - 2048, 14, 12}, ">u4": []uint32{1<<32 - 1, 14, 12}, "<u2": []uint16{18, 1<<16 - 1, 12}, "|u1": []uint8{18, 255, 12},
+	} {
+		var order binary.ByteOrder = binary.LittleEndian
+		if descr[0] == '>' {
+			order = binary.BigEndian
+		}
+		contents, err := binary.Append(nil, order, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := archive(t, "E.npy", array(fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (3,), }\n", descr), contents), "S.npy", lnG)
+		var notes []string
+		r := Reader{Note: func(text string) { notes = append(notes, text) }}
+		d, err := r.ReadNPZ(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Errorf("%s: %v", descr, err)
+			continue
+		}
+		want := map[float64]float64{}
+		for i := range 2 {
+			v := reflect.ValueOf(values).Index(i)
+			want[v.Convert(reflect.TypeFor[float64]()).Float()] = []float64{0.5, 1.5}[i]
+		}
+		for i, e := range d.Energy {
+			if x, ok := want[e]; !ok || x != d.LnG[i] || d.Len() != 2 {
+				t.Errorf("%s: %v, want %v", descr, d, want)
+			}
+		}
+		if len(notes) != 1 || !strings.Contains(notes[0], "1 of 3 levels have no ln g, the first in element 2") {
+			t.Errorf("%s: notes %q", descr, notes)
+		}
+	}
+	g, _ := binary.Append(nil, binary.LittleEndian, []int64{2, 0, 1<<53 + 1})
+	data := archive(t, "energy.npy", described("<f8", "(3,)", -2, -1, 0), "g.npy", array("{'descr': '<i8', 'fortran_order': False, 'shape': (3,), }\n", g))
+	d, err := Reader{Note: func(string) {}}.ReadNPZ(bytes.NewReader(data), int64(len(data)))
+	if err != nil || !slices.Equal(d.Energy, []float64{-2, 0}) || !slices.Equal(d.LnG, []float64{math.Ln2, 53 * math.Ln2}) {
+		t.Errorf("counts: %+v, %v", d, err)
+	}
+}
+
 // hostile returns archives, each with a part of the expected error.
 func hostile(t testing.TB) map[string][]byte {
 	energy := described("<f8", "(2,)", -1, 0)
@@ -115,15 +164,19 @@ func hostile(t testing.TB) map[string][]byte {
 	return map[string][]byte{
 		"it is not a NumPy archive":       {},
 		"zip: not a valid":                whole[:len(whole)-30],
-		"no array ln_g":                   archive(t, "energy.npy", energy, "g.npy", energy),
-		"no array energy":                 archive(t, "ln_g.npy", energy),
+		`arrays are ["energy" "m"]`:       archive(t, "energy.npy", energy, "m.npy", energy),
+		`arrays are ["ln_g"]`:             archive(t, "ln_g.npy", energy),
+		"two columns are named energy":    archive(t, "ln_g.npy", energy, "E.npy", energy, "energy.npy", energy),
+		"g, element 0: -1 is not":         archive(t, "energy.npy", energy, "g.npy", energy),
 		"2 arrays named energy":           archive(t, "energy.npy", energy, "energy.npy", energy, "ln_g.npy", energy),
 		"no levels":                       archive(t, "energy.npy", described("<f8", "(0,)"), "ln_g.npy", described("<f8", "(0,)")),
 		"does not begin":                  lnG(nil),
 		"is truncated":                    lnG([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr': ")),
 		"NumPy does not write its header": lnG(array("{'shape': (2,), 'fortran_order': False, 'descr': '<f8'}\n", nil)),
 		"version":                         lnG(append([]byte("\x93NUMPY\x03"), energy[7:]...)),
-		`of type "<i8"`:                   lnG(described("<i8", "(2,)", 0, 0)),
+		`of type "|O"`:                    lnG(described("|O", "(2,)", 0, 0)),
+		`of type "<c8"`:                   lnG(described("<c8", "(2,)", 0, 0)),
+		"element 1 has more than the 53":  lnG(array("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n", binary.LittleEndian.AppendUint64(make([]byte, 8), 1<<53+1))),
 		`of type ""`:                      lnG(described("", "(2,)", 0, 0)),
 		"one dimension":                   lnG(described("<f8", "(1, 2)", 0, 0)),
 		"shape is []":                     lnG(described("<f8", "()", 0)),
@@ -132,7 +185,7 @@ func hostile(t testing.TB) map[string][]byte {
 		"have 2 elements, but 8":          lnG(described("<f8", "(2,)", 0)),
 		"have 2 elements, but 24":         lnG(described("<f8", "(2,)", 0, 0, 0)),
 		"ln_g has 1 elements":             lnG(described("<f8", "(1,)", 0)),
-		"ln g(0) is NaN":                  lnG(described("<f8", "(2,)", 0, math.NaN())),
+		"1 of 2 levels have no ln g":      lnG(described("<f8", "(2,)", 0, math.NaN())),
 		"energies must ascend":            archive(t, "energy.npy", described("<f8", "(2,)", 1, 1), "ln_g.npy", energy),
 		"element 1: -1 is not":            archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", 0, -1)),
 		"element 0: +Inf is not":          archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", math.Inf(1), 0)),
@@ -221,6 +274,18 @@ func TestFiles(t *testing.T) {
 		got, err := ReadFile(path)
 		if err != nil || !slices.Equal(got.Energy, d.Energy) || !slices.Equal(got.LnG, d.LnG) || !slices.Equal(got.Error, d.Error) {
 			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"d.txt", "d.DAT", "d.tsv"} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte("# energy ln_g\n-1 0.5\n0 1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadFile(path); err != nil || !slices.Equal(got.LnG, d.LnG) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if err := CheckPath(path); err == nil {
+			t.Errorf("%s: it can be written", name)
 		}
 	}
 	for _, name := range []string{"d.parquet", "d", "npz"} {
