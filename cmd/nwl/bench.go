@@ -16,7 +16,6 @@ import (
 
 	"neuralwl/internal/bench"
 	"neuralwl/internal/report"
-	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
 
@@ -41,6 +40,7 @@ func newBenchMoves() *cobra.Command {
 	var seed uint64
 	var walkers int
 	var asJSON, low bool
+	var files densityReader
 	c := &cobra.Command{
 		Use:   "moves --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
 		Short: "Compare moves by round trips per second",
@@ -76,7 +76,7 @@ Wang-Landau sampling with the network, which comes first.`,
 			}
 			o.System, o.Bundle, o.Runtime, o.Part = n.system, n.bundle, n.runtime, n.part
 			if density != "" {
-				if o.LnG, err = weightsOf(density, o.System); err != nil {
+				if o.LnG, err = weightsOf(c, files, density, o.System); err != nil {
 					return err
 				}
 			}
@@ -102,15 +102,16 @@ Wang-Landau sampling with the network, which comes first.`,
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
 	c.Flags().IntVar(&walkers, "walkers", 192, "walkers of the moves with a network")
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	files.addFlags(c)
 	return c
 }
 
 // weightsOf is ln g by level from a file or run directory, NaN at levels without.
-func weightsOf(path string, p *lattice.Potts) ([]float64, error) {
+func weightsOf(c *cobra.Command, files densityReader, path string, p *lattice.Potts) ([]float64, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, report.DensityFile)
 	}
-	d, err := dos.ReadFile(path)
+	d, err := files.read(c, path)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +123,9 @@ func weightsOf(path string, p *lattice.Potts) ([]float64, error) {
 		lnG[b] = math.NaN()
 	}
 	for i, e := range d.Energy {
+		if e != math.Trunc(e) {
+			return nil, fmt.Errorf("%s: energy %v is not a whole number, as all of %v are; do the energies have other units?", path, e, p)
+		}
 		lnG[-int(e)] = d.LnG[i]
 	}
 	return lnG, nil

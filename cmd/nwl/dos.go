@@ -17,7 +17,10 @@ func newDos() *cobra.Command {
 		Use:   "dos",
 		Short: "Work with densities of states",
 		Long: `Compute, combine, compare, plot and reweight densities of states. Files end in .csv
-(columns energy, ln_g, ln_g_error) or .npz (NumPy arrays of the same names).`,
+(columns energy, ln_g, ln_g_error) or .npz (NumPy arrays of the same names). Read are
+also tables of other programs, in .csv, .txt, .dat or .tsv: with other separators and
+decimal commas, with g for ln g, or without names of the columns. What is taken for
+granted is printed; what may be read in two ways is refused.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

@@ -13,6 +13,7 @@ import (
 
 func newDosDiff() *cobra.Command {
 	var asJSON bool
+	var files densityReader
 	c := &cobra.Command{
 		Use:   "diff A B [--json]",
 		Short: "Compare two densities of states",
@@ -21,11 +22,11 @@ the same sum over the levels that both have, and the levels that only one has.`,
 		Example: "  nwl dos diff runs/q10-6x6-1/dos.csv exact.csv",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			a, err := dos.ReadFile(args[0])
+			a, err := files.read(c, args[0])
 			if err != nil {
 				return err
 			}
-			b, err := dos.ReadFile(args[1])
+			b, err := files.read(c, args[1])
 			if err != nil {
 				return err
 			}
@@ -45,6 +46,7 @@ the same sum over the levels that both have, and the levels that only one has.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	files.addFlags(c)
 	return c
 }
 

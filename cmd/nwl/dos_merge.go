@@ -17,6 +17,7 @@ func newDosMerge() *cobra.Command {
 	var q int
 	var size, out string
 	var lnStates float64
+	var files densityReader
 	c := &cobra.Command{
 		Use:   "merge A B [C...] --out FILE",
 		Short: "Combine independent runs and energy windows",
@@ -67,7 +68,7 @@ converged; well below 1: neighbouring levels err alike), and the rms difference 
 			}
 			pieces := make([]dos.Piece, len(paths))
 			for i, path := range paths {
-				d, err := dos.ReadFile(path)
+				d, err := files.read(c, path)
 				if err != nil {
 					return err
 				}
@@ -95,6 +96,7 @@ converged; well below 1: neighbouring levels err alike), and the rms difference 
 	c.Flags().Float64Var(&lnStates, "lnstates", 0, "logarithm of the number of states in all")
 	c.Flags().IntVar(&q, "q", 0, "number of colours of the Potts model")
 	c.Flags().StringVar(&size, "size", "", "sides of its lattice, as in 16x16")
+	files.addFlags(c)
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 
 func newDosPlot() *cobra.Command {
 	var out, exact string
+	var files densityReader
 	c := &cobra.Command{
 		Use:   "plot FILE [FILE...] --out PLOT [--exact FILE]",
 		Short: "Plot densities of states",
@@ -29,7 +30,7 @@ reference. Below a single file without a reference is its standard error.`,
 			}
 			curves := make([]plots.Curve, len(paths))
 			for i, path := range paths {
-				d, err := dos.ReadFile(path)
+				d, err := files.read(c, path)
 				if err != nil {
 					return err
 				}
@@ -38,7 +39,7 @@ reference. Below a single file without a reference is its standard error.`,
 			var reference *dos.Density
 			if exact != "" {
 				var err error
-				if reference, err = dos.ReadFile(exact); err != nil {
+				if reference, err = files.read(c, exact); err != nil {
 					return err
 				}
 			}
@@ -51,5 +52,6 @@ reference. Below a single file without a reference is its standard error.`,
 	}
 	c.Flags().StringVar(&out, "out", "", "file to write, .png or .svg")
 	c.Flags().StringVar(&exact, "exact", "", "exact density of states to compare with")
+	files.addFlags(c)
 	return c
 }

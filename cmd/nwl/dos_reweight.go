@@ -19,6 +19,7 @@ func newDosReweight() *cobra.Command {
 	var steps int
 	var out string
 	var force bool
+	var files densityReader
 	c := &cobra.Command{
 		Use:   "reweight FILE --beta B[,B...] | --beta-min B --beta-max B --steps N",
 		Short: "Compute canonical averages from a density of states",
@@ -57,7 +58,7 @@ edge.`,
 					return usageError{fmt.Errorf("beta = %v: it must be a finite number", beta)}
 				}
 			}
-			d, err := dos.ReadFile(args[0])
+			d, err := files.read(c, args[0])
 			if err != nil {
 				return err
 			}
@@ -73,6 +74,7 @@ edge.`,
 	c.Flags().IntVar(&steps, "steps", 0, "number of inverse temperatures, at least 2")
 	c.Flags().StringVar(&out, "out", "", "CSV file to write (default standard output)")
 	c.Flags().BoolVar(&force, "force", false, "compute even what the data do not support")
+	files.addFlags(c)
 	return c
 }
 

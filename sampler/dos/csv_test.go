@@ -142,7 +142,7 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		{"energy,ln_g\n-2,\"1\n", []string{"line 2", "column ln_g", "not a number"}},
 		{"energy,ln_g\n-2,1\n\n-2,1\n", []string{"lines 2 and 4", "-2"}},
 		{"energy,ln_g\n-2,-Inf\n", []string{"none of its 1 levels has ln g"}},
-		{"energy,ln_g\n-2,nan\n-1,2\n", []string{"1 of 2 levels have no ln g", "line 2"}},
+		{"energy,ln_g\n-2,nan\n-1,2\n", []string{"1 of 2 levels without ln g", "line 2"}},
 		{"energy,ln_g\n-2,inf\n", []string{"line 2", "column ln_g", `"inf"`}},
 		{"energy,ln_g\ninf,1\n", []string{"line 2", "column energy", `"inf"`}},
 		{"energy,ln_g\n,1\n-1,2\n", []string{"line 2", "column energy", `""`}},

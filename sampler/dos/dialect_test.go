@@ -18,7 +18,7 @@ import (
 func TestReadOthers(t *testing.T) {
 	const (
 		noNames = "no names"
-		one     = "1 of 4 levels have no ln g, the first in line"
+		one     = "1 of 4 levels without ln g, the first in line"
 	)
 	for name, c := range map[string]struct {
 		text  string
@@ -150,7 +150,7 @@ func TestReadZeros(t *testing.T) {
 	}
 	notes, r.ZerosUnvisited = nil, true
 	d, err := r.ReadCSV(strings.NewReader(text))
-	if err != nil || !slices.Equal(d.Energy, []float64{-18, -14}) || len(notes) != 1 || !strings.Contains(notes[0], "3 of 5 levels have no ln g, the first in line 3") {
+	if err != nil || !slices.Equal(d.Energy, []float64{-18, -14}) || len(notes) != 1 || !strings.Contains(notes[0], "3 of 5 levels without ln g, the first in line 3") {
 		t.Errorf("%+v, %v, notes %q", d, err, notes)
 	}
 	if d, err := ReadCSV(strings.NewReader(text)); err != nil || d.Len() != 5 {

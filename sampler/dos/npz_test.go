@@ -142,7 +142,7 @@ func TestReadNPZTypes(t *testing.T) {
 				t.Errorf("%s: %v, want %v", descr, d, want)
 			}
 		}
-		if len(notes) != 1 || !strings.Contains(notes[0], "1 of 3 levels have no ln g, the first in element 2") {
+		if len(notes) != 1 || !strings.Contains(notes[0], "1 of 3 levels without ln g, the first in element 2") {
 			t.Errorf("%s: notes %q", descr, notes)
 		}
 	}
@@ -185,7 +185,7 @@ func hostile(t testing.TB) map[string][]byte {
 		"have 2 elements, but 8":          lnG(described("<f8", "(2,)", 0)),
 		"have 2 elements, but 24":         lnG(described("<f8", "(2,)", 0, 0, 0)),
 		"ln_g has 1 elements":             lnG(described("<f8", "(1,)", 0)),
-		"1 of 2 levels have no ln g":      lnG(described("<f8", "(2,)", 0, math.NaN())),
+		"1 of 2 levels without ln g":      lnG(described("<f8", "(2,)", 0, math.NaN())),
 		"energies must ascend":            archive(t, "energy.npy", described("<f8", "(2,)", 1, 1), "ln_g.npy", energy),
 		"element 1: -1 is not":            archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", 0, -1)),
 		"element 0: +Inf is not":          archive(t, "energy.npy", energy, "ln_g.npy", energy, "ln_g_error.npy", described("<f8", "(2,)", math.Inf(1), 0)),

@@ -136,8 +136,8 @@ func (r Reader) density(l levels, unit string, withErrors bool) (*Density, error
 		return nil, err
 	}
 	if n := len(l.place) - d.Len(); n > 0 {
-		fact := fmt.Sprintf("%d of %d levels have no ln g, the first in %s %d", n, len(l.place), unit, first)
-		if err := r.note(fact, "they were never visited and are left out"); err != nil {
+		fact := fmt.Sprintf("%d of %d levels without ln g, the first in %s %d", n, len(l.place), unit, first)
+		if err := r.note(fact, "taken as never visited and left out"); err != nil {
 			return nil, err
 		}
 	}
