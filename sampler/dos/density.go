@@ -111,10 +111,14 @@ type Difference struct {
 	MissingB []float64 `json:"missing_in_b"`
 }
 
-// Compare returns the difference of a and b, or an error if they have no level in common.
+// Compare returns the difference of a and b, or an error if they have no level in common or
+// if their energies have different units.
 // Energies are equal if they differ by less than 1e-9 of their size.
 func Compare(a, b *Density) (Difference, error) {
 	d := Difference{MissingA: []float64{}, MissingB: []float64{}}
+	if err := sameUnits(a.Energy, b.Energy, "A", "B"); err != nil {
+		return d, fmt.Errorf("compare densities of states: %w", err)
+	}
 	var energies, x, y []float64
 	i, j := 0, 0
 	for i < a.Len() || j < b.Len() {

@@ -29,6 +29,9 @@ func common(a, b []float64) (pairs []pair) {
 // the same sum as b over these. Its errors combine those of both, assumed independent; b
 // counts as exact where it has no error. shift is the amount added to ln g of a.
 func Deviation(a, b *Density) (deviation *Density, shift float64, err error) {
+	if err := sameUnits(b.Energy, a.Energy, "the latter", "the former"); err != nil {
+		return nil, 0, err
+	}
 	pairs := common(a.Energy, b.Energy)
 	if len(pairs) == 0 {
 		return nil, 0, errors.New("they have no energy in common; do they belong to the same system?")
