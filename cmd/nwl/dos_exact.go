@@ -6,59 +6,109 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"neuralwl/internal/config"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
+	"neuralwl/sampler/lattice"
 )
 
 func newDosExact() *cobra.Command {
 	var q int
-	var size, out, method string
+	var size, file, out, method string
+	var assignments []string
 	var force bool
 	c := &cobra.Command{
-		Use:   "exact --q Q --size LxLy [--out FILE]",
+		Use:   "exact --q Q --size LxLy | --set system.KEY=VALUE... | --config FILE [--out FILE]",
 		Short: "Compute an exact density of states",
-		Long: `Compute the exact density of states of the Potts model with Q colours on a periodic
-Lx x Ly lattice, by the fastest method: the Kaufman-Beale solution for two colours,
-a transfer matrix or enumeration. What would take too long or too much memory is
-refused unless --force is given. A .csv file has the whole number g beside ln g.`,
-		Example: "  nwl dos exact --q 10 --size 6x6 --out exact.csv",
-		Args:    arguments(cobra.NoArgs),
+		Long: `Compute the exact density of states of a system. --q and --size alone are those of the
+Potts model on a periodic square lattice, for which the fastest method is taken: the
+Kaufman-Beale solution for two colours, a transfer matrix or enumeration. Any other
+system is described as for nwl run, by --set system.model=MODEL and other keys of
+system, or by the configuration of a run, and enumerated. What is predicted to take
+more than an hour or too much memory is refused unless --force is given.
+
+The columns are those of a run, energy, ln_g and ln_g_error (0), and the whole number g
+in a .csv file.`,
+		Example: `  nwl dos exact --q 10 --size 6x6 --out exact.csv
+  nwl dos exact --set system.model=blume_capel --set system.crystal_field=1.97 --set system.size=4x4
+  nwl dos exact --config runs/q10-6x6-1/config.yaml --out exact.npz`,
+		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "q", "size"); err != nil {
-				return err
-			}
-			lx, ly, err := parseSize(size)
-			if err != nil {
-				return usageError{err}
-			}
 			if out != "" {
 				if err := dos.CheckPath(out); err != nil {
 					return usageError{err}
 				}
 			}
-			counts, err := exact.Compute(c.Context(), q, lx, ly, exact.Options{
+			var system lattice.System
+			var err error
+			if file == "" && assignments == nil {
+				if err := required(c, "q", "size"); err != nil {
+					return err
+				}
+				system, err = potts(q, size)
+			} else {
+				if c.Flags().Changed("q") {
+					assignments = append(assignments, "system.q="+strconv.Itoa(q))
+				}
+				if c.Flags().Changed("size") {
+					assignments = append(assignments, "system.size="+size)
+				}
+				system, err = configured(file, assignments)
+			}
+			if err != nil {
+				return usageError{err}
+			}
+			spectrum, err := exact.Of(c.Context(), system, exact.Options{
 				Method: exact.Method(method), Workers: runtime.GOMAXPROCS(0), Force: force, Progress: progress(c.ErrOrStderr()),
 			})
 			if err != nil {
 				return err
 			}
 			if strings.EqualFold(filepath.Ext(out), ".npz") {
-				return counts.Density().WriteFile(out)
+				d := spectrum.Density()
+				d.Error = make([]float64, d.Len())
+				return d.WriteFile(out)
 			}
-			return output(c.OutOrStdout(), out, counts.WriteCSV)
+			return output(c.OutOrStdout(), out, spectrum.WriteCSV)
 		},
 	}
 	c.Flags().IntVar(&q, "q", 0, "number of colours")
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 8x8")
+	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key of system, as in --set system.model=ising_field")
+	c.Flags().StringVar(&file, "config", "", "YAML file with a configuration, of which system is used")
 	c.Flags().StringVar(&out, "out", "", "file to write, .csv or .npz (default CSV to standard output)")
 	c.Flags().StringVar(&method, "method", "", "enumeration, kaufman or transfer-matrix (default the fastest)")
 	c.Flags().BoolVar(&force, "force", false, "compute even what is predicted to take more than an hour or too much memory")
 	return c
+}
+
+// potts is the Potts model that --q and --size describe.
+func potts(q int, size string) (lattice.System, error) {
+	lx, ly, err := parseSize(size)
+	if err != nil {
+		return nil, err
+	}
+	return lattice.NewPotts(q, lx, ly)
+}
+
+// configured is the system of a configuration.
+func configured(file string, assignments []string) (lattice.System, error) {
+	for _, a := range assignments {
+		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(a)), "system.") {
+			return nil, fmt.Errorf("--set %s: only keys of system matter to an exact density of states; leave it out", a)
+		}
+	}
+	cfg, err := config.Load(file, assignments)
+	if err != nil {
+		return nil, err
+	}
+	return cfg.System.New()
 }
 
 // progress returns a function that shows the progress on a terminal, nil where w

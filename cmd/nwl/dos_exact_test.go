@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +33,34 @@ func TestDosExactFormats(t *testing.T) {
 	}
 }
 
+// TestDosExactOfAnySystem describes a system by its keys and by a file.
+func TestDosExactOfAnySystem(t *testing.T) {
+	folder := t.TempDir()
+	keys := []string{"--set", "system.model=blume_capel", "--set", "system.crystal_field=0.5"}
+	stdout, stderr, code := nwl(t, append([]string{"dos", "exact", "--size", "3x3"}, keys...)...)
+	if code != 0 || !strings.Contains(stdout, "blume-capel D=0.5 3x3") || !strings.Contains(stdout, "\nenergy,ln_g,ln_g_error,g\n-13.5,0.6931471805599453,0,2\n") {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	file, out := filepath.Join(folder, "c.yaml"), filepath.Join(folder, "d.npz")
+	if err := os.WriteFile(file, []byte("system: {model: blume_capel, crystal_field: 0.5, size: 3x3}\nrun: {seed: 3}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := nwl(t, "dos", "exact", "--config", file, "--out", out); code != 0 {
+		t.Fatal(stderr)
+	}
+	want, err := dos.ReadCSV(strings.NewReader(stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := dos.ReadFile(out)
+	if err != nil || !slices.Equal(d.Energy, want.Energy) || !slices.Equal(d.LnG, want.LnG) || !slices.Equal(d.Error, want.Error) || d.Error[0] != 0 {
+		t.Errorf("%+v, want %+v (%v)", d, want, err)
+	}
+	if _, stderr, code := nwl(t, append([]string{"dos", "exact", "--size", "5x5"}, keys...)...); code != exitFailure || !strings.Contains(stderr, "about 5 h (limit 60 min)") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
 // TestDosUsage checks that every wrong command line has exit code 2 and says what is
 // wrong.
 func TestDosUsage(t *testing.T) {
@@ -42,6 +72,10 @@ func TestDosUsage(t *testing.T) {
 		{"dos bogus", []string{"bogus"}},
 		{"dos exact --q 3", []string{"--size missing", "usage"}},
 		{"dos exact", []string{"--q and --size missing"}},
+		{"dos exact --q 1 --size 4x4", []string{"q = 1"}},
+		{"dos exact --q 3 --size 4x4 --set run.seed=1", []string{"run.seed", "leave it out"}},
+		{"dos exact --set system.model=blume", []string{"system.model", "blume_capel"}},
+		{"dos exact --set system.model=ising --q 3 --size 4x4", []string{"system.q", "contradicts"}},
 		{"dos exact --q 3 --size 4x4 --out a.parquet", []string{"a.parquet", ".csv or .npz"}},
 		{"dos merge A --out F.csv", []string{"usage"}},
 		{"dos merge A A", []string{"--out missing"}},

@@ -1,9 +1,6 @@
 package exact
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"math"
 	"math/big"
 )
@@ -42,16 +39,6 @@ func (c *Counts) Total() *big.Int {
 	return total
 }
 
-// LnG returns ln g of every level, within two units in the last place of a float64 however
-// long g is.
-func (c *Counts) LnG() []float64 {
-	lnG := make([]float64, len(c.G))
-	for k, g := range c.G {
-		lnG[k] = ln(g)
-	}
-	return lnG
-}
-
 // ln returns the natural logarithm of g > 0 from its 64 leading bits. The remainder changes
 // the result by less than 2^-63, and a float64 has room for the exponent of any integer
 // that fits in memory.
@@ -61,21 +48,4 @@ func ln(g *big.Int) float64 {
 	// The conversion keeps the compiler from fusing product and sum, so the digits are the
 	// same on every processor.
 	return math.Log(float64(leading)) + float64(float64(shift)*math.Ln2)
-}
-
-// WriteCSV writes a comment line that names the system and the method, the
-// header `E,g,ln_g` and one line per level; ln g has 15 significant digits.
-func (c *Counts) WriteCSV(w io.Writer) error {
-	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "# q=%d,Lx=%d,Ly=%d,N=%d; periodic 2D Potts, E=-(equal-neighbour bonds), "+
-		"exact g(E); energies with g=0 omitted; method=%s\n", c.Q, c.Lx, c.Ly, c.Lx*c.Ly, c.Method)
-	fmt.Fprintln(out, "E,g,ln_g")
-	lnG := c.LnG()
-	for k, g := range c.G {
-		fmt.Fprintf(out, "%d,%d,%.15g\n", c.Energies[k], g, lnG[k])
-	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("exact: write density of states of q=%d %dx%d: %w", c.Q, c.Lx, c.Ly, err)
-	}
-	return nil
 }

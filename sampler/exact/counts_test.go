@@ -14,7 +14,7 @@ func TestLnOfLongIntegers(t *testing.T) {
 		{3, 40}, {3, 41}, {7, 1000}, {10, 15}, {10, 16}, {10, 64}, {10, 5000}, {255, 3000}, {1<<61 - 1, 777},
 	} {
 		g := new(big.Int).Exp(big.NewInt(c.base), big.NewInt(c.power), nil)
-		counts := Counts{G: []*big.Int{g}}
+		counts := Spectrum{G: []*big.Int{g}}
 		got, want := counts.LnG()[0], float64(c.power)*math.Log(float64(c.base))
 		if ulp := math.Nextafter(want, math.Inf(1)) - want; math.Abs(got-want) > 3*ulp {
 			t.Errorf("ln(%d^%d) = %v, want %v", c.base, c.power, got, want)
@@ -29,7 +29,7 @@ var errBroken = errors.New("disk full")
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestWriteCSVReportsFailure(t *testing.T) {
-	if err := compute(t, 2, 3, 3, Auto).WriteCSV(brokenWriter{}); !errors.Is(err, errBroken) {
+	if err := compute(t, 2, 3, 3, Auto).spectrum("").WriteCSV(brokenWriter{}); !errors.Is(err, errBroken) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -15,5 +15,6 @@
 //   - TransferMatrix adds the lattice site by site to the amplitudes of
 //     canonical row colourings: any q, one short side; the other may be long.
 //
-// Plan predicts method, time and memory; Compute does the work.
+// Plan predicts method, time and memory; Compute does the work. Of computes the density of
+// states of any system, those that are not such a Potts model by enumeration.
 package exact

@@ -58,6 +58,7 @@ func (e Estimate) within(seconds, bytes float64) bool {
 const (
 	costCall          = 1e5  // planning and the first allocations
 	costConfiguration = 8    // enumeration: one step of the Gray code
+	costTerms         = 20   // the same, of any model
 	costMultiply      = 2.7  // Kaufman: one product modulo a prime, with the sums around it
 	costPrime         = 2e5  // Kaufman: finding a prime
 	costDigit         = 7    // Kaufman: one step of the Chinese remainder theorem

@@ -13,12 +13,17 @@ import (
 func Enumerable(s lattice.System) bool { return s.LnStates() < 27.5*math.Ln2 }
 
 // Enumerate counts, by level, the configurations of any system made of terms. It visits
-// them in the order of enumerate, at about 20 ns each.
+// them in the order of enumerate.
 func Enumerate(ctx context.Context, s *lattice.Terms) ([]int64, error) {
+	return enumerateTerms(ctx, s, &tracker{})
+}
+
+func enumerateTerms(ctx context.Context, s *lattice.Terms, progress *tracker) ([]int64, error) {
 	if s.LnStates() > math.Log(enumerationLimit) {
 		return nil, fmt.Errorf("exact: enumerate %v: too many configurations for the counters: %w", s, ErrTooCostly)
 	}
 	const batch = 1 << 20 // configurations between two checks of the context
+	progress.expect(int(math.Exp(s.LnStates())/batch) + 1)
 	first, bonds, gain, field := s.Tables()
 	n, q := s.Sites(), int32(s.Colours())
 	state := make([]uint8, n)
@@ -37,6 +42,7 @@ func Enumerate(ctx context.Context, s *lattice.Terms) ([]int64, error) {
 			site := focus[0]
 			focus[0] = 0
 			if site == n {
+				progress.finish()
 				return count, nil
 			}
 			before := int32(state[site])
@@ -54,6 +60,7 @@ func Enumerate(ctx context.Context, s *lattice.Terms) ([]int64, error) {
 				focus[site+1] = site + 1
 			}
 		}
+		progress.add(1)
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("exact: enumerate %v: %w", s, err)
 		}
