@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"neuralwl/sampler/lattice"
 	"neuralwl/sampler/local"
@@ -168,23 +169,8 @@ func (o *Options) checkWindows() (faults []error) {
 	if n == 0 || o.System == nil {
 		return nil
 	}
-	last := o.System.Levels() - 1
 	if o.Walkers%n != 0 {
 		fault("%d walkers in %d windows: it must be a multiple of them", o.Walkers, n)
 	}
-	if o.Windows[0].Low != 0 || o.Windows[n-1].High != last {
-		fault("the windows reach from level %d to %d, must from 0 to %d", o.Windows[0].Low, o.Windows[n-1].High, last)
-	}
-	for k, w := range o.Windows {
-		if steps := lattice.Steps(o.System); w.Levels() < steps {
-			fault("window %d, %v, has fewer than %d levels", k+1, w, steps)
-		}
-		if k == 0 {
-			continue
-		}
-		if before := o.Windows[k-1]; w.Low <= before.Low || w.High <= before.High || w.Low > before.High-o.System.MaxStep() {
-			fault("windows %d and %d, %v and %v: the second must begin and end later and share more than %d levels with the first", k, k+1, before, w, o.System.MaxStep())
-		}
-	}
-	return faults
+	return slices.AppendSeq(faults, lattice.WindowFaults(o.System, o.Windows))
 }

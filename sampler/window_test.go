@@ -28,6 +28,34 @@ func TestUniformWindows(t *testing.T) {
 	}
 }
 
+// TestMostWindows compares the largest number of windows that fit with one found by trying
+// all of them.
+func TestMostWindows(t *testing.T) {
+	systems := []lattice.System{
+		terms(t)(lattice.NewBlumeCapel(1.75, 4, 4)), terms(t)(lattice.NewIsingField(0.25, 5, 4)), terms(t)(lattice.NewBaxterWu(6, 6)), terms(t)(lattice.NewPotts3D(3, 3, 3, 4)),
+	}
+	for _, sides := range [][2]int{{3, 3}, {5, 5}, {6, 6}, {8, 8}, {5, 12}} {
+		p, err := lattice.NewPotts(2+sides[0]%3, sides[0], sides[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		systems = append(systems, p)
+	}
+	for _, s := range systems {
+		for _, overlap := range []float64{0.1, 0.35, 0.5, 0.75, 0.9} {
+			want := 1
+			for n := 2; n <= s.Levels(); n++ {
+				if lattice.WindowsFit(s, n, overlap) {
+					want = n
+				}
+			}
+			if got := lattice.MostWindows(s, s.Levels(), overlap); got != want {
+				t.Errorf("%v, overlap %g: %d windows, want %d", s, overlap, got, want)
+			}
+		}
+	}
+}
+
 // TestWindows runs Wang-Landau sampling and production in overlapping windows, with
 // every kind of move, from random configurations: all walkers come into their windows
 // and stay there, configurations travel through all of them, and both estimates meet

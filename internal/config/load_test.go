@@ -155,10 +155,13 @@ func TestMethods(t *testing.T) {
 		"run.method=metropolis":                                                   "run.method: \"metropolis\" is not one of",
 		"run.beta=1.2":                                                            "run.beta: 1.2, but only run.method canonical",
 		"windows.count=3":                                                         "run.walkers: 256 is not a multiple of windows.count 3, but all windows need equally many; take 258",
-		"windows.overlap=0.95":                                                    "windows.overlap: 0.95",
-		"run.method=canonical run.max_time=1s run.beta=.inf":                      "run.beta: .inf",
-		"neural.shift=4":                                                          "neural.shift: 4, but the network to be built takes no energy shift; set model.energy_weight",
-		"model.energy_weight=-1":                                                  "model.energy_weight: -1",
+		"windows.count=64 run.walkers=64 system.q=3 system.size=6x6":              "windows.count: 64 windows of the 73 levels of potts q=3 6x6 are too narrow with windows.overlap 0.5: each needs at least 9 levels and must share more than 4 with the next; take at most 17, or 16 with run.walkers 64",
+		"windows.count=20 run.walkers=40 system.q=3 system.size=6x6":              "take at most 17, or 10 with run.walkers 40, or windows.overlap 0.6",
+		"windows.count=2 run.walkers=2 system.model=blume_capel system.crystal_field=1.99 system.size=3x3 windows.overlap=0.1": "windows.count: 2 windows",
+		"windows.overlap=0.95":                               "windows.overlap: 0.95",
+		"run.method=canonical run.max_time=1s run.beta=.inf": "run.beta: .inf",
+		"neural.shift=4":                                     "neural.shift: 4, but the network to be built takes no energy shift; set model.energy_weight",
+		"model.energy_weight=-1":                             "model.energy_weight: -1",
 	} {
 		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", settings, err, want)

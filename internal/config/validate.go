@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"neuralwl/models"
+	"neuralwl/sampler/lattice"
 )
 
 // Words that a configuration may use.
@@ -158,11 +159,12 @@ func (c *Config) Validate() []error {
 	if !(c.WangLandau.FinalLnF > 0 && c.WangLandau.FinalLnF < 1) {
 		fault("wang_landau.final_ln_f", "%g is not between 0 and 1", c.WangLandau.FinalLnF)
 	}
-	if count("windows.count", c.Windows.Count, maxCount); c.Windows.Count > 1 && c.Run.Walkers%c.Windows.Count != 0 {
+	count("windows.count", c.Windows.Count, maxCount)
+	within("windows.overlap", c.Windows.Overlap, 0.1, 0.9)
+	if c.Windows.Count > 1 && (len(faults) > 0 || c.validateWindows(fault)) && c.Run.Walkers%c.Windows.Count != 0 {
 		fault("run.walkers", "%d is not a multiple of windows.count %d, but all windows need equally many; take %d",
 			c.Run.Walkers, c.Windows.Count, c.Windows.Count*(1+c.Run.Walkers/c.Windows.Count))
 	}
-	within("windows.overlap", c.Windows.Overlap, 0.1, 0.9)
 	atLeast("production.passes", c.Production.Passes, 0)
 	c.validateMix(fault)
 	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram)
@@ -269,4 +271,35 @@ func (c *Config) validateVAN(fault func(key, format string, a ...any)) {
 	if c.Run.Walkers < 2 {
 		fault("run.walkers", "%d, but a batch of %s needs at least 2", c.Run.Walkers, VANWangLandauMethod)
 	}
+}
+
+// validateWindows reports a fault, with remedies, if the energies have too few levels for so
+// many windows. All that precedes them must be valid.
+func (c *Config) validateWindows(fault func(key, format string, a ...any)) bool {
+	system, err := c.System.New()
+	if err != nil {
+		fault("system", "%v", err)
+		return false
+	}
+	n, overlap := c.Windows.Count, c.Windows.Overlap
+	if lattice.WindowsFit(system, n, overlap) {
+		return true
+	}
+	most := lattice.MostWindows(system, n, overlap)
+	remedy := fmt.Sprintf("take at most %d", most)
+	if c.Run.Walkers%most != 0 {
+		for most > 1 && (c.Run.Walkers%most != 0 || !lattice.WindowsFit(system, most, overlap)) {
+			most--
+		}
+		remedy += fmt.Sprintf(", or %d with run.walkers %d", most, c.Run.Walkers)
+	}
+	for percent := 5 * math.Ceil(20*overlap); percent <= 90; percent += 5 {
+		if lattice.WindowsFit(system, n, percent/100) {
+			remedy += fmt.Sprintf(", or windows.overlap %g", percent/100)
+			break
+		}
+	}
+	fault("windows.count", "%d windows of the %d levels of %v are too narrow with windows.overlap %g: each needs at least %d levels and must share more than %d with the next; %s",
+		n, system.Levels(), system, overlap, lattice.Steps(system), system.MaxStep(), remedy)
+	return false
 }

@@ -27,7 +27,7 @@ func Engine(c *config.Config, system lattice.System, workers int) sampler.Option
 	o := sampler.Options{
 		System: system, Seed: c.Run.Seed, Walkers: c.Run.Walkers, Workers: workers,
 		Sweeps: c.Local.Sweeps, Flatness: c.WangLandau.Flatness,
-		Beta: c.Run.Beta, Windows: Windows(c, system),
+		Beta: c.Run.Beta, Windows: lattice.Windows(system, c.Windows.Count, c.Windows.Overlap),
 	}
 	if c.Run.Has(config.LocalMoves) {
 		o.Local = LocalMove(c)
@@ -45,20 +45,4 @@ func LocalMove(c *config.Config) local.Move {
 		return local.RandomHeatBath
 	}
 	return local.HeatBath
-}
-
-// Windows are the energy windows of a configuration, of equal width. The first and the
-// last also take the levels at the ends that are known to have no states.
-func Windows(c *config.Config, system lattice.System) []lattice.Window {
-	low, high := 0, system.Levels()-1
-	for low < high && !system.Possible(low) {
-		low++
-	}
-	windows := lattice.UniformWindows(high-low+1, c.Windows.Count, c.Windows.Overlap)
-	for k := range windows {
-		windows[k].Low += low
-		windows[k].High += low
-	}
-	windows[0].Low = 0
-	return windows
 }

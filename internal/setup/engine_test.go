@@ -50,7 +50,7 @@ func TestWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Each row and column of odd length keeps a satisfied bond: levels 0..5 are empty.
-	windows := setup.Windows(c, system)
+	windows := setup.Engine(c, system, 1).Windows
 	if len(windows) != 2 || windows[0].Low != 0 || windows[0].High-6 != windows[1].High-windows[1].Low || windows[1].High != system.Levels()-1 {
 		t.Errorf("windows %v of %d levels", windows, system.Levels())
 	}

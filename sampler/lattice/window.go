@@ -1,6 +1,10 @@
 package lattice
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+	"sort"
+)
 
 // Window is a range of levels, both ends included.
 type Window struct{ Low, High int }
@@ -24,4 +28,71 @@ func UniformWindows(levels, count int, overlap float64) []Window {
 	}
 	windows[count-1].High = levels - 1
 	return windows
+}
+
+// Windows divides the levels of a system into count windows of equal width, of which
+// neighbours share the given part, 0..1. The first also takes the levels that are known to
+// have no states at the upper end of the energies.
+func Windows(s System, count int, overlap float64) []Window {
+	low, high := 0, s.Levels()-1
+	for low < high && !s.Possible(low) {
+		low++
+	}
+	windows := UniformWindows(high-low+1, count, overlap)
+	for k := range windows {
+		windows[k].Low += low
+		windows[k].High += low
+	}
+	windows[0].Low = 0
+	return windows
+}
+
+// WindowFaults yields the faults of windows of a system: together they must cover all
+// levels, each must be as wide as the steps of its walkers, and neighbours must share more
+// levels than the longest step passes over.
+func WindowFaults(s System, windows []Window) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		n, last := len(windows), s.Levels()-1
+		if windows[0].Low != 0 || windows[n-1].High != last {
+			if !yield(fmt.Errorf("the windows reach from level %d to %d, must from 0 to %d", windows[0].Low, windows[n-1].High, last)) {
+				return
+			}
+		}
+		for k, w := range windows {
+			if steps := Steps(s); w.Levels() < steps {
+				if !yield(fmt.Errorf("window %d, %v, has fewer than %d levels", k+1, w, steps)) {
+					return
+				}
+			}
+			if k == 0 {
+				continue
+			}
+			if before := windows[k-1]; w.Low <= before.Low || w.High <= before.High || w.Low > before.High-s.MaxStep() {
+				if !yield(fmt.Errorf("windows %d and %d, %v and %v: the second must begin and end later and share more than %d levels with the first", k, k+1, before, w, s.MaxStep())) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// WindowsFit reports whether Windows have no faults.
+func WindowsFit(s System, count int, overlap float64) bool {
+	for range WindowFaults(s, Windows(s, count, overlap)) {
+		return false
+	}
+	return true
+}
+
+// MostWindows is the largest number of Windows, at most count, that fit. A few more may fit
+// where one fewer does not, as windows end at whole levels; so far it looks.
+func MostWindows(s System, count int, overlap float64) int {
+	const few = 64
+	most := 1 + sort.Search(count-1, func(i int) bool { return !WindowsFit(s, i+2, overlap) })
+	for n := min(most+few, count); n > most; n-- {
+		if WindowsFit(s, n, overlap) {
+			return n
+		}
+	}
+	return most
 }
