@@ -3,6 +3,7 @@ package plots
 import (
 	"fmt"
 	"image/color"
+	"slices"
 
 	"neuralwl/sampler/dos"
 )
@@ -34,7 +35,7 @@ type Curve struct {
 // their deviations, with combined errors, from the exact density of states or, if that is
 // nil, from the first curve. All are shifted to the same sum over the levels in common with
 // that reference. For a single curve without a reference, the lower panel shows its error;
-// it is omitted if the error is unknown.
+// it is omitted if the error is unknown or zero.
 func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 	upper, lower := NewPanel("", "", "ln g(E)"), NewPanel("", "E", "deviation of ln g")
 	reference, others := exact, curves
@@ -59,7 +60,7 @@ func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 	}
 	if len(others) == 0 {
 		errors := LnGOf(reference).Errors()
-		if len(errors) == 0 {
+		if !slices.ContainsFunc(errors, func(p Point) bool { return p.Y > 0 }) {
 			upper.plot.X.Label.Text = "E"
 			return Figure{upper}, nil
 		}

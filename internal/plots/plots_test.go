@@ -44,6 +44,7 @@ func TestLnG(t *testing.T) {
 	}{
 		"one":              {[]plots.Curve{{"run A", estimate(t)}}, nil, 2, []string{"run A", "standard error of ln g"}},
 		"without errors":   {[]plots.Curve{{"run A", reference(t)}}, nil, 1, []string{"run A", "ln g(E)"}},
+		"exact alone":      {[]plots.Curve{{"run A", &dos.Density{Energy: []float64{-2, -1}, LnG: []float64{3, 4}, Error: []float64{0, 0}}}}, nil, 1, []string{"run A", "ln g(E)"}},
 		"two":              {[]plots.Curve{{"run A", estimate(t)}, {"run B", reference(t)}}, nil, 2, []string{"run A", "run B", "deviation of ln g"}},
 		"exact":            {[]plots.Curve{{"run A", estimate(t)}}, reference(t), 2, []string{"run A", "exact", "deviation of ln g"}},
 		"single level":     {[]plots.Curve{{"run A", &dos.Density{Energy: []float64{-2}, LnG: []float64{3}}}}, nil, 1, []string{"run A"}},

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
+
+	"neuralwl/sampler/dos"
 )
 
 // The inverse temperatures of observables.csv and of the energy plot: gridPoints of
@@ -66,27 +69,43 @@ func (r *Result) centre() float64 {
 
 // writeObservables writes observables.csv: canonical averages per site over the inverse
 // temperature, and the order parameter with its susceptibility per site and its fourth-order
-// cumulant, each with its standard error, an empty field where something is unknown.
+// cumulant, each with its standard error, an empty field where something is unknown. Free
+// energy and entropy are left out where ln g has an unknown constant, the order parameter
+// where it does not apply to the system.
 func (r *Result) writeObservables(w io.Writer) error {
-	var buf bytes.Buffer
-	fmt.Fprintln(&buf, "beta,temperature,energy,energy_error,specific_heat,specific_heat_error,free_energy,free_energy_error,entropy,entropy_error,"+
-		"order_parameter,order_parameter_error,susceptibility,susceptibility_error,fourth_order_cumulant,fourth_order_cumulant_error")
 	n := float64(r.System.Sites())
+	known := slices.ContainsFunc(r.canonical, func(c dos.CanonicalEstimate) bool { return !math.IsNaN(c.LnZ) })
+	names := []string{"energy", "specific_heat"}
+	if known {
+		names = append(names, "free_energy", "entropy")
+	}
+	if r.System.ColoursOrder() {
+		names = append(names, "order_parameter", "susceptibility", "fourth_order_cumulant")
+	}
+	var buf bytes.Buffer
+	fmt.Fprint(&buf, "beta,temperature")
+	for _, name := range names {
+		fmt.Fprintf(&buf, ",%s,%s_error", name, name)
+	}
+	fmt.Fprintln(&buf)
 	for i, c := range r.canonical {
+		row := [][2]float64{{c.Energy / n, c.EnergyError / n}, {c.SpecificHeat / n, c.SpecificHeatError / n}}
+		if known {
+			row = append(row, [2]float64{c.FreeEnergy() / n, c.FreeEnergyError / n}, [2]float64{c.Entropy / n, c.EntropyError / n})
+		}
+		if r.System.ColoursOrder() {
+			nan := math.NaN()
+			o := dos.OrderEstimate{Order: dos.Order{Mean: nan, Susceptibility: nan, Binder: nan}, MeanError: nan, SusceptibilityError: nan, BinderError: nan}
+			if r.order != nil {
+				o = r.order[i]
+			}
+			row = append(row, [2]float64{o.Mean, o.MeanError}, [2]float64{o.Susceptibility, o.SusceptibilityError}, [2]float64{o.Binder, o.BinderError})
+		}
 		fmt.Fprintf(&buf, "%s,%s", field(c.Beta, -1), field(1/c.Beta, -1))
-		for _, x := range []struct{ value, deviation float64 }{
-			{c.Energy, c.EnergyError}, {c.SpecificHeat, c.SpecificHeatError},
-			{c.FreeEnergy(), c.FreeEnergyError}, {c.Entropy, c.EntropyError},
-		} {
-			fmt.Fprintf(&buf, ",%s,%s", field(x.value/n, -1), field(x.deviation/n, 6))
+		for _, x := range row {
+			fmt.Fprintf(&buf, ",%s,%s", field(x[0], -1), field(x[1], 6))
 		}
-		if r.order == nil {
-			fmt.Fprintln(&buf, ",,,,,,")
-			continue
-		}
-		o := r.order[i]
-		fmt.Fprintf(&buf, ",%s,%s,%s,%s,%s,%s\n", field(o.Mean, -1), field(o.MeanError, 6),
-			field(o.Susceptibility, -1), field(o.SusceptibilityError, 6), field(o.Binder, -1), field(o.BinderError, 6))
+		fmt.Fprintln(&buf)
 	}
 	_, err := buf.WriteTo(w)
 	return err

@@ -76,6 +76,18 @@ func TestSystems(t *testing.T) {
 				t.Fatal(err)
 			}
 			heat, energy := l.Observables.Column("specific_heat"), l.Observables.Column("energy")
+			system, err := l.Config.System.New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range l.Observables.Columns {
+				if values := l.Observables.Column(name); !slices.ContainsFunc(values, func(x float64) bool { return !math.IsNaN(x) }) {
+					t.Errorf("column %s is empty", name)
+				}
+			}
+			if (l.Observables.Column("order_parameter") != nil) != system.ColoursOrder() || l.Observables.Column("entropy") == nil {
+				t.Errorf("columns %v", l.Observables.Columns)
+			}
 			k := slices.Index(heat, slices.Max(heat))
 			if k == 0 || k == len(heat)-1 || s.Transition.HeatMaximum == nil {
 				t.Errorf("specific heat largest at point %d of %d, transition %+v", k, len(heat), s.Transition)
