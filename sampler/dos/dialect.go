@@ -198,17 +198,19 @@ func (d dialect) column(i int) string {
 }
 
 var (
-	number    = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(([eEdD]|\*\^)[+-]?[0-9]+)?$`)
+	number = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(([eEdD]|\*\^)[+-]?[0-9]+)?$`)
+	// Fortran leaves the letter out before an exponent of three digits.
+	bare      = regexp.MustCompile(`^([+-]?[0-9]*\.[0-9]+)([+-][0-9]{3})$`)
 	thousands = regexp.MustCompile(`^[+-]?[1-9][0-9]{0,2},[0-9]{3}$`)
 	exponent  = regexp.MustCompile(`[0-9.]([eEdD]|\*\^)[+-]?[0-9]`)
 	infinite  = regexp.MustCompile(`(?i)^[+-]?inf(inity)?$`)
-	absent    = regexp.MustCompile(`(?i)^([+-]?nan(\(.*\))?|na|n/a|null|none|missing|indeterminate|)$`)
+	absent    = regexp.MustCompile(`(?i)^([+-]?nan(\(.*\))?|na|n/a|null|none|missing|indeterminate|\?|--?|)$`)
 )
 
 // numeric reports whether a line holds the numbers of a level.
 func numeric(fields []string) bool {
 	for i, f := range fields {
-		if !number.MatchString(strings.Replace(f, ",", ".", 1)) && (i == 0 || !absent.MatchString(f) && !infinite.MatchString(f)) {
+		if !number.MatchString(decimal(f)) && (i == 0 || !absent.MatchString(f) && !infinite.MatchString(f)) {
 			return false
 		}
 	}
@@ -236,7 +238,7 @@ type marks struct {
 func newMarks() *marks { return &marks{plain: true} }
 
 func (m *marks) add(c cell) {
-	if exponent.MatchString(c.text) {
+	if m.plain && exponent.MatchString(c.text) {
 		m.plain = false
 	}
 	if strings.Contains(c.text, ".") && m.point.line == 0 {
@@ -267,6 +269,11 @@ func (m *marks) check(d dialect) error {
 
 // parse reads a number, NaN where there is none, or returns why it is not one.
 func parse(text string) (x float64, why string) {
+	if strings.Trim(text, "0123456789.+-eE") == "" { // most numbers, without regular expressions
+		if x, err := strconv.ParseFloat(text, 64); err == nil {
+			return x, ""
+		}
+	}
 	switch {
 	case absent.MatchString(text):
 		return math.NaN(), ""
@@ -288,9 +295,9 @@ func parse(text string) (x float64, why string) {
 }
 
 // decimal writes a number with a decimal point and with e before the exponent, for which
-// Fortran has D and Mathematica *^.
+// Fortran has D or nothing and Mathematica *^.
 func decimal(text string) string {
-	text = strings.Replace(text, ",", ".", 1)
+	text = bare.ReplaceAllString(strings.Replace(text, ",", ".", 1), "${1}e$2")
 	if number.MatchString(text) {
 		text = strings.NewReplacer("D", "e", "d", "e", "*^", "e").Replace(text)
 	}

@@ -114,25 +114,26 @@ func (d dialect) levels(rows []line) (l levels, err error) {
 // doubt returns an error if columns without names may be others than energy, ln g and its
 // error.
 func (d dialect) doubt(l levels) error {
-	all := func(x []float64, is func(i int, x float64) bool) bool {
-		for i, v := range x {
-			if !math.IsNaN(v) && !math.IsInf(v, 0) && !is(i, v) {
+	whole := func(x []float64) bool {
+		for _, v := range x {
+			if !math.IsNaN(v) && v != math.Trunc(v) {
 				return false
 			}
 		}
 		return true
 	}
-	whole := func(_ int, x float64) bool { return x == math.Trunc(x) }
+	counted := true
+	for i, e := range l.Energy {
+		counted = counted && (e == float64(i) || e == float64(i+1)) && e == l.Energy[0]+float64(i)
+	}
 	what := ""
 	switch {
-	case all(l.LnG, whole):
+	case whole(l.LnG):
 		what = "the second, of whole numbers, may be g or ln g"
 	case d.columns < 3:
-	case all(l.Energy, func(i int, x float64) bool {
-		return x == l.Energy[0]+float64(i) && l.Energy[0] >= 0 && l.Energy[0] <= 1
-	}):
+	case counted:
 		what = "the first may be the energy or number the lines"
-	case all(l.Error, whole):
+	case whole(l.Error) && slices.ContainsFunc(l.Error, func(x float64) bool { return x > 0 }):
 		what = "the third, of whole numbers, may be errors or visits"
 	}
 	if what == "" {

@@ -49,7 +49,7 @@ func quantity(name string) int {
 	name = strings.NewReplacer("(e)", "", "[e]", "").Replace(name)
 	name = strings.NewReplacer(" ", "", "_", "", "-", "", "(", "", ")", "", "[", "", "]", "").Replace(name)
 	switch name {
-	case "energy", "energies", "e":
+	case "energy", "energies", "energie", "énergie", "e":
 		return energyOf
 	case "lng", "logg", "s":
 		return lnGOf
