@@ -24,13 +24,12 @@ func sameUnits(a, b []float64, nameA, nameB string) error {
 	best, factor, shift := same, 1.0, 0.0
 	for _, f := range factors(a, b) {
 		for _, s := range shifts(a, b, f) {
-			n := matches(a, b, f, s)
-			// A shift maps most of one window of energies on another: their distances are
-			// equal. Only the ends of a whole range tell it.
-			if math.Abs(f) == 1 && s != 0 && (even(a) || even(b) || 20*n < 19*max(len(a), len(b))) {
+			// A shift maps windows of energies on each other, as their distances are equal, and
+			// a reversal those at the two ends of a symmetric system.
+			if math.Abs(f) == 1 && (10*same > few || s != 0 && (even(a) || even(b))) {
 				continue
 			}
-			if n > best {
+			if n := matches(a, b, f, s); n > best {
 				best, factor, shift = n, f, s
 			}
 		}
@@ -67,14 +66,15 @@ func mapping(factor, shift float64) (text string) {
 	return text
 }
 
-// factors lists simple ratios of the energies b to those of a, both ascending: of their
-// ranges and of their least distances, whole numbers or fractions made exact.
+// factors lists simple ratios of the energies b to those of a, both ascending: that of their
+// least distances, which few digits make inexact, and that of their ranges if it is about the
+// same. Whole numbers and fractions are made exact.
 func factors(a, b []float64) (list []float64) {
-	for _, f := range []float64{1, span(b) / span(a), gap(b) / gap(a)} {
-		if math.IsInf(f, 0) || math.IsNaN(f) || f == 0 {
-			continue
+	gaps := gap(b) / gap(a)
+	for _, f := range []float64{1, span(b) / span(a), gaps} {
+		if math.Abs(f/gaps-1) < 0.1 {
+			list = append(list, simple(f), -simple(f))
 		}
-		list = append(list, simple(f), -simple(f))
 	}
 	return list
 }

@@ -61,6 +61,8 @@ func TestCompareOtherUnits(t *testing.T) {
 		"a run with gaps":      {potts, part(potts, 3, 50), ""},
 		"two windows":          {part(potts, 2, 40), part(potts, 30, 67), ""},
 		"windows, few shared":  {part(potts, 0, 33), part(potts, 30, 67), ""},
+		"a wide window":        {part(potts, 10, 30), part(potts, 20, 59), ""},
+		"halves, symmetric":    {part(ising, 0, ising.Len()-20), part(ising, 20, ising.Len()), ""},
 		"apart":                {part(potts, 10, 30), part(potts, 40, 60), "no energy in common"},
 		"another size":         {ising, read("potts_q2_6x6.csv"), ""},
 		"another q":            {potts, read("potts_q10_5x5.csv"), ""},
