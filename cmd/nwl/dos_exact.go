@@ -13,9 +13,9 @@ import (
 	"golang.org/x/term"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
-	"neuralwl/sampler/lattice"
 )
 
 func newDosExact() *cobra.Command {
@@ -45,13 +45,13 @@ in a .csv file.`,
 					return usageError{err}
 				}
 			}
-			var system lattice.System
+			var of config.System
 			var err error
 			if file == "" && assignments == nil {
 				if err := required(c, "q", "size"); err != nil {
 					return err
 				}
-				system, err = potts(q, size)
+				of, err = potts(q, size)
 			} else {
 				if c.Flags().Changed("q") {
 					assignments = append(assignments, "system.q="+strconv.Itoa(q))
@@ -59,8 +59,12 @@ in a .csv file.`,
 				if c.Flags().Changed("size") {
 					assignments = append(assignments, "system.size="+size)
 				}
-				system, err = configured(file, assignments)
+				of, err = configured(file, assignments)
 			}
+			if err != nil {
+				return usageError{err}
+			}
+			system, err := of.New()
 			if err != nil {
 				return usageError{err}
 			}
@@ -70,12 +74,16 @@ in a .csv file.`,
 			if err != nil {
 				return err
 			}
+			if out == "" {
+				return spectrum.WriteCSV(c.OutOrStdout())
+			}
+			origin := report.ExactOrigin(version(), of, system)
 			if strings.EqualFold(filepath.Ext(out), ".npz") {
 				d := spectrum.Density()
-				d.Error = make([]float64, d.Len())
+				d.Error, d.Origin = make([]float64, d.Len()), origin
 				return d.WriteFile(out)
 			}
-			return output(c.OutOrStdout(), out, spectrum.WriteCSV)
+			return origin.WriteTable(out, spectrum.WriteCSV)
 		},
 	}
 	c.Flags().IntVar(&q, "q", 0, "number of colours")
@@ -89,26 +97,23 @@ in a .csv file.`,
 }
 
 // potts is the Potts model that --q and --size describe.
-func potts(q int, size string) (lattice.System, error) {
+func potts(q int, size string) (config.System, error) {
 	lx, ly, err := parseSize(size)
-	if err != nil {
-		return nil, err
-	}
-	return lattice.NewPotts(q, lx, ly)
+	return config.System{Model: config.Potts, Q: q, Size: []int{lx, ly}}, err
 }
 
 // configured is the system of a configuration.
-func configured(file string, assignments []string) (lattice.System, error) {
+func configured(file string, assignments []string) (config.System, error) {
 	for _, a := range assignments {
 		if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(a)), "system.") {
-			return nil, fmt.Errorf("--set %s: only keys of system matter to an exact density of states; leave it out", a)
+			return config.System{}, fmt.Errorf("--set %s: only keys of system matter to an exact density of states; leave it out", a)
 		}
 	}
-	cfg, err := config.Load(file, assignments)
+	c, err := config.Load(file, assignments)
 	if err != nil {
-		return nil, err
+		return config.System{}, err
 	}
-	return cfg.System.New()
+	return c.System, nil
 }
 
 // progress returns a function that shows the progress on a terminal, nil where w

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -21,21 +23,30 @@ func newDosMerge() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "merge A B [C...] --out FILE",
 		Short: "Combine independent runs and energy windows",
-		Long: `Combine densities of states of the same system from independent runs. Files with the
-same levels are averaged, weighted by their errors. Pieces from windows of energy that
-overlap are joined from the lowest energies upward, each shifted by the weighted mean
-difference of ln g in the overlap.
+		Long: `Combine densities of states of the same system from independent runs: run directories,
+their dos.npz, or files. Those with the same levels are averaged, weighted by their errors.
+Pieces from windows of energy that overlap are joined from the lowest energies upward, each
+shifted by the weighted mean difference of ln g in the overlap.
 
-The sum of g becomes exp(X) by --lnstates X, Q^N by --q and --size for a Potts model,
-and else remains that of the first file over its levels. Only a result that covers the
-whole range of energies, at least the maximum of g, can be normalised rightly.
+Runs and dos.npz hold replicas of ln g with one block of walkers omitted each. If all have
+them, so has the result, errors account for levels that err together, and where the system
+is known its transition is printed with errors. From other files only error bars are known.
 
-Printed is for every file how it fits to those before it in the order of the table:
-the shift with its error, the rms difference in units of the combined errors and chi
-square per degree of freedom (well above 1: the errors are too small, or a run is not
-converged; well below 1: neighbouring levels err alike), and the rms difference itself.`,
-		Example: "  nwl dos merge low.csv middle.csv high.npz --q 10 --size 16x16 --out dos.csv",
-		Args:    arguments(cobra.MinimumNArgs(2)),
+Refused are copies, two estimates of one run, runs with one seed and exact densities: their
+average would claim too small an error.
+
+The sum of g becomes that of all states of the system where the files say which it is, Q^N
+by --q and --size for a Potts model, or exp(X) by --lnstates X, and else remains that of the
+first file over its levels. --q and --size are refused for a result that lacks energies with
+a share of the states, and what files say is then not used.
+
+Printed is for every file how it fits to those before it in the order of the table: the
+shift with its error, the rms difference in units of the combined errors (well above 1: the
+errors are too small, or a run is not converged; well below 1 is usual, as neighbouring
+levels err alike), and the rms difference itself.`,
+		Example: `  nwl dos merge runs/q10-16x16-1 runs/q10-16x16-2 runs/q10-16x16-3 --out dos.npz
+  nwl dos merge low.csv middle.csv high.npz --q 10 --size 16x16 --out dos.csv`,
+		Args: arguments(cobra.MinimumNArgs(2)),
 		RunE: func(c *cobra.Command, paths []string) error {
 			if err := required(c, "out"); err != nil {
 				return err
@@ -43,53 +54,61 @@ converged; well below 1: neighbouring levels err alike), and the rms difference 
 			if err := dos.CheckPath(out); err != nil {
 				return usageError{err}
 			}
-			lnTotal := math.NaN()
-			var system *lattice.Potts
+			total := states{lnTotal: math.NaN()}
 			flags := c.Flags()
-			switch potts := flags.Changed("q") || flags.Changed("size"); {
-			case potts && flags.Changed("lnstates"):
+			switch named := flags.Changed("q") || flags.Changed("size"); {
+			case named && flags.Changed("lnstates"):
 				return usageError{errors.New("--lnstates and --q with --size both give the number of states; leave one out")}
-			case potts:
+			case named:
 				if err := required(c, "q", "size"); err != nil {
 					return err
 				}
-				lx, ly, err := parseSize(size)
+				of, err := potts(q, size)
+				if err == nil {
+					total.system, err = of.New()
+				}
 				if err != nil {
 					return usageError{err}
 				}
-				if system, err = lattice.NewPotts(q, lx, ly); err != nil {
-					return usageError{err}
-				}
-				lnTotal = system.LnStates()
+				total.demanded = true
 			case flags.Changed("lnstates"):
-				if lnTotal = lnStates; math.IsNaN(lnTotal) || math.IsInf(lnTotal, 0) {
+				if total.lnTotal = lnStates; math.IsNaN(lnStates) || math.IsInf(lnStates, 0) {
 					return usageError{fmt.Errorf("--lnstates %v: it must be a finite number, the logarithm of the number of states", lnStates)}
 				}
 			}
-			pieces := make([]dos.Piece, len(paths))
+			parts := make([]dos.Part, len(paths))
 			for i, path := range paths {
-				d, err := files.read(c, path)
+				e, err := files.readEnsemble(c, path)
 				if err != nil {
 					return err
 				}
-				if err := within(d, system); err != nil {
-					return fmt.Errorf("merge %s: %w", path, err)
+				if total.demanded {
+					if err := within(e.Density, total.system); err != nil {
+						return fmt.Errorf("merge %s: %w", path, err)
+					}
 				}
-				pieces[i] = dos.Piece{Name: path, Density: d}
+				if e.Origin != nil && !e.Origin.Converged {
+					note(c, path, "it is not converged")
+				}
+				parts[i] = dos.Part{Name: path, Ensemble: e}
 			}
-			merged, overlaps, err := dos.Merge(pieces, lnTotal)
+			merged, overlaps, err := total.merge(c, parts)
 			if err != nil {
 				return err
 			}
 			if err := merged.WriteFile(out); err != nil {
 				return err
 			}
-			if err := printOverlaps(c.OutOrStdout(), overlaps); err != nil {
+			w := c.OutOrStdout()
+			if err := printOverlaps(w, overlaps); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d files merged to %d levels, E = %g..%g, in %s\n",
+			fmt.Fprintf(w, "%d files merged to %d levels, E = %g..%g, in %s\n",
 				len(paths), merged.Len(), merged.Energy[0], merged.Energy[merged.Len()-1], out)
-			return err
+			if total.system == nil || merged.Replicas == nil {
+				return nil
+			}
+			return printMerged(w, total.system, merged, parts)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "file to write, .csv or .npz")
@@ -100,11 +119,62 @@ converged; well below 1: neighbouring levels err alike), and the rms difference 
 	return c
 }
 
-// within returns an error if a density has energies that the system, if known, lacks.
-func within(d *dos.Density, system *lattice.Potts) error {
-	if system == nil {
-		return nil
+// states are those to which a merged density of states is normalised.
+type states struct {
+	system   lattice.System // nil if it is not known
+	demanded bool           // by the user, not only named by the files
+	lnTotal  float64        // NaN if it follows from the system
+}
+
+// merge merges the parts and normalises the result. Where the files name the system, it
+// becomes that of s.
+func (s *states) merge(c *cobra.Command, parts []dos.Part) (*dos.Ensemble, []dos.Overlap, error) {
+	pieces := make([]dos.Piece, len(parts))
+	blocks := 0
+	for i, p := range parts {
+		pieces[i] = dos.Piece{Name: p.Name, Density: p.Density}
+		if p.Replicas != nil {
+			blocks++
+		}
 	}
+	if err := dos.CheckIndependent(pieces); err != nil {
+		return nil, nil, err
+	}
+	if 0 < blocks && blocks < len(parts) {
+		for _, p := range parts {
+			if p.Replicas == nil {
+				note(c, p.Name, "it has no replicas of ln g, so errors follow from error bars alone; give run directories or their dos.npz")
+			}
+		}
+	}
+	if o := parts[0].Origin; s.system == nil && math.IsNaN(s.lnTotal) && o != nil && o.Method != config.CanonicalMethod {
+		system, err := report.SystemOf(o)
+		if err != nil {
+			note(c, parts[0].Name, "its system is not known here: "+err.Error())
+		}
+		s.system = system
+	}
+	merged, overlaps, err := dos.MergeEnsembles(parts, s.lnTotal)
+	if err != nil || s.system == nil {
+		return merged, overlaps, err
+	}
+	lowest := math.NaN()
+	if lattice.GroundKnown(s.system) {
+		lowest = s.system.Energy(s.system.GroundLevel())
+	}
+	switch err := merged.CheckComplete(lowest, s.system.Energy(0)); {
+	case err == nil:
+		merged.Normalise(s.system.LnStates())
+	case s.demanded:
+		return nil, nil, fmt.Errorf("merge: %w", err)
+	default:
+		note(c, "the result", "it is not normalised: "+err.Error())
+	}
+	return merged, overlaps, nil
+}
+
+// within returns an error if a density has energies that the system lacks.
+func within(d *dos.Density, system lattice.System) error {
 	low, high, ground := d.Energy[0], d.Energy[d.Len()-1], system.Energy(system.GroundLevel())
 	if low < ground || high > 0 {
 		return fmt.Errorf("its energies %g..%g are not all within %g..0, those of %v; check --q and --size", low, high, ground, system)
@@ -115,10 +185,39 @@ func within(d *dos.Density, system *lattice.Potts) error {
 // printOverlaps prints a table of how well the pieces fit together.
 func printOverlaps(w io.Writer, overlaps []dos.Overlap) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "file\tlevels in common\tshift\trms/error\tchi2/dof\trms")
+	fmt.Fprintln(t, "file\tlevels in common\tshift\trms/error\trms")
 	for _, o := range overlaps {
-		fmt.Fprintf(t, "%s\t%d, E = %g..%g\t%s\t%s\t%s\t%.3g\n", o.Piece, o.Levels, o.From, o.To,
-			withError(o.Shift, o.ShiftError), number(o.RMS), number(o.ChiSquare), o.Difference)
+		fmt.Fprintf(t, "%s\t%d, E = %g..%g\t%s\t%s\t%.3g\n", o.Piece, o.Levels, o.From, o.To,
+			withError(o.Shift, o.ShiftError), number(o.RMS), o.Difference)
+	}
+	return t.Flush()
+}
+
+// printMerged prints the transition of the merged density of states, and how well the runs
+// agree about it.
+func printMerged(w io.Writer, system lattice.System, merged *dos.Ensemble, parts []dos.Part) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
+	transition := report.FindTransition(system, merged)
+	of := dos.System{}
+	if merged.Origin != nil {
+		of = merged.Origin.System
+	}
+	printTransition(row, of, transition)
+	if transition.HeatMaximum != nil {
+		chi2, n := 0.0, 0
+		for _, p := range parts {
+			own := report.FindTransition(system, p.Ensemble).HeatMaximum
+			if own == nil || own.Error == nil || *own.Error == 0 {
+				continue // a window without the transition
+			}
+			z := (own.Value - transition.HeatMaximum.Value) / *own.Error
+			chi2 += z * z
+			n++
+		}
+		if n > 1 {
+			row("agreement", "of the specific heat maxima of %d runs: chi2 %.1f for %d degrees of freedom", n, chi2, n-1)
+		}
 	}
 	return t.Flush()
 }

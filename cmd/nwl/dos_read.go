@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 )
 
@@ -18,8 +20,26 @@ func (r *densityReader) addFlags(c *cobra.Command) {
 }
 
 func (r *densityReader) read(c *cobra.Command, path string) (*dos.Density, error) {
+	e, err := r.readEnsemble(c, path)
+	if err != nil {
+		return nil, err
+	}
+	return e.Density, nil
+}
+
+// readEnsemble reads a density of states with the replicas of its errors, if it has any, from a
+// file or a run directory.
+func (r *densityReader) readEnsemble(c *cobra.Command, path string) (*dos.Ensemble, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return report.LoadEnsemble(path)
+	}
 	return dos.Reader{
 		ZerosUnvisited: r.zerosUnvisited,
-		Note:           func(text string) { fmt.Fprintf(c.ErrOrStderr(), "nwl: %s: %s\n", path, text) },
-	}.ReadFile(path)
+		Note:           func(text string) { note(c, path, text) },
+	}.ReadEnsemble(path)
+}
+
+// note prints what is remarkable about a file to standard error.
+func note(c *cobra.Command, path, text string) {
+	fmt.Fprintf(c.ErrOrStderr(), "nwl: %s: %s\n", path, text)
 }

@@ -19,6 +19,7 @@ func TestDosReadsOthers(t *testing.T) {
 		return path
 	}
 	plain := write("plain.csv", "energy,ln_g\n-32,1.09\n-28,3.87\n-26,4.56\n-25,4.85\n")
+	noisy := write("noisy.csv", "energy,ln_g\n-32,1.09\n-28,3.88\n-26,4.55\n-25,4.86\n")
 	german := write("german.txt", "\ufeffE;ln g\r\n-32;1,09\r\n-28;3,87\r\n-27;\r\n-26;4,56\r\n-25;4,85\r\n")
 	zeros := write("zeros.dat", "# E  ln g\n-32 1.09\n-31 0\n-30 0\n-29 0\n-28 3.87\n-26 4.56\n-25 4.85\n")
 	out := filepath.Join(folder, "out")
@@ -27,8 +28,8 @@ func TestDosReadsOthers(t *testing.T) {
 		{"dos", "diff", "FILE", plain, "--json"},
 		{"dos", "plot", plain, "--exact", "FILE", "--out", out + ".svg"},
 		{"dos", "plot", "FILE", "--out", out + ".png"},
-		{"dos", "reweight", "FILE", "--beta", "1", "--force", "--out", out},
-		{"dos", "merge", plain, "FILE", "--out", out + ".csv"},
+		{"dos", "reweight", "FILE", "--sites", "1", "--beta", "1", "--force", "--out", out},
+		{"dos", "merge", noisy, "FILE", "--out", out + ".csv"},
 	} {
 		run := func(path string, flags ...string) (stdout, stderr string) {
 			args := append([]string{}, command...)

@@ -1,39 +1,44 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 )
 
 func newDosReweight() *cobra.Command {
 	var betas []float64
 	var least, largest float64
-	var steps int
+	var steps, sites int
 	var out string
 	var force bool
 	var files densityReader
 	c := &cobra.Command{
-		Use:   "reweight FILE --beta B[,B...] | --beta-min B --beta-max B --steps N",
+		Use:   "reweight FILE|DIR --beta B[,B...] | --beta-min B --beta-max B --steps N",
 		Short: "Compute canonical averages from a density of states",
-		Long: `Print the energy U, the specific heat C, the free energy F and the entropy S of the
-whole system at inverse temperatures beta as CSV, in units of J with k_B = 1. F and S
-are absolute if ln g is. --beta-min, --beta-max and --steps stand for N values at equal
-distances, both ends included.
+		Long: `Print the energy U, the specific heat C, the free energy F and the entropy S per site at
+inverse temperatures beta as CSV, in units of J with k_B = 1: the columns of observables.csv.
+F and S are absolute if ln g is. --beta-min, --beta-max and --steps stand for N values at
+equal distances, both ends included.
+
+Each has its standard error in the next column if the replicas of ln g are known, as of a run
+directory, its dos.npz and what nwl dos merge makes of them, and else an empty field.
+
+The files of nwl say how many sites the system has. For others --sites N does; --sites 1 gives
+the averages of the whole system.
 
 A beta at which states beyond the file's lowest or highest energy may matter is
 refused unless --force is given: where the level at that edge has more than 1e-4 of the
-largest probability. A file that shows by its numbers that it covers the whole range of
-a Potts model (normalised to q^N, q ground states of energy -2N or -3N) has no such
-edge.`,
-		Example: "  nwl dos reweight runs/q10-8x8-1/dos.csv --beta-min 1.3 --beta-max 1.5 --steps 41 --out canonical.csv",
+largest probability. The ends of the system's own spectrum are no such edges, where the file
+says which system it is, or shows by its numbers that it covers the whole range of a Potts
+model (normalised to q^N, q ground states of energy -2N or -3N).`,
+		Example: "  nwl dos reweight runs/q10-8x8-1 --beta-min 1.3 --beta-max 1.5 --steps 41 --out canonical.csv",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			ranged := c.Flags().Changed("beta-min") || c.Flags().Changed("beta-max") || c.Flags().Changed("steps")
@@ -58,20 +63,37 @@ edge.`,
 					return usageError{fmt.Errorf("beta = %v: it must be a finite number", beta)}
 				}
 			}
-			d, err := files.read(c, args[0])
+			e, err := files.readEnsemble(c, args[0])
 			if err != nil {
 				return err
 			}
-			if err := checkSupport(d, betas); err != nil && !force {
+			if c.Flags().Changed("sites") {
+				if sites < 1 {
+					return usageError{fmt.Errorf("--sites %d: it must be at least 1", sites)}
+				}
+			} else if e.Origin != nil && e.Origin.Sites > 0 {
+				sites = e.Origin.Sites
+			} else {
+				return usageError{fmt.Errorf("reweight %s: it does not say how many sites the system has; add --sites N for averages per site, or --sites 1 for those of the whole system", args[0])}
+			}
+			if err := checkSupport(e.Density, betas); err != nil && !force {
 				return fmt.Errorf("reweight %s: %w", args[0], err)
 			}
-			return output(c.OutOrStdout(), out, func(w io.Writer) error { return writeCanonical(w, d, betas) })
+			if o := e.Origin; e.Replicas == nil && o != nil && o.Method != dos.ExactMethod {
+				note(c, args[0], "it has no replicas of ln g, so errors are not known; give a run directory or its dos.npz")
+			}
+			averages, err := e.Canonical(betas)
+			if err != nil {
+				return err
+			}
+			return output(c.OutOrStdout(), out, func(w io.Writer) error { return report.WriteCanonical(w, averages, sites) })
 		},
 	}
 	c.Flags().Float64SliceVar(&betas, "beta", nil, "inverse temperatures, separated by commas")
 	c.Flags().Float64Var(&least, "beta-min", 0, "lowest inverse temperature")
 	c.Flags().Float64Var(&largest, "beta-max", 0, "highest inverse temperature")
 	c.Flags().IntVar(&steps, "steps", 0, "number of inverse temperatures, at least 2")
+	c.Flags().IntVar(&sites, "sites", 0, "number of sites of the system, 1 for averages of the whole")
 	c.Flags().StringVar(&out, "out", "", "CSV file to write (default standard output)")
 	c.Flags().BoolVar(&force, "force", false, "compute even what the data do not support")
 	files.addFlags(c)
@@ -95,6 +117,11 @@ func equidistant(low, high float64, n int) ([]float64, error) {
 // for, and the range that it has.
 func checkSupport(d *dos.Density, betas []float64) error {
 	low, high := d.Support()
+	if d.Origin != nil {
+		if system, err := report.SystemOf(d.Origin); err == nil {
+			low, high = report.Support(system, d)
+		}
+	}
 	for _, beta := range betas {
 		edge, further := "lowest", "lower"
 		switch {
@@ -122,24 +149,4 @@ func checkSupport(d *dos.Density, betas []float64) error {
 			beta, edge, energy, further, supported, further)
 	}
 	return nil
-}
-
-// writeCanonical writes canonical averages as CSV; what is infinite at beta = 0 is an
-// empty field.
-func writeCanonical(w io.Writer, d *dos.Density, betas []float64) error {
-	buf := bufio.NewWriter(w)
-	fmt.Fprintln(buf, "beta,temperature,energy,specific_heat,free_energy,entropy")
-	for _, beta := range betas {
-		at := d.At(beta)
-		for i, x := range []float64{beta, 1 / beta, at.Energy, at.SpecificHeat, at.FreeEnergy(), at.Entropy} {
-			if i > 0 {
-				buf.WriteByte(',')
-			}
-			if !math.IsInf(x, 0) {
-				buf.WriteString(strconv.FormatFloat(x, 'g', -1, 64))
-			}
-		}
-		buf.WriteByte('\n')
-	}
-	return buf.Flush()
 }

@@ -10,6 +10,7 @@ import (
 	"neuralwl/internal/report"
 	"neuralwl/internal/shell"
 	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
 )
 
 // printSummary prints what a run found, as a short table.
@@ -113,7 +114,7 @@ func printSummary(w io.Writer, s *report.Summary) error {
 }
 
 // printTransition prints where the transition is.
-func printTransition(row func(name, format string, a ...any), system report.System, t *report.TransitionSummary) {
+func printTransition(row func(name, format string, a ...any), system dos.System, t *report.TransitionSummary) {
 	infinite := "that of the infinite lattice is not known"
 	if t.Infinite > 0 {
 		infinite = fmt.Sprintf("infinite lattice %.6f", t.Infinite)

@@ -81,6 +81,29 @@ func (s System) Parameters() map[string]float64 {
 	return nil
 }
 
+// SystemOf is the system of a model with q colours, of these sides, with the Parameters given.
+func SystemOf(model string, q int, size []int, parameters map[string]float64, disorderSeed *uint64) (System, error) {
+	sides := make([]string, len(size))
+	for i, l := range size {
+		sides[i] = fmt.Sprint(l)
+	}
+	keys := []string{"system.model=" + model, "system.size=" + strings.Join(sides, "x")}
+	if model == Potts || model == Potts3D {
+		keys = append(keys, fmt.Sprint("system.q=", q))
+	}
+	for key, value := range parameters {
+		keys = append(keys, fmt.Sprintf("system.%s=%v", key, value))
+	}
+	if disorderSeed != nil {
+		keys = append(keys, fmt.Sprint("system.disorder_seed=", *disorderSeed))
+	}
+	c, err := Load("", keys)
+	if err != nil {
+		return System{}, err
+	}
+	return c.System, nil
+}
+
 func (s System) dimensions() int {
 	if s.Model == Potts3D {
 		return 3

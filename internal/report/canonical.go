@@ -36,7 +36,7 @@ func evaluateCanonical(_ context.Context, r *Result) (err error) {
 	r.autocorrelation = r.autocorrelationTime()
 	beta := r.Config.Run.Beta
 	betas := []float64{beta}
-	if low, high := r.support(); low < beta && beta < high {
+	if low, high := Support(r.System, r.density.Density); low < beta && beta < high {
 		reach := max((gridReach-1)*math.Abs(beta), leastReach)
 		low, high = max(low, beta-reach), min(high, beta+reach)
 		betas = betas[:0]
@@ -58,15 +58,15 @@ func evaluateCanonical(_ context.Context, r *Result) (err error) {
 	return nil
 }
 
-// support is the range of inverse temperatures for which the density of states has data.
-// Nothing lies beyond the ends of the system's own spectrum.
-func (r *Result) support() (low, high float64) {
-	low, high = r.density.Support()
-	lowest, highest := r.density.Energy[0], r.density.Energy[r.density.Len()-1]
-	if lattice.GroundKnown(r.System) && lowest == r.System.Energy(r.System.GroundLevel()) {
+// Support is the range of inverse temperatures for which a density of states has data; see
+// dos.Density.Support. Nothing lies beyond the ends of the system's own spectrum.
+func Support(system lattice.System, d *dos.Density) (low, high float64) {
+	low, high = d.Support()
+	lowest, highest := d.Energy[0], d.Energy[d.Len()-1]
+	if lattice.GroundKnown(system) && lowest == system.Energy(system.GroundLevel()) {
 		high = math.Inf(1)
 	}
-	if highest == r.System.Energy(0) {
+	if highest == system.Energy(0) {
 		low = math.Inf(-1)
 	}
 	return low, high

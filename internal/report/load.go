@@ -51,6 +51,34 @@ func Load(folder string) (*Loaded, error) {
 	)
 }
 
+// LoadEnsemble reads the density of states of a run directory with its replicas and its origin,
+// of which older programs wrote neither: then there are no replicas.
+func LoadEnsemble(folder string) (*dos.Ensemble, error) {
+	l, err := Load(folder)
+	if err != nil {
+		return nil, err
+	}
+	if l.Summary == nil || l.Density == nil {
+		return nil, fmt.Errorf("%s: the run has no results yet; wait for its end, or make them by nwl finish", folder)
+	}
+	e, err := dos.Reader{}.ReadEnsemble(filepath.Join(folder, ArchiveFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		e, err = &dos.Ensemble{Density: l.Density}, nil
+	}
+	if err != nil || e.Origin != nil {
+		return e, err
+	}
+	system, err := l.Config.System.New()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", folder, err)
+	}
+	s := *l.Summary
+	s.System = systemOf(l.Config.System, system)
+	o := origin(&s, l.Config, system)
+	e.Origin = &o
+	return e, nil
+}
+
 // read reads one file, which may be absent.
 func read[T any](folder, name string, to **T, f func(path string) (*T, error)) error {
 	x, err := f(filepath.Join(folder, name))

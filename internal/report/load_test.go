@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
+	"neuralwl/sampler/dos"
 )
 
 // TestLoad reads back what runs wrote: a finished one, one that has not ended, and faults.
@@ -31,7 +32,7 @@ func TestLoad(t *testing.T) {
 	if encoded(l.Summary) != encoded(want) || l.Summary.Folder != folder {
 		t.Errorf("summary\n%s\nwritten\n%s", encoded(l.Summary), encoded(want))
 	}
-	system := report.System{Name: "potts q=3 4x4", Model: "potts", Q: 3, Size: []int{4, 4}}
+	system := dos.System{Name: "potts q=3 4x4", Model: "potts", Q: 3, Size: []int{4, 4}}
 	if !reflect.DeepEqual(l.Summary.System, system) || l.Summary.Method != "neural-wang-landau" || l.Config.System.Q != 3 {
 		t.Errorf("system %+v, method %s", l.Summary.System, l.Summary.Method)
 	}
@@ -81,12 +82,12 @@ func TestOldSummary(t *testing.T) {
 func TestSystems(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings []string
-		want     report.System
+		want     dos.System
 	}{
 		"blume-capel": {[]string{"system.model=blume_capel", "system.crystal_field=1.75"},
-			report.System{Model: "blume_capel", Q: 3, Size: []int{4, 4}, Parameters: map[string]float64{"crystal_field": 1.75}}},
+			dos.System{Model: "blume_capel", Q: 3, Size: []int{4, 4}, Parameters: map[string]float64{"crystal_field": 1.75}}},
 		"potts3d": {[]string{"system.model=potts3d", "system.q=2", "system.size=3x3x4"},
-			report.System{Model: "potts3d", Q: 2, Size: []int{3, 3, 4}}},
+			dos.System{Model: "potts3d", Q: 2, Size: []int{3, 3, 4}}},
 	} {
 		folder := filepath.Join(t.TempDir(), "run")
 		got := runtest.Perform(t, folder, append([]string{"run.moves=local", "system.q=3", "wang_landau.final_ln_f=0.1", "production.passes=20"}, c.settings...)...).System
@@ -98,11 +99,11 @@ func TestSystems(t *testing.T) {
 		}
 	}
 	seed := uint64(math.MaxUint64)
-	data, err := json.Marshal(report.System{DisorderSeed: &seed})
+	data, err := json.Marshal(dos.System{DisorderSeed: &seed})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back report.System
+	var back dos.System
 	if err := json.Unmarshal(data, &back); err != nil || *back.DisorderSeed != seed {
 		t.Errorf("%s: %v, %v", data, back.DisorderSeed, err)
 	}

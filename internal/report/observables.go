@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // The inverse temperatures of observables.csv and of the energy plot: gridPoints of
@@ -43,8 +44,8 @@ const (
 
 // searched lists inverse temperatures among which to look for the maximum of the specific
 // heat, ascending: around the transition, all over the range where it is not known.
-func (r *Result) searched() (betas []float64) {
-	if beta := r.System.InfiniteTransition(); beta > 0 {
+func searched(system lattice.System) (betas []float64) {
+	if beta := system.InfiniteTransition(); beta > 0 {
 		return betaGrid(beta)
 	}
 	for beta := coarseFirst; beta < coarseLast; beta *= coarseRatio {
@@ -59,7 +60,7 @@ func (r *Result) centre() float64 {
 	if beta := r.System.InfiniteTransition(); beta > 0 {
 		return beta
 	}
-	maximum, err := r.density.Density.HeatMaximum(r.searched())
+	maximum, err := r.density.Density.HeatMaximum(searched(r.System))
 	if err != nil {
 		r.Log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
 		return 1
@@ -67,39 +68,57 @@ func (r *Result) centre() float64 {
 	return maximum.Beta
 }
 
-// writeObservables writes observables.csv: canonical averages per site over the inverse
-// temperature, and the order parameter with its susceptibility per site and its fourth-order
-// cumulant, each with its standard error, an empty field where something is unknown. Free
-// energy and entropy are left out where ln g has an unknown constant, the order parameter
-// where it does not apply to the system.
+// writeObservables writes observables.csv: the averages of WriteCanonical and, where colours
+// order, the order parameter with its susceptibility per site and its fourth-order cumulant.
 func (r *Result) writeObservables(w io.Writer) error {
-	n := float64(r.System.Sites())
-	known := slices.ContainsFunc(r.canonical, func(c dos.CanonicalEstimate) bool { return !math.IsNaN(c.LnZ) })
+	var order columns
+	if r.System.ColoursOrder() {
+		order.names = []string{"order_parameter", "susceptibility", "fourth_order_cumulant"}
+		order.row = func(i int) [][2]float64 {
+			if r.order == nil {
+				nan := math.NaN()
+				return slices.Repeat([][2]float64{{nan, nan}}, len(order.names))
+			}
+			o := r.order[i]
+			return [][2]float64{{o.Mean, o.MeanError}, {o.Susceptibility, o.SusceptibilityError}, {o.Binder, o.BinderError}}
+		}
+	}
+	return writeCanonical(w, r.canonical, r.System.Sites(), order)
+}
+
+// WriteCanonical writes a table of canonical averages per site over the inverse temperature,
+// each with its standard error, an empty field where something is unknown. Free energy and
+// entropy are left out where ln g has an unknown constant.
+func WriteCanonical(w io.Writer, averages []dos.CanonicalEstimate, sites int) error {
+	return writeCanonical(w, averages, sites, columns{})
+}
+
+// columns are further columns of a table, a value and its error for each name.
+type columns struct {
+	names []string
+	row   func(i int) [][2]float64
+}
+
+func writeCanonical(w io.Writer, averages []dos.CanonicalEstimate, sites int, more columns) error {
+	n := float64(sites)
+	known := slices.ContainsFunc(averages, func(c dos.CanonicalEstimate) bool { return !math.IsNaN(c.LnZ) })
 	names := []string{"energy", "specific_heat"}
 	if known {
 		names = append(names, "free_energy", "entropy")
 	}
-	if r.System.ColoursOrder() {
-		names = append(names, "order_parameter", "susceptibility", "fourth_order_cumulant")
-	}
 	var buf bytes.Buffer
 	fmt.Fprint(&buf, "beta,temperature")
-	for _, name := range names {
+	for _, name := range append(names, more.names...) {
 		fmt.Fprintf(&buf, ",%s,%s_error", name, name)
 	}
 	fmt.Fprintln(&buf)
-	for i, c := range r.canonical {
+	for i, c := range averages {
 		row := [][2]float64{{c.Energy / n, c.EnergyError / n}, {c.SpecificHeat / n, c.SpecificHeatError / n}}
 		if known {
 			row = append(row, [2]float64{c.FreeEnergy() / n, c.FreeEnergyError / n}, [2]float64{c.Entropy / n, c.EntropyError / n})
 		}
-		if r.System.ColoursOrder() {
-			nan := math.NaN()
-			o := dos.OrderEstimate{Order: dos.Order{Mean: nan, Susceptibility: nan, Binder: nan}, MeanError: nan, SusceptibilityError: nan, BinderError: nan}
-			if r.order != nil {
-				o = r.order[i]
-			}
-			row = append(row, [2]float64{o.Mean, o.MeanError}, [2]float64{o.Susceptibility, o.SusceptibilityError}, [2]float64{o.Binder, o.BinderError})
+		if more.names != nil {
+			row = append(row, more.row(i)...)
 		}
 		fmt.Fprintf(&buf, "%s,%s", field(c.Beta, -1), field(1/c.Beta, -1))
 		for _, x := range row {

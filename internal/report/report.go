@@ -66,14 +66,16 @@ type Evaluation struct {
 	LnTotal func(lattice.System) float64
 	// Ground is whether ln g of the ground state can be compared with its known degeneracy.
 	Ground bool
+	// estimator is what the density of states is estimated from.
+	estimator string
 }
 
 // The evaluations: densities of states by walkers in a random walk over the energies, by
 // the draws of a network alone, and of walkers at one temperature.
 var (
-	Walkers   = Evaluation{evaluateWalkers, concludeWalkers, lattice.System.LnStates, true}
-	Draws     = Evaluation{evaluateDraws, concludeDraws, nil, true}
-	Canonical = Evaluation{evaluateCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false}
+	Walkers   = Evaluation{evaluateWalkers, concludeWalkers, lattice.System.LnStates, true, byHistograms}
+	Draws     = Evaluation{evaluateDraws, concludeDraws, nil, true, byDraws}
+	Canonical = Evaluation{evaluateCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
 )
 
 // Evaluate makes the results: ln g, and then as much of the rest as there is time for until
@@ -125,10 +127,19 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 		}
 		faults = append(faults, err)
 	}
-	write(DensityFile, func(w io.Writer) error { return r.density.WriteCSVBeside(w, r.absolute) })
+	table := func(name string, d *dos.Ensemble, beside *dos.Absolute) {
+		var text bytes.Buffer
+		err := d.WriteCSVBeside(&text, beside)
+		if err == nil {
+			err = put(name, text.Bytes())
+		}
+		faults = append(faults, err)
+		write(dos.MetadataFile(name), func(w io.Writer) error { return d.Origin.WriteMetadata(w, name, text.Bytes()) })
+	}
+	table(DensityFile, r.density, r.absolute)
 	write(ArchiveFile, r.density.WriteNPZ)
 	if r.transitions != nil {
-		write(TransitionsFile, r.transitions.WriteCSV)
+		table(TransitionsFile, r.transitions, nil)
 	}
 	if r.proposals != nil {
 		write(ProposalsFile, r.writeProposals)

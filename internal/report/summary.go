@@ -17,12 +17,12 @@ import (
 
 // Summary is the record of a run, as summary.json holds it.
 type Summary struct {
-	Version string  `json:"version"` // of nwl
-	System  System  `json:"system"`
-	Method  string  `json:"method"`
-	Seed    uint64  `json:"seed"`
-	Walkers int     `json:"walkers"`
-	Seconds float64 `json:"seconds"` // wall-clock time
+	Version string     `json:"version"` // of nwl
+	System  dos.System `json:"system"`
+	Method  string     `json:"method"`
+	Seed    uint64     `json:"seed"`
+	Walkers int        `json:"walkers"`
+	Seconds float64    `json:"seconds"` // wall-clock time
 
 	Phases []PhaseSummary `json:"phases"`
 	// Tuning is how production's mix of moves was chosen, nil if it was given.
@@ -59,29 +59,6 @@ type Summary struct {
 	Checkpoints CheckpointSummary `json:"checkpoints"`
 
 	Folder string `json:"-"`
-}
-
-// System describes the system of a run.
-type System struct {
-	Name  string `json:"name"` // for people, with all parameters
-	Model string `json:"model"`
-	Q     int    `json:"q"` // states of a site
-	Size  []int  `json:"size"`
-	// Parameters are the couplings of the model by the names of their configuration keys.
-	Parameters map[string]float64 `json:"parameters,omitempty"`
-	// DisorderSeed fixes the quenched bonds of random_bond; nil for other models.
-	DisorderSeed *uint64 `json:"disorder_seed,omitempty"`
-}
-
-func (s System) String() string { return s.Name }
-
-// UnmarshalJSON also reads the bare name that summaries held before.
-func (s *System) UnmarshalJSON(data []byte) error {
-	if json.Unmarshal(data, &s.Name) == nil {
-		return nil
-	}
-	type plain System
-	return json.Unmarshal(data, (*plain)(s))
 }
 
 // PhaseSummary is the record of one phase.
@@ -186,11 +163,12 @@ func (r *Result) Summary(c Course) *Summary {
 	}
 	r.Evaluation.conclude(r, s)
 	s.Verdict.decide()
+	r.setOrigins(s)
 	return s
 }
 
-func systemOf(c config.System, s lattice.System) System {
-	of := System{Name: s.String(), Model: c.Model, Q: s.Colours(), Size: c.Size, Parameters: c.Parameters()}
+func systemOf(c config.System, s lattice.System) dos.System {
+	of := dos.System{Name: s.String(), Model: c.Model, Q: s.Colours(), Size: c.Size, Parameters: c.Parameters()}
 	if c.Model == config.RandomBond {
 		of.DisorderSeed = &c.DisorderSeed
 	}

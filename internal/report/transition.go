@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // TransitionSummary is where the transition of this finite system lies, by several
@@ -71,15 +72,25 @@ const maxZeroSites = 256
 
 // findTransition analyses the density of states near its transition.
 func (r *Result) findTransition() *TransitionSummary {
-	d := r.density
-	s := &TransitionSummary{Infinite: r.System.InfiniteTransition()}
-	n := float64(r.System.Sites())
+	return findTransition(r.System, r.density, r.leaveOut)
+}
+
+// FindTransition analyses the density of states of a system near its transition.
+func FindTransition(system lattice.System, d *dos.Ensemble) *TransitionSummary {
+	return findTransition(system, d, func(string, error) bool { return false })
+}
+
+// findTransition asks leaveOut about the error of each part: whether there was no time for it,
+// which needs no remark.
+func findTransition(system lattice.System, d *dos.Ensemble, leaveOut func(what string, err error) bool) *TransitionSummary {
+	s := &TransitionSummary{Infinite: system.InfiniteTransition()}
+	n := float64(system.Sites())
 	remark := func(what string, err error) {
-		if !r.leaveOut(what, err) {
+		if !leaveOut(what, err) {
 			s.Remarks = append(s.Remarks, err.Error())
 		}
 	}
-	heat, heatError, err := d.HeatMaximum(r.searched())
+	heat, heatError, err := d.HeatMaximum(searched(system))
 	if err != nil {
 		remark("the transition", err)
 		return s
@@ -87,15 +98,15 @@ func (r *Result) findTransition() *TransitionSummary {
 	beta, height := dos.NewEstimate(heat.Beta, heatError.Beta), dos.NewEstimate(heat.Height/n, heatError.Height/n)
 	s.HeatMaximum, s.Height = &beta, &height
 
-	step := float64(r.System.MaxStep()) * (r.System.Energy(0) - r.System.Energy(1))
+	step := float64(system.MaxStep()) * (system.Energy(0) - system.Energy(1))
 	resolution := step * max(finestResolution, coarseResolution*math.Sqrt(n))
-	states := math.Round(math.Exp(r.System.LnGroundStates()))
+	states := math.Round(math.Exp(system.LnGroundStates()))
 	if !(states > 1) {
 		s.Remarks = append(s.Remarks, "no analysis of two phases: the number of ordered phases is not known, or one")
 	} else if c, e, err := d.Coexistence(heat.Beta, resolution, states); err != nil {
 		remark("analysis of two phases", err)
 	} else {
-		area := n / float64(slices.Max(r.System.Sides()))
+		area := n / float64(slices.Max(system.Sides()))
 		s.Coexistence = &CoexistenceSummary{
 			EqualHeight:         dos.NewEstimate(c.EqualHeight, e.EqualHeight),
 			EqualWeight:         dos.NewEstimate(c.EqualWeight, e.EqualWeight),
@@ -107,7 +118,7 @@ func (r *Result) findTransition() *TransitionSummary {
 			Resolution:          resolution,
 		}
 	}
-	if r.System.Sites() > maxZeroSites {
+	if system.Sites() > maxZeroSites {
 		return s
 	}
 	if zero, e, err := d.LeadingZero(); err != nil {

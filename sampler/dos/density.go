@@ -19,6 +19,9 @@ type Density struct {
 	// Error is one standard error of LnG at each energy, NaN where unknown. It is nil if no
 	// errors are known.
 	Error []float64
+	// Origin is where the density of states comes from, nil if that is not known. Files keep
+	// it.
+	Origin *Origin
 }
 
 // Len returns the number of levels.

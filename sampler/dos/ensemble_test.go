@@ -193,17 +193,21 @@ func TestEnsembleWithoutErrors(t *testing.T) {
 // independently.
 func synthetic(t testing.TB, r *rand.Rand, exact *Density, blocks, visits int) *Ensemble {
 	t.Helper()
+	e, err := FromHistograms(exact.Energy, exact.LnG, syntheticBlocks(r, exact, blocks, visits), LogSumExp(exact.LnG))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func syntheticBlocks(r *rand.Rand, exact *Density, blocks, visits int) [][]int64 {
 	cumulative := visited(exact.LnG, exact.LnG)
 	hist := make([][]int64, blocks)
 	for k := range hist {
 		hist[k] = make([]int64, exact.Len())
 		multinomial(r, hist[k], cumulative, visits)
 	}
-	e, err := FromHistograms(exact.Energy, exact.LnG, hist, LogSumExp(exact.LnG))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	return hist
 }
 
 // TestCoverage repeats estimates of exactly known systems from synthetic histograms.

@@ -3,7 +3,6 @@ package dos
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,25 +14,42 @@ import (
 // format is a file format of densities of states.
 type format struct {
 	extension string
-	read      func(r Reader, f *os.File) (*Density, error)
-	write     func(d *Density, w io.Writer) error
+	// read reads replicas, too, on demand.
+	read func(r Reader, f *os.File, replicas bool) (*Ensemble, error)
+	// write writes a file and what belongs beside it.
+	write func(e *Ensemble, path string) error
 }
 
 var formats = []format{
-	{".csv", readTable, (*Density).WriteCSV},
-	{".npz", func(r Reader, f *os.File) (*Density, error) {
+	{".csv", readTable, func(e *Ensemble, path string) error {
+		return e.Origin.WriteTable(path, e.WriteCSV)
+	}},
+	{".npz", func(r Reader, f *os.File, replicas bool) (*Ensemble, error) {
 		info, err := f.Stat()
 		if err != nil {
 			return nil, err
 		}
-		return r.ReadNPZ(f, info.Size())
-	}, (*Density).WriteNPZ},
+		return r.readNPZ(f, info.Size(), replicas)
+	}, func(e *Ensemble, path string) error {
+		var data bytes.Buffer
+		if err := e.WriteNPZ(&data); err != nil {
+			return err
+		}
+		return disk.WriteFile(disk.OS, path, data.Bytes())
+	}},
 }
 
 // tables are other extensions of files that are read like .csv.
 var tables = []string{".txt", ".dat", ".tsv"}
 
-func readTable(r Reader, f *os.File) (*Density, error) { return r.ReadCSV(f) }
+func readTable(r Reader, f *os.File, _ bool) (*Ensemble, error) {
+	d, err := r.ReadCSV(f)
+	if err != nil {
+		return nil, err
+	}
+	d.Origin, err = readMetadata(f.Name())
+	return &Ensemble{Density: d}, err
+}
 
 // formatOf returns the format for the extension of path.
 func formatOf(path string) (format, error) {
@@ -60,6 +76,18 @@ func ReadFile(path string) (*Density, error) { return Reader{}.ReadFile(path) }
 // format: .csv, .txt, .dat or .tsv for a table (see Reader.ReadCSV), .npz for an archive
 // (see Reader.ReadNPZ).
 func (r Reader) ReadFile(path string) (*Density, error) {
+	e, err := r.readFile(path, false)
+	if err != nil {
+		return nil, err
+	}
+	return e.Density, nil
+}
+
+// ReadEnsemble is ReadFile with the replicas that Ensemble.WriteFile puts into an archive; there
+// are none in other files.
+func (r Reader) ReadEnsemble(path string) (*Ensemble, error) { return r.readFile(path, true) }
+
+func (r Reader) readFile(path string, replicas bool) (*Ensemble, error) {
 	format, err := formatOf(path)
 	switch {
 	case slices.Contains(tables, strings.ToLower(filepath.Ext(path))):
@@ -72,25 +100,24 @@ func (r Reader) ReadFile(path string) (*Density, error) {
 		return nil, fmt.Errorf("read density of states: %w", err)
 	}
 	defer f.Close()
-	d, err := format.read(r, f)
+	e, err := format.read(r, f, replicas)
 	if err != nil {
 		return nil, fmt.Errorf("read density of states %s: %w", path, err)
 	}
-	return d, nil
+	return e, nil
 }
 
-// WriteFile writes the density of states atomically to the file path, in the format given
-// by its extension: .csv or .npz.
-func (d *Density) WriteFile(path string) error {
+// WriteFile writes the density of states to the file path, whole or not at all, in the format
+// given by its extension: .csv, with its MetadataFile if the origin is known, or .npz.
+func (d *Density) WriteFile(path string) error { return (&Ensemble{Density: d}).WriteFile(path) }
+
+// WriteFile is Density.WriteFile with the replicas in an archive; see Ensemble.WriteNPZ.
+func (e *Ensemble) WriteFile(path string) error {
 	format, err := formatOf(path)
 	if err != nil {
 		return err
 	}
-	var buf bytes.Buffer
-	if err := format.write(d, &buf); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err := disk.WriteFile(disk.OS, path, buf.Bytes()); err != nil {
+	if err := format.write(e, path); err != nil {
 		return fmt.Errorf("write density of states %s: %w", path, err)
 	}
 	return nil

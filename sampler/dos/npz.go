@@ -3,6 +3,7 @@ package dos
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,8 +28,14 @@ const headerRoom = 1 << 16
 var npyHeader = regexp.MustCompile(`^\{'descr': '[^'{}]*', 'fortran_order': (?:False|True), 'shape': \([0-9, ]*\), \}[ \n]*\n$`)
 
 // WriteNPZ writes a NumPy archive (numpy.load) of the float64 arrays energy, ln_g and
-// ln_g_error, ascending in energy. An unknown error is NaN.
+// ln_g_error, ascending in energy, and the text origin[0], JSON, if the origin is known. An unknown
+// error is NaN.
 func (d *Density) WriteNPZ(w io.Writer) error {
+	return d.writeNPZ(w, func(*npz.Writer) error { return nil })
+}
+
+// writeNPZ writes an archive to which more adds arrays.
+func (d *Density) writeNPZ(w io.Writer, more func(*npz.Writer) error) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("write density of states: %w", err)
 	}
@@ -48,6 +55,18 @@ func (d *Density) WriteNPZ(w io.Writer) error {
 			return err
 		}
 	}
+	if d.Origin != nil {
+		text, err := json.Marshal(d.Origin)
+		if err == nil {
+			err = archive.Write(entry(originArray), []string{string(text)})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := more(archive); err != nil {
+		return err
+	}
 	return archive.Close()
 }
 
@@ -62,6 +81,15 @@ func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) { return Reader{}.Read
 // NaN or -Inf, or whose g is 0, is left out; Note is told. A NaN for an error means that it
 // is unknown.
 func (r Reader) ReadNPZ(file io.ReaderAt, size int64) (*Density, error) {
+	e, err := r.readNPZ(file, size, false)
+	if err != nil {
+		return nil, err
+	}
+	return e.Density, nil
+}
+
+// readNPZ reads a density of states and, on demand, its replicas.
+func (r Reader) readNPZ(file io.ReaderAt, size int64, replicas bool) (*Ensemble, error) {
 	archive, err := npz.NewReader(file, size)
 	if err != nil {
 		return nil, fmt.Errorf("it is not a NumPy archive: %w", err)
@@ -116,7 +144,17 @@ func (r Reader) ReadNPZ(file io.ReaderAt, size int64) (*Density, error) {
 			return nil, fmt.Errorf("array %s, element %d: %v %s", list[at[of]], i, arrays[of][i], why)
 		}
 	}
-	return r.density(l, "element", at[errorOf] >= 0)
+	d, err := r.density(l, "element", at[errorOf] >= 0)
+	if err != nil {
+		return nil, err
+	}
+	if d.Origin, err = readOrigin(archive); err != nil {
+		return nil, err
+	}
+	if !replicas {
+		return &Ensemble{Density: d}, nil
+	}
+	return readEnsemble(archive, d, len(l.place))
 }
 
 // entry returns the name of an array's file within an archive.
@@ -147,31 +185,10 @@ func listed(keys []string) string {
 
 // readArray reads one array of numbers; exact is whether each must have an exact float64.
 func readArray(archive *npz.Reader, name string, exact bool) ([]float64, error) {
-	f, err := archive.Open(entry(name))
+	data, descr, err := readRaw(archive, name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	// Read to the end, where the checksum is compared. The npy package must not read from
-	// the archive itself: it takes a short read for a whole number, and the end of the file
-	// for zeros.
-	const most = headerRoom + 8*maxLevels
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > most {
-		return nil, fmt.Errorf("it has more than the %d elements allowed", maxLevels)
-	}
-	if err := checkHeader(data); err != nil {
-		return nil, err
-	}
-	body := bytes.NewReader(data)
-	array, err := npy.NewReader(body)
-	if err != nil {
-		return nil, err
-	}
-	descr := array.Header.Descr
 	element, size := elementOf(descr.Type)
 	if element == nil {
 		return nil, fmt.Errorf("its elements are of type %q, but integers of at most 64 bits, float32 or float64 (<f8) are needed; convert them with .astype(float)", descr.Type)
@@ -179,11 +196,11 @@ func readArray(archive *npz.Reader, name string, exact bool) ([]float64, error) 
 	if len(descr.Shape) != 1 {
 		return nil, fmt.Errorf("its shape is %v, but one dimension is needed", descr.Shape)
 	}
-	if n := descr.Shape[0]; n != body.Len()/size || body.Len()%size != 0 {
-		return nil, fmt.Errorf("it should have %d elements, but %d bytes are there", n, body.Len())
+	if n := descr.Shape[0]; n != len(data)/size || len(data)%size != 0 {
+		return nil, fmt.Errorf("it should have %d elements, but %d bytes are there", n, len(data))
 	}
 	values := make([]float64, 0, descr.Shape[0])
-	for raw := range slices.Chunk(data[len(data)-body.Len():], size) {
+	for raw := range slices.Chunk(data, size) {
 		x, whole := element(raw)
 		if exact && !whole {
 			return nil, fmt.Errorf("element %d has more than the 53 bits of a float64; round it with .astype(float) if that does not matter", len(values))

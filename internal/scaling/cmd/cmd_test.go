@@ -22,7 +22,7 @@ func summary(l float64) *report.Summary {
 	beta := dos.NewEstimate(1/(t+scaling.Shift(colours)/(l*l)), 1e-5)
 	height := dos.NewEstimate(math.Pow(heat*l*beta.Value/2, 2), 1e-3)
 	return &report.Summary{
-		System:  report.System{Model: config.Potts, Q: colours, Size: []int{int(l), int(l)}},
+		System:  dos.System{Model: config.Potts, Q: colours, Size: []int{int(l), int(l)}},
 		Verdict: report.Verdict{Converged: true},
 		Phases:  []report.PhaseSummary{{Name: "production", RoundTrips: 100}},
 		Transition: &report.TransitionSummary{
