@@ -14,7 +14,7 @@ import (
 type device struct {
 	mutex   sync.Mutex // one call at a time
 	binding *ort.IoBinding
-	weights *Weights // those that are bound, or nil
+	bound   uint64 // Weights.filled of those that are bound, 0 for none
 }
 
 func newDevice(s *ort.DynamicAdvancedSession) (*device, error) {
@@ -35,14 +35,14 @@ func (d *device) run(n *network, in []ort.Value, w *Weights, outputs []ort.Value
 			return err
 		}
 	}
-	if d.weights != w {
-		d.weights = nil // until all of them are bound
+	if d.bound != w.filled {
+		d.bound = 0 // until all of them are bound
 		for i, name := range n.weights {
 			if err := d.binding.BindInput(name, in[len(n.inputs)+i]); err != nil {
 				return err
 			}
 		}
-		d.weights = w
+		d.bound = w.filled
 	}
 	for i, name := range n.outputs {
 		if err := d.binding.BindOutput(name, outputs[i]); err != nil {

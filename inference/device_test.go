@@ -72,7 +72,7 @@ func TestDevice(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n.device.weights != sets[2] {
+	if n.device.bound != sets[2].filled {
 		t.Error("the bound weights are not those used last")
 	}
 	sets[2].tensors = map[string]ort.Value{}

@@ -2,8 +2,10 @@ package inference_test
 
 import (
 	"context"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"neuralwl/inference"
@@ -15,18 +17,23 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
+// scaled returns weights times a factor.
+func scaled(weights map[string]graph.Tensor, factor float32) map[string]graph.Tensor {
+	other := map[string]graph.Tensor{}
+	for name, w := range weights {
+		data := slices.Clone(w.Float32s())
+		for i := range data {
+			data[i] *= factor
+		}
+		other[name] = graph.Float32s(data, w.Shape...)
+	}
+	return other
+}
+
 // otherWeights returns weights of a bundle times a factor, in a new set.
 func otherWeights(t *testing.T, weights map[string]graph.Tensor, factor float32) *inference.Weights {
 	t.Helper()
-	scaled := map[string]graph.Tensor{}
-	for name, w := range weights {
-		data := make([]float32, len(w.Float32s()))
-		for i, x := range w.Float32s() {
-			data[i] = factor * x
-		}
-		scaled[name] = graph.Float32s(data, w.Shape...)
-	}
-	set, err := inference.NewWeights(scaled)
+	set, err := inference.NewWeights(scaled(weights, factor))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +82,59 @@ func TestPin(t *testing.T) {
 	}
 	if p.Pin() == first || forward() == before {
 		t.Error("published weights are not used after Pin")
+	}
+}
+
+// TestRecycler publishes sets from a recycler: it takes no more memory than for the set in use,
+// a pinned one and the next one, changes none of them while they are in use, and refuses
+// another network's weights.
+func TestRecycler(t *testing.T) {
+	onnxtest.Open(t)
+	s := models.System{Q: 2, Sides: []int{3, 3}}
+	b := newBundle(t, s, targetHyper)
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := onnxtest.Store(t, b)
+	p, err := inference.NewProposer(b, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, 4, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fill(p.Batch(), s.Q, rand.New(rand.NewPCG(5, 6)))
+	forward := func() float32 {
+		if err := p.Propose(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return p.Batch().Forward[0]
+	}
+	var sets inference.Recycler
+	seen := map[*inference.Weights]bool{}
+	var version sampler.Version
+	var pinned float32
+	for i := range 20 {
+		set, err := sets.New(scaled(weights, 1+float32(i)/10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[set] = true
+		store.Publish(set)
+		if i%5 == 0 {
+			formerVersion, former := version, pinned
+			if version, pinned = p.Pin(), forward(); version == formerVersion || pinned == former {
+				t.Errorf("set %d has version %d and gives %v, set %d had %d and gave %v", i, version, pinned, i-5, formerVersion, former)
+			}
+		} else if x := forward(); x != pinned {
+			t.Errorf("after set %d the pinned weights give %v, %v before", i, x, pinned)
+		}
+	}
+	if len(seen) > 3 {
+		t.Errorf("%d sets where three suffice", len(seen))
+	}
+	delete(weights, slices.Sorted(maps.Keys(weights))[0])
+	if _, err := sets.New(weights); err == nil {
+		t.Error("weights of another network were accepted")
 	}
 }
 

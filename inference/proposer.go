@@ -164,7 +164,7 @@ var versions atomic.Uint64
 // Pin, so that both directions of a move see one network even if others are published
 // meanwhile. The version changes whenever the weights do, and no two proposers share one.
 func (s *Proposer) Pin() sampler.Version {
-	if w := s.store.Current(); w != s.pinned {
+	if w := s.store.hold(s.pinned); w != s.pinned {
 		s.pinned, s.version = w, sampler.Version(versions.Add(1))
 	}
 	return s.version
@@ -195,5 +195,7 @@ func (s *Proposer) LogProb(ctx context.Context) error {
 
 // Close frees sessions and tensors.
 func (s *Proposer) Close() error {
+	s.pinned.release()
+	s.pinned = nil
 	return errors.Join(s.propose.Close(), s.logProb.Close(), s.native.destroy())
 }

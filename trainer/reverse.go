@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"neuralwl/inference"
 )
 
 // ReverseData describes the states of reverse Kullback-Leibler training in the training
@@ -84,7 +82,7 @@ func (t *Trainer) publish() error {
 	if t.onTrial {
 		published = t.next
 	}
-	weights, err := inference.NewWeights(published)
+	weights, err := t.sets.New(published)
 	if err != nil {
 		return fmt.Errorf("publish weights: %w", err)
 	}

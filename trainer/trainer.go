@@ -109,6 +109,7 @@ type learned struct {
 	// The good weights are published, or next if they are on trial.
 	good, next map[string]graph.Tensor
 	onTrial    bool
+	sets       inference.Recycler
 	gradients  map[string][]float32
 	record     exporter.Training
 }
@@ -206,7 +207,7 @@ func (t *Trainer) evaluate(ctx context.Context) (w *inference.Weights, loss floa
 	for _, g := range t.gradients {
 		clear(g)
 	}
-	if w, err = inference.NewWeights(t.next); err == nil {
+	if w, err = t.sets.New(t.next); err == nil {
 		loss, err = t.gradient.Evaluate(ctx, w, t.gradients)
 	}
 	if err != nil {
