@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"neuralwl/exporter"
+	"neuralwl/internal/parallel"
 	"neuralwl/models"
-	"neuralwl/models/graph"
 )
 
 // Gradient evaluates a bundle's gradient.onnx for batches of a fixed number of samples. The
@@ -26,13 +28,14 @@ type Gradient struct {
 	parts   []gradientPart
 	native  values
 	runtime Runtime
-	weights map[string]graph.Tensor // of the bundle: names and shapes
+	weights []string        // names, sorted
+	spans   []parallel.Span // of the weights
 }
 
 type gradientPart struct {
 	in, out   []ort.Value
 	loss      []float32
-	gradients map[string][]float32 // by name of the weight
+	gradients [][]float32 // by weight
 }
 
 // gradientBatch is the number of samples in one call on the CPU, few enough for the hidden
@@ -60,9 +63,16 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w%s", b.Card.Name, b.Card.Version, err, r.remedy()), g.Close())
 		}
 	}()
-	if g.weights, err = exporter.Weights(b.Gradient); err != nil {
+	weights, err := exporter.Weights(b.Gradient)
+	if err != nil {
 		return nil, err
 	}
+	g.weights = slices.Sorted(maps.Keys(weights))
+	lengths := make([]int, len(g.weights))
+	for k, name := range g.weights {
+		lengths[k] = weights[name].Shape.Elements()
+	}
+	g.spans = parallel.Spans(lengths...)
 	width := noiseWidth(b)
 	g.Noise = make([]float32, samples*width)
 	part := gradientBatch
@@ -79,7 +89,7 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	for from := 0; from < samples; from += part {
 		to := min(from+part, samples)
 		m := to - from
-		q := gradientPart{loss: make([]float32, 1), gradients: map[string][]float32{}}
+		q := gradientPart{loss: make([]float32, 1)}
 		in := map[string]ort.Value{
 			models.State:  tensor(&g.native, g.State[from*n:to*n], m, n),
 			models.Weight: tensor(&g.native, g.Weight[from:to], m),
@@ -94,9 +104,10 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 			in[models.Noise] = tensor(&g.native, g.Noise[from*width:to*width], m, width)
 		}
 		out := map[string]ort.Value{models.Loss: tensor(&g.native, q.loss, 1)}
-		for name, t := range g.weights {
-			q.gradients[name] = make([]float32, t.Shape.Elements())
-			out[models.GradientOf+name] = tensor(&g.native, q.gradients[name], t.Shape...)
+		for k, name := range g.weights {
+			d := make([]float32, lengths[k])
+			q.gradients = append(q.gradients, d)
+			out[models.GradientOf+name] = tensor(&g.native, d, weights[name].Shape...)
 		}
 		if g.native.err != nil {
 			return nil, g.native.err
@@ -139,13 +150,17 @@ func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[strin
 	}
 	for _, q := range g.parts {
 		loss += float64(q.loss[0])
-		for name, d := range q.gradients {
-			sum := gradients[name]
-			for i, x := range d {
-				sum[i] += x
+	}
+	parallel.Do(g.runtime.Workers, len(g.spans), 1, func(_, k int) {
+		s := g.spans[k]
+		sum := gradients[g.weights[s.Array]][s.From:s.To]
+		for _, q := range g.parts {
+			d := q.gradients[s.Array][s.From:s.To]
+			for i := range sum {
+				sum[i] += d[i]
 			}
 		}
-	}
+	})
 	return loss, nil
 }
 

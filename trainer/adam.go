@@ -1,6 +1,10 @@
 package trainer
 
-import "math"
+import (
+	"math"
+
+	"neuralwl/internal/parallel"
+)
 
 // Constants of Adam, from its authors.
 const (
@@ -23,20 +27,29 @@ func NewAdam(learningRate float64) *Adam {
 	return &Adam{LearningRate: learningRate, first: map[string][]float32{}, second: map[string][]float32{}}
 }
 
-// Step moves weights by one step against gradients multiplied by scale.
-func (a *Adam) Step(weights, gradients map[string][]float32, scale float64) {
+// Step moves weights by one step against gradients multiplied by scale. Workers share the
+// work.
+func (a *Adam) Step(workers int, weights, gradients map[string][]float32, scale float64) {
 	a.step++
 	rate := float32(a.LearningRate * math.Sqrt(1-math.Pow(secondDecay, float64(a.step))) / (1 - math.Pow(firstDecay, float64(a.step))))
 	// With the bias corrections absorbed in the rate, epsilon takes the factor of the second
 	// moment.
 	eps := float32(epsilon * math.Sqrt(1-math.Pow(secondDecay, float64(a.step))))
-	for name, w := range weights {
+	names := sortedNames(weights)
+	lengths := make([]int, len(names))
+	for k, name := range names {
+		lengths[k] = len(weights[name])
 		if a.first[name] == nil {
-			a.first[name] = make([]float32, len(w))
-			a.second[name] = make([]float32, len(w))
+			a.first[name] = make([]float32, lengths[k])
+			a.second[name] = make([]float32, lengths[k])
 		}
-		adamStep(w, gradients[name], a.first[name], a.second[name], float32(scale), rate, eps)
 	}
+	spans := parallel.Spans(lengths...)
+	parallel.Do(workers, len(spans), 1, func(_, k int) {
+		s := spans[k]
+		name := names[s.Array]
+		adamStep(weights[name][s.From:s.To], gradients[name][s.From:s.To], a.first[name][s.From:s.To], a.second[name][s.From:s.To], float32(scale), rate, eps)
+	})
 }
 
 func adamStep(w, g, first, second []float32, scale, rate, eps float32) {

@@ -55,7 +55,7 @@ func TestBuffer(t *testing.T) {
 
 // TestAdam compares with algorithm 1 of Kingma and Ba in double precision.
 func TestAdam(t *testing.T) {
-	const n, rate = 20, 0.01
+	const n, rate = 10000, 0.01
 	r := rand.New(rand.NewPCG(3, 4))
 	w := map[string][]float32{"w": make([]float32, n)}
 	want, m, v := make([]float64, n), make([]float64, n), make([]float64, n)
@@ -74,7 +74,7 @@ func TestAdam(t *testing.T) {
 			v[i] = 0.999*v[i] + 0.001*d*d
 			want[i] -= rate * m[i] / (1 - math.Pow(0.9, float64(step))) / (math.Sqrt(v[i]/(1-math.Pow(0.999, float64(step)))) + 1e-8)
 		}
-		adam.Step(w, g, scale)
+		adam.Step(step%3+1, w, g, scale)
 	}
 	for i, x := range want {
 		if math.Abs(float64(w["w"][i])-x) > 1e-5*(1+math.Abs(x)) {

@@ -99,6 +99,7 @@ type Trainer struct {
 	r        *rand.Rand // over source
 	frame    *lattice.Frame
 	window   int // w of a network that takes an energy
+	workers  int
 	*learned
 }
 
@@ -139,6 +140,7 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		r:        rand.New(source),
 		frame:    o.System.NewFrame(),
 		window:   b.Card.Hyperparameters.Window,
+		workers:  r.Workers,
 		learned: &learned{
 			adam:      NewAdam(o.LearningRate),
 			good:      weights,
@@ -227,7 +229,7 @@ func (t *Trainer) settle(began time.Time, loss float64) (good bool) {
 		t.record.Dropped++
 	} else {
 		copyWeights(t.good, t.next)
-		t.adam.Step(flat(t.next), t.gradients, min(1, t.o.Clip/info.Norm))
+		t.adam.Step(t.workers, flat(t.next), t.gradients, min(1, t.o.Clip/info.Norm))
 		t.record.Steps++
 		t.record.Loss = smooth(t.record.Loss, loss, t.record.Steps)
 	}

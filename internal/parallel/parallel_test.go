@@ -30,6 +30,27 @@ func TestDo(t *testing.T) {
 	}
 }
 
+// TestSpans checks that every element is in one span, for arrays of all kinds of lengths.
+func TestSpans(t *testing.T) {
+	lengths := []int{1, 0, 4095, 4096, 4097, 20000}
+	var covered [][]int
+	for _, n := range lengths {
+		covered = append(covered, make([]int, n))
+	}
+	for _, s := range parallel.Spans(lengths...) {
+		for i := s.From; i < s.To; i++ {
+			covered[s.Array][i]++
+		}
+	}
+	for array, counts := range covered {
+		for i, n := range counts {
+			if n != 1 {
+				t.Fatalf("element %d of %d is in %d spans", i, lengths[array], n)
+			}
+		}
+	}
+}
+
 func explode() { panic("boom") }
 
 // TestPanic checks that the caller receives the panic of a worker, with the place where it
