@@ -139,8 +139,8 @@ func noiseWidth(b *exporter.Bundle) int {
 	return 0
 }
 
-// Evaluate returns the loss of the batch under weights and adds the derivative by each weight
-// to the slice of that name in gradients.
+// Evaluate returns the loss of the batch under weights and writes the derivative by each
+// weight to the slice of that name in gradients.
 func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[string][]float32) (loss float64, err error) {
 	err = concurrently(ctx, g.runtime.Workers, len(g.parts), func(i int) error {
 		return g.net.run(ctx, g.parts[i].in, w, g.parts[i].out)
@@ -154,6 +154,7 @@ func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[strin
 	parallel.Do(g.runtime.Workers, len(g.spans), 1, func(_, k int) {
 		s := g.spans[k]
 		sum := gradients[g.weights[s.Array]][s.From:s.To]
+		clear(sum)
 		for _, q := range g.parts {
 			d := q.gradients[s.Array][s.From:s.To]
 			for i := range sum {

@@ -206,9 +206,6 @@ func (t *Trainer) use(w *inference.Weights) {
 
 // evaluate computes loss and gradients of the batch under the weights of the latest step.
 func (t *Trainer) evaluate(ctx context.Context) (w *inference.Weights, loss float64, err error) {
-	for _, g := range t.gradients {
-		clear(g)
-	}
 	if w, err = t.sets.New(t.next); err == nil {
 		loss, err = t.gradient.Evaluate(ctx, w, t.gradients)
 	}
