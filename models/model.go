@@ -31,6 +31,11 @@
 //	               gradient.NAME          derivative of loss by the weight NAME
 //
 // A network whose propose graph has no input state draws all sites and gets start = 0.
+//
+// log_q from start on is that given the sites before it, whether or not these are those of s:
+// exp(log_q) of s' from start k is the probability of the colour of site k, given the sites of
+// s' before k, times exp(log_q) of s' from start k+1. Walkers do not depend on each other.
+// Package internal/honest tests whether draws follow log_q.
 package models
 
 import (

@@ -11,6 +11,7 @@ const (
 	exchangeStream
 	vanStream
 	startStream
+	HonestyStream // tests of a network's draws
 )
 
 // Stream returns the generator for a purpose and an index under a run's seed. Streams of

@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"internal/event"},
-	{"trainer"},
+	{"trainer", "internal/honest"},
 	{"inference"},
 	{"exporter"},
 	{"exporter/reference"},

@@ -1,0 +1,266 @@
+// Package honest tests whether the log_q of a network is the probability of its draws, on
+// which the exactness of every move rests. It needs nothing but the two graphs of a bundle.
+//
+// Three tests in turn refuse a bundle:
+//
+//   - Contract: proposals keep the sites before start, and propose and log_prob give the same
+//     ln q of the same proposal.
+//   - Normalisation: with the sites before k fixed, exp(log_q) from start k and from start k+1
+//     differ by a probability of the colour of site k, and the sum of these over all colours
+//     is 1. A product of such factors for all sites is a normalised distribution. A network
+//     that always draws all sites has only the start 0; there the sum over all
+//     configurations is taken if they are few.
+//   - Draws: of two configurations that differ in some sites, a draw is the one or the other
+//     with odds given by their ln q. See evidence for the statistics.
+package honest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
+)
+
+// Options of a test.
+type Options struct {
+	System  lattice.Symmetric
+	Runtime inference.Runtime
+	Part    int    // configurations per call
+	Seed    uint64 // fixes all draws
+	// States are configurations from which some moves start; may be empty.
+	States [][]uint8
+	// Thorough asks for more draws of a bundle that another program wrote.
+	Thorough bool
+}
+
+// Report is what a bundle that passed was tested for.
+type Report struct {
+	Draws     int     // proposals compared with an alternative
+	Agreement float64 // largest difference of ln q between propose and log_prob, in nats
+	Sums      int     // sums of probabilities
+	Sum       float64 // largest deviation of these from 1
+	Evidence  float64 // log10 of the evidence against the bundle, see Refused
+	// Untested is the reason why the normalisation could not be tested; empty if it was.
+	Untested string
+}
+
+func (r *Report) String() string {
+	sums := r.Untested
+	if sums == "" {
+		sums = fmt.Sprintf("%d sums of probabilities within %.1e of 1", r.Sums, r.Sum)
+	}
+	return fmt.Sprintf("%d draws follow ln q (evidence against it 10^%.1f, refused at 10^%.0f), %s", r.Draws, r.Evidence, math.Log10(Refused), sums)
+}
+
+// Log reports what was tested, with a warning if something could not be.
+func (r *Report) Log(log *slog.Logger, bundle string) {
+	log.Info("the network's draws were tested", "bundle", bundle, "draws", r.Draws, "evidence_against", fmt.Sprintf("1e%+.1f", r.Evidence),
+		"sums", r.Sums, "deviation", fmt.Sprintf("%.1e", r.Sum))
+	if r.Untested != "" {
+		log.Warn(r.Untested, "bundle", bundle)
+	}
+}
+
+const (
+	// rows is the number of configurations in an evaluation.
+	rows = 256
+	// mostDraws and leastDraws bound the number of draws, siteDraws its product with N.
+	mostDraws, leastDraws, siteDraws = 8192, 1024, 1 << 19
+	// thorough is by how much Options.Thorough multiplies their number.
+	thorough = 8
+	// ownDraws is their number for graphs that the program itself has written.
+	ownDraws = rows
+	// rowsOfSums is about the number of configurations evaluated for sums per draw.
+	rowsOfSums = 4
+	// enumerable is the largest number of configurations that are all evaluated.
+	enumerable = 1 << 14
+)
+
+// draws is the number of proposals to test, a multiple of rows.
+func (c *checker) draws() int {
+	if c.bundle.Own() {
+		return ownDraws
+	}
+	n := max(leastDraws, min(mostDraws, siteDraws/c.o.System.Sites()/rows*rows))
+	if c.o.Thorough {
+		n *= thorough
+	}
+	return n
+}
+
+// Check tests a bundle. The error names the bundle, the test that it fails, and the remedy.
+func Check(ctx context.Context, b *exporter.Bundle, o Options) (_ *Report, err error) {
+	store, err := inference.OpenStore(b)
+	if err != nil {
+		return nil, err
+	}
+	o.Runtime.Intercept = nil
+	p, err := inference.NewProposer(b, store, o.Runtime, rows, o.Part)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	p.Pin()
+	c := &checker{
+		ctx: ctx, o: o, bundle: b, proposer: p, keeps: b.KeepsSites(),
+		rng:      sampler.Stream(o.Seed, sampler.HonestyStream, 0),
+		evidence: newEvidence(o.System),
+		colours:  make([]int32, o.System.Sites()*o.System.Colours()),
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("bundle %s version %d (%s): %w", b.Card.Name, b.Card.Version, b.Card.Architecture, err)
+	}
+	return &c.report, nil
+}
+
+// remedy ends every refusal.
+const remedy = "its log_q is not the probability of its draws, which would bias every result: correct the program that wrote the bundle (contract in models/model.go) or take another bundle"
+
+// trial is a move of a network: the configuration s that it starts from, the first site that
+// it resamples, the shift or the target of its energy, and a configuration s'.
+type trial struct {
+	from, to      []int32
+	start         int32
+	shift, energy float32
+}
+
+// checker tests one bundle.
+type checker struct {
+	ctx      context.Context
+	o        Options
+	bundle   *exporter.Bundle
+	proposer *inference.Proposer
+	keeps    bool // proposals can keep sites
+	rng      rand.Source
+	evidence *evidence
+	report   Report
+	earlier  []trial // the draws before
+	colours  []int32 // [N,q] how often each was drawn
+}
+
+func (c *checker) check() error {
+	sums := newSums(c)
+	for total := c.draws(); c.report.Draws < total; {
+		drawn, logQ, err := c.draw()
+		if err != nil {
+			return err
+		}
+		if err := sums.add(drawn); err != nil {
+			return err
+		}
+		if err := c.compare(drawn, logQ); err != nil {
+			return err
+		}
+		c.earlier = drawn
+	}
+	return sums.finish()
+}
+
+// draw makes proposals and compares the ln q of both graphs, of which it returns that of
+// log_prob.
+func (c *checker) draw() ([]trial, []float64, error) {
+	b, r := c.proposer.Batch(), rand.New(c.rng)
+	n := b.Sites
+	drawn := make([]trial, rows)
+	for w := range drawn {
+		t := c.condition(r, w)
+		copy(b.State[w*n:], t.from)
+		b.Start[w] = t.start
+		if b.Shift != nil {
+			b.Shift[w] = t.shift
+		}
+		if b.Target != nil {
+			b.Target[w] = t.energy
+		}
+		drawn[w] = t
+	}
+	sampler.Uniforms(b.Uniform, c.rng)
+	if err := c.proposer.Propose(c.ctx); err != nil {
+		return nil, nil, err
+	}
+	forward := make([]float64, rows)
+	for w := range drawn {
+		t := &drawn[w]
+		t.to = append([]int32(nil), b.Proposal[w*n:w*n+n]...)
+		forward[w] = float64(b.Forward[w])
+		for i, colour := range t.to {
+			if colour < 0 || int(colour) >= c.o.System.Colours() {
+				return nil, nil, fmt.Errorf("propose draws colour %d at site %d, allowed are 0..%d; %s", colour, i, c.o.System.Colours()-1, remedy)
+			}
+			if i < int(t.start) && colour != t.from[i] {
+				return nil, nil, fmt.Errorf("test of the contract: propose changes site %d, but start = %d says to keep it; %s", i, t.start, remedy)
+			}
+		}
+	}
+	logQ, err := c.logProb(drawn)
+	if err != nil {
+		return nil, nil, err
+	}
+	for w := range drawn {
+		d, allowed := math.Abs(forward[w]-logQ[w]), c.rounding(logQ[w])
+		if c.report.Agreement = max(c.report.Agreement, d); !(d <= allowed) {
+			return nil, nil, fmt.Errorf("test of the contract: ln q of a proposal (%s) is %v by propose and %v by log_prob, at most %.2g apart is right; %s",
+				c.describe(drawn[w]), forward[w], logQ[w], allowed, remedy)
+		}
+	}
+	return drawn, logQ, nil
+}
+
+// rounding is how far ln q may be off: by the rounding of the conditional probabilities,
+// and by that of their sum, about sqrt(N) half units in its last place.
+func (c *checker) rounding(logQ float64) float64 {
+	return 5e-4 + math.Sqrt(float64(c.o.System.Sites()))*0x1p-24*math.Abs(logQ)
+}
+
+// describe names what a proposal depends on.
+func (c *checker) describe(t trial) string {
+	text := fmt.Sprintf("start %d", t.start)
+	if c.bundle.Card.TakesShift() {
+		text += fmt.Sprintf(", shift %g", t.shift)
+	}
+	if c.bundle.Card.TakesEnergy() {
+		text += fmt.Sprintf(", energy %g", t.energy)
+	}
+	return text
+}
+
+// logProb evaluates log_prob.
+func (c *checker) logProb(trials []trial) ([]float64, error) {
+	b := c.proposer.Batch()
+	n := b.Sites
+	logQ := make([]float64, 0, len(trials))
+	for len(trials) > 0 {
+		some := trials[:min(rows, len(trials))]
+		trials = trials[len(some):]
+		for w := range rows {
+			t := some[min(w, len(some)-1)] // unused places repeat the last
+			copy(b.Proposal[w*n:], t.from)
+			copy(b.State[w*n:], t.to)
+			b.Start[w] = t.start
+			if b.Back != nil {
+				b.Back[w] = t.shift
+			}
+			if b.Current != nil {
+				b.Current[w] = t.energy
+			}
+		}
+		if err := c.proposer.LogProb(c.ctx); err != nil {
+			return nil, err
+		}
+		for w, t := range some {
+			x := float64(b.Reverse[w])
+			if math.IsNaN(x) || math.IsInf(x, 1) {
+				return nil, fmt.Errorf("log_prob (%s) is %v, which is no ln of a probability; %s", c.describe(t), x, remedy)
+			}
+			logQ = append(logQ, x)
+		}
+	}
+	return logQ, nil
+}

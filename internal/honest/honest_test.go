@@ -1,0 +1,90 @@
+package honest_test
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/honest"
+	"neuralwl/internal/long"
+	"neuralwl/internal/onnxtest"
+	"neuralwl/models"
+	"neuralwl/sampler/lattice"
+)
+
+// tiny are small networks by architecture.
+var tiny = map[string]models.Hyperparameters{
+	models.Autoencoder:          {Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3},
+	"autoencoder with shifts":   {Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3, EnergyWeight: 20},
+	"convolutional autoencoder": {EncoderKind: models.Convolutional, DecoderKind: models.Convolutional, Width: 4, Depth: 1, Kernel: 3, Latent: 3, Floor: 1e-3, Noise: 0.3},
+	models.Made:                 {Decoder: 8, Floor: 1e-3},
+	models.Conv:                 {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
+	models.Microcanonical:       {Width: 8, Window: 3, Floor: 1e-3},
+}
+
+// sharpened returns a tiny network whose conditional probabilities are far from uniform, or as
+// far as hotter says relative to that.
+func sharpened(t testing.TB, name string, q, side int, hotter float32) *exporter.Bundle {
+	t.Helper()
+	architecture := name
+	if strings.Contains(name, models.Autoencoder) {
+		architecture = models.Autoencoder
+	}
+	b := bundletest.New(t, architecture, models.System{Q: q, Sides: []int{side, side}}, tiny[name])
+	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20 * hotter, "output.weight": 20 * hotter, "latent.weight": 3, "context.weight": 2, "attraction.budget": hotter})
+	return b
+}
+
+func check(t testing.TB, b *exporter.Bundle, seed uint64) (*honest.Report, error) {
+	t.Helper()
+	onnxtest.Open(t)
+	s := b.Card.System
+	p, err := lattice.NewPotts(s.Q, s.Size[0], s.Size[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return honest.Check(context.Background(), b, honest.Options{System: p, Runtime: inference.Runtime{Provider: inference.CPU, Workers: 2}, Part: 128, Seed: seed})
+}
+
+// foreign returns the bundle as another program might have written it, which is tested in
+// full.
+func foreign(b *exporter.Bundle) *exporter.Bundle {
+	b.Propose.ProducerName = proto.String("another program")
+	return b
+}
+
+// TestHonest passes the networks of all architectures, and finds that the evidence against
+// them reaches 20 as rarely as it should.
+func TestHonest(t *testing.T) {
+	total, high := 0, 0
+	for name := range tiny {
+		for _, system := range [][2]int{{2, 3}, {3, 4}} {
+			b := foreign(sharpened(t, name, system[0], system[1], 1))
+			for seed := range long.Or[uint64](10, 1) {
+				r, err := check(t, b, seed)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if total++; r.Evidence > math.Log10(20) {
+					high++
+				}
+				if r.Draws != 8192 || r.Sums < 1600 || r.Sum > 2e-5 || r.Agreement > 5e-5 || r.Untested != "" {
+					t.Errorf("%s: %+v", name, r)
+				}
+			}
+		}
+		if r, err := check(t, sharpened(t, name, 3, 4, 1), 1); err != nil || r.Draws != 256 {
+			t.Errorf("%s as exported: %+v, %v", name, r, err)
+		}
+	}
+	if high > total/20+3 {
+		t.Errorf("evidence of 20 against %d of %d honest networks", high, total)
+	}
+	t.Logf("evidence of 20 against %d of %d honest networks", high, total)
+}
