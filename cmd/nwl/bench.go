@@ -70,7 +70,7 @@ Wang-Landau sampling with the network, which comes first.`,
 				}
 				o.Mixes = append(o.Mixes, mix)
 			}
-			n, err := openBundle(bundle, q, size, 1)
+			n, err := openBundle(c.Context(), bundle, q, size, 1)
 			if err != nil {
 				return err
 			}

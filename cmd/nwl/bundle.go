@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
+	"neuralwl/internal/honest"
 	"neuralwl/internal/setup"
 	"neuralwl/models/pretrained"
 	"neuralwl/sampler/lattice"
@@ -22,8 +24,8 @@ type opened struct {
 }
 
 // openBundle opens a bundle, by default the pretrained one, for q colours and a size as in
-// 16x16.
-func openBundle(bundle string, q int, size string, workers int) (*opened, error) {
+// 16x16, and tests its draws.
+func openBundle(ctx context.Context, bundle string, q int, size string, workers int) (*opened, error) {
 	if bundle == "" {
 		bundle = fmt.Sprintf("%spotts-q%d", pretrained.Prefix, q)
 	}
@@ -39,8 +41,15 @@ func openBundle(bundle string, q int, size string, workers int) (*opened, error)
 	if s.runtime, err = setup.Runtime(c, workers, slog.Default()); err != nil {
 		return nil, err
 	}
-	s.bundle, err = setup.Bundle(c, slog.Default())
-	return s, err
+	if s.bundle, err = setup.Bundle(c, slog.Default()); err != nil {
+		return nil, err
+	}
+	r, err := honest.Check(ctx, s.bundle, honest.Options{System: s.system, Runtime: s.runtime, Part: s.part, Seed: c.Run.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", bundle, err)
+	}
+	r.Log(slog.Default(), bundle)
+	return s, nil
 }
 
 // logProgress returns a callback that logs how much is done every so often.

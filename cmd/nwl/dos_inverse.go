@@ -32,7 +32,7 @@ hundred, the error is not to be trusted.`,
 			if err := required(c, "q", "size"); err != nil {
 				return err
 			}
-			n, err := openBundle(bundle, q, size, runtime.GOMAXPROCS(0))
+			n, err := openBundle(c.Context(), bundle, q, size, runtime.GOMAXPROCS(0))
 			if err != nil {
 				return err
 			}

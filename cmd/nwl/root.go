@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		Short: "Densities of states by neural Wang-Landau sampling",
 		Long: `nwl computes the density of states g(E) of lattice models by Wang-Landau sampling
 in which a neural network proposes moves with exactly known probability, so that
-nothing the network does can bias the result.`,
+nothing the network has learned can bias the result.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -1,12 +1,18 @@
 package run_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/disk"
+	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/models"
 )
 
 // TestForeignBundle has a Python script write a network under the contract, with the onnx
@@ -29,4 +35,22 @@ func TestForeignBundle(t *testing.T) {
 		t.Errorf("moves %+v, network %+v", m, s.Network)
 	}
 	t.Logf("rms difference %.4f, acceptance %.3f", s.Exact.RMS, s.Phases[1].Moves["neural"].Acceptance)
+}
+
+// TestMisstatedLnQ refuses a bundle whose ln q is not that of its draws, also when the run is
+// resumed, before any walker moves.
+func TestMisstatedLnQ(t *testing.T) {
+	b := bundletest.New(t, models.Made, models.System{Q: 3, Sides: []int{4, 4}}, models.Hyperparameters{Decoder: 8, Floor: 1e-3})
+	bundletest.Offset(b, -0.05)
+	bundle, err := b.Save(disk.OS, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "run")
+	for range 2 {
+		_, err := runtest.Run(context.Background(), t, run.Options{Folder: folder}, "model.bundle="+bundle, "trainer.every=0")
+		if err == nil || !strings.Contains(err.Error(), bundle) || !strings.Contains(err.Error(), "test of normalisation") || !strings.Contains(err.Error(), "another bundle") {
+			t.Fatal(err)
+		}
+	}
 }

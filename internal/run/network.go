@@ -1,7 +1,9 @@
 package run
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
 
@@ -9,6 +11,7 @@ import (
 	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/honest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
 	"neuralwl/sampler/lattice"
@@ -30,8 +33,8 @@ type network struct {
 }
 
 // openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
-// loads the one that the configuration describes.
-func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
+// loads the one that the configuration describes, whose draws it tests.
+func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *network, err error) {
 	c := j.c
 	r, err := setup.Runtime(c, workers, j.log)
 	if err != nil {
@@ -62,12 +65,33 @@ func (j *job) openNetwork(workers int, last *saved) (_ *network, err error) {
 		if err := last.Network.sameFiles(n.bundle.Card.SHA256); err != nil {
 			return nil, err
 		}
+	} else if err := n.testDraws(ctx); err != nil {
+		return nil, err
 	}
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {
 		return nil, err
 	}
 	n.proposer, err = inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
 	return n, err
+}
+
+// testDraws returns an error unless the network draws with the probabilities that it states.
+// Later versions have the same graphs.
+func (n *network) testDraws(ctx context.Context) error {
+	r, err := honest.Check(ctx, n.bundle, honest.Options{
+		System: n.j.system.(lattice.Symmetric), Runtime: n.runtime, Part: n.j.c.Inference.Batch, Seed: n.j.c.Run.Seed,
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w before the walkers began to move", context.Cause(ctx))
+	}
+	if err != nil && n.j.c.Model.Bundle != "" {
+		err = fmt.Errorf("model.bundle %s: %w", n.j.c.Model.Bundle, err)
+	}
+	if err != nil {
+		return err
+	}
+	r.Log(n.j.log, n.bundle.Card.Name)
+	return nil
 }
 
 // openTrainer makes the trainer, with that many states per batch, unless the network is

@@ -139,7 +139,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 		Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Resumed: last != nil,
 	}
 	if j.c.Run.Has(config.NeuralMoves) {
-		if j.network, err = j.openNetwork(workers, last); err != nil {
+		if j.network, err = j.openNetwork(ctx, workers, last); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, j.network.close()) }()

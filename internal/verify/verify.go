@@ -19,6 +19,7 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/honest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/setup"
@@ -51,9 +52,9 @@ type verifier struct {
 
 // Run checks everything in a run directory that can be checked without repeating
 // the run: the configuration, the density of states, the checkpoints with the
-// energies of all their configurations, the bundles with their digests, and the
-// latest network's ln q against an evaluation in pure Go and double precision. It
-// returns one Check for each; the error is about the directory itself.
+// energies of all their configurations, the bundles with their digests, the latest
+// network's ln q against an evaluation in pure Go and double precision, and that its
+// draws follow it. It returns one Check for each; the error is about the directory itself.
 func Run(folder string) ([]report.Check, error) {
 	v := &verifier{folder: folder}
 	data, err := os.ReadFile(filepath.Join(folder, report.ConfigFile))
@@ -206,6 +207,14 @@ func (v *verifier) bundles() {
 	v.check("bundles", nil, "digests and contract of %d versions", whole)
 	worst, err := v.logQ(latest)
 	v.check("ln q", err, "%s version %d: ONNX Runtime and pure Go differ by at most %.1e nats over %d proposals", latest.Card.Name, latest.Card.Version, worst, verifyStates)
+	if err != nil {
+		return // a draw's probability is not known then
+	}
+	draws, err := honest.Check(context.Background(), latest, honest.Options{
+		System: v.system.(lattice.Symmetric), Runtime: inference.Runtime{Provider: inference.CPU, Workers: 1},
+		Part: v.c.Inference.Batch, Seed: v.c.Run.Seed, States: v.states, Thorough: true,
+	})
+	v.check("draws", err, "%v", draws)
 }
 
 // logQTolerance is how far ln q of n sites in single precision may be from its evaluation in

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"neuralwl/exporter"
+	"neuralwl/internal/bundletest"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
@@ -109,6 +110,16 @@ func TestVerify(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "ln q", "pure Go"},
+		"a network that misstates ln q": {func(t *testing.T, folder string) {
+			b, err := exporter.Load(filepath.Join(folder, relative))
+			if err != nil {
+				t.Fatal(err)
+			}
+			bundletest.Offset(b, -0.05)
+			if _, err := b.Save(disk.OS, filepath.Join(folder, "models")); err != nil {
+				t.Fatal(err)
+			}
+		}, "draws", "test of normalisation"},
 	} {
 		folder := filepath.Join(t.TempDir(), "run")
 		if err := os.CopyFS(folder, os.DirFS(whole)); err != nil {
