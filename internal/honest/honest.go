@@ -70,14 +70,15 @@ func (r *Report) Log(log *slog.Logger, bundle string) {
 
 const (
 	// rows is the number of configurations in an evaluation.
-	rows = 256
+	rows = 128
 	// mostDraws and leastDraws bound the number of draws, siteDraws its product with N.
 	mostDraws, leastDraws, siteDraws = 8192, 1024, 1 << 19
 	// thorough is by how much Options.Thorough multiplies their number.
 	thorough = 8
 	// ownDraws is their number for graphs that the program itself has written.
 	ownDraws = rows
-	// rowsOfSums is about the number of configurations evaluated for sums per draw.
+	// rowsOfSums is about the number of configurations evaluated for sums per draw, of a bundle
+	// from elsewhere.
 	rowsOfSums = 4
 	// enumerable is the largest number of configurations that are all evaluated.
 	enumerable = 1 << 14
@@ -85,7 +86,7 @@ const (
 
 // draws is the number of proposals to test, a multiple of rows.
 func (c *checker) draws() int {
-	if c.bundle.Own() {
+	if c.own {
 		return ownDraws
 	}
 	n := max(leastDraws, min(mostDraws, siteDraws/c.o.System.Sites()/rows*rows))
@@ -109,7 +110,7 @@ func Check(ctx context.Context, b *exporter.Bundle, o Options) (_ *Report, err e
 	defer func() { err = errors.Join(err, p.Close()) }()
 	p.Pin()
 	c := &checker{
-		ctx: ctx, o: o, bundle: b, proposer: p, keeps: b.KeepsSites(),
+		ctx: ctx, o: o, bundle: b, proposer: p, keeps: b.KeepsSites(), own: b.Own(),
 		rng:      sampler.Stream(o.Seed, sampler.HonestyStream, 0),
 		evidence: newEvidence(o.System),
 		colours:  make([]int32, o.System.Sites()*o.System.Colours()),
@@ -138,6 +139,7 @@ type checker struct {
 	bundle   *exporter.Bundle
 	proposer *inference.Proposer
 	keeps    bool // proposals can keep sites
+	own      bool // this program has written the graphs
 	rng      rand.Source
 	evidence *evidence
 	report   Report

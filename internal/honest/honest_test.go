@@ -79,7 +79,7 @@ func TestHonest(t *testing.T) {
 				}
 			}
 		}
-		if r, err := check(t, sharpened(t, name, 3, 4, 1), 1); err != nil || r.Draws != 256 {
+		if r, err := check(t, sharpened(t, name, 3, 4, 1), 1); err != nil || r.Draws != 128 {
 			t.Errorf("%s as exported: %+v, %v", name, r, err)
 		}
 	}

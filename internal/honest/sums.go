@@ -43,7 +43,11 @@ func (s *sums) add(drawn []trial) error {
 	type sum struct{ site, first, second int } // second is negative if ln q is 0 there
 	var all []sum
 	var trials []trial
-	for range max(1, rowsOfSums*len(drawn)/(2*q)) {
+	evaluated := len(drawn)
+	if !s.c.own {
+		evaluated *= rowsOfSums
+	}
+	for range max(1, evaluated/(2*q)) {
 		t, x := drawn[s.r.IntN(len(drawn))], sum{s.next(), len(trials), -1}
 		t.start = int32(x.site)
 		trials = append(trials, colours(t, x.site, q)...)
