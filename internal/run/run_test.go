@@ -225,7 +225,6 @@ func TestNoStart(t *testing.T) {
 			{"inference.library=/does/not/exist.so", "/does/not/exist.so"},
 			{"model.bundle=/does/not/exist", "model.bundle"},
 			{"run.start=network", "run.start"},
-			{"windows.count=16", "windows"},
 		} {
 			_, err := runtest.Run(context.Background(), t, run.Options{Folder: folder}, "run.moves=[local, neural]", c.setting)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
