@@ -28,7 +28,7 @@ func newBench() *cobra.Command {
 			return usageError{errors.New("nwl bench needs a subcommand; `nwl bench --help` lists them")}
 		},
 	}
-	c.AddCommand(newBenchMoves())
+	c.AddCommand(newBenchMoves(), newBenchNetworks())
 	return c
 }
 

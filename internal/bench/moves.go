@@ -1,5 +1,5 @@
-// Package bench compares moves by round trips between the ground state and the
-// infinite-temperature peak, per second of one core, under the same frozen weights.
+// Package bench measures speed: of moves, by round trips between the ground state and the
+// infinite-temperature peak under the same frozen weights, and of networks, by calls.
 package bench
 
 import (
