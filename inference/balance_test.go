@@ -547,7 +547,7 @@ func gradientIsDerivative(t *testing.T, h models.Hyperparameters) {
 		t.Fatal(err)
 	}
 	const samples = 50 // not a multiple of the part
-	g, err := inference.NewGradient(b, inference.Runtime{Provider: inference.CPU, Workers: 2}, samples)
+	g, err := inference.NewGradient(b, onnxtest.Runtime(2), samples)
 	if err != nil {
 		t.Fatal(err)
 	}

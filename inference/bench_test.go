@@ -53,7 +53,7 @@ func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 	bundle := newBundle(b, s, h)
 	store := onnxtest.Store(b, bundle)
 	for _, batch := range []int{1, 16, 32, 64, 128, 256} {
-		p, err := inference.NewProposer(bundle, store, inference.Runtime{Provider: inference.CPU, Workers: 1}, batch, batch)
+		p, err := inference.NewProposer(bundle, store, onnxtest.Runtime(1), batch, batch)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func BenchmarkGradient(b *testing.B) {
 		bundle := newBundle(b, s, benchHyper)
 		store := onnxtest.Store(b, bundle)
 		const samples = 256
-		g, err := inference.NewGradient(bundle, inference.Runtime{Provider: inference.CPU, Workers: 1}, samples)
+		g, err := inference.NewGradient(bundle, onnxtest.Runtime(1), samples)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func BenchmarkGradient(b *testing.B) {
 func BenchmarkMicrocanonical(b *testing.B) {
 	onnxtest.Open(b)
 	const walkers = 128
-	runtime := inference.Runtime{Provider: inference.CPU, Workers: 1}
+	runtime := onnxtest.Runtime(1)
 	for _, q := range []int{10, 2} {
 		for _, l := range []int{8, 16, 32} {
 			s := models.System{Q: q, Sides: []int{l, l}}

@@ -120,7 +120,7 @@ func TestNothingIsLeftToTheCPU(t *testing.T) {
 		}
 		for _, model := range []*onnxpb.ModelProto{b.Propose, b.LogProb, b.Gradient} {
 			path := filepath.Join(t.TempDir(), "simplified.onnx")
-			options, err := sessionOptions(CPU)
+			options, err := sessionOptions(Runtime{Provider: CPU})
 			if err != nil {
 				t.Fatal(err)
 			}

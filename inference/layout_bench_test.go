@@ -15,7 +15,8 @@ import (
 	"neuralwl/models"
 )
 
-var layoutProvider = flag.String("provider", string(CPU), "the provider of BenchmarkLayouts, cpu or cuda")
+// testProvider is the provider that the test flag -provider of package onnxtest names.
+func testProvider() Provider { return Provider(flag.Lookup("provider").Value.String()) }
 
 // BenchmarkLayouts reports the time per walker of propose with k sites in a step of its
 // loops, and of log_prob with k sites at a time, for q = 10 by lattice size and batch.
@@ -23,7 +24,7 @@ func BenchmarkLayouts(b *testing.B) {
 	if _, err := Open(""); err != nil {
 		b.Fatal(err)
 	}
-	r := Runtime{Provider: Provider(*layoutProvider), Workers: 1}
+	r := Runtime{Provider: testProvider(), Workers: 1}
 	hyper := map[string]models.Hyperparameters{
 		models.Autoencoder:    {Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1},
 		models.Microcanonical: {Width: 32, Floor: 1e-4, Window: 8},
@@ -46,7 +47,7 @@ func BenchmarkLayouts(b *testing.B) {
 							continue
 						}
 						b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d/k=%d", architecture, model.GetGraph().GetName(), l, batch, k), func(b *testing.B) {
-							benchmarkModel(b, bundle, model, r, batch)
+							benchmarkModel(b, bundle, model, r, batch, func(*network) error { return nil })
 						})
 					}
 				}
@@ -55,8 +56,61 @@ func BenchmarkLayouts(b *testing.B) {
 	}
 }
 
-// benchmarkModel evaluates propose or log_prob of a bundle on random inputs.
-func benchmarkModel(b *testing.B, bundle *exporter.Bundle, model *onnxpb.ModelProto, r Runtime, batch int) {
+// BenchmarkBinding compares calls whose inputs and outputs are bound, so that weights stay on
+// the device, with calls that pass everything. On the CPU binding copies nothing.
+func BenchmarkBinding(b *testing.B) {
+	r, bundle, batch := benchmarkDevice(b)
+	for _, bound := range []bool{true, false} {
+		b.Run(fmt.Sprintf("bound=%v", bound), func(b *testing.B) {
+			benchmarkModel(b, bundle, bundle.LogProb, r, batch, func(n *network) (err error) {
+				if bound && n.device == nil {
+					n.device, err = newDevice(n.session)
+				} else if !bound && n.device != nil {
+					err, n.device = n.device.destroy(), nil
+				}
+				return err
+			})
+		})
+	}
+}
+
+// BenchmarkCUDAGraph replays log_prob, which has no loop in the form for a GPU, as a CUDA
+// graph: data stays on the device, so that only launches and arithmetic are measured.
+func BenchmarkCUDAGraph(b *testing.B) {
+	r, bundle, batch := benchmarkDevice(b)
+	if r.Provider != CUDA {
+		b.Skip("SKIPPED: CUDA graphs need -provider cuda")
+	}
+	for _, enabled := range []string{"0", "1"} {
+		b.Run("enabled="+enabled, func(b *testing.B) {
+			r := r
+			r.cuda = map[string]string{"enable_cuda_graph": enabled}
+			var bound *network
+			benchmarkModel(b, bundle, bundle.LogProb, r, batch, func(n *network) error {
+				bound = n
+				return nil
+			}, func() error { return bound.session.RunWithBinding(bound.device.binding) })
+		})
+	}
+}
+
+// benchmarkDevice returns a microcanonical network in the form for a GPU, all sites at once.
+func benchmarkDevice(b *testing.B) (Runtime, *exporter.Bundle, int) {
+	if _, err := Open(""); err != nil {
+		b.Fatal(err)
+	}
+	const l, batch = 16, 256
+	bundle := bundletest.New(b, models.Microcanonical, models.System{Q: 10, Sides: []int{l, l}}, models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8})
+	laidOut, _, err := bundle.ForGPU(exporter.Layout{Samples: batch, Width: deviceWidth, AtOnce: l * l})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return Runtime{Provider: testProvider(), Workers: 1}, laidOut, batch
+}
+
+// benchmarkModel evaluates propose or log_prob of a bundle on random inputs. prepare changes
+// the network before, and again, if given, replaces all calls but the first.
+func benchmarkModel(b *testing.B, bundle *exporter.Bundle, model *onnxpb.ModelProto, r Runtime, batch int, prepare func(*network) error, again ...func() error) {
 	weights, err := bundle.Weights()
 	if err != nil {
 		b.Fatal(err)
@@ -66,6 +120,9 @@ func benchmarkModel(b *testing.B, bundle *exporter.Bundle, model *onnxpb.ModelPr
 		b.Fatal(err)
 	}
 	n, err := newNetwork(model, r)
+	if err == nil {
+		err = prepare(n)
+	}
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -94,8 +151,14 @@ func benchmarkModel(b *testing.B, bundle *exporter.Bundle, model *onnxpb.ModelPr
 		return v
 	}
 	in, out := named(n.inputs), named(n.outputs)
+	call := func() error { return n.run(context.Background(), in, w, out) }
+	if err := call(); err != nil {
+		b.Fatal(err)
+	}
+	for _, call = range again {
+	}
 	for b.Loop() {
-		if err := n.run(context.Background(), in, w, out); err != nil {
+		if err := call(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -48,7 +48,7 @@ func newNetwork(model *onnxpb.ModelProto, r Runtime) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := sessionOptions(r.Provider)
+	options, err := sessionOptions(r)
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", n.name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -84,10 +85,10 @@ func Probe(p Provider) error {
 	return nil
 }
 
-// sessionOptions returns options for sessions on p; the caller destroys them. On a provider
+// sessionOptions returns options for sessions; the caller destroys them. On a provider
 // other than the CPU, opening a network fails if any node would run on the CPU instead.
 // ONNX Runtime does not check the bodies of loops for that.
-func sessionOptions(p Provider) (_ *ort.SessionOptions, err error) {
+func sessionOptions(r Runtime) (_ *ort.SessionOptions, err error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func sessionOptions(p Provider) (_ *ort.SessionOptions, err error) {
 	); err != nil {
 		return nil, err
 	}
-	if p == CPU {
+	if r.Provider == CPU {
 		return o, nil
 	}
 	cuda, err := ort.NewCUDAProviderOptions()
@@ -117,7 +118,9 @@ func sessionOptions(p Provider) (_ *ort.SessionOptions, err error) {
 	}
 	defer cuda.Destroy()
 	// TF32 rounds the operands of products to ten bits, too few for ln q.
-	if err := cuda.Update(map[string]string{"use_tf32": "0"}); err != nil {
+	settings := map[string]string{"use_tf32": "0"}
+	maps.Copy(settings, r.cuda)
+	if err := cuda.Update(settings); err != nil {
 		return nil, err
 	}
 	if err := o.AppendExecutionProviderCUDA(cuda); err != nil {

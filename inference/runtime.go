@@ -24,6 +24,8 @@ type Runtime struct {
 	// Intercept, if not nil, is called instead of every evaluation and may run it itself.
 	// Tests use it to inject faults.
 	Intercept func(context.Context, Evaluation) error
+
+	cuda map[string]string // further options of the CUDA provider, for measurements
 }
 
 func (r Runtime) log() *slog.Logger {

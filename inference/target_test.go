@@ -20,7 +20,7 @@ func TestTargets(t *testing.T) {
 	b := newBundle(t, s, targetHyper)
 	store := onnxtest.Store(t, b)
 	const walkers = 70 // not a multiple of the part
-	runtime := inference.Runtime{Provider: inference.CPU, Workers: 2}
+	runtime := onnxtest.Runtime(2)
 	p, err := inference.NewProposer(b, store, runtime, walkers, 32)
 	if err != nil {
 		t.Fatal(err)

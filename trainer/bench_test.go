@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"testing"
 
-	"neuralwl/inference"
 	"neuralwl/internal/bundletest"
 	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
@@ -31,7 +30,7 @@ func BenchmarkStep(b *testing.B) {
 		for workers := 1; workers <= runtime.GOMAXPROCS(0); workers *= 2 {
 			store := onnxtest.Store(b, bundle)
 			const batch = 256
-			t, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: batch}, bundle, store, inference.Runtime{Provider: inference.CPU, Workers: workers})
+			t, err := trainer.New(trainer.Options{System: p, Seed: 1, Batch: batch}, bundle, store, onnxtest.Runtime(workers))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"neuralwl/inference"
 	"neuralwl/internal/bundletest"
 	"neuralwl/internal/exacttest"
 	"neuralwl/internal/onnxtest"
@@ -42,7 +41,7 @@ func TestLearningTargets(t *testing.T) {
 		if first == 0 {
 			first = s.Loss
 		}
-	}}}, b, onnxtest.Store(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1})
+	}}}, b, onnxtest.Store(t, b), onnxtest.Runtime(1))
 	if err != nil {
 		t.Fatal(err)
 	}

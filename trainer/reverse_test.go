@@ -51,7 +51,7 @@ func enumerate(t *testing.T, h models.Hyperparameters, o Options) *enumerated {
 	if o.System, err = lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1]); err != nil {
 		t.Fatal(err)
 	}
-	r := inference.Runtime{Provider: inference.CPU, Workers: 1}
+	r := onnxtest.Runtime(1)
 	if e.Trainer, err = New(o, b, e.store, r); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func newTrainer(t *testing.T, o trainer.Options, workers int) (*trainer.Trainer,
 	if o.System, err = lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1]); err != nil {
 		t.Fatal(err)
 	}
-	trained, err := trainer.New(o, b, store, inference.Runtime{Provider: inference.CPU, Workers: workers})
+	trained, err := trainer.New(o, b, store, onnxtest.Runtime(workers))
 	if err != nil {
 		t.Fatal(err)
 	}

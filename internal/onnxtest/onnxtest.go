@@ -42,11 +42,11 @@ func Store(t testing.TB, b *exporter.Bundle) *inference.Store {
 	return s
 }
 
-// Proposer returns a proposer of a bundle on the CPU, of its own weights, which is closed when
+// Proposer returns a proposer of a bundle on the provider of Runtime, of its own weights, which is closed when
 // the test ends.
 func Proposer(t testing.TB, b *exporter.Bundle, workers, walkers, part int) *inference.Proposer {
 	t.Helper()
-	p, err := inference.NewProposer(b, Store(t, b), inference.Runtime{Provider: inference.CPU, Workers: workers}, walkers, part)
+	p, err := inference.NewProposer(b, Store(t, b), Runtime(workers), walkers, part)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk/faulty"
 	"neuralwl/internal/event"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/verify"
@@ -23,7 +24,7 @@ import (
 // Quick are settings for runs of a second or less.
 var Quick = []string{
 	"system.q=3", "system.size=4x4", "run.walkers=64", "run.workers=2", "local.sweeps=2",
-	"wang_landau.final_ln_f=1e-4", "production.passes=600", "metrics.listen=", "inference.provider=cpu",
+	"wang_landau.final_ln_f=1e-4", "production.passes=600", "metrics.listen=",
 	"model.encoder=16", "model.latent=4", "model.decoder=16", "trainer.batch=32", "trainer.every=2",
 }
 
@@ -40,7 +41,8 @@ func With(settings []string, more ...string) []string { return slices.Concat(set
 // Load returns the configuration of Quick and further settings.
 func Load(t testing.TB, settings ...string) *config.Config {
 	t.Helper()
-	c, err := config.Load("", With(Quick, settings...))
+	provider := "inference.provider=" + string(onnxtest.Runtime(1).Provider)
+	c, err := config.Load("", With(append([]string{provider}, Quick...), settings...))
 	if err != nil {
 		t.Fatal(err)
 	}
