@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test fuzz bench bench-c scaling pretrained lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test fuzz bench bench-c scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -78,6 +78,13 @@ pretrained-%: models/pretrained/recipes/%.yaml | build
 	rm -rf runs/pretrained/$*
 	bin/nwl train --config $< --name $* --out runs/pretrained
 	$(GO) run ./models/pretrained/pack runs/pretrained/$*/1 models/pretrained/$*.zip
+
+gpu-pack: ## .gpu/1, .gpu/2, ...: all that a bare machine with CUDA needs to measure this, in pieces of PIECE
+	scripts/gpu/pack.sh $(or $(PIECE),56M)
+
+gpu-pack-test: ## the same with the CPU's library, unpacked and tried where there is no Go
+	scripts/gpu/pack.sh $(or $(PIECE),8M) cpu
+	scripts/gpu/try.sh
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the pinned ONNX Runtime library into .deps/onnxruntime, from the Python
 # package onnxruntime (if pip works) or the Node package onnxruntime-node.
-# A second call does nothing. ORT_GPU=1 uses onnxruntime-gpu instead (CUDA 13).
+# A second call does nothing. ORT_GPU=1 uses onnxruntime-gpu instead (CUDA 13), ORT_TARGET names
+# another folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 version=1.27.0
-target=.deps/onnxruntime
+target=${ORT_TARGET:-.deps/onnxruntime}
 variant=cpu
 [ "${ORT_GPU:-0}" = 1 ] && variant=gpu
 
