@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
-	{"internal/disk", "internal/invariants", "internal/parallel", "internal/shell"},
+	{"internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/shell"},
 }
 
 // independent packages never import each other, whatever their layers, not even
