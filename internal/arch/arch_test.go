@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
-	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/scaling"},
+	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/queue", "internal/scaling"},
 	{"internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/shell"},
 }
 
@@ -47,6 +47,7 @@ var reserved = map[string][]string{
 	"github.com/yalue/onnxruntime_go":     {"inference"},
 	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
+	"github.com/nats-io":                  {"internal/queue"},
 	"C":                                   {},
 }
 

@@ -47,7 +47,7 @@ step() {
 	fi
 	[ "$most" -lt "$left" ] || most=$left
 	printf '\n== %s: %s\n' "$name" "$*" >>"$out/log.txt"
-	timeout -k 5 "$most" "$@" >>"$out/log.txt" 2>&1
+	timeout -k 15 "$most" "$@" >>"$out/log.txt" 2>&1
 	code=$?
 	case $code in
 	0) ;;
@@ -85,8 +85,8 @@ step architectures 90 bash -c "networks --size 8,16,32,64 --batch 128,1024,8192 
 step tests-trainer 40 bash -c 'tests trainer'
 step binding 20 bash -c 'tests inference -test.run xxx -test.bench Binding -test.benchtime 20x'
 step cuda-graph 20 bash -c 'tests inference -test.run xxx -test.bench CUDAGraph -test.benchtime 20x'
-step run-32 60 bash -c "run 32 $(seconds 40)"
-step run-64 75 bash -c "run 64 $(seconds 55)"
+step run-32 75 bash -c "run 32 $(seconds 40)"
+step run-64 95 bash -c "run 64 $(seconds 55)"
 step layouts 60 bash -c 'tests inference -test.run xxx -test.bench Layouts -test.benchtime 50ms'
 step tests-exporter 30 bash -c 'tests exporter'
 step tests-run 60 bash -c 'tests internal/run -test.run "^TestRun$|Systems"'

@@ -26,7 +26,7 @@ END
 GOROOT=$(go env GOROOT) HOMEGO=$(go env GOPATH)
 env -i PATH=/usr/bin:/bin BARE="$bare" GONE="$GOROOT" GOING="$HOMEGO" SHARE="${SHARE:-0.5}" LIMIT="${LIMIT:-480}" \
 	"${isolate[@]}" bash "$bare/isolated.sh" || { echo "try: it failed; the end of its log:" >&2; tail -40 "$bare/out/log.txt" >&2; exit 1; }
-for file in steps.tsv log.txt networks.jsonl run-32.json; do
+for file in steps.tsv log.txt networks.jsonl; do
 	[ -s "$bare/out/$file" ] || { echo "try: measure.sh left no $file" >&2; exit 1; }
 done
 python3 - "$bare/out/networks.jsonl" <<'P'

@@ -1,0 +1,76 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Event is something that happened to a run.
+type Event struct {
+	Sequence uint64 // rises over all runs
+	Time     time.Time
+	Run      string
+	Kind     string
+	Data     json.RawMessage
+}
+
+// Emit adds an event. Kind is a word.
+func (q *Queue) Emit(ctx context.Context, run, kind string, data any) error {
+	text, err := json.Marshal(data)
+	if err == nil {
+		_, err = q.js.Publish(ctx, eventSubject+token(run)+"."+kind, text)
+	}
+	if err != nil {
+		return fmt.Errorf("event %s of %s: %w", kind, run, err)
+	}
+	return nil
+}
+
+// token makes one part of a subject of an identity, which may have dots; untoken is its inverse.
+func token(id string) string   { return strings.ReplaceAll(id, ".", "%") }
+func untoken(id string) string { return strings.ReplaceAll(id, "%", ".") }
+
+// Events hands over the events of a run, of all runs if that is empty, with sequence numbers
+// above after, as they come, until ctx ends or f returns an error.
+func (q *Queue) Events(ctx context.Context, run string, after uint64, f func(Event) error) error {
+	subject := eventSubject + ">"
+	if run != "" {
+		subject = eventSubject + token(run) + ".>"
+	}
+	consumer, err := q.js.OrderedConsumer(ctx, eventsStream, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+	})
+	if err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	defer messages.Stop()
+	stop := context.AfterFunc(ctx, messages.Stop)
+	defer stop()
+	for {
+		m, err := messages.Next()
+		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("events: %w", err)
+		}
+		about, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("events: %w", err)
+		}
+		id, kind, _ := strings.Cut(strings.TrimPrefix(m.Subject(), eventSubject), ".")
+		if err := f(Event{about.Sequence.Stream, about.Timestamp, untoken(id), kind, m.Data()}); err != nil {
+			return err
+		}
+	}
+}

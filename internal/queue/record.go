@@ -1,0 +1,239 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"neuralwl/internal/job"
+)
+
+// Record is a job with what it is to do.
+type Record struct {
+	job.Job
+	// Spec is what the submitter gave, of a form that the queue does not know.
+	Spec json.RawMessage `json:"spec"`
+
+	revision uint64
+}
+
+// Errors of a queue.
+var (
+	ErrExists = errors.New("there is a run of this name already")
+	ErrNone   = errors.New("there is no run of this name")
+)
+
+// Submit records a job and puts it into the queue. The same identity a second time is
+// ErrExists, whether or not the first job has ended.
+func (q *Queue) Submit(ctx context.Context, id string, spec json.RawMessage) (*Record, error) {
+	j, err := job.New(id, time.Now().UTC())
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{Job: j, Spec: spec}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", id, err)
+	}
+	if r.revision, err = q.runs.Create(ctx, id, data); errors.Is(err, jetstream.ErrKeyExists) {
+		// A time-out may have been applied after all.
+		if there, err := q.Get(ctx, id); err == nil && there.Created.Equal(j.Created) {
+			r.revision = there.revision
+		} else {
+			return nil, fmt.Errorf("submit %s: %w", id, ErrExists)
+		}
+	} else if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", id, err)
+	}
+	return r, q.publish(ctx, r)
+}
+
+// Again puts a job that was paused or has ended into the queue once more, with another spec
+// unless that is nil.
+func (q *Queue) Again(ctx context.Context, id string, spec json.RawMessage) (*Record, error) {
+	if err := q.Want(ctx, id, job.Run); err != nil {
+		return nil, err
+	}
+	r, err := q.change(ctx, id, func(r *Record) (err error) {
+		if spec != nil {
+			r.Spec = spec
+		}
+		r.Job, err = r.Apply(job.Event{Kind: job.Submit, At: time.Now().UTC()})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, q.publish(ctx, r)
+}
+
+// publish puts the message of a submitted job into the work queue. The server drops it if it
+// has had the same one.
+func (q *Queue) publish(ctx context.Context, r *Record) error {
+	message, err := json.Marshal(message{r.ID, r.Submission})
+	if err == nil {
+		_, err = q.js.Publish(ctx, jobsSubject+"cpu", message, jetstream.WithMsgID(fmt.Sprintf("%s.%d", r.ID, r.Submission)))
+	}
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", r.ID, err)
+	}
+	published, err := q.change(ctx, r.ID, func(now *Record) (err error) {
+		if now.Submission != r.Submission || now.State != job.Submitted {
+			return errUnchanged // a worker was quicker
+		}
+		now.Job, err = now.Apply(job.Event{Kind: job.Publish, At: time.Now().UTC()})
+		return err
+	})
+	if err == nil {
+		*r = *published
+	}
+	return err
+}
+
+// message is what the work queue holds.
+type message struct {
+	ID         string `json:"id"`
+	Submission int    `json:"submission"`
+}
+
+// Get returns the record of a job.
+func (q *Queue) Get(ctx context.Context, id string) (*Record, error) {
+	if err := job.CheckID(id); err != nil {
+		return nil, err
+	}
+	entry, err := q.runs.Get(ctx, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrKeyDeleted) {
+		return nil, fmt.Errorf("%s: %w", id, ErrNone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", id, err)
+	}
+	return decode(entry)
+}
+
+func decode(entry jetstream.KeyValueEntry) (*Record, error) {
+	r := &Record{revision: entry.Revision()}
+	if err := json.Unmarshal(entry.Value(), r); err != nil {
+		return nil, fmt.Errorf("record of %s is damaged: %w", entry.Key(), err)
+	}
+	return r, nil
+}
+
+// List returns all records, in no order.
+func (q *Queue) List(ctx context.Context) ([]*Record, error) {
+	keys, err := q.runs.Keys(ctx)
+	if errors.Is(err, jetstream.ErrNoKeysFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list of runs: %w", err)
+	}
+	var records []*Record
+	for _, id := range keys {
+		r, err := q.Get(ctx, id)
+		switch {
+		case errors.Is(err, ErrNone): // deleted meanwhile
+		case err != nil:
+			return nil, err
+		default:
+			records = append(records, r)
+		}
+	}
+	return records, nil
+}
+
+// Delete forgets a job that is not running. Its message in the work queue, if any, is dropped
+// when it arrives.
+func (q *Queue) Delete(ctx context.Context, id string) error {
+	r, err := q.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.State == job.Running {
+		return fmt.Errorf("delete %s: it is running; pause or cancel it first", id)
+	}
+	if err := q.runs.Delete(ctx, id, jetstream.LastRevision(r.revision)); err != nil {
+		return fmt.Errorf("delete %s: %w", id, err)
+	}
+	return q.wanted.Delete(ctx, id)
+}
+
+// errUnchanged ends a change that is not needed.
+var errUnchanged = errors.New("unchanged")
+
+// change replaces a record by what f makes of it, as often as it takes until nobody else has
+// changed it in between.
+func (q *Queue) change(ctx context.Context, id string, f func(*Record) error) (*Record, error) {
+	for {
+		r, err := q.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		before := *r
+		if err := f(r); errors.Is(err, errUnchanged) {
+			return &before, nil
+		} else if err != nil {
+			return &before, err
+		}
+		if err := q.put(ctx, r); err == nil {
+			return r, nil
+		} else if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+	}
+}
+
+// put replaces a record if its revision is still that in the bucket.
+func (q *Queue) put(ctx context.Context, r *Record) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	revision, err := q.runs.Update(ctx, r.ID, data, r.revision)
+	if err == nil {
+		r.revision = revision
+	}
+	return err
+}
+
+// Want records what the user wants of a job. A job that no worker has follows at once.
+func (q *Queue) Want(ctx context.Context, id string, w job.Wish) error {
+	r, err := q.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.State.Final() && w != job.Run {
+		return fmt.Errorf("%s %s: it has ended: %s", w, id, r.State)
+	}
+	if _, err := q.wanted.Put(ctx, id, []byte(w)); err != nil {
+		return fmt.Errorf("%s %s: %w", w, id, err)
+	}
+	kind := map[job.Wish]job.Kind{job.Pause: job.Stop, job.Cancel: job.Abandon}[w]
+	if kind == "" {
+		return nil
+	}
+	_, err = q.change(ctx, id, func(r *Record) (err error) {
+		if r.State == job.Running || r.State.Final() || r.State == job.Paused && w == job.Pause {
+			return errUnchanged // its worker sees to it
+		}
+		r.Job, err = r.Apply(job.Event{Kind: kind, At: time.Now().UTC(), Reason: "the user wished it"})
+		return err
+	})
+	return err
+}
+
+// Wanted is what the user wants of a job, to run unless said otherwise.
+func (q *Queue) Wanted(ctx context.Context, id string) (job.Wish, error) {
+	entry, err := q.wanted.Get(ctx, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrKeyDeleted) {
+		return job.Run, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("wishes for %s: %w", id, err)
+	}
+	return job.Wish(entry.Value()), nil
+}
