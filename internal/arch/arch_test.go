@@ -18,7 +18,8 @@ const module = "neuralwl/"
 // lower layers only.
 var layers = [][]string{
 	{"cmd/nwl", "internal/scaling/cmd"},
-	{"internal/verify"},
+	{"internal/verify", "internal/worker"},
+	{"internal/child"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
 	{"internal/setup", "internal/tune"},

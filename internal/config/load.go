@@ -21,8 +21,8 @@ import (
 	"neuralwl/models"
 )
 
-// envPrefix begins the names of all environment variables that are read.
-const envPrefix = "NWL"
+// EnvironmentPrefix begins the names of all environment variables that are read.
+const EnvironmentPrefix = "NWL"
 
 // Load returns the configuration from the defaults, the YAML file path (none if empty),
 // environment variables such as NWL_SYSTEM_Q, and assignments of the form key=value, in
@@ -51,12 +51,12 @@ func Load(path string, assignments []string) (*Config, error) {
 
 	variables := map[string]string{}
 	for _, key := range known {
-		name := envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		name := EnvironmentPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		variables[name] = key
 	}
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix+"_") {
+		if !strings.HasPrefix(name, EnvironmentPrefix+"_") {
 			continue
 		}
 		key, ok := variables[name]

@@ -13,9 +13,10 @@ import (
 	"neuralwl/internal/job"
 )
 
-// Lease is a job in the hands of a worker, which must Renew it within Options.Silence.
+// Lease is a job in the hands of a worker, which must Renew it within Options.Silence. It is
+// safe for concurrent use.
 type Lease struct {
-	Record
+	Record  // as it was taken
 	q       *Queue
 	message jetstream.Msg
 	owner   string
@@ -102,7 +103,6 @@ func (l *Lease) Renew(ctx context.Context) (job.Next, error) {
 	}
 	next := r.Do(l.owner, l.epoch, w)
 	if next != job.Yield {
-		l.Record = *r
 		if err := l.message.InProgress(); err != nil {
 			return next, fmt.Errorf("%s: %w", l.ID, err)
 		}
@@ -113,12 +113,13 @@ func (l *Lease) Renew(ctx context.Context) (job.Next, error) {
 // Checkpointed records the number of the newest checkpoint. The error is job.ErrFenced if the job
 // is another's.
 func (l *Lease) Checkpointed(ctx context.Context, number int64) error {
-	return l.apply(ctx, job.Event{Kind: job.Checkpointed, Checkpoint: number})
+	_, err := l.apply(ctx, job.Event{Kind: job.Checkpointed, Checkpoint: number})
+	return err
 }
 
 // Leave ends the lease by an event: End, Fail, Stop or Abandon.
 func (l *Lease) Leave(ctx context.Context, e job.Event) error {
-	if err := l.apply(ctx, e); err != nil {
+	if _, err := l.apply(ctx, e); err != nil {
 		return err
 	}
 	return l.message.DoubleAck(ctx)
@@ -126,23 +127,20 @@ func (l *Lease) Leave(ctx context.Context, e job.Event) error {
 
 // Return puts the job back into the queue, for a reason.
 func (l *Lease) Return(ctx context.Context, reason string) error {
-	if err := l.apply(ctx, job.Event{Kind: job.Lose, Reason: reason}); err != nil {
+	r, err := l.apply(ctx, job.Event{Kind: job.Lose, Reason: reason})
+	if err != nil {
 		return err
 	}
-	if l.State.Final() {
+	if r.State.Final() {
 		return l.message.DoubleAck(ctx)
 	}
 	return l.message.Nak()
 }
 
-func (l *Lease) apply(ctx context.Context, e job.Event) error {
+func (l *Lease) apply(ctx context.Context, e job.Event) (*Record, error) {
 	e.At, e.Owner, e.Epoch = time.Now().UTC(), l.owner, l.epoch
-	r, err := l.q.change(ctx, l.ID, func(r *Record) (err error) {
+	return l.q.change(ctx, l.ID, func(r *Record) (err error) {
 		r.Job, err = r.Apply(e)
 		return err
 	})
-	if err == nil {
-		l.Record = *r
-	}
-	return err
 }

@@ -3,7 +3,6 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -93,22 +92,27 @@ func (v *verifier) density() {
 	if !v.check(report.DensityFile, err, "%d levels", lengthOf(d)) {
 		return
 	}
-	evaluation := run.Evaluation(v.c)
-	v.normalisation(d, evaluation)
-	if evaluation.Ground {
-		v.ground(d)
-	}
-
-	var s report.Summary
-	data, err := os.ReadFile(filepath.Join(v.folder, report.SummaryFile))
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
+	s, err := report.ReadSummary(filepath.Join(v.folder, report.SummaryFile))
 	if err == nil && (s.System.Name != v.system.String() || s.Levels.Seen != d.Len()) {
 		err = fmt.Errorf("it is about %s with %d levels, the run is %s with %d", s.System, s.Levels.Seen, v.system, d.Len())
 	}
+	evaluation := run.Evaluation(v.c)
+	v.normalisation(d, evaluation)
+	switch {
+	case !evaluation.Ground:
+	case s != nil && s.Interrupted != "" && len(s.Levels.Unproduced) == d.Len():
+		v.check(groundCheck, nil, "not yet known: the run was interrupted before production")
+	default:
+		v.ground(d)
+	}
+	if err != nil {
+		s = &report.Summary{}
+	}
 	v.check(report.SummaryFile, err, "converged: %v", s.Verdict.Converged)
 }
+
+// groundCheck is the name of the check of the ground state.
+const groundCheck = "ground state"
 
 // normalisation checks the sum of g.
 func (v *verifier) normalisation(d *dos.Density, e report.Evaluation) {
@@ -128,7 +132,7 @@ func (v *verifier) normalisation(d *dos.Density, e report.Evaluation) {
 
 // ground checks ln g of the ground state.
 func (v *verifier) ground(d *dos.Density) {
-	const name = "ground state"
+	const name = groundCheck
 	ground, known := v.system.Energy(v.system.GroundLevel()), v.system.LnGroundStates()
 	switch {
 	case !lattice.GroundKnown(v.system):

@@ -1,0 +1,208 @@
+package child
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"neuralwl/internal/config"
+)
+
+// Limits of the silence of a child, by what it does. One that exceeds them is killed.
+type Limits struct {
+	Loading    time.Duration // until it began
+	Pass       time.Duration // between two passes
+	Evaluating time.Duration // from the end of production to the end
+}
+
+// DefaultLimits are generous: a pass of a large lattice takes minutes on a slow machine.
+var DefaultLimits = Limits{10 * time.Minute, 15 * time.Minute, time.Hour}
+
+// Options of a child.
+type Options struct {
+	Program []string // that calls Serve, with its arguments
+	Task    Task
+	Limits  Limits // zero for DefaultLimits
+	// Grace is how long it may take to end in order, by default 30 s.
+	Grace time.Duration
+	// Report is called with every report, one at a time.
+	Report func(Report)
+}
+
+// End is how a child ended.
+type End struct {
+	// Ended is the end of the run, nil if it has no results.
+	Ended *EndedData
+	// Failed is why the run failed by itself; empty if it did not.
+	Failed string
+	// Lost is why the process is gone before its run ended; empty if it is not.
+	Lost string
+	Code int // exit code
+	// Tail are the last lines of its standard error.
+	Tail []string
+}
+
+// Run starts a child and waits for its end. The cause of ctx becomes the order to end; the
+// channel kill, if it closes, ends the child at once. The error is about the start alone.
+func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
+	if o.Limits == (Limits{}) {
+		o.Limits = DefaultLimits
+	}
+	if o.Grace == 0 {
+		o.Grace = 30 * time.Second
+	}
+	c := exec.Command(o.Program[0], o.Program[1:]...)
+	apart(c)
+	// A run's configuration is its own, whatever the environment of the parent sets.
+	c.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, config.EnvironmentPrefix+"_") })
+	in, err := c.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	tail := &tail{}
+	c.Stderr = tail
+	if err := c.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Program[0], err)
+	}
+	p := &process{o: o, cmd: c, in: json.NewEncoder(in), end: &End{}, reports: make(chan Report)}
+	p.in.Encode(o.Task) // a child that does not read it ends without a report
+	go p.read(out)
+	p.watch(ctx, kill)
+	in.Close()
+	if err := c.Wait(); err != nil && p.end.Lost == "" && p.end.Ended == nil && p.end.Failed == "" {
+		p.end.Lost = "its process ended: " + err.Error()
+	}
+	p.end.Code, p.end.Tail = c.ProcessState.ExitCode(), tail.lines()
+	if p.end.Ended == nil && p.end.Failed == "" && p.end.Lost == "" {
+		p.end.Lost = "its process ended without a word"
+	}
+	return p.end, nil
+}
+
+// process is a child under way.
+type process struct {
+	o       Options
+	cmd     *exec.Cmd
+	in      *json.Encoder
+	end     *End
+	reports chan Report // closed when the child's output ends
+}
+
+// read passes on the child's reports.
+func (p *process) read(out io.Reader) {
+	defer close(p.reports)
+	for lines := json.NewDecoder(bufio.NewReader(out)); ; {
+		var r Report
+		if err := lines.Decode(&r); err != nil {
+			io.Copy(io.Discard, out) // so that the child is not held up
+			return
+		}
+		p.reports <- r
+	}
+}
+
+// watch follows the child until its output ends.
+func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
+	limit := p.o.Limits.Loading
+	silence := time.NewTimer(limit)
+	defer silence.Stop()
+	ended, grace := ctx.Done(), (<-chan time.Time)(nil)
+	lose := func(why string) {
+		if p.end.Lost == "" && p.end.Ended == nil && p.end.Failed == "" {
+			p.end.Lost = why
+		}
+		p.cmd.Process.Kill()
+	}
+	for {
+		select {
+		case r, ok := <-p.reports:
+			if !ok {
+				return
+			}
+			switch r.Kind {
+			case Began, Phase, Pass, Checkpoint, Exported:
+				limit = p.o.Limits.Pass
+			case Evaluating:
+				limit = p.o.Limits.Evaluating
+			}
+			silence.Reset(limit)
+			p.note(r)
+			if p.o.Report != nil {
+				p.o.Report(r)
+			}
+		case <-ended:
+			ended = nil
+			if err := p.in.Encode(Order{End: context.Cause(ctx).Error()}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+				lose("it takes no orders: " + err.Error())
+			}
+			grace = time.After(p.o.Grace)
+		case <-grace:
+			lose(fmt.Sprintf("it did not end within %v", p.o.Grace))
+		case <-silence.C:
+			lose(fmt.Sprintf("it was silent for %v and was killed", limit))
+		case <-kill:
+			kill = nil
+			lose("it was killed, as the job is another's")
+		}
+	}
+}
+
+// note keeps what ends a run.
+func (p *process) note(r Report) {
+	switch r.Kind {
+	case Ended:
+		p.end.Ended = &EndedData{}
+		if err := json.Unmarshal(r.Data, p.end.Ended); err != nil {
+			p.end.Ended = nil
+		}
+	case Failed:
+		var d FailedData
+		if json.Unmarshal(r.Data, &d) == nil {
+			p.end.Failed = d.Error
+		}
+	}
+}
+
+// tail keeps the last lines that are written to it.
+type tail struct {
+	mutex sync.Mutex
+	text  []byte
+}
+
+// tailBytes is about how much is kept.
+const tailBytes = 8 << 10
+
+func (t *tail) Write(data []byte) (int, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.text = append(t.text, data...); len(t.text) > 2*tailBytes {
+		t.text = bytes.Clone(t.text[len(t.text)-tailBytes:])
+	}
+	return len(data), nil
+}
+
+func (t *tail) lines() []string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	text := strings.TrimSpace(string(t.text))
+	if text == "" {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
+	const most = 20
+	return lines[max(0, len(lines)-most):]
+}

@@ -1,0 +1,11 @@
+//go:build unix
+
+package child
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// apart keeps Ctrl-C in the parent's terminal from the child: its parent tells it what to do.
+func apart(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -1,0 +1,109 @@
+// Package child performs a run in a process of its own, so that a crash in a library, memory that
+// it never gives back, or the kernel's need of memory end that run alone. Parent and child
+// speak in lines of JSON: the child's standard input brings a Task and then Orders, its standard
+// output Reports. The child dies at once when its input ends, as it does with the parent.
+package child
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Task is what a child is to do.
+type Task struct {
+	Folder string `json:"folder"` // the run directory
+	// Config is the complete configuration of a new run. A folder that holds a run has its
+	// own, and the run goes on.
+	Config string `json:"config"`
+	// Changes are settings to change when a run goes on, such as run.max_time=2h.
+	Changes []string `json:"changes,omitempty"`
+	// Workers is the number of threads where the configuration leaves it open.
+	Workers int `json:"workers"`
+}
+
+// Order changes what a child does.
+type Order struct {
+	// End asks for an end in order, with a checkpoint and results, for this reason.
+	End string `json:"end,omitempty"`
+}
+
+// Kind of a report.
+type Kind string
+
+// The reports.
+const (
+	Began      Kind = "began"
+	Phase      Kind = "phase"
+	Pass       Kind = "pass" // a few times a second at most
+	Checkpoint Kind = "checkpoint"
+	Exported   Kind = "exported" // a version of the network
+	Evaluating Kind = "evaluating"
+	Ended      Kind = "ended"  // with results; the last report
+	Failed     Kind = "failed" // without; the last report
+)
+
+// Report is what a child says.
+type Report struct {
+	Kind Kind            `json:"kind"`
+	Data json.RawMessage `json:"data,omitempty"` // one of the types below, by kind
+}
+
+// BeganData describes a run.
+type BeganData struct {
+	System       string `json:"system"`
+	Method       string `json:"method"`
+	Seed         uint64 `json:"seed"`
+	Walkers      int    `json:"walkers"`
+	Architecture string `json:"architecture,omitempty"`
+	Provider     string `json:"provider,omitempty"`
+	Resumed      bool   `json:"resumed"`
+}
+
+// PhaseData names a phase.
+type PhaseData struct {
+	Phase string `json:"phase"`
+}
+
+// PassData is how far a run has come.
+type PassData struct {
+	Phase      string  `json:"phase"`
+	Passes     int64   `json:"passes"`
+	Done       float64 `json:"done"` // of the phase, 0..1
+	LnF        float64 `json:"ln_f"`
+	Flatness   float64 `json:"flatness"`
+	Levels     int     `json:"levels"`
+	RoundTrips float64 `json:"round_trips"`
+	// Steps and Loss are of training, so far.
+	Steps int64   `json:"steps,omitempty"`
+	Loss  float64 `json:"loss,omitempty"`
+}
+
+// CheckpointData is about a checkpoint. With an error the one before is kept.
+type CheckpointData struct {
+	Bytes   int     `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	Error   string  `json:"error,omitempty"`
+}
+
+// ExportedData names a version of the network.
+type ExportedData struct {
+	Folder string `json:"folder,omitempty"`
+	Steps  int64  `json:"steps"`
+	Error  string `json:"error,omitempty"`
+}
+
+// EndedData is the end of a run.
+type EndedData struct {
+	Converged   bool     `json:"converged"`
+	Failed      []string `json:"failed,omitempty"` // checks
+	Interrupted string   `json:"interrupted,omitempty"`
+	Seconds     float64  `json:"seconds"`
+}
+
+// FailedData is why there are no results.
+type FailedData struct {
+	Error string `json:"error"`
+}
+
+// passInterval is the least time between two reports of passes.
+const passInterval = 250 * time.Millisecond

@@ -1,0 +1,157 @@
+package child
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/event"
+	"neuralwl/internal/report"
+	"neuralwl/internal/run"
+	"neuralwl/sampler"
+	"neuralwl/trainer"
+)
+
+// Orphaned is the exit code of a child whose parent is gone.
+const Orphaned = 9
+
+// Serve performs the task that in brings and reports to out; log gets the run's log. It
+// returns the exit code of nwl run, and ends the process when in ends.
+func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
+	lines := json.NewDecoder(bufio.NewReader(in))
+	var task Task
+	w := &reporter{out: json.NewEncoder(out)}
+	if err := lines.Decode(&task); err != nil {
+		w.say(Failed, FailedData{"the task cannot be read: " + err.Error()})
+		return 1
+	}
+	ctx, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	go func() {
+		for {
+			var order Order
+			if err := lines.Decode(&order); err != nil {
+				// A run that goes on is bit by bit the same as one that was killed, and another
+				// process may be about to take it up.
+				os.Exit(Orphaned)
+			}
+			if order.End != "" {
+				end(errors.New(order.End))
+			}
+		}
+	}()
+	s, err := perform(ctx, task, version, log, w)
+	switch {
+	case err != nil:
+		w.say(Failed, FailedData{err.Error()})
+		return 1
+	case s.Interrupted != "":
+		return 4
+	case !s.Verdict.Converged:
+		return 3
+	}
+	return 0
+}
+
+// perform begins the run of a task or goes on with it.
+func perform(ctx context.Context, task Task, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
+	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener()}
+	path := filepath.Join(task.Folder, report.ConfigFile)
+	_, err := os.Stat(path)
+	switch {
+	case err == nil:
+		o.Resume = true
+		o.Config, err = config.Load(path, task.Changes)
+	case errors.Is(err, os.ErrNotExist):
+		o.Config, err = config.Parse([]byte(task.Config))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return run.Run(ctx, o)
+}
+
+// reporter writes reports. A parent that no longer reads them ends the input soon, too.
+type reporter struct {
+	mutex sync.Mutex
+	out   *json.Encoder
+	pass  PassData
+	last  time.Time // of a report of a pass
+}
+
+func (w *reporter) say(kind Kind, data any) {
+	text, err := json.Marshal(data)
+	if err != nil {
+		text, _ = json.Marshal(FailedData{fmt.Sprintf("a report cannot be written: %v", err)})
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.out.Encode(Report{kind, text})
+}
+
+func (w *reporter) listener() event.Listener {
+	text := func(err error) string {
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	return event.Listener{
+		RunBegan: func(e event.RunBegan) {
+			w.say(Began, BeganData{e.System, e.Method, e.Seed, e.Walkers, e.Architecture, e.Provider, e.Resumed})
+		},
+		PhaseBegan: func(e event.PhaseBegan) { w.say(Phase, PhaseData{string(e.Phase)}) },
+		Pass:       func(e event.Pass) { w.passed(e) },
+		GradientStep: func(e trainer.StepInfo) {
+			if !e.Dropped {
+				w.pass.Steps++
+				w.pass.Loss = finite(e.Loss)
+			}
+		},
+		CheckpointWritten: func(e event.CheckpointWritten) {
+			w.say(Checkpoint, CheckpointData{e.Bytes, e.Took.Seconds(), text(e.Err)})
+		},
+		BundleExported: func(e event.BundleExported) { w.say(Exported, ExportedData{e.Folder, e.Steps, text(e.Err)}) },
+		PhaseEnded: func(e event.PhaseEnded) {
+			if e.Progress.Phase == sampler.Production {
+				w.say(Evaluating, struct{}{})
+			}
+		},
+		RunEnded: func(e event.RunEnded) {
+			if e.Err == nil {
+				w.say(Ended, EndedData{e.Converged, e.Failed, e.Interrupted, e.Seconds})
+			}
+		},
+	}
+}
+
+// passed reports a pass, if it is time.
+func (w *reporter) passed(e event.Pass) {
+	if time.Since(w.last) < passInterval {
+		return
+	}
+	w.last = time.Now()
+	p := e.Progress
+	d := &w.pass
+	d.Phase, d.Passes, d.Done, d.LnF, d.Flatness = string(p.Phase), p.Passes, finite(e.Done), finite(p.LnF), finite(p.Flatness)
+	d.Levels, d.RoundTrips = p.Levels, p.RoundTrips
+	w.say(Pass, *d)
+}
+
+// finite is x, or 0 if JSON cannot hold it.
+func finite(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0
+	}
+	return x
+}

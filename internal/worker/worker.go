@@ -1,0 +1,197 @@
+// Package worker takes jobs from a queue and performs each in a child process.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"neuralwl/internal/child"
+	"neuralwl/internal/job"
+	"neuralwl/internal/queue"
+)
+
+// Spec is what a job of the queue is to do.
+type Spec struct {
+	Config string `json:"config"` // complete YAML
+	// Changes are settings to change when the run goes on after a pause or its end.
+	Changes []string `json:"changes,omitempty"`
+}
+
+// Options of a worker.
+type Options struct {
+	Queue  *queue.Queue
+	Folder string // with a run directory for each job, named like it
+	Owner  string // this worker's name, another one in every process
+	// Program calls child.Serve, with its arguments.
+	Program []string
+	// Jobs is how many jobs it performs side by side, and Cores how many threads each has.
+	Jobs, Cores int
+	// Renew is how often it tells the queue that it is alive, by default 10 s; less than a
+	// third of the queue's Silence.
+	Renew  time.Duration
+	Grace  time.Duration // for a run to end in order, by default 30 s
+	Limits child.Limits
+	Log    *slog.Logger
+}
+
+// Run performs jobs until ctx ends. The runs under way then end in order, and their jobs go
+// back to the queue.
+func Run(ctx context.Context, o Options) error {
+	if o.Renew == 0 {
+		o.Renew = 10 * time.Second
+	}
+	var wait sync.WaitGroup
+	faults := make([]error, o.Jobs)
+	for i := range o.Jobs {
+		wait.Go(func() { faults[i] = o.loop(ctx) })
+	}
+	wait.Wait()
+	return errors.Join(faults...)
+}
+
+// pause is how long a worker waits after a fault of the queue.
+const pause = time.Second
+
+// loop performs one job after the other. Faults of the queue are reported and may pass.
+func (o *Options) loop(ctx context.Context) error {
+	for ctx.Err() == nil {
+		l, err := o.Queue.Take(ctx, o.Owner, 2*time.Second)
+		switch {
+		case errors.Is(err, queue.ErrEmpty):
+			continue
+		case err != nil && ctx.Err() == nil:
+			o.Log.Warn("no job can be taken", "reason", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			continue
+		case err != nil:
+			return nil
+		}
+		if err := o.perform(ctx, l); err != nil {
+			o.Log.Error("the end of a job is not on record; it will be handed out again", "run", l.ID, "reason", err)
+		}
+	}
+	return nil
+}
+
+// The reasons for which a run is asked to end.
+var (
+	errPaused    = errors.New("paused by the user")
+	errCancelled = errors.New("cancelled by the user")
+	errStopped   = errors.New("the worker stops")
+)
+
+// perform performs a job.
+func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
+	log := o.Log.With("run", l.ID)
+	var spec Spec
+	if err := json.Unmarshal(l.Spec, &spec); err != nil {
+		return l.Leave(context.WithoutCancel(ctx), job.Event{Kind: job.Fail, Reason: "its specification is damaged: " + err.Error()})
+	}
+	// Whatever ends the worker, the end of the job goes on record.
+	record := context.WithoutCancel(ctx)
+	running, end := context.WithCancelCause(record)
+	defer end(nil)
+	stop := context.AfterFunc(ctx, func() { end(errStopped) })
+	defer stop()
+	kill := make(chan struct{})
+	finished := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { o.renew(record, l, end, kill, finished, log) })
+	log.Info("a run is taken", "epoch", l.Epoch, "attempt", l.Attempts)
+	number := l.Checkpoint
+	e, err := child.Run(running, kill, child.Options{
+		Program: o.Program, Grace: o.Grace, Limits: o.Limits,
+		Task: child.Task{Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores},
+		Report: func(r child.Report) {
+			if err := o.Queue.Emit(record, l.ID, string(r.Kind), r.Data); err != nil {
+				log.Warn("an event is lost", "reason", err)
+			}
+			var c child.CheckpointData
+			if r.Kind == child.Checkpoint && json.Unmarshal(r.Data, &c) == nil && c.Error == "" {
+				number++
+				if err := l.Checkpointed(record, number); err != nil {
+					log.Warn("a checkpoint is not on record", "reason", err)
+				}
+			}
+		},
+	})
+	close(finished)
+	watching.Wait()
+	if err != nil {
+		return errors.Join(err, l.Return(record, err.Error()))
+	}
+	return o.conclude(record, l, e, context.Cause(running), log)
+}
+
+// renew keeps a lease and follows the user's wishes until the child has finished.
+func (o *Options) renew(ctx context.Context, l *queue.Lease, end context.CancelCauseFunc, kill chan<- struct{}, finished <-chan struct{}, log *slog.Logger) {
+	tick := time.NewTicker(o.Renew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-finished:
+			return
+		case <-tick.C:
+		}
+		next, err := l.Renew(ctx)
+		if err != nil {
+			log.Warn("the queue does not hear that the run goes on", "reason", err)
+			continue
+		}
+		switch next {
+		case job.EndPaused:
+			end(errPaused)
+		case job.EndCancel:
+			end(errCancelled)
+		case job.Yield:
+			log.Warn("the run is another worker's by now; it is killed here")
+			close(kill)
+			return
+		}
+	}
+}
+
+// conclude records the end of a job: why is the reason for which it was asked to end, nil if it
+// was not.
+func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, why error, log *slog.Logger) error {
+	log.Info("a run ended", "code", e.Code, "failed", e.Failed, "lost", e.Lost, "reason", why)
+	leave := func(event job.Event) error {
+		err := l.Leave(ctx, event)
+		if errors.Is(err, job.ErrFenced) {
+			log.Warn("the run is another worker's by now; its end here does not count")
+			return nil
+		}
+		return err
+	}
+	switch {
+	case e.Lost != "":
+		reason := e.Lost
+		if e.Tail != nil {
+			reason = fmt.Sprintf("%s; its last words: %s", reason, strings.Join(e.Tail, " | "))
+		}
+		err := l.Return(ctx, reason)
+		if errors.Is(err, job.ErrFenced) {
+			return nil
+		}
+		return err
+	case errors.Is(why, errCancelled):
+		return leave(job.Event{Kind: job.Abandon, Reason: why.Error()})
+	case e.Failed != "":
+		return leave(job.Event{Kind: job.Fail, Reason: e.Failed})
+	case e.Ended.Interrupted != "" && errors.Is(why, errPaused):
+		return leave(job.Event{Kind: job.Stop, Reason: why.Error()})
+	case e.Ended.Interrupted != "":
+		return l.Return(ctx, e.Ended.Interrupted)
+	}
+	return leave(job.Event{Kind: job.End, Outcome: job.Outcome{Code: e.Code, Converged: e.Ended.Converged}})
+}
