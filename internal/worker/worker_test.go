@@ -91,7 +91,7 @@ func (o *office) submit(id string, settings ...string) {
 // wait waits until a job is in one of the states.
 func (o *office) wait(id string, states ...job.State) *queue.Record {
 	o.t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		r, err := o.queue.Get(o.t.Context(), id)
 		if err != nil {
 			o.t.Fatal(err)
@@ -110,7 +110,7 @@ func (o *office) wait(id string, states ...job.State) *queue.Record {
 // event waits for an event of a run.
 func (o *office) event(id string, kind child.Kind, after uint64) queue.Event {
 	o.t.Helper()
-	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(o.t.Context(), 4*time.Minute)
 	defer cancel()
 	var found queue.Event
 	enough := fmt.Errorf("enough")
