@@ -104,6 +104,7 @@ func (e *Engine) Pass(ctx context.Context) error {
 		}
 	}
 	e.measure()
+	e.record()
 	e.exchange()
 	e.open()
 	e.passes++

@@ -22,6 +22,7 @@ type Samples struct {
 	transitions *local.Transitions // nil without local moves or with too many levels
 	order       *order
 	draws       *draws // nil without neural moves
+	timeline    *Timeline
 }
 
 // WindowSamples are the histograms of a window.
@@ -103,6 +104,7 @@ func (e *Engine) Produce() {
 	if e.neural != nil {
 		s.draws = newDraws(levels, columns, len(e.windows), e.targeted())
 	}
+	s.timeline = newTimeline(len(e.windows), s.perSegment())
 	e.samples = s
 	e.phase = Production
 	e.passes = 0
@@ -165,9 +167,11 @@ func (s *Samples) row(i int) []int64 {
 
 // block returns the present block of walker i.
 func (s *Samples) block(i int) int {
-	perSegment := (s.columns + s.together - 1) / s.together
-	return s.segment*perSegment + i/len(s.Windows)/s.together
+	return s.segment*s.perSegment() + i/len(s.Windows)/s.together
 }
+
+// perSegment is the number of blocks in a segment.
+func (s *Samples) perSegment() int { return (s.columns + s.together - 1) / s.together }
 
 // flatness of a window's histogram over the levels seen, relative to the requested
 // histogram.

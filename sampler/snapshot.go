@@ -77,6 +77,7 @@ type ProductionSnapshot struct {
 	Draws       *DrawsSnapshot // nil without neural moves
 	OrderCount  [][]int64      // see Samples.Order
 	OrderSums   [][][]float64
+	Timeline    *Timeline // nil of programs without
 	Segment     int
 	Passes      int64
 }
@@ -94,7 +95,7 @@ func (e *Engine) Snapshot() *Snapshot {
 	if p := e.samples; p != nil {
 		s.Production = &ProductionSnapshot{
 			Transitions: p.Transitions(),
-			Segment:     p.segment, Passes: p.passes,
+			Timeline:    p.timeline, Segment: p.segment, Passes: p.passes,
 		}
 		s.Production.OrderCount, s.Production.OrderSums = p.Order()
 		if d := p.draws; d != nil {
@@ -217,6 +218,7 @@ func (e *Engine) Restore(s *Snapshot) error {
 				}
 			}
 		}
+		e.samples.timeline.restore(p.Timeline)
 		e.samples.transitions.Restore(p.Transitions)
 	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times

@@ -103,6 +103,10 @@ func (e *Engine) check(s *Snapshot) error {
 			measured = 0
 		}
 		faults = append(faults, p.checkOrder(levels, measured)...)
+		if p.Timeline != nil {
+			size := blockSize(columns, levels)
+			faults = append(faults, p.Timeline.check(len(e.windows), (columns+size-1)/size, walkers, levels, p.Passes)...)
+		}
 		if p.Segment < 0 || p.Segment >= segments(columns) {
 			fault("segment %d of %d", p.Segment, segments(columns))
 		}
