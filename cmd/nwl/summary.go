@@ -104,6 +104,9 @@ func printSummary(w io.Writer, s *report.Summary) error {
 			row("", "%s", c.Advice)
 		}
 	}
+	if s.Verdict.Remark != "" {
+		row("", "%s", s.Verdict.Remark)
+	}
 	checkpoints := s.Checkpoints
 	row("checkpoints", "%d of %.1f MB in %.1f s, %d failed", checkpoints.Written, float64(checkpoints.Bytes)/1e6, checkpoints.Seconds, checkpoints.Failed)
 	row("results", "%s", filepath.Join(s.Folder, report.DensityFile))

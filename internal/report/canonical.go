@@ -22,10 +22,9 @@ const leastReach = 0.02
 // look like independent ones.
 const minIndependent = 20
 
-// evaluateCanonical makes what a run at one temperature shows: ln g up to a constant at the
-// energies that it visited, normalised to a sum of 1, and averages at temperatures nearby.
-// Free energy and entropy remain unknown.
-func evaluateCanonical(_ context.Context, r *Result) (err error) {
+// estimateCanonical makes ln g up to a constant at the energies that a run at one temperature
+// visited, normalised to a sum of 1.
+func estimateCanonical(r *Result) (err error) {
 	if r.Samples == nil {
 		return errors.New("the run ended before production; give it more time (run.max_time)")
 	}
@@ -34,6 +33,12 @@ func evaluateCanonical(_ context.Context, r *Result) (err error) {
 	}
 	r.density.Normalise(0)
 	r.autocorrelation = r.autocorrelationTime()
+	return nil
+}
+
+// completeCanonical makes averages at the run's temperature and at those nearby. Free energy
+// and entropy remain unknown.
+func completeCanonical(_ context.Context, r *Result) (err error) {
 	beta := r.Config.Run.Beta
 	betas := []float64{beta}
 	if low, high := Support(r.System, r.density.Density); low < beta && beta < high {
@@ -95,14 +100,5 @@ func (r *Result) summariseCanonical() *CanonicalSummary {
 func concludeCanonical(r *Result, s *Summary) {
 	s.Levels = LevelSummary{Seen: r.density.Len(), Missing: []float64{}, Unproduced: []float64{}}
 	s.Canonical = r.summariseCanonical()
-	v := &s.Verdict
-	passes := float64(r.Samples.Passes())
-	if tau := r.autocorrelation; tau == nil {
-		v.check("autocorrelation", false, "its time cannot be determined")
-		v.advise("longer production: %s", s.prolonged(max(10*int64(passes), 1000)))
-	} else {
-		v.check("autocorrelation", passes >= minIndependent*tau.Value,
-			"%.0f passes are %.0f times the autocorrelation time of the energy, at least %d are needed", passes, passes/tau.Value, minIndependent)
-		v.advise("longer production: %s", s.prolonged(int64(math.Ceil(1.5*minIndependent*tau.Value))))
-	}
+	r.judgeForgetting(s, minIndependent)
 }

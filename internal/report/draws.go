@@ -1,7 +1,6 @@
 package report
 
 import (
-	"context"
 	"math"
 	"slices"
 
@@ -12,11 +11,11 @@ import (
 // draws that would count most are likely to be missing, and the error with them.
 const minEffective = 100
 
-// evaluateDraws makes the density of states from the inverse probabilities of production's
+// estimateDraws makes the density of states from the inverse probabilities of production's
 // draws. It is absolute and stays so: normalised, all levels would suffer where the network
 // draws the most numerous ones badly. Levels that only the adaptation has drawn are left
 // out: their ln g is what they were raised by before the network forgot them.
-func evaluateDraws(ctx context.Context, r *Result) (err error) {
+func estimateDraws(r *Result) (err error) {
 	adaptive := r.adaptive()
 	if r.Draws == nil {
 		r.density = &dos.Ensemble{Density: &dos.Density{}}
@@ -25,7 +24,7 @@ func evaluateDraws(ctx context.Context, r *Result) (err error) {
 			return errNothing
 		}
 		r.density.Normalise(r.System.LnStates())
-		return r.complete(ctx)
+		return nil
 	}
 	if r.absolute, err = dos.FromWeights(r.energy, r.Draws); err != nil {
 		return err
@@ -39,7 +38,7 @@ func evaluateDraws(ctx context.Context, r *Result) (err error) {
 	if r.density.Len() == 0 {
 		return errNothing
 	}
-	return r.complete(ctx)
+	return nil
 }
 
 // concludeDraws collects the evidence that the draws of a network alone give ln g.

@@ -26,9 +26,9 @@ type EstimatorSummary struct {
 	Discrepancy float64 `json:"discrepancy"`
 }
 
-// maxDiscrepancy is the largest discrepancy between the estimators that may be chance:
-// neighbouring levels deviate together.
-const maxDiscrepancy = 3
+// maxDiscrepancy is the largest discrepancy between the estimators, or between windows, that
+// may be chance: neighbouring levels deviate together.
+const maxDiscrepancy = 2
 
 // byTransitions makes the estimate from transitions, nil where there is none.
 func (r *Result) byTransitions() *dos.Ensemble {
@@ -53,7 +53,7 @@ func (r *Result) autocorrelationTime() *dos.Estimate {
 	var longest *dos.Estimate
 	s := r.Samples
 	for _, w := range s.Windows {
-		perBlock := float64(s.Passes()) * float64(r.Config.Run.Walkers) / float64(len(s.Windows)*len(w.Blocks))
+		perBlock := r.walkersPasses() / float64(len(w.Blocks))
 		tau, deviation, err := dos.AutocorrelationTime(r.energy, w.Blocks, perBlock)
 		if err == nil && (longest == nil || tau > longest.Value) {
 			estimate := dos.NewEstimate(tau, deviation)
@@ -61,6 +61,17 @@ func (r *Result) autocorrelationTime() *dos.Estimate {
 		}
 	}
 	return longest
+}
+
+// walkersPasses is the number of passes of all walkers of a window together.
+func (r *Result) walkersPasses() float64 {
+	return float64(r.Samples.Passes()) * float64(r.Config.Run.Walkers) / float64(len(r.Samples.Windows))
+}
+
+// blockPasses is the number of passes of a walker in an error block: all of production, or
+// a segment of it where there are few walkers.
+func (r *Result) blockPasses() float64 {
+	return min(float64(r.Samples.Passes()), r.walkersPasses()/float64(len(r.Samples.Windows[0].Blocks)))
 }
 
 // compareEstimators sums up the estimate from transitions beside that from histograms.

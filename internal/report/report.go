@@ -57,7 +57,9 @@ type Course struct {
 
 // Evaluation is how the results of one kind of sampling are made and judged.
 type Evaluation struct {
-	evaluate func(context.Context, *Result) error
+	// estimate makes ln g, and complete what follows from it.
+	estimate func(*Result) error
+	complete func(context.Context, *Result) error
 	// conclude adds to the summary what is particular to the kind of sampling, and the
 	// evidence for the verdict.
 	conclude func(*Result, *Summary)
@@ -73,9 +75,9 @@ type Evaluation struct {
 // The evaluations: densities of states by walkers in a random walk over the energies, by
 // the draws of a network alone, and of walkers at one temperature.
 var (
-	Walkers   = Evaluation{evaluateWalkers, concludeWalkers, lattice.System.LnStates, true, byHistograms}
-	Draws     = Evaluation{evaluateDraws, concludeDraws, nil, true, byDraws}
-	Canonical = Evaluation{evaluateCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
+	Walkers   = Evaluation{estimateWalkers, complete, concludeWalkers, lattice.System.LnStates, true, byHistograms}
+	Draws     = Evaluation{estimateDraws, complete, concludeDraws, nil, true, byDraws}
+	Canonical = Evaluation{estimateCanonical, completeCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
 )
 
 // Evaluate makes the results: ln g, and then as much of the rest as there is time for until
@@ -87,10 +89,29 @@ func Evaluate(ctx context.Context, in *Input) (*Result, error) {
 		defer cancel()
 	}
 	r := &Result{Input: in, energy: lattice.Energies(in.System)}
-	if err := in.Evaluation.evaluate(ctx, r); err != nil {
+	if err := in.Evaluation.estimate(r); err != nil {
+		return nil, err
+	}
+	if err := in.Evaluation.complete(ctx, r); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Judge makes of a run's counts only ln g and the verdict: what Evaluate and Result.Summary
+// make of them, without observables, files and plots. exact is the density of states to
+// compare with. A canonical run is compared with nothing.
+func Judge(ctx context.Context, in *Input, course Course, exact *dos.Density) (*dos.Ensemble, *Summary, error) {
+	r := &Result{Input: in, energy: lattice.Energies(in.System), exact: exact}
+	if err := in.Evaluation.estimate(r); err != nil {
+		return nil, nil, err
+	}
+	if in.Evaluation.Ground {
+		if err := r.compare(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return r.density, r.Summary(course), nil
 }
 
 // costOf is a generous estimate of the time that one level of one jackknife replica takes, and

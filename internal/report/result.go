@@ -55,9 +55,9 @@ type Result struct {
 // errNothing is the error of a run without a result of any kind.
 var errNothing = errors.New("the run ended before any level was visited; give it more time (run.max_time)")
 
-// evaluateWalkers makes the density of states from what walkers counted: histograms give
+// estimateWalkers makes the density of states from what walkers counted: histograms give
 // the estimate, transitions and inverse probabilities further ones.
-func evaluateWalkers(ctx context.Context, r *Result) error {
+func estimateWalkers(r *Result) error {
 	r.density = &dos.Ensemble{Density: &dos.Density{}}
 	if s := r.Samples; s != nil {
 		var err error
@@ -73,7 +73,7 @@ func evaluateWalkers(ctx context.Context, r *Result) error {
 		return errNothing
 	}
 	r.density.Normalise(r.System.LnStates())
-	return r.complete(ctx)
+	return nil
 }
 
 // adaptive is ln g as the adaptation left it, without errors.
@@ -90,7 +90,7 @@ func (r *Result) adaptive() *dos.Density {
 
 // complete makes what follows from the density of states, and compares it with what is
 // known, the most important first.
-func (r *Result) complete(ctx context.Context) (err error) {
+func complete(ctx context.Context, r *Result) (err error) {
 	r.density.Deadline = r.Deadline
 	r.canonical, err = r.density.Canonical(betaGrid(r.centre()))
 	if err != nil && !r.leaveOut("averages over temperature", err) {
@@ -101,6 +101,12 @@ func (r *Result) complete(ctx context.Context) (err error) {
 		r.measureOrder()
 		r.transition.Order = r.summariseOrder(r.transition.Infinite)
 	}
+	return r.compare(ctx)
+}
+
+// compare compares the density of states with what is known, and the estimates with each
+// other.
+func (r *Result) compare(ctx context.Context) (err error) {
 	if err := r.compareExact(ctx); err != nil {
 		return err
 	}
@@ -112,7 +118,10 @@ func (r *Result) complete(ctx context.Context) (err error) {
 // seconds, and finds the levels that are missing.
 func (r *Result) compareExact(ctx context.Context) (err error) {
 	known := map[float64]bool{}
-	if r.exact, err = exact.Density(ctx, r.System, exactTime); err != nil && !r.leaveOut("comparison with the exact density of states", err) {
+	if r.exact == nil {
+		r.exact, err = exact.Density(ctx, r.System, exactTime)
+	}
+	if err != nil && !r.leaveOut("comparison with the exact density of states", err) {
 		r.Log.Warn("no comparison with the exact density of states", "reason", err)
 	}
 	if r.exact != nil {

@@ -44,6 +44,8 @@ type Summary struct {
 	// Autocorrelation is the integrated autocorrelation time of the energy in production,
 	// in passes, the longest of all windows.
 	Autocorrelation *dos.Estimate `json:"autocorrelation_passes,omitempty"`
+	// Halves compares the two halves of production; nil if it was too short.
+	Halves *HalvesSummary `json:"halves,omitempty"`
 	// Estimators compares the two estimates of ln g that production gives.
 	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
 	Transition *TransitionSummary `json:"transition,omitempty"`

@@ -12,8 +12,10 @@ import (
 
 // Verdict says whether the result may be trusted.
 type Verdict struct {
-	Converged bool    `json:"converged"`
-	Checks    []Check `json:"checks"`
+	Converged bool `json:"converged"`
+	// Remark says what no check could show, empty where there is no such thing.
+	Remark string  `json:"remark,omitempty"`
+	Checks []Check `json:"checks"`
 }
 
 // Check is one piece of evidence.
@@ -28,6 +30,13 @@ type Check struct {
 // minRoundTrips is how many round trips production must have made: their number
 // scatters by its square root, and the errors of ln g are as good as it.
 const minRoundTrips = 30
+
+// minForgotten is the least length of each walker's production, and of each error block, in
+// autocorrelation times of the energy. A walker that makes a random walk over the energies
+// makes about one round trip in as many. In a shorter production the walkers, however many,
+// are still near to where the adaptation left them: ln g is then as wrong as its weights
+// are, which the scatter between walkers does not show.
+const minForgotten = 10
 
 // minFlatness is the least share of the mean that any level's histogram must have
 // in production. Less means that ln f was still too large when the weights were
@@ -77,6 +86,7 @@ func concludeWalkers(r *Result, s *Summary) {
 	} else {
 		v.advise("no walker crossed the energies in production: a new run with a network (run.moves=[local,neural]), fewer walkers (run.walkers) or energy windows (windows.count)")
 	}
+	r.judgeForgetting(s, minForgotten)
 	if e := r.estimators; e != nil {
 		v.check("estimators", e.Discrepancy <= maxDiscrepancy, "histogram and transitions differ by %.2f errors (rms), at most %d are allowed", e.Discrepancy, maxDiscrepancy)
 		v.advise("the walkers have not forgotten where they started: %s", s.prolonged(3*passes))
@@ -90,6 +100,48 @@ func concludeWalkers(r *Result, s *Summary) {
 		v.advise("longer production: %s; or a larger overlap (windows.overlap above %g) in a new run", s.prolonged(3*passes), c.Windows.Overlap)
 	}
 	r.judgeGround(s)
+	v.Remark = r.unknown()
+}
+
+// judgeForgetting finds out whether walkers have forgotten where production began: by its
+// length in autocorrelation times, of which there must be a number, and by its halves.
+func (r *Result) judgeForgetting(s *Summary, least float64) {
+	v := &s.Verdict
+	_, _, passes := s.production()
+	other := "; or, in a new run, fewer walkers (run.walkers), which make more passes in the same time, a network or energy windows (windows.count)"
+	if !r.Evaluation.Ground {
+		other = ""
+	}
+	if tau := r.autocorrelation; tau == nil {
+		v.check("autocorrelation", false, "the time of the energy cannot be determined")
+		v.advise("longer production: %s", s.prolonged(max(10*passes, 1000)))
+	} else {
+		block := r.blockPasses()
+		v.check("autocorrelation", block >= least*tau.Value,
+			"%.0f passes of a walker and block are %.1f autocorrelation times of the energy, at least %g are needed", block, block/tau.Value, least)
+		// In a short production the time appears shorter than it is.
+		v.advise("longer production: %s%s", s.prolonged(int64(math.Ceil(float64(passes)*max(2, 1.5*least*tau.Value/block)))), other)
+	}
+	if s.Halves = r.compareHalves(); s.Halves != nil {
+		v.check("halves", s.Halves.Probability >= falseAlarm, "%s, at least %g is needed", s.Halves, falseAlarm)
+		v.advise("the walkers still drift from where production began: %s", s.prolonged(3*passes))
+	}
+}
+
+// unknown says which of the strongest evidence there is none of.
+func (r *Result) unknown() string {
+	var none []string
+	if !lattice.GroundKnown(r.System) {
+		none = append(none, "the ground states")
+	}
+	if r.known == 0 {
+		none = append(none, "the levels that have states")
+	}
+	if len(none) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of this system are not known: no check shows whether energies are missing that no walker has found; "+
+		"compare with a run of another run.seed (nwl dos diff)", strings.Join(none, " and "))
 }
 
 // production sums up the phase of that name.

@@ -59,6 +59,9 @@ func TestSystems(t *testing.T) {
 			if (s.GroundState != nil) != c.known {
 				t.Errorf("ground state %+v", s.GroundState)
 			}
+			if known := s.Verdict.Remark == ""; known != c.known {
+				t.Errorf("remark %q", s.Verdict.Remark)
+			}
 			detail := check(t, s.Verdict.Checks, "ground state").Detail
 			if c.known == strings.Contains(detail, "not known") {
 				t.Errorf("ground state: %s", detail)
