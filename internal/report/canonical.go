@@ -18,9 +18,10 @@ const canonicalPoints = 41
 const leastReach = 0.02
 
 // minIndependent is the least length of a canonical production, in autocorrelation times,
-// at which its errors can be trusted: in a shorter one, walkers stuck in different phases
-// look like independent ones.
-const minIndependent = 20
+// at which its errors can be trusted. In a shorter one, walkers stuck in different phases look
+// like independent ones; and all of them begin at infinite temperature, which a burn-in of a
+// twentieth of production must make them forget. docs/convergence.md has measurements.
+const minIndependent = 50
 
 // estimateCanonical makes ln g up to a constant at the energies that a run at one temperature
 // visited, normalised to a sum of 1.

@@ -47,3 +47,17 @@ func TestCanonical(t *testing.T) {
 		}
 	}
 }
+
+// TestShortCanonical makes a run of 20 to 50 autocorrelation times, whose burn-in was too
+// short to forget infinite temperature.
+func TestShortCanonical(t *testing.T) {
+	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), "run.method=canonical", "run.moves=local", "system.size=6x6", "run.beta=0.95", "production.passes=60")
+	if times := 60 / s.Autocorrelation.Value; times < 20 || times > 50 {
+		t.Fatalf("%.0f autocorrelation times: the test shows nothing", times)
+	}
+	for _, c := range s.Verdict.Checks {
+		if c.Passed != (c.Name != "autocorrelation") || c.Passed != (c.Advice == "") {
+			t.Errorf("%+v", c)
+		}
+	}
+}
