@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test fuzz bench bench-c scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -54,6 +54,9 @@ bench-c: ## the local moves and the microcanonical network in C, as yardsticks f
 	bin/microcanonical-c
 	$(or $(CC),cc) -O3 -march=native -o bin/local-c sampler/local/testdata/local.c -lm
 	bin/local-c
+
+calibrate: deps ## how often runs that say "converged" are wrong, in SEEDS short runs of each of some 550 kinds
+	$(GO) run ./internal/calibrate --seeds $(or $(SEEDS),2)
 
 # Lattices beyond 32x32 use the network that comes with the program. A run that was killed
 # resumes at its last checkpoint. An interrupted one has a summary: the program below says

@@ -17,7 +17,7 @@ const module = "neuralwl/"
 // layers lists the packages from the top down. A package may import packages of
 // lower layers only.
 var layers = [][]string{
-	{"cmd/nwl", "internal/scaling/cmd"},
+	{"cmd/nwl", "internal/calibrate", "internal/scaling/cmd"},
 	{"internal/verify", "internal/worker"},
 	{"internal/child"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
