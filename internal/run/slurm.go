@@ -47,11 +47,17 @@ func allocationEnd(log *slog.Logger) (time.Time, error) {
 func askSqueue(job string) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), squeueTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "squeue", "-h", "-j", job, "-o", "%e").Output()
+	out, err := exec.CommandContext(ctx, "squeue", "-h", "-j", job, "-o", "%A %e").Output()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("squeue: %w", err)
 	}
-	text := strings.TrimSpace(string(out))
+	// The number of an array is also that of its last task: squeue then lists all of them.
+	text := ""
+	for line := range strings.Lines(string(out)) {
+		if number, end, _ := strings.Cut(strings.TrimSpace(line), " "); number == job {
+			text = end
+		}
+	}
 	switch text {
 	case "NONE", "N/A", "UNLIMITED", "Unknown":
 		return time.Time{}, nil

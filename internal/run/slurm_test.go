@@ -21,10 +21,13 @@ func TestAllocationEnd(t *testing.T) {
 		{name: "no job"},
 		{name: "variable", variable: "1800000000", job: "7", squeue: "exit 1", want: time.Unix(1800000000, 0)},
 		{name: "no time", variable: "tomorrow", err: "SLURM_JOB_END_TIME"},
-		{name: "squeue", job: "7", squeue: `[ "$*" = "-h -j 7 -o %e" ] && echo 2026-11-28T07:30:00`, want: time.Date(2026, 11, 28, 7, 30, 0, 0, time.Local)},
-		{name: "no limit", job: "7", squeue: "echo NONE"},
+		{name: "squeue", job: "7", squeue: `[ "$*" = "-h -j 7 -o %A %e" ] && echo 7 2026-11-28T07:30:00`, want: time.Date(2026, 11, 28, 7, 30, 0, 0, time.Local)},
+		{name: "array", job: "7", squeue: "echo 9 2026-11-28T08:00:00; echo 7 2026-11-28T07:30:00; echo 8 2026-11-28T09:00:00",
+			want: time.Date(2026, 11, 28, 7, 30, 0, 0, time.Local)},
+		{name: "another job", job: "7", squeue: "echo 8 2026-11-28T07:30:00", log: "squeue"},
+		{name: "no limit", job: "7", squeue: "echo 7 NONE"},
 		{name: "fails", job: "7", squeue: "exit 1", log: "squeue"},
-		{name: "speaks otherwise", job: "7", squeue: "echo soon", log: "soon"},
+		{name: "speaks otherwise", job: "7", squeue: "echo 7 soon", log: "soon"},
 		{name: "missing", job: "7", log: "squeue"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
