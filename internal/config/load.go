@@ -178,7 +178,7 @@ func Parse(data []byte) (*Config, error) {
 
 func decode(v *viper.Viper, c *Config) error {
 	return v.UnmarshalExact(c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
-		stringToSize, mapstructure.StringToTimeDurationHookFunc(), scalarToList, strictNumber,
+		stringToSize, scalarToList, strictNumber,
 	)))
 }
 
@@ -264,7 +264,7 @@ func stringToSize(from, to reflect.Type, value any) (any, error) {
 	if !ok || to != reflect.TypeFor[[]int]() {
 		return value, nil
 	}
-	return strings.Split(strings.ToLower(s), "x"), nil
+	return strings.Split(strings.ReplaceAll(s, "X", "x"), "x"), nil
 }
 
 // scalarToList reads a single word, or several separated by commas, as a list.
@@ -296,9 +296,7 @@ func strictNumber(from, to reflect.Type, value any) (any, error) {
 	switch to {
 	case reflect.TypeFor[time.Duration]():
 		want = "a duration with a unit of ms, s, m or h, as in 90s or 1h30m"
-		if from != to && text() != "0" {
-			err = strconv.ErrSyntax
-		}
+		number, err = time.ParseDuration(text())
 	case reflect.TypeFor[int]():
 		want = "a whole number in decimal digits, of 64 bits"
 		number, err = strconv.Atoi(whole(text()))
@@ -311,11 +309,19 @@ func strictNumber(from, to reflect.Type, value any) (any, error) {
 			err = strconv.ErrSyntax // hexadecimal digits, underscores, infinity
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%q is not %s", text(), want)
+	switch {
+	case err == nil:
+		return number, nil
+	case text() == "":
+		return nil, fmt.Errorf("the value is empty, as an unset shell variable is; it must be %s", want)
+	case variable.MatchString(text()):
+		return nil, fmt.Errorf("%q is not %s; variables are not replaced in files: leave the key out there and give it by --set key=$NAME, or by its environment variable", text(), want)
 	}
-	return number, nil
+	return nil, fmt.Errorf("%q is not %s", text(), want)
 }
+
+// variable matches a shell variable.
+var variable = regexp.MustCompile(`\$\{?[A-Za-z_]`)
 
 // decimal matches numbers in decimal digits.
 var decimal = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$`)
@@ -342,7 +348,7 @@ func decodeFaults(err error, v *viper.Viper) []error {
 		if !ok {
 			continue
 		}
-		if value := v.Get(quoted); value != nil {
+		if value := v.Get(quoted); value != nil && value != "" {
 			reason = fmt.Sprintf("%v: %s", value, reason)
 		}
 		faults = append(faults, fmt.Errorf("%s: %s", quoted, reason))

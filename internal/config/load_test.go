@@ -309,6 +309,27 @@ func TestDecimal(t *testing.T) {
 	if _, err := config.Load(file(t, text), nil); err == nil || !strings.Contains(err.Error(), "system.size") {
 		t.Errorf("%s: %v", text, err)
 	}
+	if c := load(t, "", "production.mix=0100:01", "run.max_time=010s"); c.Run.MaxTime != 10*time.Second {
+		t.Errorf("run.max_time=010s is read as %v", c.Run.MaxTime)
+	} else if mix, err := config.ParseMix(c.Production.Mix); err != nil || mix != (config.Mix{Sweeps: 100, Trials: 1}) {
+		t.Errorf("production.mix=0100:01 is read as %v: %v", mix, err)
+	}
+}
+
+// TestUnsetVariables gives what a job script gives that misspells a variable, and variables
+// in a file, where nothing replaces them.
+func TestUnsetVariables(t *testing.T) {
+	for _, key := range []string{"run.seed", "run.walkers", "run.beta", "run.max_time", "system.size"} {
+		if _, err := config.Load("", []string{key + "="}); err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "empty, as an unset shell variable") {
+			t.Errorf("%s=: %v", key, err)
+		}
+		section, name, _ := strings.Cut(key, ".")
+		for _, text := range []string{"${TASK}", "$TASK", "8x$TASK"} {
+			if _, err := config.Load(file(t, section+":\n  "+name+": "+text+"\n"), nil); err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "not replaced in files") {
+				t.Errorf("%s: %s in a file: %v", key, text, err)
+			}
+		}
+	}
 }
 
 // TestHostileInput gives values of the wrong kind everywhere: each must give an error,

@@ -1,6 +1,10 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Words accepted by production.mix; other values are a Mix.
 const (
@@ -18,8 +22,12 @@ func (m Mix) String() string { return fmt.Sprintf("%d:%d", m.Sweeps, m.Trials) }
 
 // ParseMix reads SWEEPS:TRIALS.
 func ParseMix(s string) (Mix, error) {
+	sweeps, trials, _ := strings.Cut(s, ":")
 	var m Mix
-	if n, err := fmt.Sscanf(s, "%d:%d", &m.Sweeps, &m.Trials); n != 2 || err != nil || m.String() != s {
+	var bad [2]error
+	m.Sweeps, bad[0] = strconv.Atoi(sweeps)
+	m.Trials, bad[1] = strconv.Atoi(trials)
+	if bad[0] != nil || bad[1] != nil {
 		return Mix{}, fmt.Errorf("%q is neither %s, %s nor a mix SWEEPS:TRIALS such as 100:1", s, SameMix, AutomaticMix)
 	}
 	return m, nil
