@@ -46,6 +46,9 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			if err != nil {
 				return usageError{err}
 			}
+			if err := enoughAddresses(); err != nil {
+				return err
+			}
 			if folder == "" {
 				if folder, err = claimFolder("runs", cfg.System.Name()); err != nil {
 					return err

@@ -39,6 +39,9 @@ lattice. The first SIGINT or SIGTERM ends training in order, with what was learn
 			if err != nil {
 				return usageError{err}
 			}
+			if err := enoughAddresses(); err != nil {
+				return err
+			}
 			o := training.Options{Config: cfg, Repository: repository, Name: name}
 			if from != "" {
 				if o.LnG, err = dos.ReadFile(filepath.Join(from, report.DensityFile)); err != nil {

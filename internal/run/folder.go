@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/gofrs/flock"
 
@@ -32,6 +33,9 @@ func (j *job) openFolder() (unlock func(), err error) {
 	if err := j.fs.MkdirAll(j.folder); err != nil {
 		return nil, fmt.Errorf("run directory: %w; choose another with --out", err)
 	}
+	if err := j.writable(); err != nil {
+		return nil, err
+	}
 	lock := flock.New(filepath.Join(j.folder, lockFile))
 	if free, err := lock.TryLock(); err != nil {
 		// Some network file systems have no locks.
@@ -45,6 +49,20 @@ func (j *job) openFolder() (unlock func(), err error) {
 		}
 	}
 	return func() { lock.Close() }, nil
+}
+
+// writable returns an error if this user may not write to the run directory, as to that of
+// another user. A run must not learn that at its first checkpoint. Other faults may pass.
+func (j *job) writable() error {
+	probe := filepath.Join(j.folder, ".partial-probe")
+	f, err := j.fs.Create(probe)
+	if err == nil {
+		err = errors.Join(f.Close(), j.fs.RemoveAll(probe))
+	}
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("run directory %s cannot be written: %w; work in a copy of it", j.folder, err)
+	}
+	return nil
 }
 
 // abandon removes what a new run that could not start has written, so that the next try
