@@ -122,6 +122,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"dos", "exact", "--q", "10", "--size", "30x30"}, exitFailure, []string{"30x30"}},
 		{[]string{"dos", "diff", broken, broken}, exitFailure, []string{"broken.csv", "line 2", "ln_g"}},
 		{[]string{"dos", "diff", "a.csv"}, exitUsage, []string{"usage"}},
+		{[]string{"finish", ""}, exitUsage, []string{"empty", "usage"}},
+		{[]string{"verify", ""}, exitUsage, []string{"empty", "usage"}},
 		{tiny("metrics.listen=256.0.0.1:1"), exitFailure, []string{"metrics.listen"}},
 		{tiny("inference.library=/does/not/exist.so"), exitFailure, []string{"/does/not/exist.so", "make deps"}},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -75,9 +76,13 @@ nothing the network has learned can bias the result.`,
 	return root
 }
 
-// arguments checks the number of arguments and hints at the usage.
+// arguments checks the number of arguments and hints at the usage. None may be empty, as an
+// unset shell variable is, which would name the working directory.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
+		if slices.Contains(args, "") {
+			return usageError{fmt.Errorf("an argument is empty, as an unset shell variable is; usage: %s", c.UseLine())}
+		}
 		if err := check(c, args); err != nil {
 			return usageError{fmt.Errorf("%w; usage: %s", err, c.UseLine())}
 		}

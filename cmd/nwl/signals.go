@@ -11,13 +11,14 @@ import (
 
 // interruptible returns a context that the first of endings cancels, with the signal as the
 // cause; the second has its usual effect. Signals that were ignored when the program
-// started, as SIGHUP is under nohup, stay ignored. A reader of the output that goes away,
+// started, as SIGHUP is under nohup, stay ignored; but not SIGINT, which shells ignore for all
+// background jobs of a script, where kill -INT is to have its effect. A reader of the output that goes away,
 // as tee does when Ctrl-C ends a whole pipeline, does not end the program.
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	for _, s := range endings {
-		if !signal.Ignored(s) {
+		if s == os.Interrupt || !signal.Ignored(s) {
 			signal.Notify(signals, s)
 		}
 	}

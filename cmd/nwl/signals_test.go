@@ -141,6 +141,20 @@ func TestNohup(t *testing.T) {
 	}
 }
 
+// TestBackground interrupts a background job of a script, for which shells ignore SIGINT.
+func TestBackground(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := exec.Command("bash", append([]string{"-c", `trap "" INT; exec "$@"`, "bash", binary}, endless(out)...)...)
+	log, logged := underWay(t, c)
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	logged.Wait()
+	if got := code(c.Wait()); got != exitInterrupted {
+		t.Errorf("exit code %d\n%s", got, log)
+	}
+}
+
 // TestExitCodes tells scripts how a run ended.
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
