@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/report"
+	"neuralwl/internal/run"
 )
 
 // usageError marks a wrong command line, as opposed to a command that failed.
@@ -53,6 +54,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &open):
 		return open.code
+	case errors.Is(err, run.ErrEarly):
+		return exitInterrupted
 	}
 	return exitFailure
 }

@@ -155,6 +155,39 @@ func TestBackground(t *testing.T) {
 	}
 }
 
+// TestEarly ends a run at once, while its network is put to the test: it is to be started
+// again, and leaves nothing that stands in the way.
+func TestEarly(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := exec.Command(binary, append(tiny("system.size=6x6", "run.moves=[local,neural]", "log.level=debug"), "--out", out)...)
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() })
+	lines := bufio.NewReader(stderr)
+	if line, err := lines.ReadString('\n'); err != nil { // metrics are served
+		t.Fatalf("%v: %s", err, line)
+	}
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	log, _ := io.ReadAll(lines)
+	if got := code(c.Wait()); got != exitInterrupted {
+		t.Errorf("exit code %d, want %d\n%s", got, exitInterrupted, log)
+	}
+	again := []string{"run", "--resume", out}
+	if _, err := os.Stat(out); err != nil {
+		again = append(tiny("production.passes=20"), "--out", out)
+	}
+	if _, stderr, got := nwl(t, again...); got != 0 && got != exitUnconverged {
+		t.Errorf("exit code %d the second time\n%s", got, stderr)
+	}
+}
+
 // TestExitCodes tells scripts how a run ended.
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {

@@ -82,7 +82,7 @@ func (n *network) testDraws(ctx context.Context) error {
 		System: n.j.system.(lattice.Symmetric), Runtime: n.runtime, Part: n.j.c.Inference.Batch, Seed: n.j.c.Run.Seed,
 	})
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w before the walkers began to move", context.Cause(ctx))
+		return fmt.Errorf("%w %w", context.Cause(ctx), ErrEarly)
 	}
 	if err != nil && n.j.c.Model.Bundle != "" {
 		err = fmt.Errorf("model.bundle %s: %w", n.j.c.Model.Bundle, err)

@@ -48,7 +48,7 @@ func (j *job) sample(ctx context.Context) error {
 	}
 	j.checkpoint()
 	if j.at.Stage == starting {
-		return fmt.Errorf("%w before the walkers began to move", j.course.Interrupted)
+		return fmt.Errorf("%w %w", j.course.Interrupted, ErrEarly)
 	}
 	if j.at.inPhase() {
 		j.endPhase(j.process.Progress())

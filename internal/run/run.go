@@ -92,6 +92,10 @@ type job struct {
 	course      report.Course
 }
 
+// ErrEarly is the error of a run that was interrupted before there could be any results. The
+// same command starts it anew, or resumes it.
+var ErrEarly = errors.New("before the walkers began to move")
+
 // Run performs a run, or the rest of one, and returns its summary. When ctx is
 // cancelled, or the Slurm allocation is about to end, the run ends in order, with a
 // checkpoint and the results it has.
