@@ -19,18 +19,19 @@ import (
 // compares all keys of a mapping with each other.
 const maxFile = 64 << 10
 
-// setFile sets the keys given in the YAML file path and returns them. Unknown keys and
-// impossible values are faults; an error means that nothing could be read.
-func setFile(v *viper.Viper, path string, known []string) (given []string, faults []error, err error) {
+// readFile reads a file, as much of it as a configuration may have.
+func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, nil, err
-	}
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// setFile sets the keys given in the YAML of a file of that name and returns them. Unknown keys and
+// impossible values are faults; an error means that nothing could be read.
+func setFile(v *viper.Viper, data []byte, name string, known []string) (given []string, faults []error, err error) {
 	if len(data) > maxFile {
 		return nil, nil, fmt.Errorf("it is larger than %d bytes, too large for a configuration", maxFile)
 	}
@@ -45,7 +46,7 @@ func setFile(v *viper.Viper, path string, known []string) (given []string, fault
 	}
 	slices.Sort(sections)
 	sections = slices.Compact(sections)
-	where := "in " + path
+	where := "in " + name
 	for _, name := range slices.Sorted(maps.Keys(document)) {
 		section := strings.ToLower(name)
 		if bad := unknown([]string{section}, sections, where); bad != nil {

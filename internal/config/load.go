@@ -29,6 +29,23 @@ const EnvironmentPrefix = "NWL"
 // ascending order of precedence. It reports all faults at once, each with its key and the
 // allowed values.
 func Load(path string, assignments []string) (*Config, error) {
+	var text []byte
+	if path != "" {
+		var err error
+		if text, err = readFile(path); err != nil {
+			return nil, fmt.Errorf("configuration %s: %w", path, err)
+		}
+	}
+	return compose(text, path, os.Environ(), assignments)
+}
+
+// Compose is Load for YAML that is at hand, whatever the environment: for a configuration that
+// comes from elsewhere.
+func Compose(text []byte, assignments []string) (*Config, error) {
+	return compose(text, "the configuration", nil, assignments)
+}
+
+func compose(text []byte, name string, environment, assignments []string) (*Config, error) {
 	v := viper.New()
 	v.SetConfigType("yaml")
 	if err := v.ReadConfig(strings.NewReader(Default)); err != nil {
@@ -38,10 +55,10 @@ func Load(path string, assignments []string) (*Config, error) {
 	var faults []error
 	given := map[string]bool{} // keys that were set explicitly
 
-	if path != "" {
-		keys, bad, err := setFile(v, path, known)
+	if text != nil {
+		keys, bad, err := setFile(v, text, name, known)
 		if err != nil {
-			return nil, fmt.Errorf("configuration %s: %w", path, err)
+			return nil, fmt.Errorf("configuration %s: %w", name, err)
 		}
 		for _, key := range keys {
 			given[key] = true
@@ -54,7 +71,7 @@ func Load(path string, assignments []string) (*Config, error) {
 		name := EnvironmentPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		variables[name] = key
 	}
-	for _, entry := range os.Environ() {
+	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, EnvironmentPrefix+"_") {
 			continue

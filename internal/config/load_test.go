@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -408,5 +409,59 @@ func TestDefaultsOfArchitecture(t *testing.T) {
 			t.Errorf("%s: batch %d, learning rate %g, floor %g, want %d, %g, %g", c.assignments,
 				got.Trainer.Batch, got.Trainer.LearningRate, got.Model.Floor, c.batch, c.rate, c.floor)
 		}
+	}
+}
+
+// TestCompose takes a configuration from elsewhere, whatever the environment says, with the
+// defaults that depend on it.
+func TestCompose(t *testing.T) {
+	t.Setenv("NWL_RUN_SEED", "8")
+	t.Setenv("NWL_SYSTEM_NONSENSE", "8")
+	c, err := config.Compose([]byte("system: {model: blume_capel}\nrun: {walkers: 9}\n"), []string{"run.walkers=16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Run.Seed != 1 || c.Run.Walkers != 16 || c.System.Q != 3 || !slices.Equal(c.Run.Moves, []string{config.LocalMoves}) {
+		t.Errorf("%+v", c)
+	}
+	if _, err := config.Compose([]byte("run: {sead: 1}\nsystem: {q: 1}"), nil); err == nil || !strings.Contains(err.Error(), "run.sead") || !strings.Contains(err.Error(), "system.q") {
+		t.Errorf("faults: %v", err)
+	}
+}
+
+// TestSystemOf makes every system from what its Parameters say.
+func TestSystemOf(t *testing.T) {
+	t.Setenv("NWL_SYSTEM_Q", "7")
+	for _, model := range config.Models {
+		c, err := config.Compose(nil, []string{"system.model=" + model})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch model {
+		case config.BlumeCapel:
+			c.System.CrystalField = 1.25
+		case config.IsingField:
+			c.System.Field = 0.5
+		case config.RandomBond:
+			c.System.Antiferromagnetic, c.System.DisorderSeed = 0.3, 9
+		}
+		want, err := c.System.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		of, err := config.SystemOf(model, want.Colours(), c.System.Size, c.System.Parameters(), &c.System.DisorderSeed)
+		if model != config.RandomBond {
+			of, err = config.SystemOf(model, want.Colours(), c.System.Size, c.System.Parameters(), nil)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", model, err)
+			continue
+		}
+		if got, err := of.New(); err != nil || got.String() != want.String() {
+			t.Errorf("%s: %v, %v, want %v", model, got, err, want)
+		}
+	}
+	if _, err := config.SystemOf("brain", 2, []int{4, 4}, nil, nil); err == nil {
+		t.Error("an unknown model was accepted")
 	}
 }

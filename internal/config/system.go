@@ -97,7 +97,7 @@ func SystemOf(model string, q int, size []int, parameters map[string]float64, di
 	if disorderSeed != nil {
 		keys = append(keys, fmt.Sprint("system.disorder_seed=", *disorderSeed))
 	}
-	c, err := Load("", keys)
+	c, err := Compose(nil, keys)
 	if err != nil {
 		return System{}, err
 	}
