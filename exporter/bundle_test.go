@@ -30,6 +30,12 @@ func newBundle(t testing.TB) *exporter.Bundle {
 	return bundletest.New(t, "autoencoder", models.System{Q: 3, Sides: []int{4, 3}}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
 }
 
+// newDiagonal makes a bundle conditioned on an energy that draws front by front.
+func newDiagonal(t testing.TB) *exporter.Bundle {
+	t.Helper()
+	return bundletest.New(t, "microcanonical", models.System{Q: 3, Sides: []int{6, 4}}, models.Hyperparameters{Width: 3, Floor: 1e-3, Window: 2, Order: models.Diagonal})
+}
+
 // newTargeted makes a bundle conditioned on an energy.
 func newTargeted(t testing.TB, s models.System) *exporter.Bundle {
 	t.Helper()
@@ -218,6 +224,15 @@ func TestTargetedBundle(t *testing.T) {
 	c := loaded.Card
 	if !c.TakesEnergy() || c.TakesState() || !loaded.KeepsSites() || c.Hyperparameters.Window != 2 || len(c.Symmetries) != 1 || c.Symmetries[0] != models.Colours {
 		t.Errorf("card %+v", c)
+	}
+	h := c.Hyperparameters
+	h.Order = models.Diagonal
+	diagonal, err := exporter.Load(save(t, bundletest.New(t, models.Microcanonical, s, h), t.TempDir()))
+	if err != nil || diagonal.Card.Hyperparameters != h || c.Hyperparameters.Order != "" || !diagonal.Own() {
+		t.Errorf("front by front: %+v, %v", diagonal.Card, err)
+	}
+	if diagonal.Card.Hyperparameters.Order = ""; diagonal.Own() {
+		t.Error("the order does not matter to the graphs")
 	}
 	if old := newBundle(t); old.Card.TakesEnergy() || !old.Card.TakesState() || !old.KeepsSites() {
 		t.Errorf("card of an autoencoder %+v", old.Card)

@@ -392,6 +392,7 @@ func TestNeuralChainIsExact(t *testing.T) {
 		models.Made:               {tiny[models.Made], true},
 		models.Conv:               {tiny[models.Conv], false},
 		models.Microcanonical:     {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3}, true},
+		"microcanonical diagonal": {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3, Order: models.Diagonal}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !c.short {
@@ -488,6 +489,9 @@ func TestSampledAndEvaluated(t *testing.T) {
 		{models.System{Q: 10, Sides: []int{8, 8}}, targetHyper},
 		{models.System{Q: 2, Sides: []int{8, 8}}, targetHyper},
 		{models.System{Q: 10, Sides: []int{16, 16}}, targetHyper},
+		{models.System{Q: 10, Sides: []int{8, 8}}, diagonalHyper},
+		{models.System{Q: 3, Sides: []int{13, 5}}, diagonalHyper},
+		{models.System{Q: 2, Sides: []int{32, 32}}, diagonalHyper},
 	} {
 		s := c.s
 		b := newBundle(t, s, c.h)

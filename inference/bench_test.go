@@ -37,11 +37,13 @@ var convHyper = models.Hyperparameters{Width: 32, Depth: 3, Kernel: 3, Floor: 1e
 
 var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 
+var diagonalHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8, Order: models.Diagonal}
+
 // BenchmarkProposals reports the time per walker of one proposal and of one
 // evaluation of ln q, on one core, by architecture, lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
 	onnxtest.Open(b)
-	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper} {
+	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper, diagonalHyper} {
 		for _, l := range []int{8, 16, 32} {
 			benchmarkProposals(b, l, h)
 		}
@@ -51,6 +53,10 @@ func BenchmarkProposals(b *testing.B) {
 func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 	s := models.System{Q: 10, Sides: []int{l, l}}
 	bundle := newBundle(b, s, h)
+	name := bundle.Card.Architecture
+	if h.Order != "" {
+		name += "-" + h.Order
+	}
 	store := onnxtest.Store(b, bundle)
 	for _, batch := range []int{1, 16, 32, 64, 128, 256} {
 		p, err := inference.NewProposer(bundle, store, onnxtest.Runtime(1), batch, batch)
@@ -58,11 +64,12 @@ func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 			b.Fatal(err)
 		}
 		fill(p.Batch(), s.Q, rand.New(rand.NewPCG(3, 4)))
+		p.Pin()
 		for _, call := range []struct {
 			name string
 			f    func(context.Context) error
 		}{{"propose", p.Propose}, {"log_prob", p.LogProb}} {
-			b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", bundle.Card.Architecture, call.name, l, batch), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", name, call.name, l, batch), func(b *testing.B) {
 				for b.Loop() {
 					if err := call.f(context.Background()); err != nil {
 						b.Fatal(err)

@@ -31,7 +31,7 @@ func newConvNetwork(g *graph.Graph, s System, h Hyperparameters, context *graph.
 		p:           conditionals{s.Sites(), s.Q, h.Floor},
 		convWeights: declareConv(s, h, declareIn(g)),
 	}
-	n.place = s.placeTable(g).Reshape(s.ly(), s.lx(), 1, placeFeatures)
+	n.place = s.raster().placeTable(g).Reshape(s.ly(), s.lx(), 1, placeFeatures)
 	share, last := make([]float32, s.ly()), make([]float32, s.ly())
 	for y := range share {
 		share[y] = 1 / float32((y+1)*s.lx())

@@ -28,14 +28,14 @@ func TestConvByTheBook(t *testing.T) {
 			s := c.s
 			m := newModel(t, models.Conv, s, c.h)
 			weights := loudWeights(t, m)
-			book := convBook{book{s, weights, c.h.Width, c.h.Floor}, c.h}
+			book := convBook{book{s, c.h, weights}}
 			n, count := s.Sites(), 5
 			state, start, _, uniform := walkers(s, count)
 
 			// Sampling: the same colours, and ln q of the sites from start on.
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Uniform: uniform}
 			model := encode(t, m.Propose, weights)
-			sampledByTheBook(t, model, inputs, func(_ int, placed []int32) []float64 { return book.conditional(placed) })
+			sampledByTheBook(t, model, inputs, inRaster(n), func(_ int, state []int32, i int) []float64 { return book.conditional(state[:i]) })
 
 			// Evaluation with every start: the differences are single sites.
 			model = encode(t, m.LogProb, weights)
@@ -70,7 +70,6 @@ func TestConvByTheBook(t *testing.T) {
 // every site.
 type convBook struct {
 	book
-	h models.Hyperparameters
 }
 
 // conditional returns the probabilities of the next site's colours, given those placed.
@@ -110,7 +109,7 @@ func (b convBook) conditional(placed []int32) []float64 {
 			return silu(sum)
 		}
 		name := func(of string) string { return fmt.Sprintf("rows.%d.%s", l-1, of) }
-		mean := make([]float64, b.width)
+		mean := make([]float64, b.h.Width)
 		for j := range y + 1 {
 			for k := range lx {
 				for c, v := range rows(l-1, k, j) {
@@ -165,7 +164,7 @@ func (b convBook) conditional(placed []int32) []float64 {
 		sum += p[c]
 	}
 	for c := range p {
-		p[c] = (1-b.floor)*p[c]/sum + b.floor/float64(q)
+		p[c] = (1-b.h.Floor)*p[c]/sum + b.h.Floor/float64(q)
 	}
 	return p
 }
@@ -177,11 +176,11 @@ func closes(place, places int) [3]bool {
 
 // tap returns v times the matrix at the given place of a list of matrices.
 func (b convBook) tap(weight string, v []float64, place int) []float64 {
-	w := b.weights[weight].Float32s()[place*len(v)*b.width:]
-	out := make([]float64, b.width)
+	w := b.weights[weight].Float32s()[place*len(v)*b.h.Width:]
+	out := make([]float64, b.h.Width)
 	for i, x := range v {
 		for k := range out {
-			out[k] += x * float64(w[i*b.width+k])
+			out[k] += x * float64(w[i*b.h.Width+k])
 		}
 	}
 	return out

@@ -3,6 +3,7 @@ package models_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"neuralwl/internal/long"
@@ -10,11 +11,21 @@ import (
 	"neuralwl/models/graph"
 )
 
+// layoutHyper are small networks by architecture, or by architecture and order.
 var layoutHyper = map[string]models.Hyperparameters{
 	models.Made:           {Decoder: 7, Floor: 1e-2},
 	models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
 	models.Microcanonical: tinyHyper,
+	diagonals:             tinyDiagonals,
 	models.Conv:           {Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2},
+}
+
+const diagonals = models.Microcanonical + " " + models.Diagonal
+
+// architectureOf returns the architecture of a key of layoutHyper.
+func architectureOf(name string) string {
+	architecture, _, _ := strings.Cut(name, " ")
+	return architecture
 }
 
 // TestLayouts compares graphs laid out for a GPU, and ln q evaluated several sites at a
@@ -22,9 +33,9 @@ var layoutHyper = map[string]models.Hyperparameters{
 // same ln q, in ONNX Runtime and in the reference.
 func TestLayouts(t *testing.T) {
 	s := models.System{Q: 3, Sides: []int{6, 4}}
-	for architecture, h := range layoutHyper {
-		t.Run(architecture, func(t *testing.T) {
-			m := newModel(t, architecture, s, h)
+	for name, h := range layoutHyper {
+		t.Run(name, func(t *testing.T) {
+			m := newModel(t, architectureOf(name), s, h)
 			weights := loudWeights(t, m)
 			state, start, energy, uniform := walkers(s, 12)
 			// evaluated evaluates a graph on those of the inputs that it declares.
@@ -107,8 +118,8 @@ var cudaKernels = func() map[string][]graph.DType {
 // kernel, even in loop bodies, where ONNX Runtime would silently fall back to the CPU.
 func TestCUDAKernels(t *testing.T) {
 	s := models.System{Q: 3, Sides: []int{6, 4}}
-	for architecture, h := range layoutHyper {
-		m := newModel(t, architecture, s, h)
+	for name, h := range layoutHyper {
+		m := newModel(t, architectureOf(name), s, h)
 		builds := []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient}
 		if m, ok := m.(models.AtOnce); ok {
 			builds = append(builds, func() (*graph.Graph, error) { return m.LogProbAtOnce(6) })
@@ -121,7 +132,7 @@ func TestCUDAKernels(t *testing.T) {
 			if g, err = graph.ForGPU(g, 2); err != nil {
 				t.Fatal(err)
 			}
-			checkKernels(t, architecture+" "+g.Name(), g)
+			checkKernels(t, name+" "+g.Name(), g)
 		}
 	}
 }

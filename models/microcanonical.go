@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"neuralwl/models/graph"
 )
@@ -28,9 +29,18 @@ const Microcanonical = "microcanonical"
 //
 // All colours and sites share the same weights. Therefore q(s) is invariant under
 // permutations of the colours, and weights fit every lattice and every q.
+//
+// In the order Diagonal, all sites (x, y) of a front x + 4y = t are drawn at once, each given
+// the earlier fronts alone: 5L - 4 steps instead of L^2 on an L x L lattice. Budget, R and
+// shares, of the last 4 and 16 fronts, are those before the front. Everything else is the same,
+// but for sites across the left edge, which are not earlier and unseen. No two sites of a front
+// are neighbours: each bond is counted with its later site. Given the earlier fronts, a front's
+// colours are independent, so that the budget is met less closely than site by site. Neither
+// order enforces it: a proposal is as far from its target as it happens to be.
 type microcanonical struct {
 	s System
 	h Hyperparameters
+	r *route
 }
 
 func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
@@ -47,7 +57,16 @@ func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
 	if h.Window < 0 {
 		faults = append(faults, fmt.Errorf("window = %d, must not be negative", h.Window))
 	}
-	return &microcanonical{s, h}, errors.Join(faults...)
+	if h.Order != "" && !slices.Contains(Orders(), h.Order) {
+		faults = append(faults, fmt.Errorf("order = %q, choose one of %q", h.Order, Orders()))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if h.Order == Diagonal {
+		return &microcanonical{s, h, s.diagonal()}, nil
+	}
+	return &microcanonical{s, h, s.raster()}, nil
 }
 
 func (a *microcanonical) Architecture() string { return Microcanonical }
@@ -81,13 +100,35 @@ func (a *microcanonical) Propose() (*graph.Graph, error) {
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
-	proposal, p := a.sample(g, a.network(1, a.weights(g)), state, start, energy, uniform)
+	sample := a.sampleFronts
+	if a.r.inTurn() {
+		sample = a.sample
+	}
+	proposal, p := sample(g, a.weights(g), state, start, energy, uniform)
 	g.Output(Proposal, proposal)
 	g.Output(LogQ, a.s.fromStart(g, a.withFloor(p), start))
 	return g, g.Err()
 }
 
-func (a *microcanonical) LogProb() (*graph.Graph, error) { return a.LogProbAtOnce(1) }
+func (a *microcanonical) LogProb() (*graph.Graph, error) {
+	if a.r.inTurn() {
+		return a.LogProbAtOnce(1)
+	}
+	return a.LogProbAtOnce(a.divisor(evaluatedSites))
+}
+
+// divisor returns the least divisor of the number of sites from least on.
+func (a *microcanonical) divisor(least int) int {
+	c := min(least, a.s.Sites())
+	for a.s.Sites()%c > 0 {
+		c++
+	}
+	return c
+}
+
+// evaluatedSites is about the number of sites that log_prob treats at once for an order that is
+// meant for small batches.
+const evaluatedSites = 8
 
 func (a *microcanonical) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	g := graph.New("log_prob")
@@ -97,7 +138,7 @@ func (a *microcanonical) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	n := a.network(sites, a.weights(g))
 	k := a.known(g, sites, state, energy)
 	of := n.lookUp()
-	atSites := n.atSites(a.s.placeTable(g))
+	atSites := n.atSites(a.r.placeTable(g))
 	colours := 0 // the axis of the colours
 	if sites > 1 {
 		colours = 1
@@ -127,13 +168,10 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
 	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
-	c := min(max(2, gradientSites/a.s.Q), a.s.Sites())
-	for a.s.Sites()%c > 0 {
-		c++
-	}
+	c := a.divisor(max(2, gradientSites/a.s.Q))
 	params := a.weights(g)
 	k := a.known(g, c, state, energy)
-	places := a.s.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
+	places := a.r.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
 
 	// The loss is a sum over parts of the sites. Each step of the loop adds a part's loss
 	// and derivatives to the carried values. Weights are carried too, because Gradients

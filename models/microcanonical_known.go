@@ -13,9 +13,10 @@ type siteTables struct {
 	slope, shift *graph.Node
 }
 
-func (a *microcanonical) siteTables(g *graph.Graph, c int) siteTables {
+// newSiteTables makes them given R of every site.
+func newSiteTables(g *graph.Graph, of []int, c int) siteTables {
 	var undecided, slope, shift []float32
-	for _, r := range a.s.undecided() {
+	for _, r := range of {
 		undecided = append(undecided, float32(r))
 		slope = append(slope, float32(1/float64(r)), float32(-4/float64(r)), 0)
 		shift = append(shift, 0, 2, 1)
@@ -24,7 +25,7 @@ func (a *microcanonical) siteTables(g *graph.Graph, c int) siteTables {
 		if c > 1 {
 			dims = append([]int{c}, dims...)
 		}
-		return g.Constant(graph.Float32s(data, append([]int{a.s.Sites() / c}, dims...)...))
+		return g.Constant(graph.Float32s(data, append([]int{len(of) / c}, dims...)...))
 	}
 	return siteTables{table(undecided, 1), table(slope, 3, 1), table(shift, 3, 1)}
 }
@@ -37,7 +38,7 @@ func siteTablesOf(slice []*graph.Node) siteTables { return siteTables{slice[0], 
 // known holds the features of given configurations, for evaluation c sites at a time.
 type known struct {
 	colours *graph.Node // float[N+1,q*M] 1 at each site's colour; the last row is 0
-	counts  *graph.Node // float[N+1,q*M] counts over the sites before
+	counts  *graph.Node // float[K,q*M] running counts, see route.sums
 	// scanned lists, part by part: the site tables; the positions of the window's sites,
 	// neighbours and counts; the matrix that turns counts into shares; the sites' own
 	// colours, float[N/c,c,q,M]; and the budgets, float[N/c,c,M].
@@ -66,7 +67,7 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	var coefficients []float32
 	for i := range n {
 		x, y := i%a.s.lx(), i/a.s.lx()
-		window := a.s.window(x, y)
+		window := a.r.window(x, y)
 		for slot, site := range window { // slots come before the sites of a part
 			windows[i/c*c*windowSites+slot*c+i%c] = site
 		}
@@ -75,22 +76,29 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 			down = window[slotFirstRow]
 		}
 		near = append(near, window[slotLeft], window[slotAbove], window[slotRight], down)
-		at, scale := a.s.sums(i)
-		m := make([]float32, shares*shares)
-		for k, v := range scale {
-			places = append(places, int32(at[k]))
-			if k == 1 || k == 2 {
-				m[k*shares], m[k*shares+k] = float32(v), -float32(v)
-			} else {
-				m[k*shares+k] = float32(v)
-			}
+		at, scale := a.r.sums(i)
+		for _, place := range at {
+			places = append(places, int32(place))
 		}
-		coefficients = append(coefficients, m...)
+		coefficients = append(coefficients, a.r.coefficients(len(at), scale)...)
 	}
 	// Bonds that each site satisfies with earlier ones; -1 is no colour.
 	before := order.Pad(0, 0, 1, -1).Gather(0, g.Constant(graph.Int32s(near, n, 4))) // [N,4,M]
 	satisfied := before.Equal(order.Unsqueeze(1)).Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
-	budget := energy.Add(satisfied.CumSum(0, graph.CumSumMode{Exclusive: true})).Neg()
+	counted := colours
+	if !a.r.inTurn() {
+		counted = colours.Gather(0, indices(g, append(a.r.counted(), n)))
+		satisfied = satisfied.Gather(0, indices(g, a.r.sites))
+	}
+	decided := satisfied.CumSum(0, graph.CumSumMode{Exclusive: true})
+	if !a.r.inTurn() {
+		first := make([]int, n) // the place of the first site of each site's step
+		for i, t := range a.r.step {
+			first[i] = a.r.before[t]
+		}
+		decided = decided.Gather(0, indices(g, first))
+	}
+	budget := energy.Add(decided).Neg()
 
 	parts := func(x *graph.Node, dims ...int) *graph.Node {
 		if c > 1 {
@@ -98,19 +106,20 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 		}
 		return x.Reshape(append([]int{n / c}, dims...)...)
 	}
+	sums := len(places) / n
 	window := g.Constant(graph.Int32s(windows, n/c, windowSites, c))
 	if c == 1 {
 		window = window.Squeeze(-1)
 	}
-	scanned := append(a.siteTables(g, c).scanned(),
+	scanned := append(newSiteTables(g, a.r.undecided(), c).scanned(),
 		window,
 		parts(g.Constant(graph.Int32s(near, n, 4)), 4),
-		parts(g.Constant(graph.Int32s(places, n, shares)), shares),
-		parts(g.Constant(graph.Float32s(coefficients, n, shares, shares)), shares, shares),
+		parts(g.Constant(graph.Int32s(places, n, sums)), sums),
+		parts(g.Constant(graph.Float32s(coefficients, n, shares, sums)), shares, sums),
 		parts(placed, q, -1), parts(budget, -1))
 	return &known{
 		colours: colours,
-		counts:  colours.CumSum(0, graph.CumSumMode{Exclusive: true}),
+		counts:  counted.CumSum(0, graph.CumSumMode{Exclusive: true}),
 		scanned: scanned,
 	}
 }
@@ -125,6 +134,15 @@ func (k *known) logits(n *budgetNetwork, slice []*graph.Node, weights *graph.Nod
 	}
 	phi := graph.Concat(0, k.colours.Gather(0, slice[knownWindow]), shares).Reshape(colourFeatures, -1)
 	return n.logits(phi, n.window, n.budgetOf(slice[knownBudget], siteTablesOf(slice), weights, of), near)
+}
+
+// indices returns indices as int32[n].
+func indices(g *graph.Graph, of []int) *graph.Node {
+	v := make([]int32, len(of))
+	for i, x := range of {
+		v[i] = int32(x)
+	}
+	return g.Constant(graph.Int32s(v, len(v)))
 }
 
 // siteNumbers returns 0, ..., n-1 as int32[n,1].

@@ -116,8 +116,8 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 // int32[M,N]; the others follow the network by inverting the cumulative probabilities at
 // uniform, float[M,N]. It returns the configurations and the probabilities of their colours
 // before the floor, float[N,M].
-func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, energy, uniform *graph.Node) (proposal, p *graph.Node) {
-	lx, ly, q := a.s.lx(), a.s.ly(), a.s.Q
+func (a *microcanonical) sample(g *graph.Graph, params []*graph.Node, state, start, energy, uniform *graph.Node) (proposal, p *graph.Node) {
+	lx, ly, q, n := a.s.lx(), a.s.ly(), a.s.Q, a.network(1, params)
 	byRow := func(x *graph.Node) *graph.Node { return x.Reshape(append([]int{ly, lx}, x.Shape()[1:]...)...) }
 	free := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(graph.Int32)
 	kept := free.Scalar(1).Sub(free).Mul(state.Transpose(1, 0))
@@ -126,7 +126,7 @@ func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, 
 	walkers := func(x *graph.Node) *graph.Node { return x.Reshape(ly, lx, -1) }
 
 	c := a.inOrder(g)
-	t := a.siteTables(g, 1)
+	t := newSiteTables(g, a.r.undecided(), 1)
 	weights := n.window.Pad(0, 0, 1, 0).Gather(0, c.order) // [Lx,32,H]
 	of := n.lookUp()
 	borders := g.Constant(a.borders())
@@ -136,7 +136,7 @@ func (a *microcanonical) sample(g *graph.Graph, n *budgetNetwork, state, start, 
 	rows := zero.Expand(rowsAbove{lx}.len(), -q)
 	beside := zero.Expand(carried, -q)
 	sites := []*graph.Node{
-		byRow(t.undecided), byRow(t.slope), byRow(t.shift), byRow(n.atSites(a.s.placeTable(g))), byRow(a.shareScale(g)),
+		byRow(t.undecided), byRow(t.slope), byRow(t.shift), byRow(n.atSites(a.r.placeTable(g))), byRow(a.shareScale(g)),
 		walkers(free), walkers(kept), walkers(level),
 	}
 	kinds := []*graph.Node{a.rowKind(g), a.s.isRow(g, 0), a.s.isRow(g, 1)}
@@ -207,7 +207,7 @@ func (a *microcanonical) shareScale(g *graph.Graph) *graph.Node {
 		for range windowSites {
 			scale = append(scale, 1)
 		}
-		_, of := a.s.sums(i)
+		_, of := a.r.sums(i)
 		for _, v := range of {
 			scale = append(scale, float32(v))
 		}

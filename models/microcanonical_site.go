@@ -8,7 +8,7 @@ import (
 
 // Sizes of what a microcanonical network sees at a site.
 const (
-	windowAbove    = 23 // sites of earlier rows
+	windowAbove    = 23 // sites of other rows
 	windowBeside   = 5  // sites of the same row
 	windowSites    = windowAbove + windowBeside
 	shares         = 4                    // of a colour among earlier sites
@@ -54,30 +54,7 @@ var offsetsAbove, offsetsFirst, offsetsBeside = func() (above, first, beside []o
 // wrap returns column x+dx on the torus.
 func (s System) wrap(x, dx int) int { return ((x+dx)%s.lx() + s.lx()) % s.lx() }
 
-// window returns the earlier sites that site (x, y) sees, in other rows and its own. Slots
-// without a placed site hold the number of sites N.
-func (s System) window(x, y int) []int32 {
-	var seen []int32
-	see := func(placed bool, row, dx int) {
-		if placed {
-			seen = append(seen, int32(row*s.lx()+s.wrap(x, dx)))
-		} else {
-			seen = append(seen, int32(s.Sites()))
-		}
-	}
-	for _, o := range offsetsAbove {
-		see(y >= o.row, y-o.row, o.column)
-	}
-	for _, o := range offsetsFirst {
-		see(y > o.row, o.row, o.column)
-	}
-	for _, o := range offsetsBeside {
-		see(s.wrap(x, o.column) < x, y, o.column)
-	}
-	return seen
-}
-
-// decided returns the number of bonds between a site and earlier ones.
+// decided returns the number of bonds between a site and earlier ones, in either order.
 func (s System) decided(x, y int) int {
 	n := 0
 	for _, yes := range []bool{x > 0, y > 0, x == s.lx()-1, y == s.ly()-1} {
@@ -86,29 +63,6 @@ func (s System) decided(x, y int) int {
 		}
 	}
 	return n
-}
-
-// undecided returns, for every site, the number R of bonds that do not join two earlier
-// sites.
-func (s System) undecided() []int {
-	left, r := 2*s.Sites(), make([]int, s.Sites())
-	for i := range r {
-		r[i] = left
-		left -= s.decided(i%s.lx(), i/s.lx())
-	}
-	return r
-}
-
-// sums returns four places k of running counts for site i, where count(k) counts the sites
-// before k: all sites before i are count(i), the last L are count(i) - count(i-L), the last
-// 4 L likewise, and those of the first row are count(min(i, L)). scale is one over the
-// number of sites in each.
-func (s System) sums(i int) (places [shares]int, scale [shares]float64) {
-	places = [shares]int{i, max(i-s.lx(), 0), max(i-4*s.lx(), 0), min(i, s.lx())}
-	for k, n := range [shares]int{i, min(i, s.lx()), min(i, 4*s.lx()), min(i, s.lx())} {
-		scale[k] = 1 / float64(max(n, 1))
-	}
-	return places, scale
 }
 
 // place returns the features of a site that do not depend on the configuration, given R:
@@ -127,12 +81,12 @@ func (s System) place(x, y, undecided int) []float32 {
 }
 
 // placeTable returns the features of the sites alone, float[N,12].
-func (s System) placeTable(g *graph.Graph) *graph.Node {
-	table := make([]float32, 0, s.Sites()*placeFeatures)
-	for i, r := range s.undecided() {
-		table = append(table, s.place(i%s.lx(), i/s.lx(), r)...)
+func (r *route) placeTable(g *graph.Graph) *graph.Node {
+	table := make([]float32, 0, len(r.step)*placeFeatures)
+	for i, undecided := range r.undecided() {
+		table = append(table, r.s.place(i%r.s.lx(), i/r.s.lx(), undecided)...)
 	}
-	return g.Constant(graph.Float32s(table, s.Sites(), placeFeatures))
+	return g.Constant(graph.Float32s(table, len(r.step), placeFeatures))
 }
 
 // isRow reports for each row whether it is row y, bool[Ly].

@@ -93,31 +93,35 @@ func walkers(s models.System, n int) (state, start, energy, uniform graph.Tensor
 	return graph.Int32s(states, n, s.Sites()), graph.Int32s(starts, n), graph.Float32s(energies, n), graph.Float32s(uniforms, n, s.Sites())
 }
 
-// sampledByTheBook compares the proposals of a graph with colours drawn one by one from
-// their conditional probabilities, given those placed for walker k.
-func sampledByTheBook(t *testing.T, model *onnxpb.ModelProto, inputs map[string]graph.Tensor, conditional func(k int, placed []int32) []float64) {
+// sampledByTheBook compares the proposals of a graph with colours drawn one by one, in the
+// order of sites, from their conditional probabilities. conditional is given the
+// configuration of walker k so far, with -1 at sites not yet drawn, and the site.
+func sampledByTheBook(t *testing.T, model *onnxpb.ModelProto, inputs map[string]graph.Tensor, order []int, conditional func(k int, state []int32, i int) []float64) {
 	t.Helper()
 	state, start, uniform := inputs[models.State], inputs[models.Start].Int32s(), inputs[models.Uniform].Float32s()
 	count, n := state.Shape[0], state.Shape[1]
 	exact, single := evaluate(t, model, inputs), execute(t, model, inputs)
 	span := 0.0
 	for k := range count {
-		placed := make([]int32, 0, n)
-		want := 0.0
-		for i := range n {
-			p := conditional(k, placed)
-			c := state.Int32s()[k*n+i]
-			if i >= int(start[k]) {
-				c = 0
-				for sum := p[0]; float64(uniform[k*n+i]) >= sum; sum += p[c] {
-					c++
-				}
-				want += math.Log(p[c])
-			}
-			span = max(span, math.Abs(math.Log(p[0]/p[1])))
-			placed = append(placed, c)
+		drawn := slices.Clone(state.Int32s()[k*n : k*n+n])
+		for i := int(start[k]); i < n; i++ {
+			drawn[i] = -1
 		}
-		for i, c := range placed {
+		want := 0.0
+		for _, i := range order {
+			p := conditional(k, drawn, i)
+			span = max(span, math.Abs(math.Log(p[0]/p[1])))
+			if i < int(start[k]) {
+				continue
+			}
+			c := int32(0)
+			for sum := p[0]; float64(uniform[k*n+i]) >= sum; sum += p[c] {
+				c++
+			}
+			want += math.Log(p[c])
+			drawn[i] = c
+		}
+		for i, c := range drawn {
 			for name, got := range map[string]graph.Tensor{"exact": exact[models.Proposal], "runtime": single[models.Proposal]} {
 				if got.Int32s()[k*n+i] != c {
 					t.Fatalf("%s, walker %d: site %d of the proposal has colour %d, by the book %d", name, k, i, got.Int32s()[k*n+i], c)
@@ -132,24 +136,46 @@ func sampledByTheBook(t *testing.T, model *onnxpb.ModelProto, inputs map[string]
 	}
 }
 
-var tinyHyper = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
+// inRaster is the raster order of n sites.
+func inRaster(n int) []int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+var (
+	tinyHyper     = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3}
+	tinyDiagonals = models.Hyperparameters{Width: 5, Floor: 1e-2, Window: 3, Order: models.Diagonal}
+)
 
 // TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
 // implementation of the network's definition.
 func TestMicrocanonicalByTheBook(t *testing.T) {
-	for _, s := range []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(4, 2)] {
+	microcanonicalByTheBook(t, tinyHyper, []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(4, 2)])
+}
+
+// TestDiagonalByTheBook is TestMicrocanonicalByTheBook with the sites front by front, on
+// lattices narrower and wider than a front is long, whose fronts hold up to four sites.
+func TestDiagonalByTheBook(t *testing.T) {
+	microcanonicalByTheBook(t, tinyDiagonals, []models.System{{Q: 3, Sides: []int{5, 4}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{14, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 3, Sides: []int{6, 9}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(6, 3)])
+}
+
+func microcanonicalByTheBook(t *testing.T, h models.Hyperparameters, systems []models.System) {
+	for _, s := range systems {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
-			m := newModel(t, models.Microcanonical, s, tinyHyper)
+			m := newModel(t, models.Microcanonical, s, h)
 			weights := loudWeights(t, m)
-			book := book{s, weights, tinyHyper.Width, tinyHyper.Floor}
+			book := book{s, h, weights}
 			n, count := s.Sites(), 6
 			state, start, energy, uniform := walkers(s, count)
 
 			// Sampling: the same colours, and ln q of the sites from start on.
 			inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy, models.Uniform: uniform}
 			model := encode(t, m.Propose, weights)
-			sampledByTheBook(t, model, inputs, func(k int, placed []int32) []float64 {
-				return book.conditional(placed, -float64(energy.Float32s()[k]))
+			sampledByTheBook(t, model, inputs, book.order(), func(k int, state []int32, i int) []float64 {
+				return book.conditional(state, i, -float64(energy.Float32s()[k]))
 			})
 
 			// Evaluation with every start: the differences are single sites.
@@ -164,7 +190,7 @@ func TestMicrocanonicalByTheBook(t *testing.T) {
 				inputs := map[string]graph.Tensor{models.State: graph.Int32s(states, n+1, n), models.Start: graph.Int32s(starts, n+1), models.Energy: graph.Float32s(energies, n+1)}
 				exact, single := evaluate(t, model, inputs)[models.LogQ].Float64s(), execute(t, model, inputs)[models.LogQ].Float32s()
 				for i := range n {
-					p := book.conditional(states[:i], -float64(energies[k]))
+					p := book.conditional(states[:n], i, -float64(energies[k]))
 					want := math.Log(p[states[i]])
 					near(t, "ln p of a site", exact[i]-exact[i+1], want, 1e-5)
 					near(t, "ln p of a site by the runtime", float64(single[i]-single[i+1]), want, 5e-5)
@@ -177,8 +203,8 @@ func TestMicrocanonicalByTheBook(t *testing.T) {
 			for k := range weight {
 				weight[k] = float32(k+1) / 4
 				for i := range n {
-					at := state.Int32s()[k*n : k*n+i+1]
-					want -= float64(weight[k]) * math.Log(book.conditional(at[:i], -float64(energy.Float32s()[k]))[at[i]])
+					at := state.Int32s()[k*n : k*n+n]
+					want -= float64(weight[k]) * math.Log(book.conditional(at, i, -float64(energy.Float32s()[k]))[at[i]])
 				}
 			}
 			inputs = map[string]graph.Tensor{models.State: state, models.Energy: energy, models.Weight: graph.Float32s(weight, count)}
@@ -198,25 +224,40 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 // book is a microcanonical network as defined, with every feature recounted for every site.
 type book struct {
 	s       models.System
+	h       models.Hyperparameters
 	weights map[string]graph.Tensor
-	width   int
-	floor   float64
 }
 
-// conditional returns the probabilities of the next site's colours, given those placed and
-// the target B*.
-func (b book) conditional(placed []int32, target float64) []float64 {
+// step is when site i is drawn.
+func (b book) step(i int) int {
+	if b.h.Order == models.Diagonal {
+		return i%b.s.Sides[0] + 4*(i/b.s.Sides[0])
+	}
+	return i
+}
+
+// order lists the sites as they are drawn.
+func (b book) order() []int {
+	order := inRaster(b.s.Sites())
+	slices.SortStableFunc(order, func(i, j int) int { return b.step(i) - b.step(j) })
+	return order
+}
+
+// conditional returns the probabilities of the colours of site i, given those of the sites of
+// earlier steps in state and the target B*.
+func (b book) conditional(state []int32, i int, target float64) []float64 {
 	lx, ly, q := b.s.Sides[0], b.s.Sides[1], b.s.Q
-	i := len(placed)
 	x, y := i%lx, i/lx
 	wrap := func(v, n int) int { return (v%n + n) % n }
-	// colour returns the colour of a placed site, else -1.
+	now := b.step(i)
+	earlier := func(j int) bool { return b.step(j) < now }
+	// colour returns the colour of an earlier site, else -1.
 	colour := func(x, y int) int {
 		if y < 0 {
 			return -1
 		}
-		if j := wrap(y, ly)*lx + wrap(x, lx); j < i {
-			return int(placed[j])
+		if j := wrap(y, ly)*lx + wrap(x, lx); earlier(j) {
+			return int(state[j])
 		}
 		return -1
 	}
@@ -225,9 +266,9 @@ func (b book) conditional(placed []int32, target float64) []float64 {
 	for j := range lx * ly {
 		for _, k := range []int{j/lx*lx + wrap(j%lx+1, lx), wrap(j/lx+1, ly)*lx + j%lx} {
 			switch {
-			case j >= i || k >= i:
+			case !earlier(j) || !earlier(k):
 				undecided++
-			case placed[j] == placed[k]:
+			case state[j] == state[k]:
 				satisfied++
 			}
 		}
@@ -256,7 +297,7 @@ func (b book) conditional(placed []int32, target float64) []float64 {
 	tee := silu(shared)
 	beta := b.product(g, "attraction.budget", "")[0] + b.product(tee, "attraction.context", "")[0]
 	hidden := make([][]float64, q)
-	mean := make([]float64, b.width)
+	mean := make([]float64, b.h.Width)
 	neighbours := make([]float64, q)
 	for c := range q {
 		at := func(x, y int) float64 { return is(colour(x, y) == c) }
@@ -280,12 +321,23 @@ func (b book) conditional(placed []int32, target float64) []float64 {
 		for _, d := range []int{-1, -2, -3, 1, 2} {
 			phi = append(phi, at(x+d, y))
 		}
-		for _, among := range [][]int32{placed, placed[max(0, i-lx):], placed[max(0, i-4*lx):], placed[:min(i, lx)]} {
-			share := 0.0
-			for _, s := range among {
-				share += is(int(s) == c) / float64(len(among))
+		recent := lx // steps
+		if b.h.Order == models.Diagonal {
+			recent = 4
+		}
+		for _, among := range []func(j int) bool{
+			func(int) bool { return true },
+			func(j int) bool { return b.step(j) >= now-recent },
+			func(j int) bool { return b.step(j) >= now-4*recent },
+			func(j int) bool { return j < lx },
+		} {
+			share, count := 0.0, 0.0
+			for j, s := range state {
+				if earlier(j) && among(j) {
+					share, count = share+is(int(s) == c), count+1
+				}
 			}
-			phi = append(phi, share)
+			phi = append(phi, share/max(count, 1))
 		}
 		neighbours[c] = at(x-1, y) + at(x, y-1) + is(x == lx-1)*at(x+1, y) + is(y == ly-1)*at(x, 0)
 		hidden[c] = silu(plus(b.product(phi, "window.weight", ""), shared))
@@ -302,7 +354,7 @@ func (b book) conditional(placed []int32, target float64) []float64 {
 		sum += p[c]
 	}
 	for c := range p {
-		p[c] = (1-b.floor)*p[c]/sum + b.floor/float64(q)
+		p[c] = (1-b.h.Floor)*p[c]/sum + b.h.Floor/float64(q)
 	}
 	return p
 }
@@ -346,6 +398,11 @@ func silu(v []float64) []float64 {
 func TestMicrocanonicalGradient(t *testing.T) {
 	s := models.System{Q: 3, Sides: []int{3, 4}}
 	gradientByElement(t, s, newModel(t, models.Microcanonical, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
+}
+
+func TestDiagonalGradient(t *testing.T) {
+	s := models.System{Q: 3, Sides: []int{5, 3}}
+	gradientByElement(t, s, newModel(t, models.Microcanonical, s, models.Hyperparameters{Width: 3, Floor: 1e-2, Order: models.Diagonal}))
 }
 
 func gradientByElement(t *testing.T, s models.System, m models.Model) {
@@ -393,14 +450,25 @@ func gradientByElement(t *testing.T, s models.System, m models.Model) {
 
 // TestMicrocanonicalNormalised sums q over all configurations.
 func TestMicrocanonicalNormalised(t *testing.T) {
-	s := models.System{Q: 2, Sides: []int{3, 3}}
-	m := newModel(t, models.Microcanonical, s, tinyHyper)
+	microcanonicalNormalised(t, models.System{Q: 2, Sides: []int{3, 3}}, tinyHyper)
+}
+
+// TestDiagonalNormalised does so with fronts of one site and of two.
+func TestDiagonalNormalised(t *testing.T) {
+	microcanonicalNormalised(t, models.System{Q: 2, Sides: []int{3, 3}}, tinyDiagonals)
+	microcanonicalNormalised(t, models.System{Q: 2, Sides: []int{5, 3}}, tinyDiagonals)
+}
+
+func microcanonicalNormalised(t *testing.T, s models.System, h models.Hyperparameters) {
+	t.Helper()
+	m := newModel(t, models.Microcanonical, s, h)
 	model := encode(t, m.LogProb, loudWeights(t, m))
-	const count = 1 << 9
-	states, energies := make([]int32, count*9), make([]float32, count)
+	n := s.Sites()
+	count := 1 << n
+	states, energies := make([]int32, count*n), make([]float32, count)
 	for k := range count {
-		for i := range 9 {
-			states[k*9+i] = int32(k >> i & 1)
+		for i := range n {
+			states[k*n+i] = int32(k >> i & 1)
 		}
 	}
 	for _, energy := range []float32{3, 0, -7, -18, -21} {
@@ -408,7 +476,7 @@ func TestMicrocanonicalNormalised(t *testing.T) {
 			energies[k] = energy
 		}
 		out := execute(t, model, map[string]graph.Tensor{
-			models.State: graph.Int32s(states, count, 9), models.Start: graph.Zeros(graph.Int32, count), models.Energy: graph.Float32s(energies, count),
+			models.State: graph.Int32s(states, count, n), models.Start: graph.Zeros(graph.Int32, count), models.Energy: graph.Float32s(energies, count),
 		})
 		sum, least, most := 0.0, 0.0, math.Inf(-1)
 		for _, x := range out[models.LogQ].Float32s() {
@@ -416,7 +484,7 @@ func TestMicrocanonicalNormalised(t *testing.T) {
 			least, most = min(least, float64(x)), max(most, float64(x))
 		}
 		if math.Abs(sum-1) > 1e-5 {
-			t.Errorf("E* = %v: the probabilities of all configurations sum to %v", energy, sum)
+			t.Errorf("%v, E* = %v: the probabilities of all configurations sum to %v", s, energy, sum)
 		}
 		if most-least < 1 {
 			t.Errorf("E* = %v: ln q between %v and %v, too uniform for a meaningful test", energy, least, most)
@@ -427,8 +495,14 @@ func TestMicrocanonicalNormalised(t *testing.T) {
 // TestMicrocanonicalColours checks that ln q is invariant under permutations of the
 // colours, up to rounding.
 func TestMicrocanonicalColours(t *testing.T) {
+	for _, h := range []models.Hyperparameters{tinyHyper, tinyDiagonals} {
+		microcanonicalColours(t, h)
+	}
+}
+
+func microcanonicalColours(t *testing.T, h models.Hyperparameters) {
 	s := models.System{Q: 5, Sides: []int{6, 4}}
-	m := newModel(t, models.Microcanonical, s, tinyHyper)
+	m := newModel(t, models.Microcanonical, s, h)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	state, start, energy, _ := walkers(s, 40)
 	inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy}
@@ -452,8 +526,8 @@ func TestMicrocanonicalColours(t *testing.T) {
 
 // TestMicrocanonicalFaults checks that every faulty hyper-parameter is named.
 func TestMicrocanonicalFaults(t *testing.T) {
-	_, err := models.New("microcanonical", models.System{Q: 2, Sides: []int{3, 3}}, models.Hyperparameters{Window: -1})
-	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1"} {
+	_, err := models.New("microcanonical", models.System{Q: 2, Sides: []int{3, 3}}, models.Hyperparameters{Window: -1, Order: "column"})
+	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1", `order = "column", choose one of ["raster" "diagonal"]`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %s", err, want)
 		}

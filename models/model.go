@@ -34,8 +34,11 @@
 //
 // log_q from start on is that given the sites before it, whether or not these are those of s:
 // exp(log_q) of s' from start k is the probability of the colour of site k, given the sites of
-// s' before k, times exp(log_q) of s' from start k+1. Walkers do not depend on each other.
-// Package internal/honest tests whether draws follow log_q.
+// s' that the network visits earlier, times exp(log_q) of s' from start k+1. These are the
+// sites before k, unless the network visits sites in an order of its own. Then it draws those
+// from start on in that order and passes over the others, which it sees once it has passed
+// them. Walkers do not depend on each other. Package internal/honest tests whether draws follow
+// log_q.
 package models
 
 import (
@@ -112,6 +115,9 @@ type Hyperparameters struct {
 	// Window w: a microcanonical network is trained on, and asked for, energies within w
 	// units of J of the state's. The graphs do not depend on it.
 	Window int `json:"window,omitempty"`
+	// Order in which a microcanonical network draws the sites: Diagonal, or Raster or empty. It
+	// is another distribution with the same weights.
+	Order string `json:"order,omitempty"`
 	// EnergyWeight lambda, if positive, ties latent coordinate 0 to the energy in training.
 	EnergyWeight float64 `json:"energy_weight,omitempty"`
 }

@@ -26,6 +26,7 @@ var tiny = map[string]models.Hyperparameters{
 	models.Made:                 {Decoder: 8, Floor: 1e-3},
 	models.Conv:                 {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
 	models.Microcanonical:       {Width: 8, Window: 3, Floor: 1e-3},
+	"diagonal microcanonical":   {Width: 8, Window: 3, Floor: 1e-3, Order: models.Diagonal},
 }
 
 // sharpened returns a tiny network whose conditional probabilities are far from uniform, or as
@@ -33,8 +34,10 @@ var tiny = map[string]models.Hyperparameters{
 func sharpened(t testing.TB, name string, q, side int, hotter float32) *exporter.Bundle {
 	t.Helper()
 	architecture := name
-	if strings.Contains(name, models.Autoencoder) {
-		architecture = models.Autoencoder
+	for _, a := range models.Architectures() {
+		if strings.Contains(name, a) {
+			architecture = a
+		}
 	}
 	b := bundletest.New(t, architecture, models.System{Q: q, Sides: []int{side, side}}, tiny[name])
 	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20 * hotter, "output.weight": 20 * hotter, "latent.weight": 3, "context.weight": 2, "attraction.budget": hotter})
@@ -64,7 +67,11 @@ func foreign(b *exporter.Bundle) *exporter.Bundle {
 func TestHonest(t *testing.T) {
 	total, high := 0, 0
 	for name := range tiny {
-		for _, system := range [][2]int{{2, 3}, {3, 4}} {
+		systems := [][2]int{{2, 3}, {3, 4}}
+		if strings.Contains(name, "diagonal") {
+			systems = append(systems, [2]int{3, 6}) // with two sites in a front
+		}
+		for _, system := range systems {
 			b := foreign(sharpened(t, name, system[0], system[1], 1))
 			for seed := range long.Or[uint64](10, 1) {
 				r, err := check(t, b, seed)
