@@ -113,6 +113,7 @@ type Model struct {
 	Width        int     `mapstructure:"width" yaml:"width"`
 	Depth        int     `mapstructure:"depth" yaml:"depth"`
 	Kernel       int     `mapstructure:"kernel" yaml:"kernel"`
+	Order        string  `mapstructure:"order" yaml:"order"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
 	EnergyWeight float64 `mapstructure:"energy_weight" yaml:"energy_weight"`

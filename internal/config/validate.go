@@ -183,6 +183,14 @@ func (c *Config) Validate() []error {
 	if k := c.Model.Kernel; k < 3 || k > maxKernel || k%2 == 0 {
 		fault("model.kernel", "%d is not an odd number within 3..%d", k, maxKernel)
 	}
+	oneOf("model.order", c.Model.Order, models.Orders()...)
+	switch m := c.Model; {
+	case m.Order != models.Diagonal:
+	case m.Bundle != "":
+		fault("model.order", "%s, but model.bundle has an order of its own; leave it out, or take model.init to train the bundle's weights in this order", m.Order)
+	case m.Architecture != models.Microcanonical:
+		fault("model.order", "%s is an order of model.architecture %s, not of %s; leave it out", m.Order, models.Microcanonical, m.Architecture)
+	}
 	atLeast("model.window", c.Model.Window, 0)
 	if c.Model.Bundle != "" && c.Model.Init != "" {
 		fault("model.init", "%q, but model.bundle is also given; give one of them", c.Model.Init)

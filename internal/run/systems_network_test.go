@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"neuralwl/internal/long"
 	"neuralwl/internal/report"
@@ -27,7 +28,9 @@ func TestSystemsWithNetworks(t *testing.T) {
 		"potts3d":     {"system.model=potts3d system.q=2 system.size=3x3x3", all[:2], nil}, // convolutions have two sides
 		"blume_capel": {"system.model=blume_capel system.q=3 system.size=3x3 system.crystal_field=1.75", all, all[:1]},
 		"ising_field": {"system.model=ising_field system.q=2 system.size=4x4 system.field=0.5", all, nil},
-		"baxter_wu":   {"system.model=baxter_wu system.q=2 system.size=3x3", all, all[:1]},
+		// Fronts of up to two sites.
+		"potts, diagonal": {"system.q=2 system.size=6x4 model.order=diagonal model.window=3 run.walkers=32 neural.partial=0.3", []string{"microcanonical"}, []string{"microcanonical"}},
+		"baxter_wu":       {"system.model=baxter_wu system.q=2 system.size=3x3", all, all[:1]},
 	} {
 		for _, network := range c.networks {
 			t.Run(name+" "+network, func(t *testing.T) {
@@ -52,7 +55,7 @@ func TestSystemsWithNetworks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				truth, err := exact.Density(t.Context(), system, 0)
+				truth, err := exact.Density(t.Context(), system, time.Minute)
 				if err != nil || truth == nil {
 					t.Fatal(err)
 				}

@@ -126,6 +126,9 @@ func hyperparameters(c *config.Config) models.Hyperparameters {
 	switch c.Model.Architecture {
 	case models.Microcanonical:
 		h.Width, h.Window = c.Model.Width, c.Model.Window
+		if c.Model.Order != models.Raster { // which cards leave out
+			h.Order = c.Model.Order
+		}
 	case models.Conv:
 		h.Width, h.Depth, h.Kernel = c.Model.Width, c.Model.Depth, c.Model.Kernel
 	case models.Made:
