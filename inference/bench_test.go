@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -43,7 +45,7 @@ var diagonalHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8, Or
 // evaluation of ln q, on one core, by architecture, lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
 	onnxtest.Open(b)
-	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper, diagonalHyper} {
+	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper} {
 		for _, l := range []int{8, 16, 32} {
 			benchmarkProposals(b, l, h)
 		}
@@ -53,10 +55,6 @@ func BenchmarkProposals(b *testing.B) {
 func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 	s := models.System{Q: 10, Sides: []int{l, l}}
 	bundle := newBundle(b, s, h)
-	name := bundle.Card.Architecture
-	if h.Order != "" {
-		name += "-" + h.Order
-	}
 	store := onnxtest.Store(b, bundle)
 	for _, batch := range []int{1, 16, 32, 64, 128, 256} {
 		p, err := inference.NewProposer(bundle, store, onnxtest.Runtime(1), batch, batch)
@@ -69,7 +67,7 @@ func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 			name string
 			f    func(context.Context) error
 		}{{"propose", p.Propose}, {"log_prob", p.LogProb}} {
-			b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", name, call.name, l, batch), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d", bundle.Card.Architecture, call.name, l, batch), func(b *testing.B) {
 				for b.Loop() {
 					if err := call.f(context.Background()); err != nil {
 						b.Fatal(err)
@@ -79,6 +77,49 @@ func benchmarkProposals(b *testing.B, l int, h models.Hyperparameters) {
 			})
 		}
 		p.Close()
+	}
+}
+
+// BenchmarkOrders compares the orders of the microcanonical network on one core, q = 10: it
+// makes a call of each in turn and reports the minimum and the median of the time per walker.
+func BenchmarkOrders(b *testing.B) {
+	onnxtest.Open(b)
+	for _, l := range []int{8, 16, 32} {
+		for _, batch := range []int{1, 16, 32, 128} {
+			benchmarkOrders(b, l, batch)
+		}
+	}
+}
+
+func benchmarkOrders(b *testing.B, l, batch int) {
+	var proposers []*inference.Proposer
+	for _, h := range []models.Hyperparameters{targetHyper, diagonalHyper} {
+		bundle := newBundle(b, models.System{Q: 10, Sides: []int{l, l}}, h)
+		p := onnxtest.Proposer(b, bundle, 1, batch, batch)
+		fill(p.Batch(), 10, rand.New(rand.NewPCG(3, 4)))
+		p.Pin()
+		proposers = append(proposers, p)
+	}
+	for name, call := range map[string]func(*inference.Proposer, context.Context) error{
+		"propose": (*inference.Proposer).Propose, "log_prob": (*inference.Proposer).LogProb,
+	} {
+		b.Run(fmt.Sprintf("%s/L=%d/batch=%d", name, l, batch), func(b *testing.B) {
+			var times [2][]float64 // µs per walker
+			for b.Loop() {
+				for k, p := range proposers {
+					began := time.Now()
+					if err := call(p, context.Background()); err != nil {
+						b.Fatal(err)
+					}
+					times[k] = append(times[k], float64(time.Since(began).Nanoseconds())/1e3/float64(batch))
+				}
+			}
+			for k, order := range models.Orders() {
+				slices.Sort(times[k])
+				b.ReportMetric(times[k][0], order+"-min-µs/walker")
+				b.ReportMetric(times[k][len(times[k])/2], order+"-median-µs/walker")
+			}
+		})
 	}
 }
 

@@ -535,12 +535,12 @@ func TestMicrocanonicalFaults(t *testing.T) {
 }
 
 // TestMicrocanonicalWeightsFitEverySystem checks that names and shapes are the same for all
-// sizes and numbers of colours.
+// sizes and numbers of colours, and for both orders.
 func TestMicrocanonicalWeightsFitEverySystem(t *testing.T) {
 	small := newModel(t, models.Microcanonical, models.System{Q: 2, Sides: []int{3, 4}}, tinyHyper)
 	weights := loudWeights(t, small)
-	for _, s := range []models.System{{Q: 10, Sides: []int{16, 16}}, {Q: 3, Sides: []int{12, 5}}, {Q: 2, Sides: []int{32, 32}}} {
-		m := newModel(t, models.Microcanonical, s, tinyHyper)
+	for i, s := range []models.System{{Q: 10, Sides: []int{16, 16}}, {Q: 3, Sides: []int{12, 5}}, {Q: 3, Sides: []int{5, 12}}, {Q: 2, Sides: []int{32, 32}}} {
+		m := newModel(t, models.Microcanonical, s, []models.Hyperparameters{tinyHyper, tinyDiagonals}[i%2])
 		for _, build := range []func() (*graph.Graph, error){m.Propose, m.LogProb, m.Gradient} {
 			encode(t, build, weights)
 		}

@@ -5,11 +5,11 @@
 //
 //   - Contract: proposals keep the sites before start, and propose and log_prob give the same
 //     ln q of the same proposal.
-//   - Normalisation: with the sites before k fixed, exp(log_q) from start k and from start k+1
-//     differ by a probability of the colour of site k, and the sum of these over all colours
-//     is 1. A product of such factors for all sites is a normalised distribution. A network
-//     that always draws all sites has only the start 0; there the sum over all
-//     configurations is taken if they are few.
+//   - Normalisation: with the other sites fixed, exp(log_q) from start k and from start k+1
+//     differ by a probability of the colour of site k, given the sites that the network visits
+//     earlier, and the sum of these over all colours is 1. A product of such factors for all
+//     sites is a normalised distribution. A network that always draws all sites has only the
+//     start 0; there the sum over all configurations is taken if they are few.
 //   - Draws: of two configurations that differ in some sites, a draw is the one or the other
 //     with odds given by their ln q. See evidence for the statistics.
 package honest
