@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -28,10 +29,12 @@ func BenchmarkLayouts(b *testing.B) {
 	hyper := map[string]models.Hyperparameters{
 		models.Autoencoder:    {Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1},
 		models.Microcanonical: {Width: 32, Floor: 1e-4, Window: 8},
+		diagonals:             {Width: 32, Floor: 1e-4, Window: 8, Order: models.Diagonal},
 	}
-	for _, architecture := range []string{models.Autoencoder, models.Microcanonical} {
+	for _, name := range []string{models.Autoencoder, models.Microcanonical, diagonals} {
+		architecture, _, _ := strings.Cut(name, " ")
 		for _, l := range []int{8, 16} {
-			bundle := bundletest.New(b, architecture, models.System{Q: 10, Sides: []int{l, l}}, hyper[architecture])
+			bundle := bundletest.New(b, architecture, models.System{Q: 10, Sides: []int{l, l}}, hyper[name])
 			for _, batch := range []int{128, 1024} {
 				widths := []int{1, 8, l, l * l}
 				if l == 8 {
@@ -46,7 +49,7 @@ func BenchmarkLayouts(b *testing.B) {
 						if model == laidOut.Propose && k > l {
 							continue
 						}
-						b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d/k=%d", architecture, model.GetGraph().GetName(), l, batch, k), func(b *testing.B) {
+						b.Run(fmt.Sprintf("%s/%s/L=%d/batch=%d/k=%d", name, model.GetGraph().GetName(), l, batch, k), func(b *testing.B) {
 							benchmarkModel(b, bundle, model, r, batch, func(*network) error { return nil })
 						})
 					}

@@ -35,8 +35,8 @@ const Microcanonical = "microcanonical"
 // shares, of the last 4 and 16 fronts, are those before the front. Everything else is the same,
 // but for sites across the left edge, which are not earlier and unseen. No two sites of a front
 // are neighbours: each bond is counted with its later site. Given the earlier fronts, a front's
-// colours are independent, so that the budget is met less closely than site by site. Neither
-// order enforces it: a proposal is as far from its target as it happens to be.
+// colours are independent: its sites do not know of each other's bonds. Neither order enforces
+// the target. A proposal has the energy that it happens to have.
 type microcanonical struct {
 	s System
 	h Hyperparameters

@@ -123,7 +123,7 @@ func newFronts(r *route) *fronts {
 	return f
 }
 
-// siteTables, placeTable and shareTable hold what a front's sites know without seeing others.
+// siteTables returns the tables of R, which the sites of a front share.
 func (f *fronts) siteTables(g *graph.Graph) siteTables {
 	var undecided []int
 	left := f.undecided()
