@@ -42,7 +42,7 @@ const frontNeighbours = 4
 // fronts holds the tables of the sampling graph, all by front.
 type fronts struct {
 	*route
-	width  int     // slots of a front, at least 2
+	width  int     // slots of a front, at least 2, for budgetNetwork to have the axis of the sites
 	slots  []int32 // [T,width] the site in each slot, N if there is none
 	places int     // P, of the memory
 	seen   []int32 // [T,29,width] places in the memory of the sites that each site sees
