@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"neuralwl/exporter"
@@ -14,14 +15,14 @@ import (
 )
 
 // TestProvidersAgree compares the provider that -provider names with the CPU, for every
-// architecture: ln q of the same states, and proposals by the same uniform numbers. On the CPU
-// itself it compares the form of the graphs for a GPU with the usual one.
+// architecture and order: ln q of the same states, and proposals by the same uniform numbers.
+// On the CPU itself it compares the form of the graphs for a GPU with the usual one.
 func TestProvidersAgree(t *testing.T) {
 	const batch = 128
 	s := models.System{Q: 10, Sides: []int{8, 8}}
-	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper} {
+	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper, diagonalHyper} {
 		b := newBundle(t, s, h)
-		t.Run(b.Card.Architecture, func(t *testing.T) {
+		t.Run(strings.TrimSpace(b.Card.Architecture+" "+h.Order), func(t *testing.T) {
 			runtime, other := onnxtest.Runtime(1), b
 			if runtime.Provider == inference.CPU {
 				var err error
