@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -45,6 +46,9 @@ func TestFinish(t *testing.T) {
 		"van":            {"run.method=van-wang-landau", "run.moves=neural", "system.q=2", "run.walkers=128", "model.decoder=32", "trainer.every=1", "trainer.learning_rate=5e-3", "wang_landau.final_ln_f=5e-2", "production.passes=100"},
 		"max_time":       {"run.moves=local", "wang_landau.final_ln_f=1e-9", "production.passes=0", "run.max_time=500ms"},
 	} {
+		if long.Or(false, slices.Contains([]string{"network", "windows", "canonical", "max_time"}, name)) {
+			continue
+		}
 		folder := filepath.Join(t.TempDir(), name)
 		want := runtest.Perform(t, folder, runtest.With(runtest.Brief, settings...)...)
 		before := map[string][]byte{}
