@@ -18,7 +18,8 @@ func limited(limits string, args ...string) (output string, exit int) {
 	return string(out), code(err)
 }
 
-// TestVirtualMemory limits the addresses: enough is enough, and too little is said.
+// TestVirtualMemory limits the address space: a run starts where it suffices, and is refused with
+// the figure where it does not.
 func TestVirtualMemory(t *testing.T) {
 	const least = (leastAddresses + 2*perThread) >> 10
 	args := func(moves string) []string {

@@ -18,7 +18,7 @@ import (
 	"neuralwl/internal/runtest"
 )
 
-// TestMain is the child, too: one that works, or one with a fault.
+// TestMain also serves as the child: one that works, or one with a fault.
 func TestMain(m *testing.M) {
 	switch os.Getenv("TEST_CHILD") {
 	case "":

@@ -81,7 +81,8 @@ func perform(ctx context.Context, task Task, version string, log *slog.Logger, w
 	return run.Run(ctx, o)
 }
 
-// reporter writes reports. A parent that no longer reads them ends the input soon, too.
+// reporter writes reports. Faults of writing do not matter: a parent that is gone also ends the
+// input.
 type reporter struct {
 	mutex sync.Mutex
 	out   *json.Encoder

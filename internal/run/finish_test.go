@@ -34,7 +34,7 @@ func finish(t *testing.T, folder string) (*report.Summary, error) {
 // results are the files that a run makes when it ends, without the plots.
 var results = []string{report.DensityFile, report.TransitionsFile, report.ObservablesFile, report.OrderFile, report.ProposalsFile}
 
-// TestFinish makes the results of runs of every method anew from their last checkpoints: all
+// TestFinish makes the results of runs of every method again from their last checkpoints: all
 // files are the same to the last byte, and so is the verdict.
 func TestFinish(t *testing.T) {
 	for name, settings := range map[string][]string{

@@ -20,7 +20,7 @@ import (
 	"neuralwl/internal/runtest"
 )
 
-// TestMain is the child, too, when a worker starts this program as one.
+// TestMain also serves as the child that a worker starts.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_CHILD") != "" {
 		os.Exit(child.Serve(os.Stdin, os.Stdout, "test", slog.New(slog.NewTextHandler(os.Stderr, nil))))
