@@ -2,6 +2,7 @@ package honest_test
 
 import (
 	"context"
+	"flag"
 	"math"
 	"strings"
 	"testing"
@@ -62,6 +63,10 @@ func foreign(b *exporter.Bundle) *exporter.Bundle {
 	return b
 }
 
+// seeds is the number of networks of a kind in the statistical tests; docs/networks.md has those of
+// forty.
+var seeds = flag.Uint64("seeds", 12, "networks of a kind in TestPower, a fourth of them in TestHonest")
+
 // TestHonest passes the networks of all architectures, and finds that the evidence against
 // them reaches 20 as rarely as it should.
 func TestHonest(t *testing.T) {
@@ -73,7 +78,7 @@ func TestHonest(t *testing.T) {
 		}
 		for _, system := range systems {
 			b := foreign(sharpened(t, name, system[0], system[1], 1))
-			for seed := range long.Or[uint64](10, 1) {
+			for seed := range long.Or(*seeds/4, 1) {
 				r, err := check(t, b, seed)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)

@@ -267,18 +267,18 @@ func TestPower(t *testing.T) {
 		most   float64 // share that may be missed
 		least  float64
 	}{{4, 0.9, 1, 0.8}, {4, 0.8, 0.1, 0}, {4, 0.75, 0, 0}, {8, 0.75, 0, 0}, {16, 0.5, 0, 0}} {
-		seeds, missed := uint64(40), 0
-		for seed := range seeds {
+		missed := 0
+		for seed := range *seeds {
 			b := sharpened(t, models.Made, 3, c.side, 1)
 			graft(b, sharpened(t, models.Made, 3, c.side, c.hotter), nil, node("Identity", models.LogQ, "other"))
 			if _, err := check(t, b, seed); err == nil {
 				missed++
 			}
 		}
-		share := float64(missed) / float64(seeds)
-		t.Logf("%dx%d, logits times %g: %d of %d missed", c.side, c.side, c.hotter, missed, seeds)
+		share := float64(missed) / float64(*seeds)
+		t.Logf("%dx%d, logits times %g: %d of %d missed", c.side, c.side, c.hotter, missed, *seeds)
 		if share > c.most+0.001 || share < c.least {
-			t.Errorf("%dx%d, logits times %g: %d of %d missed, expected a share within %g..%g", c.side, c.side, c.hotter, missed, seeds, c.least, c.most)
+			t.Errorf("%dx%d, logits times %g: %d of %d missed, expected a share within %g..%g", c.side, c.side, c.hotter, missed, *seeds, c.least, c.most)
 		}
 	}
 }
