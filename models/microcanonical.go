@@ -33,7 +33,7 @@ const Microcanonical = "microcanonical"
 // In the order Diagonal, all sites (x, y) of a front x + 4y = t are drawn at once, each given
 // the earlier fronts alone: 5L - 4 steps instead of L^2 on an L x L lattice. Budget, R and
 // shares, of the last 4 and 16 fronts, are those before the front. Everything else is the same,
-// but for sites across the left edge, which are not earlier and unseen. No two sites of a front
+// except that sites across the left edge are not earlier and thus unseen. No two sites of a front
 // are neighbours: each bond is counted with its later site. Given the earlier fronts, a front's
 // colours are independent: its sites do not know of each other's bonds. Neither order enforces
 // the target. A proposal has the energy that it happens to have.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/bench"
-	"neuralwl/internal/report"
 	"neuralwl/sampler/lattice"
 )
 
@@ -108,9 +105,6 @@ Wang-Landau sampling with the network, which comes first.`,
 
 // weightsOf is ln g by level from a file or run directory, NaN at levels without.
 func weightsOf(c *cobra.Command, files densityReader, path string, p *lattice.Potts) ([]float64, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, report.DensityFile)
-	}
 	d, err := files.read(c, path)
 	if err != nil {
 		return nil, err

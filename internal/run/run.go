@@ -93,7 +93,7 @@ type job struct {
 }
 
 // ErrEarly is the error of a run that was interrupted before there could be any results. The
-// same command starts it anew, or resumes it.
+// same command starts it from the beginning, or resumes it.
 var ErrEarly = errors.New("before the walkers began to move")
 
 // Run performs a run, or the rest of one, and returns its summary. When ctx is

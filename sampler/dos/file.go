@@ -14,7 +14,7 @@ import (
 // format is a file format of densities of states.
 type format struct {
 	extension string
-	// read reads replicas, too, on demand.
+	// read also reads the replicas, on demand.
 	read func(r Reader, f *os.File, replicas bool) (*Ensemble, error)
 	// write writes a file and what belongs beside it.
 	write func(e *Ensemble, path string) error
