@@ -134,10 +134,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 			return nil, err
 		}
 	}
-	workers := o.Workers
-	if j.c.Run.Workers > 0 {
-		workers = j.c.Run.Workers
-	}
+	workers := j.workers()
 	began := event.RunBegan{
 		Folder: j.folder, Version: o.Version, Method: j.c.Run.Method, System: j.system.String(),
 		Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Resumed: last != nil,
@@ -196,6 +193,14 @@ func newJob(o Options) (j *job, err error) {
 	}
 	j.allocation, err = allocationEnd(j.log)
 	return j, err
+}
+
+// workers is the number of threads that share the work.
+func (j *job) workers() int {
+	if n := j.c.Run.Workers; n > 0 {
+		return n
+	}
+	return j.o.Workers
 }
 
 // listen makes the listener that logs and passes everything on.
