@@ -2,6 +2,7 @@ package job
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,7 +36,6 @@ func events(t *rapid.T, j Job) Event {
 // TestProperties applies random events, those of workers fenced off among them, and checks
 // what must hold whatever happens.
 func TestProperties(t *testing.T) {
-	reached := map[State]bool{}
 	rapid.Check(t, func(t *rapid.T) {
 		j, err := New("run-1", start)
 		if err != nil {
@@ -50,7 +50,6 @@ func TestProperties(t *testing.T) {
 				}
 				continue
 			}
-			reached[next.State] = true
 			switch {
 			case next.Epoch < j.Epoch || next.Epoch > j.Epoch+1 || (next.Epoch > j.Epoch) != (e.Kind == Take && next.State == Running):
 				t.Fatalf("epoch %d after %d by %s", next.Epoch, j.Epoch, e.Kind)
@@ -74,10 +73,58 @@ func TestProperties(t *testing.T) {
 			j = next
 		}
 	})
-	for _, s := range States {
-		if s != Submitted && !reached[s] {
-			t.Errorf("no event led to %s: the test shows little", s)
+}
+
+// TestTransitions follows every event from every state that can be reached, and compares
+// where they lead.
+func TestTransitions(t *testing.T) {
+	found := map[State]map[Kind][]State{}
+	type node struct {
+		state    State
+		attempts int
+	}
+	seen := map[node]bool{}
+	for open := []Job{newJob(t)}; len(open) > 0; open = open[1:] {
+		j := open[0]
+		if n := (node{j.State, j.Attempts}); seen[n] {
+			continue
+		} else {
+			seen[n] = true
 		}
+		if found[j.State] == nil {
+			found[j.State] = map[Kind][]State{}
+		}
+		for _, kind := range Kinds {
+			owner := j.Owner
+			if kind == Take {
+				owner = "w"
+			}
+			next, err := j.Apply(Event{Kind: kind, At: start, Owner: owner, Epoch: j.Epoch, Submission: j.Submission, Checkpoint: j.Checkpoint + 1})
+			if err != nil {
+				continue
+			}
+			if to := found[j.State][kind]; !slices.Contains(to, next.State) {
+				found[j.State][kind] = append(to, next.State)
+			}
+			open = append(open, next)
+		}
+	}
+	again := map[Kind][]State{Submit: {Submitted}}
+	waits := map[Kind][]State{Take: {Running}, Stop: {Paused}, Abandon: {Cancelled}}
+	submitted := maps.Clone(waits)
+	submitted[Publish] = []State{Queued}
+	want := map[State]map[Kind][]State{
+		Submitted: submitted,
+		Queued:    waits,
+		Running: {
+			Take: {Running, Failed}, Checkpointed: {Running}, End: {Done}, Fail: {Failed},
+			Lose: {Queued, Failed}, Stop: {Paused}, Abandon: {Cancelled},
+		},
+		Paused: {Abandon: {Cancelled}, Submit: {Submitted}},
+		Done:   again, Failed: again, Cancelled: again,
+	}
+	if !reflect.DeepEqual(found, want) {
+		t.Errorf("found %v, want %v", found, want)
 	}
 }
 
