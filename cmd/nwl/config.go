@@ -9,13 +9,20 @@ import (
 )
 
 func newConfig() *cobra.Command {
-	return &cobra.Command{
-		Use:   "config",
+	var ofServer bool
+	c := &cobra.Command{
+		Use:   "config [--server]",
 		Short: "Print all configuration keys with their defaults",
 		Args:  arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprint(c.OutOrStdout(), config.Default)
+			text := config.Default
+			if ofServer {
+				text = config.DefaultServer
+			}
+			_, err := fmt.Fprint(c.OutOrStdout(), text)
 			return err
 		},
 	}
+	c.Flags().BoolVar(&ofServer, "server", false, "the keys of nwl serve")
+	return c
 }

@@ -74,7 +74,8 @@ nothing the network has learned can bias the result.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
-	root.AddCommand(newRun(), newFinish(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig())
+	root.AddCommand(newRun(), newFinish(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig(),
+		newServe(), newChild(), newSubmit())
 	strictFlags(root)
 	return root
 }

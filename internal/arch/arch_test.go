@@ -18,6 +18,8 @@ const module = "neuralwl/"
 // lower layers only.
 var layers = [][]string{
 	{"cmd/nwl", "internal/calibrate", "internal/scaling/cmd"},
+	{"internal/server"},
+	{"internal/daemon"},
 	{"internal/verify", "internal/worker"},
 	{"internal/child"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
@@ -31,7 +33,7 @@ var layers = [][]string{
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
-	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/checkpoint", "internal/queue", "internal/scaling"},
+	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/queue", "internal/scaling"},
 	{"internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/shell"},
 }
 
@@ -49,6 +51,7 @@ var reserved = map[string][]string{
 	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
+	"github.com/danielgtaylor/huma":       {"internal/server"},
 	"C":                                   {},
 }
 

@@ -21,20 +21,14 @@ import (
 	"neuralwl/models"
 )
 
-// EnvironmentPrefix begins the names of all environment variables that are read.
-const EnvironmentPrefix = "NWL"
-
 // Load returns the configuration from the defaults, the YAML file path (none if empty),
 // environment variables such as NWL_SYSTEM_Q, and assignments of the form key=value, in
 // ascending order of precedence. It reports all faults at once, each with its key and the
 // allowed values.
 func Load(path string, assignments []string) (*Config, error) {
-	var text []byte
-	if path != "" {
-		var err error
-		if text, err = readFile(path); err != nil {
-			return nil, fmt.Errorf("configuration %s: %w", path, err)
-		}
+	text, err := readIfNamed(path)
+	if err != nil {
+		return nil, err
 	}
 	return compose(text, path, os.Environ(), assignments)
 }
@@ -46,59 +40,11 @@ func Compose(text []byte, assignments []string) (*Config, error) {
 }
 
 func compose(text []byte, name string, environment, assignments []string) (*Config, error) {
-	v := viper.New()
-	v.SetConfigType("yaml")
-	if err := v.ReadConfig(strings.NewReader(Default)); err != nil {
-		return nil, fmt.Errorf("built-in configuration: %w", err)
+	s, err := gather(Default, text, name, environment, assignments)
+	if err != nil {
+		return nil, err
 	}
-	known := v.AllKeys()
-	var faults []error
-	given := map[string]bool{} // keys that were set explicitly
-
-	if text != nil {
-		keys, bad, err := setFile(v, text, name, known)
-		if err != nil {
-			return nil, fmt.Errorf("configuration %s: %w", name, err)
-		}
-		for _, key := range keys {
-			given[key] = true
-		}
-		faults = append(faults, bad...)
-	}
-
-	variables := map[string]string{}
-	for _, key := range known {
-		name := EnvironmentPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
-		variables[name] = key
-	}
-	for _, entry := range environment {
-		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, EnvironmentPrefix+"_") {
-			continue
-		}
-		key, ok := variables[name]
-		if !ok {
-			faults = append(faults, fmt.Errorf("environment variable %s: no such key%s", name, suggestion(name, keys(variables))))
-			continue
-		}
-		given[key] = true
-		faults = append(faults, assign(v, key, value)...)
-	}
-
-	for _, assignment := range assignments {
-		key, value, ok := strings.Cut(assignment, "=")
-		key = strings.ToLower(strings.TrimSpace(key))
-		if !ok {
-			faults = append(faults, fmt.Errorf("--set %s: write --set key=value", assignment))
-			continue
-		}
-		if bad := unknown([]string{key}, known, "given by --set"); bad != nil {
-			faults = append(faults, bad...)
-			continue
-		}
-		given[key] = true
-		faults = append(faults, assign(v, key, value)...)
-	}
+	v, given, faults := s.values, s.given, s.faults
 	// Defaults that depend on the model.
 	system := System{Model: v.GetString("system.model")}
 	if q := system.colours(); q != 0 && !given["system.q"] {
@@ -135,13 +81,7 @@ func compose(text []byte, name string, environment, assignments []string) (*Conf
 	if c.Run.Method == CanonicalMethod && !given["run.beta"] {
 		faults = append(faults, fmt.Errorf("run.beta: %s sampling needs an inverse temperature, in units of 1/J; --set run.beta=0 is infinite temperature", CanonicalMethod))
 	}
-	for _, fault := range c.Validate() {
-		// An unreadable value is now zero, which is not a second fault.
-		key, _, _ := strings.Cut(fault.Error(), ":")
-		if !slices.ContainsFunc(undecoded, func(u error) bool { return strings.Contains(u.Error(), key) }) {
-			faults = append(faults, fault)
-		}
-	}
+	faults = append(faults, unlessUndecoded(c.Validate(), undecoded)...)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
 	}
@@ -193,86 +133,10 @@ func Parse(data []byte) (*Config, error) {
 	return c, nil
 }
 
-func decode(v *viper.Viper, c *Config) error {
+func decode(v *viper.Viper, c any) error {
 	return v.UnmarshalExact(c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		stringToSize, scalarToList, strictNumber,
 	)))
-}
-
-// assign sets key to a value given by --set or the environment: for a text key the text as
-// it is, so that paths need no quotes, for others a value in YAML notation.
-func assign(v *viper.Viper, key, value string) []error {
-	if textKeys[key] {
-		if err := checkText(value); err != nil {
-			return []error{fmt.Errorf("%s: %w", key, err)}
-		}
-		v.Set(key, value)
-		return nil
-	}
-	var node yaml.Node
-	if err := readYAML([]byte(value), &node); err != nil {
-		return []error{fmt.Errorf("%s: %q is not a value in YAML notation: %w", key, value, err)}
-	}
-	if node.IsZero() { // nothing, or a comment
-		node = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
-	}
-	return set(v, key, &node)
-}
-
-// unknown returns a fault for each unknown key.
-func unknown(given, known []string, where string) []error {
-	var faults []error
-	slices.Sort(given)
-	for _, key := range given {
-		if !slices.Contains(known, key) {
-			faults = append(faults, fmt.Errorf("%s: no such key (%s)%s", key, where, suggestion(key, known)))
-		}
-	}
-	return faults
-}
-
-// suggestion names the known key closest to a mistyped one.
-func suggestion(key string, known []string) string {
-	best, least := "", len(key)/2+1
-	for _, k := range known {
-		if d := editDistance(key, k); d < least || d == least && best != "" && k < best {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return "; `nwl config` prints all keys"
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
-}
-
-// editDistance returns the number of insertions, deletions and replacements of bytes that
-// turn a into b (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-func keys(m map[string]string) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	return names
 }
 
 // stringToSize reads 8x8 as the list [8, 8].

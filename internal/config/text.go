@@ -12,12 +12,13 @@ import (
 // environment give it as it is, so that no path needs quotes against YAML.
 var textKeys = func() map[string]bool {
 	keys := map[string]bool{}
-	sections := reflect.TypeFor[Config]()
-	for i := range sections.NumField() {
-		section := sections.Field(i)
-		for k := range section.Type.NumField() {
-			if field := section.Type.Field(k); field.Type == reflect.TypeFor[string]() {
-				keys[section.Tag.Get("mapstructure")+"."+field.Tag.Get("mapstructure")] = true
+	for _, sections := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Server]()} {
+		for i := range sections.NumField() {
+			section := sections.Field(i)
+			for k := range section.Type.NumField() {
+				if field := section.Type.Field(k); field.Type == reflect.TypeFor[string]() {
+					keys[section.Tag.Get("mapstructure")+"."+field.Tag.Get("mapstructure")] = true
+				}
 			}
 		}
 	}

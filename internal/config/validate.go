@@ -226,11 +226,15 @@ func (c *Config) Validate() []error {
 			fault("metrics.listen", "%q is not an address host:port (%v); empty turns metrics off", c.Metrics.Listen, err)
 		}
 	}
+	return append(faults, c.Log.validate()...)
+}
+
+func (l Log) validate() []error {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
-		fault("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		return []error{fmt.Errorf("log.level: %q is not one of debug, info, warn, error", l.Level)}
 	}
-	return faults
+	return nil
 }
 
 // validateNetworkOfOther reports what networks can do for the two-dimensional Potts model

@@ -46,10 +46,13 @@ var ErrFenced = errors.New("the job has another owner by now")
 // dropped.
 var ErrStale = errors.New("the job was submitted again since")
 
+// ErrImpossible is the error of an event that cannot happen in the state of a job.
+var ErrImpossible = errors.New("not possible")
+
 // Apply returns the job after an event, or an error that says why it cannot happen; then
 // nothing changes.
 func (j Job) Apply(e Event) (Job, error) {
-	impossible := fmt.Errorf("job %s is %s: %s is not possible", j.ID, j.State, e.Kind)
+	impossible := fmt.Errorf("%s is %s: %s is %w", j.ID, j.State, e.Kind, ErrImpossible)
 	own := func() error {
 		switch {
 		case j.State != Running:

@@ -43,9 +43,21 @@ func (q *Queue) Events(ctx context.Context, run string, after uint64, f func(Eve
 	if run != "" {
 		subject = eventSubject + token(run) + ".>"
 	}
-	consumer, err := q.js.OrderedConsumer(ctx, eventsStream, jetstream.OrderedConsumerConfig{
+	return q.events(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
-	})
+	}, f)
+}
+
+// Latest hands over the latest event of every kind of every run, and then all events as they
+// come, until ctx ends or f returns an error.
+func (q *Queue) Latest(ctx context.Context, f func(Event) error) error {
+	return q.events(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{eventSubject + ">"}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+	}, f)
+}
+
+func (q *Queue) events(ctx context.Context, of jetstream.OrderedConsumerConfig, f func(Event) error) error {
+	consumer, err := q.js.OrderedConsumer(ctx, eventsStream, of)
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}

@@ -33,6 +33,10 @@ const (
 	consumerName = "workers"
 )
 
+// eventsPerKind is how many events of a kind are kept of a run, so that its passes do not drive
+// out what is rare.
+const eventsPerKind = 4096
+
 // Options of a queue.
 type Options struct {
 	// URL of a NATS server; empty for one within this process, which keeps its state in Folder.
@@ -132,6 +136,7 @@ func (q *Queue) make(ctx context.Context) error {
 	}
 	_, err = q.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventsStream, Subjects: []string{eventSubject + ">"}, MaxAge: q.o.EventAge, MaxBytes: q.o.EventBytes, Discard: jetstream.DiscardOld,
+		MaxMsgsPerSubject: eventsPerKind,
 	})
 	if err != nil {
 		return err
@@ -149,4 +154,10 @@ func (q *Queue) Close() error {
 		q.conn.Close()
 	}
 	return q.server.close()
+}
+
+// Ping returns an error unless the queue answers.
+func (q *Queue) Ping(ctx context.Context) error {
+	_, err := q.consumer.Info(ctx)
+	return err
 }

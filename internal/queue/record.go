@@ -49,7 +49,27 @@ func (q *Queue) Submit(ctx context.Context, id string, spec json.RawMessage) (*R
 	} else if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", id, err)
 	}
+	q.tell(ctx, r)
 	return r, q.publish(ctx, r)
+}
+
+// StateEvent is the kind of the event that tells of a change of state.
+const StateEvent = "state"
+
+// StateData is what it says.
+type StateData struct {
+	State      job.State    `json:"state"`
+	Reason     string       `json:"reason,omitempty"`
+	Submission int          `json:"submission"`
+	Epoch      int          `json:"epoch"`
+	Outcome    *job.Outcome `json:"outcome,omitempty"`
+}
+
+// tell emits an event about the state of a job.
+func (q *Queue) tell(ctx context.Context, r *Record) {
+	if err := q.Emit(ctx, r.ID, StateEvent, StateData{r.State, r.Reason, r.Submission, r.Epoch, r.Outcome}); err != nil {
+		q.o.Log.Warn("queue: a change of state is not among the events", "run", r.ID, "state", r.State, "reason", err)
+	}
 }
 
 // Again puts a job that was paused or has ended into the queue once more, with another spec
@@ -146,6 +166,57 @@ func (q *Queue) List(ctx context.Context) ([]*Record, error) {
 	return records, nil
 }
 
+// Watch hands over all records as they are and then every change of one, until ctx ends. A nil
+// record says that the run is no more.
+func (q *Queue) Watch(ctx context.Context, f func(id string, r *Record)) error {
+	return watch(ctx, q.runs, func(entry jetstream.KeyValueEntry) {
+		if entry.Operation() != jetstream.KeyValuePut {
+			f(entry.Key(), nil)
+			return
+		}
+		r, err := decode(entry)
+		if err != nil {
+			q.o.Log.Error("queue: a record is left out", "reason", err)
+			return
+		}
+		f(r.ID, r)
+	})
+}
+
+// WatchWanted does the same for what users want.
+func (q *Queue) WatchWanted(ctx context.Context, f func(id string, w job.Wish)) error {
+	return watch(ctx, q.wanted, func(entry jetstream.KeyValueEntry) {
+		if entry.Operation() == jetstream.KeyValuePut {
+			f(entry.Key(), job.Wish(entry.Value()))
+		}
+	})
+}
+
+func watch(ctx context.Context, bucket jetstream.KeyValue, f func(jetstream.KeyValueEntry)) error {
+	w, err := bucket.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", bucket.Bucket(), err)
+	}
+	defer w.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return fmt.Errorf("watch %s: the queue ended it", bucket.Bucket())
+			}
+			if entry != nil { // nil marks the end of what there was
+				f(entry)
+			}
+		}
+	}
+}
+
+// Newer reports whether a record was written after another one of the same run, nil being
+// older than all.
+func (r *Record) Newer(than *Record) bool { return than == nil || r.revision > than.revision }
+
 // Delete forgets a job that is not running. Its message in the work queue, if any, is dropped
 // when it arrives.
 func (q *Queue) Delete(ctx context.Context, id string) error {
@@ -154,7 +225,7 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	if r.State == job.Running {
-		return fmt.Errorf("delete %s: it is running; pause or cancel it first", id)
+		return fmt.Errorf("delete %s: %w while it is running; pause or cancel it first", id, job.ErrImpossible)
 	}
 	if err := q.runs.Delete(ctx, id, jetstream.LastRevision(r.revision)); err != nil {
 		return fmt.Errorf("delete %s: %w", id, err)
@@ -180,6 +251,9 @@ func (q *Queue) change(ctx context.Context, id string, f func(*Record) error) (*
 			return &before, err
 		}
 		if err := q.put(ctx, r); err == nil {
+			if r.State != before.State {
+				q.tell(ctx, r)
+			}
 			return r, nil
 		} else if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 			return nil, fmt.Errorf("%s: %w", id, err)
@@ -207,7 +281,7 @@ func (q *Queue) Want(ctx context.Context, id string, w job.Wish) error {
 		return err
 	}
 	if r.State.Final() && w != job.Run {
-		return fmt.Errorf("%s %s: it has ended: %s", w, id, r.State)
+		return fmt.Errorf("%s %s: %w, it has ended: %s", w, id, job.ErrImpossible, r.State)
 	}
 	if _, err := q.wanted.Put(ctx, id, []byte(w)); err != nil {
 		return fmt.Errorf("%s %s: %w", w, id, err)

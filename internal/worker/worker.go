@@ -17,13 +17,6 @@ import (
 	"neuralwl/internal/queue"
 )
 
-// Spec is what a job of the queue is to do.
-type Spec struct {
-	Config string `json:"config"` // complete YAML
-	// Changes are settings to change when the run goes on after a pause or its end.
-	Changes []string `json:"changes,omitempty"`
-}
-
 // Options of a worker.
 type Options struct {
 	Queue  *queue.Queue
@@ -93,7 +86,7 @@ var (
 // perform performs a job.
 func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 	log := o.Log.With("run", l.ID)
-	var spec Spec
+	var spec job.Spec
 	if err := json.Unmarshal(l.Spec, &spec); err != nil {
 		return l.Leave(context.WithoutCancel(ctx), job.Event{Kind: job.Fail, Reason: "its specification is damaged: " + err.Error()})
 	}

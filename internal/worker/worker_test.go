@@ -80,7 +80,7 @@ func (o *office) submit(id string, settings ...string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	spec, err := json.Marshal(Spec{Config: string(text)})
+	spec, err := json.Marshal(job.Spec{Config: string(text)})
 	if err != nil {
 		o.t.Fatal(err)
 	}

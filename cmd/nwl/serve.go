@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/child"
+	"neuralwl/internal/config"
+	"neuralwl/internal/daemon"
+	"neuralwl/internal/queue"
+	"neuralwl/internal/server"
+	"neuralwl/metrics"
+)
+
+func newServe() *cobra.Command {
+	var file, data string
+	var assignments []string
+	c := &cobra.Command{
+		Use:   "serve [--config FILE] [--set key=value]... [--data DIR]",
+		Short: "Take runs over HTTP and perform them, for weeks",
+		Long: `Serve a queue of runs, which nwl submit and the other clients fill and watch. Each run
+is performed by a process of its own in DIR/runs/ID, a run directory like any other. It needs
+no configuration file; nwl config --server prints every key.
+
+SIGINT, SIGTERM and SIGHUP let the runs under way end in order, with a checkpoint, within
+server.grace; a second one ends the daemon at once. The next nwl serve with the same DIR goes
+on with them, with the same numbers as if they had never stopped.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if data != "" {
+				assignments = append(assignments, "server.data="+data)
+			}
+			cfg, err := config.LoadServer(file, assignments)
+			if err != nil {
+				return usageError{err}
+			}
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			return serve(ctx, cfg, newLogger(cfg.Log.SlogLevel()))
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration of the daemon")
+	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key, as in --set server.jobs=2")
+	c.Flags().StringVar(&data, "data", "", "folder of queue, runs and networks (default nwl-data)")
+	return c
+}
+
+func newLogger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// serve runs a daemon until ctx ends.
+func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	jobs, cores := c.Server.Share(runtime.GOMAXPROCS(0))
+	// The address first: a second daemon learns here that there is one.
+	listener, err := net.Listen("tcp", c.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("server.listen: %w; choose a free address", err)
+	}
+	defer listener.Close()
+	d, err := daemon.Open(ctx, daemon.Options{
+		Data: c.Server.Data, Program: []string{program, "child"}, Jobs: jobs, Cores: cores, Grace: c.Server.Grace, Log: log,
+		Queue: queue.Options{
+			URL: c.Queue.URL, Silence: c.Queue.Silence, EventAge: c.Queue.EventAge, EventBytes: int64(c.Queue.EventMegabytes) << 20,
+		},
+		Renew: c.Queue.Silence / 3,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	s := server.New(server.Options{Daemon: d, Metrics: metrics.NewRegistry().Handler(), Version: version(), Log: log})
+	log.Info("the daemon takes runs", "url", "http://"+listener.Addr().String(), "data", c.Server.Data, "jobs", jobs, "cores", cores)
+	// The interface answers until the runs have ended.
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(serving, listener) }()
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	worked := make(chan error, 1)
+	go func() { worked <- d.Run(running) }()
+	select {
+	case err := <-served:
+		cancel(err)
+		return errors.Join(err, <-worked)
+	case err := <-worked:
+		end()
+		return errors.Join(err, <-served)
+	}
+}
+
+// newChild is the command by which the daemon performs one run.
+func newChild() *cobra.Command {
+	return &cobra.Command{
+		Use:    "child",
+		Short:  "Perform one run for the daemon, which speaks with it over its standard input and output",
+		Hidden: true,
+		Args:   arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if code := child.Serve(os.Stdin, os.Stdout, version(), newLogger(slog.LevelInfo)); code != 0 {
+				return unfinished{code}
+			}
+			return nil
+		},
+	}
+}

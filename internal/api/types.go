@@ -1,0 +1,80 @@
+// Package api is what goes over the daemon's HTTP interface, and a client for it.
+package api
+
+import (
+	"time"
+
+	"neuralwl/internal/job"
+)
+
+// Prefix of all addresses of the interface.
+const Prefix = "/api/v1"
+
+// Submission asks for a new run.
+type Submission struct {
+	ID     string   `json:"id,omitempty" maxLength:"64" doc:"Names the run and its directory: 2 to 64 small letters, digits, dots, dashes and underscores. Made from the system if it is left out."`
+	Config string   `json:"config,omitempty" maxLength:"65536" doc:"Configuration in YAML, as a file for nwl run --config; keys that it leaves out have their defaults."`
+	Set    []string `json:"set,omitempty" maxItems:"256" doc:"Settings of the form key=value that go before the configuration." example:"[\"system.q=3\"]"`
+	Title  string   `json:"title,omitempty" maxLength:"200" doc:"For people."`
+	Tags   []string `json:"tags,omitempty" maxItems:"32" doc:"Words by which runs can be found."`
+	Notes  string   `json:"notes,omitempty" maxLength:"10000" doc:"For people."`
+}
+
+// Run is a run as the daemon knows it.
+type Run struct {
+	ID         string       `json:"id"`
+	State      job.State    `json:"state" enum:"submitted,queued,running,paused,done,failed,cancelled"`
+	Wish       job.Wish     `json:"wish" enum:"run,pause,cancel" doc:"What the user wants of it; a running run follows within seconds."`
+	Reason     string       `json:"reason,omitempty" doc:"Why it failed, was paused, or lost its last worker."`
+	Title      string       `json:"title,omitempty"`
+	Tags       []string     `json:"tags,omitempty"`
+	Notes      string       `json:"notes,omitempty"`
+	By         string       `json:"by,omitempty" doc:"Who submitted it."`
+	Created    time.Time    `json:"created"`
+	Began      time.Time    `json:"began,omitzero"`
+	Ended      time.Time    `json:"ended,omitzero"`
+	Submission int          `json:"submission" doc:"How often it was put into the queue."`
+	Attempts   int          `json:"attempts" doc:"Workers that had it since its last checkpoint."`
+	Owner      string       `json:"owner,omitempty" doc:"The worker that has it."`
+	Folder     string       `json:"folder" doc:"Its run directory, within the daemon's data folder."`
+	Outcome    *job.Outcome `json:"outcome,omitempty" doc:"How it ended."`
+	Progress   *Progress    `json:"progress,omitempty" doc:"How far it is, as last heard."`
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	At           time.Time `json:"at" doc:"When it was last heard of."`
+	System       string    `json:"system,omitempty"`
+	Method       string    `json:"method,omitempty"`
+	Seed         uint64    `json:"seed"`
+	Walkers      int       `json:"walkers"`
+	Architecture string    `json:"architecture,omitempty"`
+	Provider     string    `json:"provider,omitempty"`
+	Phase        string    `json:"phase,omitempty"`
+	Passes       int64     `json:"passes"`
+	Done         float64   `json:"done" doc:"Share of the phase, 0..1, a guess."`
+	LnF          float64   `json:"ln_f"`
+	Flatness     float64   `json:"flatness"`
+	Levels       int       `json:"levels"`
+	RoundTrips   float64   `json:"round_trips"`
+	Steps        int64     `json:"steps,omitempty" doc:"Gradient steps."`
+	Loss         float64   `json:"loss,omitempty"`
+	Converged    bool      `json:"converged"`
+	Failed       []string  `json:"failed,omitempty" doc:"Checks that the results do not pass."`
+	Seconds      float64   `json:"seconds,omitempty" doc:"That the run took, once it has ended."`
+}
+
+// RunList is a page of runs, the newest first.
+type RunList struct {
+	Runs []Run  `json:"runs"`
+	Next string `json:"next,omitempty" doc:"The value of before for the next page; empty on the last."`
+}
+
+// RunChange changes a run. Fields that are left out stay as they are.
+type RunChange struct {
+	Wish  job.Wish  `json:"wish,omitempty" enum:"run,pause,cancel" doc:"What is wanted of it. A run that was paused, or has ended, goes on with run."`
+	Set   []string  `json:"set,omitempty" maxItems:"256" doc:"With the wish run: limits to change, of the form key=value, as for nwl run --resume."`
+	Title *string   `json:"title,omitempty" maxLength:"200"`
+	Tags  *[]string `json:"tags,omitempty" maxItems:"32"`
+	Notes *string   `json:"notes,omitempty" maxLength:"10000"`
+}

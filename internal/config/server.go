@@ -1,0 +1,92 @@
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// DefaultServer is the commented file of all keys of nwl serve with their defaults.
+//
+//go:embed server.yaml
+var DefaultServer string
+
+// Server is the configuration of nwl serve. server.yaml describes every key.
+type Server struct {
+	Server Service `mapstructure:"server" yaml:"server"`
+	Queue  Queue   `mapstructure:"queue" yaml:"queue"`
+	Log    Log     `mapstructure:"log" yaml:"log"`
+}
+
+// Service is the daemon as a whole.
+type Service struct {
+	Listen string        `mapstructure:"listen" yaml:"listen"`
+	Data   string        `mapstructure:"data" yaml:"data"`
+	Jobs   int           `mapstructure:"jobs" yaml:"jobs"`
+	Cores  int           `mapstructure:"cores" yaml:"cores"`
+	Grace  time.Duration `mapstructure:"grace" yaml:"grace"`
+}
+
+// Queue is where jobs wait.
+type Queue struct {
+	URL            string        `mapstructure:"url" yaml:"url"`
+	Silence        time.Duration `mapstructure:"silence" yaml:"silence"`
+	EventAge       time.Duration `mapstructure:"event_age" yaml:"event_age"`
+	EventMegabytes int           `mapstructure:"event_megabytes" yaml:"event_megabytes"`
+}
+
+// LoadServer returns the configuration of nwl serve from the same sources as Load.
+func LoadServer(path string, assignments []string) (*Server, error) {
+	text, err := readIfNamed(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := gather(DefaultServer, text, path, os.Environ(), assignments)
+	if err != nil {
+		return nil, err
+	}
+	c := &Server{}
+	undecoded := decodeFaults(decode(s.values, c), s.values)
+	faults := append(s.faults, undecoded...)
+	faults = append(faults, unlessUndecoded(c.Validate(), undecoded)...)
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
+	}
+	return c, nil
+}
+
+// Validate returns all faults, each with its key and the allowed values.
+func (c *Server) Validate() []error {
+	var faults []error
+	check := func(ok bool, format string, a ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, a...))
+		}
+	}
+	_, _, err := net.SplitHostPort(c.Server.Listen)
+	check(err == nil, "server.listen: %q is not an address host:port, such as 127.0.0.1:9465", c.Server.Listen)
+	check(c.Server.Data != "", "server.data: it is empty; it must be a folder")
+	check(c.Server.Jobs >= 0 && c.Server.Jobs <= 1024, "server.jobs: %d is not within 0..1024", c.Server.Jobs)
+	check(c.Server.Cores >= 0 && c.Server.Cores <= 1<<16, "server.cores: %d is not within 0..65536", c.Server.Cores)
+	check(c.Server.Grace > 0, "server.grace: %v is not above 0s", c.Server.Grace)
+	check(c.Queue.Silence >= time.Second, "queue.silence: %v is below 1s", c.Queue.Silence)
+	check(c.Queue.EventAge >= time.Minute, "queue.event_age: %v is below 1m", c.Queue.EventAge)
+	check(c.Queue.EventMegabytes >= 1 && c.Queue.EventMegabytes <= 1<<20, "queue.event_megabytes: %d is not within 1..1048576", c.Queue.EventMegabytes)
+	return append(faults, c.Log.validate()...)
+}
+
+// Share returns how many runs go on side by side and how many threads each has, on a machine
+// with so many cores.
+func (s Service) Share(cores int) (jobs, each int) {
+	jobs, each = s.Jobs, s.Cores
+	if jobs == 0 {
+		jobs = max(1, cores/2)
+	}
+	if each == 0 {
+		each = max(1, cores/jobs)
+	}
+	return jobs, each
+}

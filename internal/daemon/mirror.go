@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"cmp"
+	"encoding/json"
+	"sync"
+
+	"neuralwl/internal/api"
+	"neuralwl/internal/child"
+	"neuralwl/internal/job"
+	"neuralwl/internal/queue"
+)
+
+// mirror is the state of all runs in memory, as the queue last told it, so that lists and
+// metrics cost the queue nothing. It is safe for concurrent use.
+type mirror struct {
+	mutex sync.Mutex
+	runs  map[string]*queue.Record
+	wants map[string]job.Wish
+	far   map[string]*api.Progress
+}
+
+func newMirror() *mirror {
+	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}}
+}
+
+// want takes what the user wants of a run.
+func (m *mirror) want(id string, w job.Wish) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.wants[id] = w
+}
+
+func (m *mirror) wanted(id string) job.Wish {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return cmp.Or(m.wants[id], job.Run)
+}
+
+// put takes a record unless a newer one is there.
+func (m *mirror) put(id string, r *queue.Record) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if r.Newer(m.runs[id]) {
+		m.runs[id] = r
+	}
+}
+
+func (m *mirror) drop(id string) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	delete(m.runs, id)
+	delete(m.wants, id)
+	delete(m.far, id)
+}
+
+// changed is told by the queue that a record changed, nil if it is no more.
+func (m *mirror) changed(id string, r *queue.Record) {
+	if r == nil {
+		m.drop(id)
+	} else {
+		m.put(id, r)
+	}
+}
+
+func (m *mirror) records() []*queue.Record {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	var all []*queue.Record
+	for _, r := range m.runs {
+		all = append(all, r)
+	}
+	return all
+}
+
+// progress returns a copy of how far a run is, nil if nothing is known.
+func (m *mirror) progress(id string) *api.Progress {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	p, ok := m.far[id]
+	if !ok {
+		return nil
+	}
+	far := *p
+	return &far
+}
+
+// happened takes in an event of a run. One that cannot be read says nothing.
+func (m *mirror) happened(e queue.Event) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	p := &api.Progress{}
+	if before := m.far[e.Run]; before != nil {
+		*p = *before
+	}
+	p.At = e.Time
+	switch child.Kind(e.Kind) {
+	case child.Began:
+		var d child.BeganData
+		if json.Unmarshal(e.Data, &d) != nil {
+			return
+		}
+		p.System, p.Method, p.Seed, p.Walkers, p.Architecture, p.Provider = d.System, d.Method, d.Seed, d.Walkers, d.Architecture, d.Provider
+	case child.Phase:
+		var d child.PhaseData
+		if json.Unmarshal(e.Data, &d) != nil {
+			return
+		}
+		p.Phase, p.Done = d.Phase, 0
+	case child.Pass:
+		var d child.PassData
+		if json.Unmarshal(e.Data, &d) != nil {
+			return
+		}
+		p.Phase, p.Passes, p.Done, p.LnF, p.Flatness, p.Levels, p.RoundTrips = d.Phase, d.Passes, d.Done, d.LnF, d.Flatness, d.Levels, d.RoundTrips
+		p.Steps, p.Loss = d.Steps, d.Loss
+	case child.Evaluating:
+		p.Phase, p.Done = string(child.Evaluating), 0
+	case child.Ended:
+		var d child.EndedData
+		if json.Unmarshal(e.Data, &d) != nil {
+			return
+		}
+		p.Converged, p.Failed, p.Seconds = d.Converged, d.Failed, d.Seconds
+		if d.Interrupted == "" {
+			p.Phase, p.Done = "", 1
+		}
+	case child.Checkpoint, child.Exported:
+	default:
+		return
+	}
+	m.far[e.Run] = p
+}
