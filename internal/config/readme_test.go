@@ -8,13 +8,17 @@ import (
 	"neuralwl/internal/config"
 )
 
-// TestReadme checks that README's reference holds the defaults word for word.
+// TestReadme checks that README and docs hold the defaults word for word.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(readme), "```yaml\n"+config.Default+"```\n") {
-		t.Error("README.md does not contain internal/config/default.yaml verbatim; copy it there again")
+	for _, file := range []struct{ doc, origin, text string }{
+		{"README.md", "default.yaml", config.Default}, {"docs/daemon.md", "server.yaml", config.DefaultServer},
+	} {
+		doc, err := os.ReadFile("../../" + file.doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(doc), "```yaml\n"+file.text+"```\n") {
+			t.Errorf("%s does not contain internal/config/%s verbatim; copy it there again", file.doc, file.origin)
+		}
 	}
 }
