@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -33,6 +34,13 @@ func TestMain(m *testing.M) {
 	binary = filepath.Join(folder, "nwl")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("go build: %v\n%s", err, out))
+	}
+	for _, s := range endings {
+		// What nohup or a script had this process ignore, the programs under test would
+		// ignore, and never end; what it catches they meet as usual.
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
 	}
 	code := m.Run()
 	os.RemoveAll(folder)
