@@ -29,6 +29,7 @@ type Proposer struct {
 	parts   []proposerPart
 	native  values // of the parts
 	runtime Runtime
+	close   func() error // what else it has opened
 }
 
 // proposerPart holds tensors over one part of the batch, in the order of the networks' inputs
@@ -39,45 +40,47 @@ type proposerPart struct {
 
 // NewProposer opens the two networks of a bundle for a number of walkers, in parts
 // of the given size (all at once on CUDA), evaluated with the weights in store.
-func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int) (_ *Proposer, err error) {
-	n := b.Card.System.System().Sites()
+func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int) (*Proposer, error) {
 	if r.Provider != CPU {
 		part = walkers
 	}
-	s := &Proposer{
-		store:   store,
-		runtime: r,
-		size:    part,
-		batch: sampler.Batch{
-			Walkers: walkers, Sites: n, Used: walkers,
-			State: make([]int32, walkers*n), Start: make([]int32, walkers), Uniform: make([]float32, walkers*n),
-			Proposal: make([]int32, walkers*n), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
-		},
-	}
-	if b.Card.TakesEnergy() {
-		s.batch.Target, s.batch.Current = make([]float32, walkers), make([]float32, walkers)
-		s.batch.Tolerance = b.Card.Hyperparameters.Window
-	}
-	if b.Card.TakesShift() {
-		s.batch.Shift, s.batch.Back = make([]float32, walkers), make([]float32, walkers)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w%s", b.Card.Name, b.Card.Version, err, r.remedy()), s.Close())
-		}
-	}()
-	networks, err := r.laidOut(b, part)
+	n, err := OpenNetworks(b, r, part)
 	if err != nil {
 		return nil, err
 	}
-	if s.propose, err = newNetwork(networks.Propose, r); err != nil {
-		return nil, err
+	s, err := n.NewProposer(store, walkers)
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
 	}
-	if s.logProb, err = newNetwork(networks.LogProb, r); err != nil {
-		return nil, err
+	s.close = n.Close
+	return s, nil
+}
+
+// NewProposer returns a proposer for a number of walkers, on CUDA as many as a part has, which
+// must be closed before the networks.
+func (n *Networks) NewProposer(store *Store, walkers int) (*Proposer, error) {
+	if n.runtime.Provider != CPU && walkers != n.part {
+		return nil, n.fault(fmt.Errorf("%d walkers, the networks are laid out for %d", walkers, n.part))
+	}
+	sites := n.card.System.System().Sites()
+	s := &Proposer{
+		propose: n.propose, logProb: n.logProb, store: store, runtime: n.runtime, size: n.part,
+		close: func() error { return nil },
+		batch: sampler.Batch{
+			Walkers: walkers, Sites: sites, Used: walkers,
+			State: make([]int32, walkers*sites), Start: make([]int32, walkers), Uniform: make([]float32, walkers*sites),
+			Proposal: make([]int32, walkers*sites), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
+		},
+	}
+	if n.card.TakesEnergy() {
+		s.batch.Target, s.batch.Current = make([]float32, walkers), make([]float32, walkers)
+		s.batch.Tolerance = n.card.Hyperparameters.Window
+	}
+	if n.card.TakesShift() {
+		s.batch.Shift, s.batch.Back = make([]float32, walkers), make([]float32, walkers)
 	}
 	if err := s.divide(); err != nil {
-		return nil, err
+		return nil, errors.Join(n.fault(err), s.Close())
 	}
 	return s, nil
 }
@@ -193,9 +196,16 @@ func (s *Proposer) LogProb(ctx context.Context) error {
 	})
 }
 
-// Close frees sessions and tensors.
+// Use has the proposer evaluate the weights of another store from now on, those of a bundle
+// with the same graphs, and forget the ones that it has pinned.
+func (s *Proposer) Use(store *Store) {
+	s.pinned.release()
+	s.store, s.pinned = store, nil
+}
+
+// Close frees tensors, and the sessions unless they are shared.
 func (s *Proposer) Close() error {
 	s.pinned.release()
 	s.pinned = nil
-	return errors.Join(s.propose.Close(), s.logProb.Close(), s.native.destroy())
+	return errors.Join(s.close(), s.native.destroy())
 }
