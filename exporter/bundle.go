@@ -160,7 +160,7 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	if err := f.MkdirAll(parent); err != nil {
 		return "", err
 	}
-	versions, err := versions(os.DirFS(parent))
+	versions, err := Versions(os.DirFS(parent))
 	if err != nil {
 		return "", err
 	}
@@ -201,7 +201,7 @@ func Load(path string) (*Bundle, error) { return load(os.DirFS(path), path) }
 // LoadFS is Load from the root of another file system; name appears in messages.
 func LoadFS(files fs.FS, name string) (*Bundle, error) { return load(files, name) }
 
-func load(files fs.FS, name string) (b *Bundle, err error) {
+func load(files fs.FS, name string) (*Bundle, error) {
 	version, err := locate(files)
 	if err != nil {
 		return nil, fmt.Errorf("load bundle %s: %w", name, err)
@@ -212,18 +212,34 @@ func load(files fs.FS, name string) (b *Bundle, err error) {
 		}
 		name = filepath.Join(name, version)
 	}
+	return read(func(file string) ([]byte, error) { return fs.ReadFile(files, file) }, name)
+}
+
+// LoadFiles is Load from the contents of the files of one version; name appears in messages.
+func LoadFiles(files map[string][]byte, name string) (*Bundle, error) {
+	return read(func(file string) ([]byte, error) {
+		data, ok := files[file]
+		if !ok {
+			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
+		}
+		return data, nil
+	}, name)
+}
+
+// read builds a bundle from its files.
+func read(readFile func(file string) ([]byte, error), name string) (b *Bundle, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("load bundle %s: %w", name, err)
+			b, err = nil, fmt.Errorf("load bundle %s: %w", name, err)
 		}
 	}()
-	data, err := fs.ReadFile(files, CardFile)
+	data, err := readFile(CardFile)
 	if err != nil {
 		return nil, err
 	}
-	card, err := parseCard(data)
+	card, err := ParseCard(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", CardFile, err)
+		return nil, err
 	}
 	b = &Bundle{Card: *card}
 	for file, model := range map[string]**onnxpb.ModelProto{
@@ -232,7 +248,7 @@ func load(files fs.FS, name string) (b *Bundle, err error) {
 		if card.SHA256[file] == "" {
 			continue // gradient.onnx, which is optional
 		}
-		if *model, err = readModel(files, file, card.SHA256[file]); err != nil {
+		if *model, err = readModel(readFile, file, card.SHA256[file]); err != nil {
 			return nil, err
 		}
 	}
@@ -244,13 +260,13 @@ func load(files fs.FS, name string) (b *Bundle, err error) {
 }
 
 // readModel reads one ONNX file of a bundle.
-func readModel(files fs.FS, file, want string) (*onnxpb.ModelProto, error) {
-	data, err := fs.ReadFile(files, file)
+func readModel(readFile func(file string) ([]byte, error), file, want string) (*onnxpb.ModelProto, error) {
+	data, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}
-	if got := digest(data); !strings.EqualFold(got, want) {
-		return nil, fmt.Errorf("%s: its sha256 is %s, the card says %s: the file is damaged or was changed; take another version or copy the bundle again", file, got, want)
+	if err := CheckDigest(file, data, want); err != nil {
+		return nil, err
 	}
 	model, err := Unmarshal(data)
 	if err != nil {
@@ -259,12 +275,20 @@ func readModel(files fs.FS, file, want string) (*onnxpb.ModelProto, error) {
 	return model, nil
 }
 
+// CheckDigest returns an error unless data has the sha256 that the card states for a file.
+func CheckDigest(file string, data []byte, want string) error {
+	if got := digest(data); !strings.EqualFold(got, want) {
+		return fmt.Errorf("%s: its sha256 is %s, the card says %s: the file is damaged or was changed; take another version or copy the bundle again", file, got, want)
+	}
+	return nil
+}
+
 // locate returns the folder of the highest version, empty if the card is right here.
 func locate(files fs.FS) (string, error) {
 	if _, err := fs.Stat(files, CardFile); err == nil {
 		return "", nil
 	}
-	versions, err := versions(files)
+	versions, err := Versions(files)
 	if err != nil {
 		return "", err
 	}
@@ -274,8 +298,8 @@ func locate(files fs.FS) (string, error) {
 	return strconv.Itoa(versions[len(versions)-1]), nil
 }
 
-// versions lists the numbered folders of a bundle, ascending.
-func versions(files fs.FS) ([]int, error) {
+// Versions lists the numbered folders of a bundle, ascending.
+func Versions(files fs.FS) ([]int, error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
 		return nil, err

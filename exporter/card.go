@@ -99,11 +99,12 @@ func (c *Card) TakesShift() bool { return slices.Contains(c.Conditions, Conditio
 // Hyperparameters.Window then says how far from it the energy of a state may be.
 func (c *Card) TakesEnergy() bool { return slices.Contains(c.Conditions, ConditionEnergy) }
 
-// parseCard reads a card and checks everything that does not need the files.
-func parseCard(data []byte) (*Card, error) {
+// ParseCard reads a card and checks everything that does not need the files. It reports all
+// faults at once.
+func ParseCard(data []byte) (*Card, error) {
 	c := &Card{}
 	if err := json.Unmarshal(data, c); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", CardFile, err)
 	}
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
@@ -135,7 +136,10 @@ func parseCard(data []byte) (*Card, error) {
 			fault("no sha256 of %s", file)
 		}
 	}
-	return c, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("%s: %w", CardFile, err)
+	}
+	return c, nil
 }
 
 // CheckSystem returns an error unless the network was made for that system.

@@ -52,6 +52,9 @@ func (b *Bundle) checkContract() error {
 	}
 	var faults []error
 	check := func(file string, model *onnxpb.ModelProto, inputs, outputs []value) {
+		if err := checkOperators(model); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", file, err))
+		}
 		for _, err := range append(
 			match("input", model.GetGraph().GetInput(), inputs),
 			match("output", model.GetGraph().GetOutput(), outputs)...) {
@@ -88,6 +91,29 @@ func (b *Bundle) checkContract() error {
 		check(GradientFile, b.Gradient, gradient, outputs)
 	}
 	return errors.Join(faults...)
+}
+
+// Versions of the standard operators that a bundle may use. package reference has rules for
+// these, so that any bundle can be verified.
+const oldestOpset, newestOpset = 13, 20
+
+// checkOperators returns an error unless a model uses standard operators alone, of those
+// versions.
+func checkOperators(model *onnxpb.ModelProto) error {
+	standard := false
+	for _, set := range model.GetOpsetImport() {
+		if d := set.GetDomain(); d != "" && d != "ai.onnx" {
+			return fmt.Errorf("it imports operators of the domain %q, the contract allows only standard ONNX operators", d)
+		}
+		standard = true
+		if v := set.GetVersion(); v < oldestOpset || v > newestOpset {
+			return fmt.Errorf("it uses operator set %d, the contract allows %d to %d; export it with one of these", v, oldestOpset, newestOpset)
+		}
+	}
+	if !standard {
+		return fmt.Errorf("it does not say which operator set it uses; export it with operator set %d to %d", oldestOpset, newestOpset)
+	}
+	return nil
 }
 
 // match finds each wanted value among those that a file declares.

@@ -65,7 +65,7 @@ func FuzzCard(f *testing.F) {
 		var c *Card
 		var err error
 		bounded(t, len(data), func() {
-			if c, err = parseCard(data); err != nil {
+			if c, err = ParseCard(data); err != nil {
 				_ = err.Error()
 			}
 		})
@@ -85,7 +85,7 @@ func FuzzCard(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := parseCard(written)
+		again, err := ParseCard(written)
 		if err != nil || !reflect.DeepEqual(c, again) {
 			t.Errorf("read %+v, read again %+v (%v)", c, again, err)
 		}

@@ -37,7 +37,8 @@
 // s' that the network visits earlier, times exp(log_q) of s' from start k+1. These are the
 // sites before k, unless the network visits sites in an order of its own. Then it draws those
 // from start on in that order and passes over the others, which it sees once it has passed
-// them. Walkers do not depend on each other. Package internal/honest tests whether draws follow
+// them. Walkers do not depend on each other. Files use standard ONNX operators of versions 13
+// to 20, and no others. Package internal/honest tests whether draws follow
 // log_q.
 package models
 
