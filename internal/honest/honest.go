@@ -69,14 +69,14 @@ func (r *Report) Log(log *slog.Logger, bundle string) {
 }
 
 const (
-	// rows is the number of configurations in an evaluation.
-	rows = 128
+	// Rows is the number of configurations in an evaluation.
+	Rows = 128
 	// mostDraws and leastDraws bound the number of draws, siteDraws its product with N.
 	mostDraws, leastDraws, siteDraws = 8192, 1024, 1 << 19
 	// thorough is by how much Options.Thorough multiplies their number.
 	thorough = 8
 	// ownDraws is their number for graphs that the program itself has written.
-	ownDraws = rows
+	ownDraws = Rows
 	// rowsOfSums is about the number of configurations evaluated for sums per draw, of a bundle
 	// from elsewhere.
 	rowsOfSums = 4
@@ -84,12 +84,12 @@ const (
 	enumerable = 1 << 14
 )
 
-// draws is the number of proposals to test, a multiple of rows.
+// draws is the number of proposals to test, a multiple of Rows.
 func (c *checker) draws() int {
 	if c.own {
 		return ownDraws
 	}
-	n := max(leastDraws, min(mostDraws, siteDraws/c.o.System.Sites()/rows*rows))
+	n := max(leastDraws, min(mostDraws, siteDraws/c.o.System.Sites()/Rows*Rows))
 	if c.o.Thorough {
 		n *= thorough
 	}
@@ -103,11 +103,21 @@ func Check(ctx context.Context, b *exporter.Bundle, o Options) (_ *Report, err e
 		return nil, err
 	}
 	o.Runtime.Intercept = nil
-	p, err := inference.NewProposer(b, store, o.Runtime, rows, o.Part)
+	p, err := inference.NewProposer(b, store, o.Runtime, Rows, o.Part)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	return CheckProposer(ctx, b, p, o)
+}
+
+// CheckProposer is Check with a proposer of the bundle for Rows walkers, instead of one by
+// Options.Runtime and Options.Part.
+func CheckProposer(ctx context.Context, b *exporter.Bundle, p *inference.Proposer, o Options) (*Report, error) {
+	if w := p.Batch().Walkers; w != Rows {
+		return nil, fmt.Errorf("a proposer for %d walkers cannot be tested, %d are right", w, Rows)
+	}
+	p.Batch().Used = Rows
 	p.Pin()
 	c := &checker{
 		ctx: ctx, o: o, bundle: b, proposer: p, keeps: b.KeepsSites(), own: b.Own(),
@@ -170,7 +180,7 @@ func (c *checker) check() error {
 func (c *checker) draw() ([]trial, []float64, error) {
 	b, r := c.proposer.Batch(), rand.New(c.rng)
 	n := b.Sites
-	drawn := make([]trial, rows)
+	drawn := make([]trial, Rows)
 	for w := range drawn {
 		t := c.condition(r, w)
 		copy(b.State[w*n:], t.from)
@@ -187,7 +197,7 @@ func (c *checker) draw() ([]trial, []float64, error) {
 	if err := c.proposer.Propose(c.ctx); err != nil {
 		return nil, nil, err
 	}
-	forward := make([]float64, rows)
+	forward := make([]float64, Rows)
 	for w := range drawn {
 		t := &drawn[w]
 		t.to = append([]int32(nil), b.Proposal[w*n:w*n+n]...)
@@ -206,7 +216,7 @@ func (c *checker) draw() ([]trial, []float64, error) {
 		return nil, nil, err
 	}
 	for w := range drawn {
-		d, allowed := math.Abs(forward[w]-logQ[w]), c.rounding(logQ[w])
+		d, allowed := math.Abs(forward[w]-logQ[w]), rounding(n, logQ[w])
 		if c.report.Agreement = max(c.report.Agreement, d); !(d <= allowed) {
 			return nil, nil, fmt.Errorf("test of the contract: ln q of a proposal (%s) is %v by propose and %v by log_prob, at most %.2g apart is right; %s",
 				c.describe(drawn[w]), forward[w], logQ[w], allowed, remedy)
@@ -215,10 +225,11 @@ func (c *checker) draw() ([]trial, []float64, error) {
 	return drawn, logQ, nil
 }
 
-// rounding is how far ln q may be off: by the rounding of the conditional probabilities,
-// and by that of their sum, about sqrt(N) half units in its last place.
-func (c *checker) rounding(logQ float64) float64 {
-	return 5e-4 + math.Sqrt(float64(c.o.System.Sites()))*0x1p-24*math.Abs(logQ)
+// rounding is how far ln q of n sites in single precision may be off: by the rounding of the
+// conditional probabilities, and by that of their sum, about sqrt(n) half units in its last
+// place.
+func rounding(n int, logQ float64) float64 {
+	return 5e-4 + math.Sqrt(float64(n))*0x1p-24*math.Abs(logQ)
 }
 
 // describe names what a proposal depends on.
@@ -239,9 +250,9 @@ func (c *checker) logProb(trials []trial) ([]float64, error) {
 	n := b.Sites
 	logQ := make([]float64, 0, len(trials))
 	for len(trials) > 0 {
-		some := trials[:min(rows, len(trials))]
+		some := trials[:min(Rows, len(trials))]
 		trials = trials[len(some):]
-		for w := range rows {
+		for w := range Rows {
 			t := some[min(w, len(some)-1)] // unused places repeat the last
 			copy(b.Proposal[w*n:], t.from)
 			copy(b.State[w*n:], t.to)

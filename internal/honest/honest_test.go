@@ -100,3 +100,26 @@ func TestHonest(t *testing.T) {
 	}
 	t.Logf("evidence of 20 against %d of %d honest networks", high, total)
 }
+
+// TestReference agrees with ONNX Runtime for all architectures, and tells weights from others.
+func TestReference(t *testing.T) {
+	onnxtest.Open(t)
+	for name := range tiny {
+		b := sharpened(t, name, 3, 6, 1)
+		p, err := lattice.NewPotts(3, 6, 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proposer := onnxtest.Proposer(t, b, 1, 32, 32)
+		o := honest.Options{System: p, Seed: 1}
+		if worst, err := honest.Reference(context.Background(), b, proposer, 6, o); err != nil || worst == 0 {
+			t.Errorf("%s: %g, %v", name, worst, err)
+		}
+		if _, err := honest.Reference(context.Background(), sharpened(t, name, 3, 6, 1.2), proposer, 6, o); err == nil {
+			t.Errorf("%s: other weights passed", name)
+		}
+		if _, err := honest.CheckProposer(context.Background(), b, proposer, o); err == nil {
+			t.Errorf("%s: a proposer for 32 walkers was tested", name)
+		}
+	}
+}

@@ -98,7 +98,7 @@ const mostRounding = 0.25
 
 // check compares a sum with 1, given the lowest ln q in it.
 func (s *sums) check(total, logQ float64, format string, a ...any) error {
-	d, allowed := math.Abs(total-1), min(mostRounding, s.c.rounding(logQ))
+	d, allowed := math.Abs(total-1), min(mostRounding, rounding(s.c.o.System.Sites(), logQ))
 	s.c.report.Sums++
 	if s.c.report.Sum = max(s.c.report.Sum, d); !(d <= allowed) {
 		return fmt.Errorf("test of normalisation: "+format+", expected is 1 within %.2g; %s", append(a, allowed, remedy)...)
@@ -126,8 +126,8 @@ func (s *sums) finish() error {
 	}
 	for _, aim := range aims {
 		total := 0.0
-		for first := 0; first < states; first += rows {
-			trials := make([]trial, min(rows, states-first))
+		for first := 0; first < states; first += Rows {
+			trials := make([]trial, min(Rows, states-first))
 			for k := range trials {
 				to := make([]int32, n)
 				for i, rest := 0, first+k; i < n; i, rest = i+1, rest/q {

@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"neuralwl/exporter"
-	"neuralwl/exporter/reference"
 	"neuralwl/inference"
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
@@ -22,9 +19,6 @@ import (
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/setup"
-	"neuralwl/models"
-	"neuralwl/models/graph"
-	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -221,16 +215,8 @@ func (v *verifier) bundles() {
 	v.check("draws", err, "%v", draws)
 }
 
-// logQTolerance is how far ln q of n sites in single precision may be from its evaluation in
-// double precision: by the rounding of the conditional probabilities, and by that of their
-// sum, about sqrt(n) half units in its last place.
-func logQTolerance(n int, logQ float64) float64 {
-	const conditionals, unit = 5e-4, 0x1p-24
-	return conditionals + math.Sqrt(float64(n))*unit*math.Abs(logQ)
-}
-
-// logQ makes proposals with a bundle and compares ln q, as sampled and as evaluated by
-// ONNX Runtime, with its evaluation in pure Go.
+// logQ compares ln q of proposals, as sampled and as evaluated by ONNX Runtime, with its
+// evaluation in pure Go.
 func (v *verifier) logQ(b *exporter.Bundle) (worst float64, err error) {
 	if _, err := inference.Open(v.c.Inference.Library); err != nil {
 		return 0, err
@@ -244,61 +230,7 @@ func (v *verifier) logQ(b *exporter.Bundle) (worst float64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	batch := p.Batch()
-	n := batch.Sites
-	r := rand.New(sampler.Stream(v.c.Run.Seed, sampler.VerifyStream, 0))
-	for w := range verifyStates {
-		for i := range n {
-			batch.State[w*n+i] = int32(r.IntN(v.c.System.Q))
-			if w < len(v.states) {
-				batch.State[w*n+i] = int32(v.states[w][i])
-			}
-			batch.Uniform[w*n+i] = r.Float32()
-		}
-		batch.Start[w] = int32(w % 2 * r.IntN(n))
-		if b.Card.TakesShift() {
-			batch.Shift[w] = float32(r.IntN(2*n+1) - n)
-			batch.Back[w] = -batch.Shift[w]
-		}
-		if b.Card.TakesEnergy() {
-			batch.Target[w], batch.Current[w] = float32(-r.IntN(2*n+1)), float32(-r.IntN(2*n+1))
-		}
-	}
-	if err := p.Propose(context.Background()); err != nil {
-		return 0, err
-	}
-	compare := func(condition, state []int32, shift, energy, got []float32, of string) error {
-		inputs := map[string]graph.Tensor{
-			models.State: graph.Int32s(state, verifyStates, n),
-			models.Start: graph.Int32s(batch.Start, verifyStates),
-		}
-		if slices.Contains(b.Card.Conditions, exporter.ConditionState) {
-			inputs[models.Condition] = graph.Int32s(condition, verifyStates, n)
-		}
-		if b.Card.TakesShift() {
-			inputs[models.Shift] = graph.Float32s(shift, verifyStates)
-		}
-		if b.Card.TakesEnergy() {
-			inputs[models.Energy] = graph.Float32s(energy, verifyStates)
-		}
-		out, err := reference.Evaluate(b.LogProb, inputs)
-		if err != nil {
-			return err
-		}
-		for w, want := range out[models.LogQ].Float64s() {
-			d := math.Abs(float64(got[w]) - want)
-			allowed := logQTolerance(n, want)
-			if worst = max(worst, d); !(d <= allowed) {
-				return fmt.Errorf("ln q of %s is %v by ONNX Runtime and %v in pure Go, at most %.2g apart is right", of, got[w], want, allowed)
-			}
-		}
-		return nil
-	}
-	if err := compare(batch.State, batch.Proposal, batch.Shift, batch.Target, batch.Forward, "a proposal"); err != nil {
-		return worst, err
-	}
-	if err := p.LogProb(context.Background()); err != nil {
-		return worst, err
-	}
-	return worst, compare(batch.Proposal, batch.State, batch.Back, batch.Current, batch.Reverse, "a reverse move")
+	return honest.Reference(context.Background(), b, p, verifyStates, honest.Options{
+		System: v.system.(lattice.Symmetric), Seed: v.c.Run.Seed, States: v.states,
+	})
 }
