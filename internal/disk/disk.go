@@ -66,15 +66,15 @@ func (osFS) Sync(folder string) error {
 	return errors.Join(err, f.Close())
 }
 
-// partial begins the names of incomplete files and folders. After a crash, anything with
+// Partial begins the names of incomplete files and folders. After a crash, anything with
 // such a name may be deleted.
-const partial = ".partial-"
+const Partial = ".partial-"
 
 // WriteFile writes data to the file path, replacing any old contents. On an error the old
 // file is unchanged, unless only the last step failed, forcing the new name to disk.
 func WriteFile(f FS, path string, data []byte) (err error) {
 	folder := filepath.Dir(path)
-	temporary := filepath.Join(folder, partial+filepath.Base(path))
+	temporary := filepath.Join(folder, Partial+filepath.Base(path))
 	defer func() {
 		if err != nil {
 			f.RemoveAll(temporary)
@@ -96,7 +96,7 @@ func WriteFile(f FS, path string, data []byte) (err error) {
 // an error there is no such folder, unless only the last step failed.
 func WriteFolder(f FS, path string, files map[string][]byte) (err error) {
 	parent := filepath.Dir(path)
-	temporary := filepath.Join(parent, partial+filepath.Base(path))
+	temporary := filepath.Join(parent, Partial+filepath.Base(path))
 	defer func() {
 		if err != nil {
 			f.RemoveAll(temporary)
@@ -145,7 +145,7 @@ func Tidy(f FS, folder string) error {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(entry.Name(), partial) {
+		if strings.HasPrefix(entry.Name(), Partial) {
 			errs = append(errs, f.RemoveAll(path))
 			if entry.IsDir() {
 				return fs.SkipDir

@@ -84,7 +84,7 @@ var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]$`)
 // an address: 2 to 64 of a-z, 0-9, dots, dashes and underscores, at the ends a letter or digit.
 func CheckID(id string) error {
 	if !idForm.MatchString(id) || slices.Contains([]string{"..", "con", "nul", "aux", "prn"}, id) {
-		return fmt.Errorf("%q cannot name a run: take 2 to 64 small letters, digits, dots, dashes and underscores, with a letter or digit at the ends", id)
+		return fmt.Errorf("%q cannot be a name: take 2 to 64 small letters, digits, dots, dashes and underscores, with a letter or digit at the ends", id)
 	}
 	return nil
 }
