@@ -75,7 +75,7 @@ nothing the network has learned can bias the result.`,
 		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
 	root.AddCommand(newRun(), newFinish(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig(),
-		newServe(), newChild(), newSubmit())
+		newServe(), newChild(), newSubmit(), newToken())
 	strictFlags(root)
 	return root
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"path"
+	"regexp"
 	"time"
 )
 
@@ -23,11 +26,17 @@ type Server struct {
 
 // Service is the daemon as a whole.
 type Service struct {
-	Listen string        `mapstructure:"listen" yaml:"listen"`
-	Data   string        `mapstructure:"data" yaml:"data"`
-	Jobs   int           `mapstructure:"jobs" yaml:"jobs"`
-	Cores  int           `mapstructure:"cores" yaml:"cores"`
-	Grace  time.Duration `mapstructure:"grace" yaml:"grace"`
+	Listen      string        `mapstructure:"listen" yaml:"listen"`
+	Hosts       []string      `mapstructure:"hosts" yaml:"hosts,flow"`
+	BasePath    string        `mapstructure:"base_path" yaml:"base_path"`
+	Tokens      string        `mapstructure:"tokens" yaml:"tokens"`
+	Certificate string        `mapstructure:"certificate" yaml:"certificate"`
+	Key         string        `mapstructure:"key" yaml:"key"`
+	Streams     int           `mapstructure:"streams" yaml:"streams"`
+	Data        string        `mapstructure:"data" yaml:"data"`
+	Jobs        int           `mapstructure:"jobs" yaml:"jobs"`
+	Cores       int           `mapstructure:"cores" yaml:"cores"`
+	Grace       time.Duration `mapstructure:"grace" yaml:"grace"`
 }
 
 // Queue is where jobs wait.
@@ -51,12 +60,32 @@ func LoadServer(path string, assignments []string) (*Server, error) {
 	c := &Server{}
 	undecoded := decodeFaults(decode(s.values, c), s.values)
 	faults := append(s.faults, undecoded...)
-	faults = append(faults, unlessUndecoded(c.Validate(), undecoded)...)
+	found := c.Validate()
+	if !c.Server.Loopback() && c.Server.Tokens == "" && os.Getenv(TokensVariable) == "" {
+		found = append(found, fmt.Errorf("server.listen: %s can be reached from other machines, and whoever reaches it runs programs here; "+
+			"make a token by nwl token NAME --role operate --file FILE and set server.tokens=FILE, or listen at 127.0.0.1", c.Server.Listen))
+	}
+	faults = append(faults, unlessUndecoded(found, undecoded)...)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
 	}
 	return c, nil
 }
+
+// Loopback reports whether the daemon can be reached from its own machine alone.
+func (s Service) Loopback() bool {
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil || host == "localhost" {
+		return true // a fault of its own
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+var (
+	basePath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+)
 
 // Validate returns all faults, each with its key and the allowed values.
 func (c *Server) Validate() []error {
@@ -68,6 +97,13 @@ func (c *Server) Validate() []error {
 	}
 	_, _, err := net.SplitHostPort(c.Server.Listen)
 	check(err == nil, "server.listen: %q is not an address host:port, such as 127.0.0.1:9465", c.Server.Listen)
+	check(c.Server.BasePath == "" || basePath.MatchString(c.Server.BasePath) && path.Clean(c.Server.BasePath) == c.Server.BasePath, "server.base_path: %q is not a path such as /nwl, without a slash at the end", c.Server.BasePath)
+	for _, host := range c.Server.Hosts {
+		_, err := netip.ParseAddr(host)
+		check(err == nil || hostName.MatchString(host), "server.hosts: %q is not the name of a machine, without a port", host)
+	}
+	check((c.Server.Certificate == "") == (c.Server.Key == ""), "server.key: certificate and key go together; give both or neither")
+	check(c.Server.Streams >= 1 && c.Server.Streams <= 1<<16, "server.streams: %d is not within 1..65536", c.Server.Streams)
 	check(c.Server.Data != "", "server.data: it is empty; it must be a folder")
 	check(c.Server.Jobs >= 0 && c.Server.Jobs <= 1024, "server.jobs: %d is not within 0..1024", c.Server.Jobs)
 	check(c.Server.Cores >= 0 && c.Server.Cores <= 1<<16, "server.cores: %d is not within 0..65536", c.Server.Cores)

@@ -16,6 +16,9 @@ const EnvironmentPrefix = "NWL"
 const (
 	URLVariable   = "NWL_URL"   // where clients find the daemon
 	TokenVariable = "NWL_TOKEN" // with which they show who they are
+	// TokensVariable holds the daemon's tokens, as in the file server.tokens, or in place of each hash the
+	// token itself.
+	TokensVariable = "NWL_TOKENS"
 )
 
 // sources is what defaults, file, environment and command line say together.
@@ -94,7 +97,7 @@ func variablesOf(keys []string) map[string]string {
 
 // allVariables are the environment variables that any command reads.
 var allVariables = func() []string {
-	names := []string{URLVariable, TokenVariable}
+	names := []string{URLVariable, TokenVariable, TokensVariable}
 	for _, text := range []string{Default, DefaultServer} {
 		v := viper.New()
 		v.SetConfigType("yaml")

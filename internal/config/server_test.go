@@ -1,0 +1,50 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestServerFaults reports every fault of a daemon's configuration at once, by its key.
+func TestServerFaults(t *testing.T) {
+	_, err := LoadServer("", []string{
+		"server.base_path=/a/../b", "server.hosts=[good.example, 'bad:80']", "server.certificate=x.pem", "server.streams=0", "server.data=",
+	})
+	if err == nil {
+		t.Fatal("it is accepted")
+	}
+	for _, want := range []string{"server.base_path", `server.hosts: "bad:80"`, "server.key", "server.streams", "server.data"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is missing in\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "good.example") {
+		t.Errorf("a good name is a fault:\n%v", err)
+	}
+}
+
+// TestListen lets the daemon be reached from elsewhere only with tokens.
+func TestListen(t *testing.T) {
+	for listen, loopback := range map[string]bool{
+		"127.0.0.1:0": true, "127.3.4.5:1": true, "[::1]:0": true, "localhost:1": true,
+		":9465": false, "0.0.0.0:1": false, "[::]:1": false, "192.168.1.2:1": false, "node7:1": false, "[::ffff:10.0.0.1]:1": false,
+	} {
+		c, err := LoadServer("", []string{"server.listen=" + listen})
+		if (err == nil) != loopback {
+			t.Errorf("%s: %v", listen, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "nwl token") {
+			t.Errorf("%s: no remedy in %v", listen, err)
+		}
+		if err == nil && !c.Server.Loopback() {
+			t.Errorf("%s is not loopback", listen)
+		}
+		if _, err := LoadServer("", []string{"server.listen=" + listen, "server.tokens=file"}); err != nil {
+			t.Errorf("%s with tokens: %v", listen, err)
+		}
+	}
+	t.Setenv(TokensVariable, "ci operate sha256:00")
+	if _, err := LoadServer("", []string{"server.listen=:9465"}); err != nil {
+		t.Errorf("with tokens of the environment: %v", err)
+	}
+}
