@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/bench"
+	"neuralwl/internal/setup"
 	"neuralwl/sampler/lattice"
 )
 
@@ -61,9 +60,9 @@ Wang-Landau sampling with the network, which comes first.`,
 			}
 			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Low: low, Observe: logProgress()}
 			for _, m := range mixes {
-				var mix bench.Mix
-				if n, err := fmt.Sscanf(m, "%d:%d:%g:%d", &mix.Sweeps, &mix.Trials, &mix.Across, &mix.Shift); n < 2 || n != strings.Count(m, ":")+1 || mix.Trials < 1 || mix.Sweeps < 0 {
-					return usageError{fmt.Errorf("--mix %s: write SWEEPS:TRIALS, as in 8:1 (%v)", m, err)}
+				mix, err := bench.ParseMix(m)
+				if err != nil {
+					return usageError{fmt.Errorf("--mix %w", err)}
 				}
 				o.Mixes = append(o.Mixes, mix)
 			}
@@ -71,7 +70,7 @@ Wang-Landau sampling with the network, which comes first.`,
 			if err != nil {
 				return err
 			}
-			o.System, o.Bundle, o.Runtime, o.Part = n.system, n.bundle, n.runtime, n.part
+			o.System, o.Bundle, o.Runtime, o.Part = n.System, n.Bundle, n.Runtime, n.Part
 			if density != "" {
 				if o.LnG, err = weightsOf(c, files, density, o.System); err != nil {
 					return err
@@ -93,7 +92,7 @@ Wang-Landau sampling with the network, which comes first.`,
 	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
 	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&mixes, "mix", []string{"150:1:1", "0:8:0.5"}, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().StringSliceVar(&mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().BoolVar(&low, "low", true, "measure also with more time at low energies")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
@@ -112,15 +111,9 @@ func weightsOf(c *cobra.Command, files densityReader, path string, p *lattice.Po
 	if err := within(d, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	lnG := make([]float64, p.Levels())
-	for b := range lnG {
-		lnG[b] = math.NaN()
-	}
-	for i, e := range d.Energy {
-		if e != math.Trunc(e) {
-			return nil, fmt.Errorf("%s: energy %v is not a whole number, as all of %v are; do the energies have other units?", path, e, p)
-		}
-		lnG[-int(e)] = d.LnG[i]
+	lnG, err := setup.Levels(d, p)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return lnG, nil
 }

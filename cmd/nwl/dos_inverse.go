@@ -37,7 +37,7 @@ hundred, the error is not to be trusted.`,
 				return err
 			}
 			o := inverse.Options{
-				System: n.system, Bundle: n.bundle, Runtime: n.runtime, Part: n.part,
+				System: n.System, Bundle: n.Bundle, Runtime: n.Runtime, Part: n.Part,
 				Seed: seed, Draws: draws, Observe: logProgress(),
 			}
 			ctx, stop := interruptible(c.Context())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"neuralwl/exporter"
@@ -62,6 +63,18 @@ func (m Mix) String() string {
 		return "network, " + how
 	}
 	return fmt.Sprintf("%d sweeps, %s", m.Sweeps, how)
+}
+
+// DefaultMixes are mixes in the notation of ParseMix.
+var DefaultMixes = []string{"150:1:1", "0:8:0.5"}
+
+// ParseMix reads SWEEPS:TRIALS[:ACROSS[:SHIFT]].
+func ParseMix(text string) (m Mix, err error) {
+	n, err := fmt.Sscanf(text, "%d:%d:%g:%d", &m.Sweeps, &m.Trials, &m.Across, &m.Shift)
+	if n < 2 || n != strings.Count(text, ":")+1 || m.Trials < 1 || m.Sweeps < 0 {
+		return m, fmt.Errorf("%s: write SWEEPS:TRIALS, as in 8:1 (%v)", text, err)
+	}
+	return m, nil
 }
 
 // Result is what one kind of move achieved.

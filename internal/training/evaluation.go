@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"neuralwl/inference"
+	"neuralwl/internal/setup"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/trainer"
@@ -17,17 +18,19 @@ import (
 // does not aim at energies, w spans all of them, and a proposal's own energy is taken as its
 // target.
 type Evaluation struct {
-	Size string // of the lattice
+	Size string `json:"size"` // of the lattice
 	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states that are equally frequent
 	// at each level and targets within w of them; see exporter.Training. Walkers' states
 	// count with the weight that makes them so. The errors are from a jackknife over the
 	// walkers; that of ln g is part of them.
-	KL, KLError float64
+	KL      float64 `json:"kl"`
+	KLError float64 `json:"kl_error"`
 	// Acceptance of proposals with targets anywhere, from such states.
-	Acceptance, AcceptanceError float64
+	Acceptance      float64 `json:"acceptance"`
+	AcceptanceError float64 `json:"acceptance_error"`
 	// HitRate is the share of the proposals with an energy within w of their target.
-	HitRate float64
-	Levels  []LevelEvaluation
+	HitRate float64           `json:"hit_rate"`
+	Levels  []LevelEvaluation `json:"-"` // in EvaluationFile
 }
 
 // LevelEvaluation is that for one energy: of states that have it, and of proposals that
@@ -59,7 +62,7 @@ func (r *course) evaluate(ctx context.Context) (_ *Evaluation, err error) {
 	defer func() { err = errors.Join(err, p.Close()) }()
 	m := newMeter(r, p.Batch())
 	for round := range evaluationRounds {
-		r.s.observe("evaluation", float64(round)/evaluationRounds, trainer.StepInfo{})
+		r.s.observe(Evaluating, float64(round)/evaluationRounds, trainer.StepInfo{})
 		if err := r.engine.Pass(ctx); err != nil {
 			return nil, err
 		}
@@ -156,14 +159,14 @@ func (m *meter) result() (*Evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	lnG, err := m.course.levels(ensemble.Density)
+	lnG, err := setup.Levels(ensemble.Density, m.course.system)
 	if err != nil {
 		return nil, err
 	}
 	lnN := m.lnLevels(lnG)
 	// Each of the blocks is one walker.
 	values, deviations, err := ensemble.Estimate(func(d *dos.Density) ([]float64, error) {
-		lnG, err := m.course.levels(d)
+		lnG, err := setup.Levels(d, m.course.system)
 		if err != nil {
 			return nil, err
 		}

@@ -34,18 +34,30 @@ type Options struct {
 	Repository, Name string
 	FS               disk.FS      // by default the operating system's file system
 	Log              *slog.Logger // by default slog's
+	// Hurry leaves out the evaluation of a training that ctx ends.
+	Hurry bool
 	// Observe is told of progress, 0..1 of the activity; nil for nobody.
 	Observe func(activity string, done float64, step trainer.StepInfo)
 }
 
+// Evaluating is the activity after training.
+const Evaluating = "evaluation"
+
 // Report says what came out.
 type Report struct {
-	Folder string // of the bundle
-	Card   exporter.Card
+	Folder string        `json:"folder"` // of the bundle
+	Card   exporter.Card `json:"card"`
 	// Evaluations by size of the lattice, the bundle's first; none for networks that are
 	// shown a state.
-	Evaluations []*Evaluation
-	Seconds     struct{ Weights, Training, Evaluation float64 }
+	Evaluations []*Evaluation `json:"evaluations"`
+	Seconds     Seconds       `json:"seconds"`
+}
+
+// Seconds is the time that the parts of a training took.
+type Seconds struct {
+	Weights    float64 `json:"weights"`
+	Training   float64 `json:"training"`
+	Evaluation float64 `json:"evaluation"`
 }
 
 // session is a training under way.
@@ -74,6 +86,15 @@ func (s *session) observe(activity string, done float64, step trainer.StepInfo) 
 	}
 }
 
+// Check returns an error for a configuration with which no network is trained without a run.
+func Check(c *config.Config) error {
+	if c.System.IsPotts() {
+		return nil
+	}
+	return fmt.Errorf("system.model: networks are trained without a run for %s and %s, not for %s; take nwl run with run.moves [%s, %s], which trains one on the way",
+		config.Potts, config.Ising, c.System.Model, config.LocalMoves, config.NeuralMoves)
+}
+
 // Train trains the network of a configuration and writes its bundle. When ctx is
 // cancelled, training ends with what it has learned so far.
 func Train(ctx context.Context, o Options) (_ *Report, err error) {
@@ -85,9 +106,8 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	s := &session{o: o}
 	c := o.Config
-	if !c.System.IsPotts() {
-		return nil, fmt.Errorf("system.model: networks are trained without a run for %s and %s, not for %s; take nwl run with run.moves [%s, %s], which trains one on the way",
-			config.Potts, config.Ising, c.System.Model, config.LocalMoves, config.NeuralMoves)
+	if err := Check(c); err != nil {
+		return nil, err
 	}
 	workers := setup.Workers(c)
 	if s.run, err = setup.Runtime(c, workers, o.Log); err != nil {
@@ -127,7 +147,7 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 		setup.LocalMove(c), c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
 	bundle.Records = map[string][]byte{LossFile: lossTable(s.losses)}
 	for i, course := range s.courses {
-		if bundle.Card.TakesState() {
+		if bundle.Card.TakesState() || o.Hurry && ctx.Err() != nil {
 			break
 		}
 		// A person who stops the training waits for this.
@@ -177,7 +197,7 @@ func (r *course) sample(ctx context.Context, d *dos.Density, workers int) error 
 	o := setup.Engine(r.c, r.system, workers)
 	o.Local, o.Adaptation, o.Flatness, o.Windows = setup.LocalMove(r.c), sampler.Multicanonical, flatEnough, nil
 	if d != nil {
-		lnG, err := r.levels(d)
+		lnG, err := setup.Levels(d, r.system)
 		if err != nil {
 			return err
 		}
@@ -201,22 +221,6 @@ func (r *course) sample(ctx context.Context, d *dos.Density, workers int) error 
 	}
 	r.engine.Produce()
 	return nil
-}
-
-// levels is ln g by level, NaN at levels without.
-func (r *course) levels(d *dos.Density) ([]float64, error) {
-	lnG := make([]float64, r.system.Levels())
-	for b := range lnG {
-		lnG[b] = math.NaN()
-	}
-	for i, e := range d.Energy {
-		b := -int(e)
-		if e != math.Trunc(e) || b < 0 || b >= len(lnG) {
-			return nil, fmt.Errorf("the density of states has the energy %g, which %v has not; give that of the same system", e, r.system)
-		}
-		lnG[b] = d.LnG[i]
-	}
-	return lnG, nil
 }
 
 // openTrainer makes the trainer of a course, that of the first one or one beside it.
