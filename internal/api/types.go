@@ -13,16 +13,22 @@ const Prefix = "/api/v1"
 // Submission asks for a new run.
 type Submission struct {
 	ID     string   `json:"id,omitempty" maxLength:"64" doc:"Names the run and its directory: 2 to 64 small letters, digits, dots, dashes and underscores. Made from the system if it is left out."`
+	From   string   `json:"from,omitempty" maxLength:"64" doc:"Run of which this one is a copy, but for what is given here. Then without config."`
 	Config string   `json:"config,omitempty" maxLength:"65536" doc:"Configuration in YAML, as a file for nwl run --config; keys that it leaves out have their defaults."`
 	Set    []string `json:"set,omitempty" maxItems:"256" doc:"Settings of the form key=value that go before the configuration." example:"[\"system.q=3\"]"`
 	Title  string   `json:"title,omitempty" maxLength:"200" doc:"For people."`
 	Tags   []string `json:"tags,omitempty" maxItems:"32" doc:"Words by which runs can be found."`
 	Notes  string   `json:"notes,omitempty" maxLength:"10000" doc:"For people."`
+
+	Kind  job.Work       `json:"kind,omitempty" enum:"run,train,bench" doc:"What to do with the configuration: run, by default; train a network, which begins again after an interruption; or bench, measure moves."`
+	Train *job.Training  `json:"train,omitempty" doc:"With the kind train."`
+	Bench *job.Benchmark `json:"bench,omitempty" doc:"With the kind bench."`
 }
 
 // Run is a run as the daemon knows it.
 type Run struct {
 	ID         string       `json:"id"`
+	Kind       job.Work     `json:"kind" enum:"run,train,bench"`
 	State      job.State    `json:"state" enum:"submitted,queued,running,paused,done,failed,cancelled"`
 	Wish       job.Wish     `json:"wish" enum:"run,pause,cancel" doc:"What the user wants of it; a running run follows within seconds."`
 	Reason     string       `json:"reason,omitempty" doc:"Why it failed, was paused, or lost its last worker."`
@@ -39,6 +45,9 @@ type Run struct {
 	Folder     string       `json:"folder" doc:"Its run directory, within the daemon's data folder."`
 	Outcome    *job.Outcome `json:"outcome,omitempty" doc:"How it ended."`
 	Progress   *Progress    `json:"progress,omitempty" doc:"How far it is, as last heard."`
+	Event      uint64       `json:"event" doc:"Number of its last event, after which a stream can begin."`
+	Config     string       `json:"config,omitempty" doc:"Its configuration, YAML, as it was submitted; not in lists."`
+	Changes    []string     `json:"changes,omitempty" doc:"Settings that were changed when it went on."`
 }
 
 // Progress is how far a run has come.
@@ -59,6 +68,7 @@ type Progress struct {
 	RoundTrips   float64   `json:"round_trips"`
 	Steps        int64     `json:"steps,omitempty" doc:"Gradient steps."`
 	Loss         float64   `json:"loss,omitempty"`
+	Left         float64   `json:"left,omitempty" doc:"Seconds to the end of the phase, a guess; 0 if nothing can be said."`
 	Converged    bool      `json:"converged"`
 	Failed       []string  `json:"failed,omitempty" doc:"Checks that the results do not pass."`
 	Seconds      float64   `json:"seconds,omitempty" doc:"That the run took, once it has ended."`

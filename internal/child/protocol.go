@@ -7,6 +7,8 @@ package child
 import (
 	"encoding/json"
 	"time"
+
+	"neuralwl/internal/job"
 )
 
 // Task is what a child is to do.
@@ -17,6 +19,10 @@ type Task struct {
 	Config string `json:"config"`
 	// Changes are settings to change when a run goes on, such as run.max_time=2h.
 	Changes []string `json:"changes,omitempty"`
+	// Work is the kind of the task, by default a run; Train and Bench are its options.
+	Work  job.Work       `json:"kind,omitempty"`
+	Train *job.Training  `json:"train,omitempty"`
+	Bench *job.Benchmark `json:"bench,omitempty"`
 	// Workers is the number of threads where the configuration leaves it open.
 	Workers int `json:"workers"`
 }

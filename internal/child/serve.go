@@ -50,6 +50,9 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			}
 		}
 	}()
+	if k, ok := kinds[task.Work]; ok {
+		return k.serve(ctx, task, log, w)
+	}
 	s, err := perform(ctx, task, version, log, w)
 	switch {
 	case err != nil:

@@ -45,6 +45,8 @@ type Daemon struct {
 	log    *slog.Logger
 	queue  *queue.Queue
 	mirror *mirror
+
+	editing sync.Mutex
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.

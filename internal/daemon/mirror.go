@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/child"
@@ -18,10 +19,28 @@ type mirror struct {
 	runs  map[string]*queue.Record
 	wants map[string]job.Wish
 	far   map[string]*api.Progress
+	marks map[string]mark
+	last  map[string]uint64 // number of the last event
+}
+
+// mark is the first that was heard of a phase since it began or went on, from which the time
+// that is left is guessed.
+type mark struct {
+	phase string
+	at    time.Time
+	done  float64
+}
+
+// left guesses how many seconds of the phase are left, 0 if nothing can be said.
+func (k mark) left(at time.Time, done float64) float64 {
+	if done <= k.done || done > 1 {
+		return 0
+	}
+	return at.Sub(k.at).Seconds() * (1 - done) / (done - k.done)
 }
 
 func newMirror() *mirror {
-	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}}
+	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, marks: map[string]mark{}, last: map[string]uint64{}}
 }
 
 // want takes what the user wants of a run.
@@ -52,6 +71,8 @@ func (m *mirror) drop(id string) {
 	delete(m.runs, id)
 	delete(m.wants, id)
 	delete(m.far, id)
+	delete(m.marks, id)
+	delete(m.last, id)
 }
 
 // changed is told by the queue that a record changed, nil if it is no more.
@@ -85,6 +106,13 @@ func (m *mirror) progress(id string) *api.Progress {
 	return &far
 }
 
+// lastEvent is the number of a run's last event, 0 without any.
+func (m *mirror) lastEvent(id string) uint64 {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.last[id]
+}
+
 // happened takes in an event of a run. One that cannot be read says nothing.
 func (m *mirror) happened(e queue.Event) {
 	m.mutex.Lock()
@@ -94,34 +122,42 @@ func (m *mirror) happened(e queue.Event) {
 		*p = *before
 	}
 	p.At = e.Time
+	m.last[e.Run] = max(m.last[e.Run], e.Sequence)
 	switch child.Kind(e.Kind) {
 	case child.Began:
 		var d child.BeganData
 		if json.Unmarshal(e.Data, &d) != nil {
 			return
 		}
+		delete(m.marks, e.Run)
+		p.Converged, p.Failed, p.Seconds = false, nil, 0
 		p.System, p.Method, p.Seed, p.Walkers, p.Architecture, p.Provider = d.System, d.Method, d.Seed, d.Walkers, d.Architecture, d.Provider
 	case child.Phase:
 		var d child.PhaseData
 		if json.Unmarshal(e.Data, &d) != nil {
 			return
 		}
-		p.Phase, p.Done = d.Phase, 0
+		p.Phase, p.Done, p.Left = d.Phase, 0, 0
+		delete(m.marks, e.Run)
 	case child.Pass:
 		var d child.PassData
 		if json.Unmarshal(e.Data, &d) != nil {
 			return
 		}
+		if m.marks[e.Run].phase != d.Phase {
+			m.marks[e.Run] = mark{d.Phase, e.Time, d.Done}
+		}
+		p.Left = m.marks[e.Run].left(e.Time, d.Done)
 		p.Phase, p.Passes, p.Done, p.LnF, p.Flatness, p.Levels, p.RoundTrips = d.Phase, d.Passes, d.Done, d.LnF, d.Flatness, d.Levels, d.RoundTrips
 		p.Steps, p.Loss = d.Steps, d.Loss
 	case child.Evaluating:
-		p.Phase, p.Done = string(child.Evaluating), 0
+		p.Phase, p.Done, p.Left = string(child.Evaluating), 0, 0
 	case child.Ended:
 		var d child.EndedData
 		if json.Unmarshal(e.Data, &d) != nil {
 			return
 		}
-		p.Converged, p.Failed, p.Seconds = d.Converged, d.Failed, d.Seconds
+		p.Converged, p.Failed, p.Seconds, p.Left = d.Converged, d.Failed, d.Seconds, 0
 		if d.Interrupted == "" {
 			p.Phase, p.Done = "", 1
 		}

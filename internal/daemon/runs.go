@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/child"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
@@ -28,36 +29,116 @@ func (i invalid) Unwrap() error        { return i.error }
 
 // Submit records a run and puts it into the queue.
 func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.Run, error) {
-	c, err := config.Compose([]byte(s.Config), s.Set)
-	if err != nil {
-		return nil, invalid{err}
+	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes}
+	if s.From != "" {
+		var err error
+		if spec, err = d.copyOf(ctx, s); err != nil {
+			return nil, err
+		}
 	}
+	spec.By = by
 	if s.ID != "" {
 		if err := job.CheckID(s.ID); err != nil {
 			return nil, invalid{fmt.Errorf("id: %w", err)}
 		}
 	}
-	text, err := c.YAML()
+	c, err := d.complete(ctx, &spec, s.Set)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := json.Marshal(job.Spec{Config: string(text), Title: s.Title, Tags: s.Tags, Notes: s.Notes, By: by})
+	name := c.System.Name()
+	if !spec.Resumes() {
+		name = string(spec.Work) + "-" + name
+	}
+	id, err := d.claim(s.ID, name)
 	if err != nil {
 		return nil, err
 	}
-	id, err := d.claim(s.ID, c.System.Name())
+	text, err := d.writeSpec(id, spec)
 	if err != nil {
 		return nil, err
 	}
-	if err := disk.WriteFile(disk.OS, filepath.Join(d.Folder(id), job.File), spec); err != nil {
-		return nil, err
-	}
-	r, err := d.queue.Submit(ctx, id, spec)
+	r, err := d.queue.Submit(ctx, id, text)
 	if err != nil {
 		return nil, err
 	}
 	d.mirror.put(id, r)
 	return d.describe(r), nil
+}
+
+// copyOf is the specification of a submission that copies a run, with what it changes.
+func (d *Daemon) copyOf(ctx context.Context, s api.Submission) (spec job.Spec, err error) {
+	r, err := d.queue.Get(ctx, s.From)
+	if errors.Is(err, queue.ErrNone) || job.CheckID(s.From) != nil {
+		return spec, invalid{fmt.Errorf("from: %w", err)}
+	}
+	if err != nil {
+		return spec, err
+	}
+	if spec, err = specOf(r); err != nil {
+		return spec, err
+	}
+	if s.Config != "" {
+		return spec, invalid{fmt.Errorf("config: the configuration is that of %s; change it by set, or leave out from", s.From)}
+	}
+	if s.Kind != "" && s.Kind != cmp.Or(spec.Work, job.WorkRun) {
+		return spec, invalid{fmt.Errorf("kind: %s is of the kind %s, and so is its copy; leave it out", s.From, cmp.Or(spec.Work, job.WorkRun))}
+	}
+	// The settings changed when it went on are part of what it is now.
+	c, err := config.Compose([]byte(spec.Config), spec.Changes)
+	if err != nil {
+		return spec, fmt.Errorf("%s: %w", s.From, err)
+	}
+	text, err := c.YAML()
+	if err != nil {
+		return spec, err
+	}
+	spec.Config, spec.Changes = string(text), nil
+	spec.Train, spec.Bench = cmp.Or(s.Train, spec.Train), cmp.Or(s.Bench, spec.Bench)
+	spec.Title, spec.Notes = cmp.Or(s.Title, spec.Title), cmp.Or(s.Notes, spec.Notes)
+	if s.Tags != nil {
+		spec.Tags = s.Tags
+	}
+	return spec, nil
+}
+
+// complete makes the configuration of a specification complete, with settings that go before it,
+// and checks the whole.
+func (d *Daemon) complete(ctx context.Context, spec *job.Spec, set []string) (*config.Config, error) {
+	c, err := config.Compose([]byte(spec.Config), set)
+	if err != nil {
+		return nil, invalid{err}
+	}
+	if err := errors.Join(spec.Check(), child.Check(*spec, c)); err != nil {
+		return nil, invalid{err}
+	}
+	if id := spec.Weights(); id != "" {
+		if _, err := d.queue.Get(ctx, id); errors.Is(err, queue.ErrNone) {
+			return nil, invalid{fmt.Errorf("weights: %w", err)}
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	text, err := c.YAML()
+	spec.Config = string(text)
+	return c, err
+}
+
+// writeSpec writes the specification into the run directory and returns its text.
+func (d *Daemon) writeSpec(id string, spec job.Spec) (json.RawMessage, error) {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	return text, disk.WriteFile(disk.OS, filepath.Join(d.Folder(id), job.File), text)
+}
+
+// specOf is the specification of a record.
+func specOf(r *queue.Record) (spec job.Spec, err error) {
+	if err := json.Unmarshal(r.Spec, &spec); err != nil {
+		return spec, fmt.Errorf("%s: its record is damaged: %w", r.ID, err)
+	}
+	return spec, nil
 }
 
 // claim makes the run directory of a new run; making it claims the name. Without one it is
@@ -90,7 +171,11 @@ func (d *Daemon) Get(ctx context.Context, id string) (*api.Run, error) {
 		return nil, err
 	}
 	d.mirror.put(id, r)
-	return d.describe(r), nil
+	run := d.describe(r)
+	if spec, err := specOf(r); err == nil {
+		run.Config = spec.Config
+	}
+	return run, nil
 }
 
 // List returns the runs that a filter keeps, the newest first.
@@ -113,29 +198,31 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	if err != nil {
 		return nil, err
 	}
-	var spec job.Spec
-	if err := json.Unmarshal(r.Spec, &spec); err != nil {
-		return nil, fmt.Errorf("%s: its record is damaged: %w", id, err)
-	}
-	if len(c.Set) > 0 && c.Wish != job.Run {
+	again := c.Wish == job.Run && (r.State == job.Paused || r.State.Final())
+	switch {
+	case len(c.Set) == 0:
+	case c.Wish != job.Run:
 		return nil, invalid{errors.New("set: settings can be changed when a run goes on, with the wish run")}
+	case !again:
+		return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
 	}
-	switch again := r.State == job.Paused || r.State.Final(); {
-	case c.Wish == job.Run && again:
-		if spec.Changes, err = changes(spec, c.Set); err != nil {
+	if again || c.Title != nil || c.Tags != nil || c.Notes != nil {
+		if r, err = d.edit(ctx, id, func(spec *job.Spec) error {
+			edit(spec, c)
+			if again {
+				return d.changeSettings(ctx, spec, c.Set)
+			}
+			return nil
+		}); err != nil {
 			return nil, err
 		}
-		text, err := json.Marshal(spec)
-		if err != nil {
-			return nil, err
-		}
-		if r, err = d.queue.Again(ctx, id, text); err != nil {
+	}
+	switch {
+	case again:
+		if r, err = d.queue.Again(ctx, id, nil); err != nil {
 			return nil, err
 		}
 	case c.Wish != "":
-		if len(c.Set) > 0 {
-			return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
-		}
 		if err := d.queue.Want(ctx, id, c.Wish); err != nil {
 			return nil, err
 		}
@@ -150,12 +237,54 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	return d.describe(r), nil
 }
 
-// changes are the settings to change when a run goes on, checked against its configuration.
-func changes(spec job.Spec, set []string) ([]string, error) {
-	if _, err := config.Compose([]byte(spec.Config), set); err != nil {
-		return nil, invalid{err}
+// edit changes a specification by f, in the queue and in the run directory.
+func (d *Daemon) edit(ctx context.Context, id string, f func(*job.Spec) error) (*queue.Record, error) {
+	// One at a time, so that the directory has the last of them.
+	d.editing.Lock()
+	defer d.editing.Unlock()
+	var spec job.Spec
+	r, err := d.queue.Edit(ctx, id, func(text json.RawMessage) (json.RawMessage, error) {
+		spec = job.Spec{}
+		if err := json.Unmarshal(text, &spec); err != nil {
+			return nil, fmt.Errorf("%s: its record is damaged: %w", id, err)
+		}
+		if err := f(&spec); err != nil {
+			return nil, err
+		}
+		return json.Marshal(spec)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return set, nil
+	_, err = d.writeSpec(id, spec)
+	return r, err
+}
+
+// edit changes what people read; what c leaves out stays.
+func edit(spec *job.Spec, c api.RunChange) {
+	if c.Title != nil {
+		spec.Title = *c.Title
+	}
+	if c.Tags != nil {
+		spec.Tags = *c.Tags
+	}
+	if c.Notes != nil {
+		spec.Notes = *c.Notes
+	}
+}
+
+// changeSettings changes settings of a job that is to go on. A run takes them as changes of what
+// it has done so far; whatever begins again has a new configuration.
+func (d *Daemon) changeSettings(ctx context.Context, spec *job.Spec, set []string) error {
+	if !spec.Resumes() {
+		_, err := d.complete(ctx, spec, set)
+		return err
+	}
+	if _, err := config.Compose([]byte(spec.Config), set); err != nil {
+		return invalid{err}
+	}
+	spec.Changes = set
+	return nil
 }
 
 // Delete forgets a run that is not running, with its directory.
@@ -172,13 +301,13 @@ func (d *Daemon) Delete(ctx context.Context, id string) error {
 
 // describe puts together what is known of a run.
 func (d *Daemon) describe(r *queue.Record) *api.Run {
-	var spec job.Spec
-	if err := json.Unmarshal(r.Spec, &spec); err != nil {
+	spec, err := specOf(r)
+	if err != nil {
 		d.log.Error("the specification of a run is damaged", "run", r.ID, "reason", err)
 	}
 	return &api.Run{
-		ID: r.ID, State: r.State, Wish: d.mirror.wanted(r.ID), Reason: r.Reason, Title: spec.Title, Tags: spec.Tags, Notes: spec.Notes, By: spec.By,
+		ID: r.ID, Kind: cmp.Or(spec.Work, job.WorkRun), State: r.State, Wish: d.mirror.wanted(r.ID), Reason: r.Reason, Title: spec.Title, Tags: spec.Tags, Notes: spec.Notes, By: spec.By,
 		Created: r.Created, Began: r.Began, Ended: r.Ended, Submission: r.Submission, Attempts: r.Attempts, Owner: r.Owner,
-		Folder: filepath.Join(runsName, r.ID), Outcome: r.Outcome, Progress: d.mirror.progress(r.ID),
+		Folder: filepath.Join(runsName, r.ID), Outcome: r.Outcome, Progress: d.mirror.progress(r.ID), Event: d.mirror.lastEvent(r.ID), Changes: spec.Changes,
 	}
 }

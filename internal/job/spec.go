@@ -5,6 +5,10 @@ package job
 type Spec struct {
 	// Config is the complete configuration, YAML.
 	Config string `json:"config"`
+	// Work is what the job does; Train and Bench are options of these kinds.
+	Work  Work       `json:"kind,omitempty"`
+	Train *Training  `json:"train,omitempty"`
+	Bench *Benchmark `json:"bench,omitempty"`
 	// Changes are settings of the form key=value to change when the run goes on after a pause or
 	// its end.
 	Changes []string `json:"changes,omitempty"`

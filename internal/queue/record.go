@@ -91,6 +91,15 @@ func (q *Queue) Again(ctx context.Context, id string, spec json.RawMessage) (*Re
 	return r, q.publish(ctx, r)
 }
 
+// Edit replaces the spec of a job, in whatever state it is, by what f makes of it. A worker
+// that has the job goes on with the spec that it took.
+func (q *Queue) Edit(ctx context.Context, id string, f func(spec json.RawMessage) (json.RawMessage, error)) (*Record, error) {
+	return q.change(ctx, id, func(r *Record) (err error) {
+		r.Spec, err = f(r.Spec)
+		return err
+	})
+}
+
 // publish puts the message of a submitted job into the work queue. The server drops it if it
 // has had the same one.
 func (q *Queue) publish(ctx context.Context, r *Record) error {

@@ -104,7 +104,10 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 	number := l.Checkpoint
 	e, err := child.Run(running, kill, child.Options{
 		Program: o.Program, Grace: o.Grace, Limits: o.Limits,
-		Task: child.Task{Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores},
+		Task: child.Task{
+			Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores,
+			Work: spec.Work, Train: spec.Train, Bench: spec.Bench,
+		},
 		Report: func(r child.Report) {
 			if err := o.Queue.Emit(record, l.ID, string(r.Kind), r.Data); err != nil {
 				log.Warn("an event is lost", "reason", err)
