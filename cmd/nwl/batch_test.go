@@ -56,12 +56,12 @@ func TestBatchScripts(t *testing.T) {
 	for _, c := range []struct {
 		name, run string
 		settings  []string
-		signal    string // to all processes of the job
+		signal    string // to all processes of the job, or to timeout alone, as if its time was over
 		stopped   int    // exit code after the signal
 	}{
 		{"slurm.sh", "seed-1", []string{"SLURM_ARRAY_TASK_ID=1", "SLURM_ARRAY_JOB_ID=7", "SLURM_CPUS_PER_TASK=1"}, "TERM", exitInterrupted},
 		{"pbs.sh", "seed-2", []string{"PBS_ARRAY_INDEX=2", "PBS_O_WORKDIR=" + folder, "NCPUS=1"}, "TERM", exitInterrupted},
-		{"pbs.sh", "seed-3", []string{"PBS_ARRAY_INDEX=3", "PBS_O_WORKDIR=" + folder, "NCPUS=1", "LIMIT=2s"}, "", exitInterrupted},
+		{"pbs.sh", "seed-3", []string{"PBS_ARRAY_INDEX=3", "PBS_O_WORKDIR=" + folder, "NCPUS=1"}, "ALRM", exitInterrupted},
 		{"lsf.sh", "seed-4", []string{"LSB_JOBINDEX=4", "LSB_DJOB_NUMPROC=1"}, "USR1", exitInterrupted},
 		{"sge.sh", "seed-008", []string{"SGE_TASK_ID=008", "NSLOTS=1"}, "USR1", 99},
 		{"sge.sh", "seed-6", []string{"SGE_TASK_ID=6", "NSLOTS=1"}, "USR2", exitInterrupted},
@@ -70,10 +70,12 @@ func TestBatchScripts(t *testing.T) {
 			t.Parallel()
 			job := script(folder, append([]string{withoutEnd}, c.settings...), c.name)
 			log, logged := underWay(t, job)
-			if c.signal != "" {
-				if out, err := exec.Command("pkill", "-"+c.signal, "-s", fmt.Sprint(job.Process.Pid)).CombinedOutput(); err != nil {
-					t.Fatalf("pkill: %v\n%s", err, out)
-				}
+			to := []string{"-" + c.signal, "-s", fmt.Sprint(job.Process.Pid)}
+			if c.signal == "ALRM" {
+				to = append(to, "-x", "timeout")
+			}
+			if out, err := exec.Command("pkill", to...).CombinedOutput(); err != nil {
+				t.Fatalf("pkill: %v\n%s", err, out)
 			}
 			logged.Wait()
 			if got := code(job.Wait()); got != c.stopped {

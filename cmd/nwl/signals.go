@@ -7,10 +7,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
+// oneEnding is how long after a signal others are taken for the same one: batch systems signal
+// all processes of a job, and those among them that pass signals on, as timeout does, do so a
+// moment later.
+const oneEnding = time.Second
+
 // interruptible returns a context that the first of endings cancels, with the signal as the
-// cause; the second has its usual effect. Signals that were ignored when the program
+// cause; one that comes more than oneEnding later has its usual effect. Signals that were ignored when the program
 // started, as SIGHUP is under nohup, stay ignored; but not SIGINT, which shells ignore for all
 // background jobs of a script, where kill -INT is to have its effect. A reader of the output that goes away,
 // as tee does when Ctrl-C ends a whole pipeline, does not end the program.
@@ -26,8 +32,9 @@ func interruptible(parent context.Context) (context.Context, func()) {
 	go func() {
 		select {
 		case s := <-signals:
-			signal.Stop(signals)
 			cancel(fmt.Errorf("interrupted by the signal %q", s))
+			time.Sleep(oneEnding)
+			signal.Stop(signals)
 		case <-ctx.Done():
 		}
 	}()

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"neuralwl/sampler/dos"
 )
@@ -85,6 +86,48 @@ func TestEndings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSecondSignal sends a signal twice in a moment, which counts as one, and once more after a
+// while, when the run is done and only waits for a reader of its table: it ends at once.
+func TestSecondSignal(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	c := exec.Command(binary, endless(out)...)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	full := make(chan struct{})
+	go func() {
+		defer close(full)
+		write.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		write.Write(make([]byte, 1<<20)) // fills the pipe
+	}()
+	<-full
+	c.Stdout = write
+	log, logged := underWay(t, c)
+	write.Close()
+	for range 2 {
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	wait(t, filepath.Join(out, "summary.json"), "terminated")
+	var killed error
+	for deadline := time.Now().Add(time.Minute); killed == nil && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		killed = c.Process.Signal(syscall.SIGTERM) // an error once it is gone
+		var status syscall.WaitStatus
+		if pid, _ := syscall.Wait4(c.Process.Pid, &status, syscall.WNOHANG, nil); pid > 0 {
+			if !status.Signaled() || status.Signal() != syscall.SIGTERM {
+				t.Errorf("it ended by %v\n%s", status, log)
+			}
+			logged.Wait()
+			return
+		}
+	}
+	t.Error("the second signal did not end it")
 }
 
 // TestClosedOutput interrupts runs whose readers have gone away, or that never had any: they
