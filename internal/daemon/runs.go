@@ -12,7 +12,6 @@ import (
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/config"
-	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 )
@@ -49,12 +48,19 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if err != nil {
 		return nil, err
 	}
-	if err := disk.WriteFile(disk.OS, filepath.Join(d.Folder(id), job.File), spec); err != nil {
-		return nil, err
+	if err := d.keeper.first(id, spec); err != nil {
+		// The name is free again.
+		return nil, errors.Join(fmt.Errorf("run directory: %w", err), os.RemoveAll(d.Folder(id)))
 	}
 	r, err := d.queue.Submit(ctx, id, spec)
-	if err != nil {
+	if r == nil {
+		if _, unknown := d.queue.Get(ctx, id); errors.Is(unknown, queue.ErrNone) {
+			err = errors.Join(err, os.RemoveAll(d.Folder(id)))
+		}
 		return nil, err
+	}
+	if err != nil {
+		d.log.Warn("a run is on record and not yet in the queue; it will be put there", "run", id, "reason", err)
 	}
 	d.mirror.put(id, r)
 	return d.describe(r), nil
@@ -160,15 +166,42 @@ func changes(spec job.Spec, set []string) ([]string, error) {
 
 // Delete forgets a run that is not running, with its directory.
 func (d *Daemon) Delete(ctx context.Context, id string) error {
-	if err := d.queue.Delete(ctx, id); err != nil {
+	r, err := d.queue.Get(ctx, id)
+	if err == nil && (r.State == job.Submitted || r.State == job.Queued) {
+		// No worker is to take it in between.
+		if err = d.queue.Want(ctx, id, job.Cancel); err == nil {
+			r, err = d.queue.Get(ctx, id)
+		}
+	}
+	if err != nil {
 		return err
 	}
+	if r.State != job.Paused && !r.State.Final() {
+		return d.queue.Delete(ctx, id) // which refuses
+	}
+	// The directory first, under a name by which it is not taken for a run whose record was
+	// lost if the daemon is killed in between.
+	hidden := d.hidden(id)
+	if err := os.RemoveAll(hidden); err != nil {
+		return fmt.Errorf("delete %s: %w", id, err)
+	}
+	if err := d.keeper.hide(id, d.Folder(id), hidden); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("delete %s: %w", id, err)
+	}
+	if err := d.queue.Delete(ctx, id); err != nil {
+		return errors.Join(err, d.keeper.hide(id, hidden, d.Folder(id)))
+	}
 	d.mirror.drop(id)
-	if err := os.RemoveAll(d.Folder(id)); err != nil {
+	if err := os.RemoveAll(hidden); err != nil {
 		return fmt.Errorf("the run is forgotten, its directory is not: %w", err)
 	}
 	return nil
 }
+
+// hiddenPrefix begins the names of directories whose runs are being deleted.
+const hiddenPrefix = ".deleted-"
+
+func (d *Daemon) hidden(id string) string { return filepath.Join(d.runsFolder(), hiddenPrefix+id) }
 
 // describe puts together what is known of a run.
 func (d *Daemon) describe(r *queue.Record) *api.Run {
