@@ -93,7 +93,7 @@ func (k kind) serve(ctx context.Context, task Task, log *slog.Logger, w *reporte
 	})
 	switch {
 	case err != nil:
-		w.say(Failed, FailedData{err.Error()})
+		w.say(Failed, FailedData{Error: err.Error()})
 		return 1
 	case interrupted != "":
 		w.say(Ended, EndedData{Interrupted: interrupted, Seconds: time.Since(began).Seconds()})

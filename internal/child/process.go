@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -43,8 +44,10 @@ type Options struct {
 type End struct {
 	// Ended is the end of the run, nil if it has no results.
 	Ended *EndedData
-	// Failed is why the run failed by itself; empty if it did not.
+	// Failed is why the run failed by itself; empty if it did not. Early says that it was
+	// asked to end before there was anything to keep.
 	Failed string
+	Early  bool
 	// Lost is why the process is gone before its run ended; empty if it is not.
 	Lost string
 	Code int // exit code
@@ -61,6 +64,9 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 	if o.Grace == 0 {
 		o.Grace = 30 * time.Second
 	}
+	// On Linux the child ends with the thread that starts it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c := exec.Command(o.Program[0], o.Program[1:]...)
 	apart(c)
 	// A run's configuration is its own, whatever the environment of the parent sets.
@@ -120,7 +126,7 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 	limit := p.o.Limits.Loading
 	silence := time.NewTimer(limit)
 	defer silence.Stop()
-	ended, grace := ctx.Done(), (<-chan time.Time)(nil)
+	ended, grace, doubt := ctx.Done(), (<-chan time.Time)(nil), false
 	lose := func(why string) {
 		if p.end.Lost == "" && p.end.Ended == nil && p.end.Failed == "" {
 			p.end.Lost = why
@@ -140,6 +146,7 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 				limit = p.o.Limits.Evaluating
 			}
 			silence.Reset(limit)
+			doubt = false
 			p.note(r)
 			if p.o.Report != nil {
 				p.o.Report(r)
@@ -153,6 +160,11 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 		case <-grace:
 			lose(fmt.Sprintf("it did not end within %v", p.o.Grace))
 		case <-silence.C:
+			if !doubt { // if this process was stopped, what the child said is still to be read
+				doubt = true
+				silence.Reset(min(limit, time.Second))
+				continue
+			}
 			lose(fmt.Sprintf("it was silent for %v and was killed", limit))
 		case <-kill:
 			kill = nil
@@ -172,7 +184,7 @@ func (p *process) note(r Report) {
 	case Failed:
 		var d FailedData
 		if json.Unmarshal(r.Data, &d) == nil {
-			p.end.Failed = d.Error
+			p.end.Failed, p.end.Early = d.Error, d.Early
 		}
 	}
 }

@@ -86,6 +86,8 @@ type PassData struct {
 
 // CheckpointData is about a checkpoint. With an error the one before is kept.
 type CheckpointData struct {
+	// Passes that this process made before it; with none the run is where it was.
+	Passes  int64   `json:"passes"`
 	Bytes   int     `json:"bytes"`
 	Seconds float64 `json:"seconds"`
 	Error   string  `json:"error,omitempty"`
@@ -109,6 +111,9 @@ type EndedData struct {
 // FailedData is why there are no results.
 type FailedData struct {
 	Error string `json:"error"`
+	// Early says that the run was asked to end before there could be any, and that it begins
+	// anew, or where it was, when it is started again.
+	Early bool `json:"early,omitempty"`
 }
 
 // passInterval is the least time between two reports of passes.

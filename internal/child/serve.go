@@ -22,6 +22,10 @@ import (
 	"neuralwl/trainer"
 )
 
+// handover is how long a child waits for another process to leave the run directory: that of a
+// daemon that was killed is gone in a moment.
+const handover = 10 * time.Second
+
 // Orphaned is the exit code of a child whose parent is gone.
 const Orphaned = 9
 
@@ -32,7 +36,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	var task Task
 	w := &reporter{out: json.NewEncoder(out)}
 	if err := lines.Decode(&task); err != nil {
-		w.say(Failed, FailedData{"the task cannot be read: " + err.Error()})
+		w.say(Failed, FailedData{Error: "the task cannot be read: " + err.Error()})
 		return 1
 	}
 	ctx, end := context.WithCancelCause(context.Background())
@@ -56,7 +60,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	s, err := perform(ctx, task, version, log, w)
 	switch {
 	case err != nil:
-		w.say(Failed, FailedData{err.Error()})
+		w.say(Failed, FailedData{err.Error(), errors.Is(err, run.ErrEarly)})
 		return 1
 	case s.Interrupted != "":
 		return 4
@@ -68,7 +72,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 
 // perform begins the run of a task or goes on with it.
 func perform(ctx context.Context, task Task, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
-	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener()}
+	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener(), Wait: handover}
 	path := filepath.Join(task.Folder, report.ConfigFile)
 	_, err := os.Stat(path)
 	switch {
@@ -90,13 +94,14 @@ type reporter struct {
 	mutex sync.Mutex
 	out   *json.Encoder
 	pass  PassData
+	made  int64     // passes of this process
 	last  time.Time // of a report of a pass
 }
 
 func (w *reporter) say(kind Kind, data any) {
 	text, err := json.Marshal(data)
 	if err != nil {
-		text, _ = json.Marshal(FailedData{fmt.Sprintf("a report cannot be written: %v", err)})
+		text, _ = json.Marshal(FailedData{Error: fmt.Sprintf("a report cannot be written: %v", err)})
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -123,7 +128,7 @@ func (w *reporter) listener() event.Listener {
 			}
 		},
 		CheckpointWritten: func(e event.CheckpointWritten) {
-			w.say(Checkpoint, CheckpointData{e.Bytes, e.Took.Seconds(), text(e.Err)})
+			w.say(Checkpoint, CheckpointData{w.made, e.Bytes, e.Took.Seconds(), text(e.Err)})
 		},
 		BundleExported: func(e event.BundleExported) { w.say(Exported, ExportedData{e.Folder, e.Steps, text(e.Err)}) },
 		PhaseEnded: func(e event.PhaseEnded) {
@@ -141,6 +146,7 @@ func (w *reporter) listener() event.Listener {
 
 // passed reports a pass, if it is time.
 func (w *reporter) passed(e event.Pass) {
+	w.made++
 	if time.Since(w.last) < passInterval {
 		return
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
@@ -23,6 +25,7 @@ import (
 const (
 	queueName = "queue"
 	runsName  = "runs"
+	lockName  = ".lock"
 )
 
 // Options of a daemon.
@@ -45,8 +48,8 @@ type Daemon struct {
 	log    *slog.Logger
 	queue  *queue.Queue
 	mirror *mirror
-
-	editing sync.Mutex
+	keeper *keeper
+	lock   *flock.Flock // of the data folder, if the queue is in it
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.
@@ -55,12 +58,42 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if err := os.MkdirAll(d.runsFolder(), 0o777); err != nil {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}
-	o.Queue.Folder, o.Queue.Log = filepath.Join(o.Data, queueName), o.Log
-	var err error
-	if d.queue, err = queue.Open(ctx, o.Queue); err != nil {
-		return nil, err
+	d.o.Queue.Folder, d.o.Queue.Log = filepath.Join(o.Data, queueName), o.Log
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// open opens the queue. One in the data folder is this process' alone, and what the processes
+// before left behind is put right.
+func (d *Daemon) open(ctx context.Context) (err error) {
+	alone := d.o.Queue.URL == ""
+	if alone {
+		d.lock = flock.New(filepath.Join(d.o.Data, lockName))
+		if free, err := d.lock.TryLock(); err != nil {
+			return fmt.Errorf("data folder: %w; choose another with --data", err)
+		} else if !free {
+			return fmt.Errorf("another nwl serve uses the data folder %s; stop it, or choose another folder with --data", d.o.Data)
+		}
+	}
+	found := d.scan()
+	if d.queue, err = d.openQueue(ctx, found); err != nil {
+		return err
+	}
+	d.keeper = &keeper{queue: d.queue, folder: d.Folder, last: map[string]job.Kept{}}
+	for _, f := range found {
+		if f.kept != nil {
+			d.keeper.last[f.id] = *f.kept
+		}
+	}
+	if !alone {
+		return nil
+	}
+	if err := d.queue.Recover(ctx); err != nil {
+		return err
+	}
+	return d.adopt(ctx, found)
 }
 
 func (d *Daemon) runsFolder() string { return filepath.Join(d.o.Data, runsName) }
@@ -92,8 +125,20 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		})
 	}
-	follow("runs", func() error { return d.queue.Watch(ctx, d.mirror.changed) })
-	follow("wishes", func() error { return d.queue.WatchWanted(ctx, d.mirror.want) })
+	follow("runs", func() error {
+		return d.queue.Watch(ctx, func(id string, r *queue.Record) {
+			d.mirror.changed(id, r)
+			d.keep(ctx, r)
+		})
+	})
+	follow("wishes", func() error {
+		return d.queue.WatchWanted(ctx, func(id string, w job.Wish) {
+			d.mirror.want(id, w)
+			if r, err := d.queue.Get(ctx, id); err == nil {
+				d.keep(ctx, r)
+			}
+		})
+	})
 	follow("events", func() error {
 		return d.queue.Latest(ctx, func(e queue.Event) error {
 			d.mirror.happened(e)
@@ -126,8 +171,26 @@ func (d *Daemon) reconcile(ctx context.Context) {
 	}
 }
 
+// keep writes what a run directory remembers of its job.
+func (d *Daemon) keep(ctx context.Context, r *queue.Record) {
+	if r == nil {
+		return
+	}
+	if err := d.keeper.changed(ctx, r); err != nil && ctx.Err() == nil {
+		d.log.Warn("a run directory does not know the state of its job; if the queue were lost now, it would be taken for what it was before", "run", r.ID, "reason", err)
+	}
+}
+
 // Close ends the queue, after Run.
-func (d *Daemon) Close() error { return d.queue.Close() }
+func (d *Daemon) Close() (err error) {
+	if d.queue != nil {
+		err = d.queue.Close()
+	}
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
+	}
+	return err
+}
 
 // Missing reports whether an error says that there is no such run.
 func Missing(err error) bool { return errors.Is(err, queue.ErrNone) }

@@ -13,7 +13,6 @@ import (
 	"neuralwl/internal/api"
 	"neuralwl/internal/child"
 	"neuralwl/internal/config"
-	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 )
@@ -46,6 +45,10 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if err != nil {
 		return nil, err
 	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
 	name := c.System.Name()
 	if !spec.Resumes() {
 		name = string(spec.Work) + "-" + name
@@ -54,13 +57,19 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if err != nil {
 		return nil, err
 	}
-	text, err := d.writeSpec(id, spec)
-	if err != nil {
-		return nil, err
+	if err := d.keeper.first(id, text); err != nil {
+		// The name is free again.
+		return nil, errors.Join(fmt.Errorf("run directory: %w", err), os.RemoveAll(d.Folder(id)))
 	}
 	r, err := d.queue.Submit(ctx, id, text)
-	if err != nil {
+	if r == nil {
+		if _, unknown := d.queue.Get(ctx, id); errors.Is(unknown, queue.ErrNone) {
+			err = errors.Join(err, os.RemoveAll(d.Folder(id)))
+		}
 		return nil, err
+	}
+	if err != nil {
+		d.log.Warn("a run is on record and not yet in the queue; it will be put there", "run", id, "reason", err)
 	}
 	d.mirror.put(id, r)
 	return d.describe(r), nil
@@ -122,15 +131,6 @@ func (d *Daemon) complete(ctx context.Context, spec *job.Spec, set []string) (*c
 	text, err := c.YAML()
 	spec.Config = string(text)
 	return c, err
-}
-
-// writeSpec writes the specification into the run directory and returns its text.
-func (d *Daemon) writeSpec(id string, spec job.Spec) (json.RawMessage, error) {
-	text, err := json.Marshal(spec)
-	if err != nil {
-		return nil, err
-	}
-	return text, disk.WriteFile(disk.OS, filepath.Join(d.Folder(id), job.File), text)
 }
 
 // specOf is the specification of a record.
@@ -239,12 +239,8 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 
 // edit changes a specification by f, in the queue and in the run directory.
 func (d *Daemon) edit(ctx context.Context, id string, f func(*job.Spec) error) (*queue.Record, error) {
-	// One at a time, so that the directory has the last of them.
-	d.editing.Lock()
-	defer d.editing.Unlock()
-	var spec job.Spec
 	r, err := d.queue.Edit(ctx, id, func(text json.RawMessage) (json.RawMessage, error) {
-		spec = job.Spec{}
+		var spec job.Spec
 		if err := json.Unmarshal(text, &spec); err != nil {
 			return nil, fmt.Errorf("%s: its record is damaged: %w", id, err)
 		}
@@ -256,8 +252,7 @@ func (d *Daemon) edit(ctx context.Context, id string, f func(*job.Spec) error) (
 	if err != nil {
 		return nil, err
 	}
-	_, err = d.writeSpec(id, spec)
-	return r, err
+	return r, d.keeper.changed(ctx, r)
 }
 
 // edit changes what people read; what c leaves out stays.
@@ -289,15 +284,42 @@ func (d *Daemon) changeSettings(ctx context.Context, spec *job.Spec, set []strin
 
 // Delete forgets a run that is not running, with its directory.
 func (d *Daemon) Delete(ctx context.Context, id string) error {
-	if err := d.queue.Delete(ctx, id); err != nil {
+	r, err := d.queue.Get(ctx, id)
+	if err == nil && (r.State == job.Submitted || r.State == job.Queued) {
+		// No worker is to take it in between.
+		if err = d.queue.Want(ctx, id, job.Cancel); err == nil {
+			r, err = d.queue.Get(ctx, id)
+		}
+	}
+	if err != nil {
 		return err
 	}
+	if r.State != job.Paused && !r.State.Final() {
+		return d.queue.Delete(ctx, id) // which refuses
+	}
+	// The directory first, under a name by which it is not taken for a run whose record was
+	// lost if the daemon is killed in between.
+	hidden := d.hidden(id)
+	if err := os.RemoveAll(hidden); err != nil {
+		return fmt.Errorf("delete %s: %w", id, err)
+	}
+	if err := d.keeper.hide(id, d.Folder(id), hidden); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("delete %s: %w", id, err)
+	}
+	if err := d.queue.Delete(ctx, id); err != nil {
+		return errors.Join(err, d.keeper.hide(id, hidden, d.Folder(id)))
+	}
 	d.mirror.drop(id)
-	if err := os.RemoveAll(d.Folder(id)); err != nil {
+	if err := os.RemoveAll(hidden); err != nil {
 		return fmt.Errorf("the run is forgotten, its directory is not: %w", err)
 	}
 	return nil
 }
+
+// hiddenPrefix begins the names of directories whose runs are being deleted.
+const hiddenPrefix = ".deleted-"
+
+func (d *Daemon) hidden(id string) string { return filepath.Join(d.runsFolder(), hiddenPrefix+id) }
 
 // describe puts together what is known of a run.
 func (d *Daemon) describe(r *queue.Record) *api.Run {

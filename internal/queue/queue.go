@@ -70,6 +70,7 @@ func (o *Options) ensureDefaults() {
 type Queue struct {
 	o        Options
 	server   *embedded // nil for another process' server
+	identity string    // of its folder
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	runs     jetstream.KeyValue
@@ -99,7 +100,7 @@ func Open(ctx context.Context, o Options) (_ *Queue, err error) {
 		if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 			return nil, fmt.Errorf("queue: %w", err)
 		}
-		if q.server, err = startEmbedded(o.Folder, o.Log); err != nil {
+		if q.server, q.identity, err = startEmbedded(o.Folder, o.Log); err != nil {
 			return nil, err
 		}
 		var inside nats.Option
@@ -113,10 +114,17 @@ func Open(ctx context.Context, o Options) (_ *Queue, err error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	if err := q.make(ctx); err != nil {
+		if q.server != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	return q, nil
 }
+
+// Identity tells one folder of an embedded queue from any other; it is empty for the server of
+// another process.
+func (q *Queue) Identity() string { return q.identity }
 
 // make makes streams, buckets and the consumer, or adapts them.
 func (q *Queue) make(ctx context.Context) error {

@@ -10,28 +10,23 @@ import (
 
 // Reconcile puts jobs into the work queue that are on record as waiting but have no message
 // there: those whose submitter died in between, and all of them where the work queue was lost. It
-// returns how many. A message that is there all the same is dropped when it arrives.
+// returns how many.
 func (q *Queue) Reconcile(ctx context.Context, older time.Duration) (n int, err error) {
 	records, err := q.List(ctx)
 	if err != nil {
 		return 0, err
 	}
-	info, err := q.consumer.Info(ctx)
+	// After the records: a job that is submitted in between is not among them.
+	waiting, err := q.waiting(ctx)
 	if err != nil {
 		return 0, err
-	}
-	waiting := int(info.NumPending) + info.NumAckPending
-	expected := 0
-	for _, r := range records {
-		if r.State == job.Queued || r.State == job.Running {
-			expected++
-		}
 	}
 	var faults []error
 	for _, r := range records {
 		// A submitter gets the time to do it itself.
 		orphan := r.State == job.Submitted && time.Since(r.Created) > older
-		if !orphan && !(waiting < expected && (r.State == job.Queued || r.State == job.Running && time.Since(r.Began) > older)) {
+		lost := (r.State == job.Queued || r.State == job.Running) && !waiting[message{r.ID, r.Submission}]
+		if !orphan && !lost {
 			continue
 		}
 		if r.State != job.Submitted {

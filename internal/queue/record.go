@@ -226,6 +226,9 @@ func watch(ctx context.Context, bucket jetstream.KeyValue, f func(jetstream.KeyV
 // older than all.
 func (r *Record) Newer(than *Record) bool { return than == nil || r.revision > than.revision }
 
+// Revision of the record in the bucket, which rises with every change of any record.
+func (r *Record) Revision() uint64 { return r.revision }
+
 // Delete forgets a job that is not running. Its message in the work queue, if any, is dropped
 // when it arrives.
 func (q *Queue) Delete(ctx context.Context, id string) error {
@@ -295,7 +298,7 @@ func (q *Queue) Want(ctx context.Context, id string, w job.Wish) error {
 	if _, err := q.wanted.Put(ctx, id, []byte(w)); err != nil {
 		return fmt.Errorf("%s %s: %w", w, id, err)
 	}
-	kind := map[job.Wish]job.Kind{job.Pause: job.Stop, job.Cancel: job.Abandon}[w]
+	kind := follows(w)
 	if kind == "" {
 		return nil
 	}
@@ -303,10 +306,22 @@ func (q *Queue) Want(ctx context.Context, id string, w job.Wish) error {
 		if r.State == job.Running || r.State.Final() || r.State == job.Paused && w == job.Pause {
 			return errUnchanged // its worker sees to it
 		}
-		r.Job, err = r.Apply(job.Event{Kind: kind, At: time.Now().UTC(), Reason: "the user wished it"})
+		r.Job, err = r.Apply(job.Event{Kind: kind, At: time.Now().UTC(), Reason: wished})
 		return err
 	})
 	return err
+}
+
+// Wished reports whether the user has ever wished anything of a job.
+func (q *Queue) Wished(ctx context.Context, id string) (bool, error) {
+	_, err := q.wanted.Get(ctx, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrKeyDeleted) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("wishes for %s: %w", id, err)
+	}
+	return true, nil
 }
 
 // Wanted is what the user wants of a job, to run unless said otherwise.

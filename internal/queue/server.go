@@ -1,19 +1,34 @@
 package queue
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"neuralwl/internal/disk"
 )
 
 // startTime bounds the start of the embedded server, which reads what the folder holds.
 const startTime = 30 * time.Second
+
+// ErrDamaged is the error of a folder that can be written, but of which no server can be made.
+var ErrDamaged = errors.New("the folder of the queue is damaged")
+
+// Names within the folder.
+const (
+	lockFile     = ".lock"
+	identityFile = "identity"
+)
 
 // embedded is a NATS server within this process that keeps its state in a folder.
 type embedded struct {
@@ -21,10 +36,9 @@ type embedded struct {
 	lock   *flock.Flock
 }
 
-// startEmbedded starts a server that listens nowhere: clients connect within the process. A
-// folder serves one server at a time.
-func startEmbedded(folder string, log *slog.Logger) (_ *embedded, err error) {
-	lock := flock.New(filepath.Join(folder, ".lock"))
+// lockFolder keeps other servers out of a folder.
+func lockFolder(folder string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(folder, lockFile))
 	free, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("queue: lock %s: %w", folder, err)
@@ -32,26 +46,75 @@ func startEmbedded(folder string, log *slog.Logger) (_ *embedded, err error) {
 	if !free {
 		return nil, fmt.Errorf("queue: another process uses %s; stop it, or choose another folder", folder)
 	}
+	return lock, nil
+}
+
+// startEmbedded starts a server that listens nowhere: clients connect within the process. A
+// folder serves one server at a time. The identity of the folder is another one after it was
+// lost or set aside.
+func startEmbedded(folder string, log *slog.Logger) (_ *embedded, identity string, err error) {
+	lock, err := lockFolder(folder)
+	if err != nil {
+		return nil, "", err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, lock.Close())
 		}
 	}()
+	if identity, err = identify(folder); err != nil {
+		return nil, "", fmt.Errorf("queue: %w; make room, or choose another folder", err)
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "nwl", DontListen: true, JetStream: true, StoreDir: folder, NoSigs: true,
 		// By default what was acknowledged may still be lost for two minutes.
 		SyncAlways: true,
+		// By default three quarters of what is free at the start, and a stream that may grow beyond that
+		// is refused: a daemon must start on a disk that is low.
+		JetStreamMaxStore: 1 << 50,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
+		return nil, "", fmt.Errorf("queue: %w", err)
 	}
-	s.SetLoggerV2(logger{log}, false, false, false)
+	l := &logger{log: log}
+	s.SetLoggerV2(l, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(startTime) {
-		s.Shutdown()
-		return nil, fmt.Errorf("queue: the server did not start within %v; is %s damaged?", startTime, folder)
+	for deadline := time.Now().Add(startTime); !s.ReadyForConnections(100 * time.Millisecond); {
+		if why := l.fatal(); why != "" {
+			s.Shutdown()
+			return nil, "", fmt.Errorf("queue: %w: %s", ErrDamaged, why)
+		}
+		if time.Now().After(deadline) {
+			s.Shutdown()
+			return nil, "", fmt.Errorf("queue: the server did not start within %v, reading %s", startTime, folder)
+		}
 	}
-	return &embedded{s, lock}, nil
+	return &embedded{s, lock}, identity, nil
+}
+
+// identify returns the identity of a folder, and makes one if there is none. The folder turns
+// out to be writable, or not.
+func identify(folder string) (string, error) {
+	path := filepath.Join(folder, identityFile)
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	identity := strings.TrimSpace(string(text))
+	if identity == "" {
+		identity = rand.Text()
+	}
+	return identity, disk.WriteFile(disk.OS, path, []byte(identity+"\n"))
+}
+
+// SetAside renames the folder of a queue that has no server, and returns its new name.
+func SetAside(folder string) (string, error) {
+	lock, err := lockFolder(folder)
+	if err != nil {
+		return "", err
+	}
+	aside := folder + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+	return aside, errors.Join(os.Rename(folder, aside), lock.Close())
 }
 
 func (e *embedded) connect() (nats.Option, string) { return nats.InProcessServer(e.server), "" }
@@ -66,11 +129,27 @@ func (e *embedded) close() error {
 }
 
 // logger passes on what the server says of faults; all else is for debugging.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log   *slog.Logger
+	mutex sync.Mutex
+	last  string // fatal fault
+}
 
-func (l logger) Noticef(format string, v ...any) { l.log.Debug("queue: " + fmt.Sprintf(format, v...)) }
-func (l logger) Warnf(format string, v ...any)   { l.log.Warn("queue: " + fmt.Sprintf(format, v...)) }
-func (l logger) Fatalf(format string, v ...any)  { l.log.Error("queue: " + fmt.Sprintf(format, v...)) }
-func (l logger) Errorf(format string, v ...any)  { l.log.Error("queue: " + fmt.Sprintf(format, v...)) }
-func (l logger) Debugf(format string, v ...any)  {}
-func (l logger) Tracef(format string, v ...any)  {}
+func (l *logger) Noticef(format string, v ...any) { l.log.Debug("queue: " + fmt.Sprintf(format, v...)) }
+func (l *logger) Warnf(format string, v ...any)   { l.log.Warn("queue: " + fmt.Sprintf(format, v...)) }
+func (l *logger) Errorf(format string, v ...any)  { l.log.Error("queue: " + fmt.Sprintf(format, v...)) }
+func (l *logger) Debugf(format string, v ...any)  {}
+func (l *logger) Tracef(format string, v ...any)  {}
+
+func (l *logger) Fatalf(format string, v ...any) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.last = fmt.Sprintf(format, v...)
+	l.log.Error("queue: " + l.last)
+}
+
+func (l *logger) fatal() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.last
+}

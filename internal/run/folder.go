@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -37,7 +38,11 @@ func (j *job) openFolder() (unlock func(), err error) {
 		return nil, err
 	}
 	lock := flock.New(filepath.Join(j.folder, lockFile))
-	if free, err := lock.TryLock(); err != nil {
+	free, err := lock.TryLock()
+	for until := j.began.Add(j.o.Wait); err == nil && !free && time.Now().Before(until); free, err = lock.TryLock() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err != nil {
 		// Some network file systems have no locks.
 		j.log.Warn("the run directory cannot be locked: make sure that no other process uses it", "folder", j.folder, "reason", err)
 	} else if !free {

@@ -34,6 +34,8 @@ type Options struct {
 	Resume bool
 	// Version of the program, for the record.
 	Version string
+	// Wait is how long to wait for another process to leave the run directory.
+	Wait time.Duration
 	// Workers is the number of threads where run.workers leaves it open, by default one per
 	// core that Go may use.
 	Workers int

@@ -32,6 +32,8 @@ type Options struct {
 	Grace  time.Duration // for a run to end in order, by default 30 s
 	Limits child.Limits
 	Log    *slog.Logger
+
+	holds *holds
 }
 
 // Run performs jobs until ctx ends. The runs under way then end in order, and their jobs go
@@ -40,6 +42,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Renew == 0 {
 		o.Renew = 10 * time.Second
 	}
+	o.holds = &holds{runs: map[string]*hold{}}
 	var wait sync.WaitGroup
 	faults := make([]error, o.Jobs)
 	for i := range o.Jobs {
@@ -92,17 +95,29 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 	}
 	// Whatever ends the worker, the end of the job goes on record.
 	record := context.WithoutCancel(ctx)
+	h := o.holds.enter(l.ID)
+	defer o.holds.leave(l.ID, h)
+	// The wish may be older than the lease.
+	switch next, err := l.Renew(record); {
+	case err != nil:
+		return err
+	case next == job.EndPaused:
+		return l.Leave(record, job.Event{Kind: job.Stop, Reason: errPaused.Error()})
+	case next == job.EndCancel:
+		return l.Leave(record, job.Event{Kind: job.Abandon, Reason: errCancelled.Error()})
+	case next == job.Yield:
+		return nil
+	}
 	running, end := context.WithCancelCause(record)
 	defer end(nil)
 	stop := context.AfterFunc(ctx, func() { end(errStopped) })
 	defer stop()
-	kill := make(chan struct{})
 	finished := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Go(func() { o.renew(record, l, end, kill, finished, log) })
+	watching.Go(func() { o.renew(record, l, end, h.end, finished, log) })
 	log.Info("a run is taken", "epoch", l.Epoch, "attempt", l.Attempts)
 	number := l.Checkpoint
-	e, err := child.Run(running, kill, child.Options{
+	e, err := child.Run(running, h.kill, child.Options{
 		Program: o.Program, Grace: o.Grace, Limits: o.Limits,
 		Task: child.Task{
 			Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores,
@@ -113,8 +128,8 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 				log.Warn("an event is lost", "reason", err)
 			}
 			var c child.CheckpointData
-			if r.Kind == child.Checkpoint && json.Unmarshal(r.Data, &c) == nil && c.Error == "" {
-				number++
+			if r.Kind == child.Checkpoint && json.Unmarshal(r.Data, &c) == nil && c.Error == "" && c.Passes > 0 {
+				number++ // of those that come further
 				if err := l.Checkpointed(record, number); err != nil {
 					log.Warn("a checkpoint is not on record", "reason", err)
 				}
@@ -130,7 +145,7 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 }
 
 // renew keeps a lease and follows the user's wishes until the child has finished.
-func (o *Options) renew(ctx context.Context, l *queue.Lease, end context.CancelCauseFunc, kill chan<- struct{}, finished <-chan struct{}, log *slog.Logger) {
+func (o *Options) renew(ctx context.Context, l *queue.Lease, end context.CancelCauseFunc, kill func(), finished <-chan struct{}, log *slog.Logger) {
 	tick := time.NewTicker(o.Renew)
 	defer tick.Stop()
 	for {
@@ -151,7 +166,7 @@ func (o *Options) renew(ctx context.Context, l *queue.Lease, end context.CancelC
 			end(errCancelled)
 		case job.Yield:
 			log.Warn("the run is another worker's by now; it is killed here")
-			close(kill)
+			kill()
 			return
 		}
 	}
@@ -161,33 +176,36 @@ func (o *Options) renew(ctx context.Context, l *queue.Lease, end context.CancelC
 // was not.
 func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, why error, log *slog.Logger) error {
 	log.Info("a run ended", "code", e.Code, "failed", e.Failed, "lost", e.Lost, "reason", why)
-	leave := func(event job.Event) error {
-		err := l.Leave(ctx, event)
+	unlessFenced := func(err error) error {
 		if errors.Is(err, job.ErrFenced) {
 			log.Warn("the run is another worker's by now; its end here does not count")
 			return nil
 		}
 		return err
 	}
+	leave := func(event job.Event) error { return unlessFenced(l.Leave(ctx, event)) }
+	back := func(reason string) error { return unlessFenced(l.Return(ctx, reason)) }
 	switch {
-	case e.Lost != "":
+	case e.Lost != "" && errors.Is(why, errPaused):
+		return leave(job.Event{Kind: job.Stop, Reason: fmt.Sprintf("%v at its last checkpoint: %s", why, e.Lost)})
+	case e.Lost != "" && !errors.Is(why, errCancelled):
 		reason := e.Lost
 		if e.Tail != nil {
 			reason = fmt.Sprintf("%s; its last words: %s", reason, strings.Join(e.Tail, " | "))
 		}
-		err := l.Return(ctx, reason)
-		if errors.Is(err, job.ErrFenced) {
-			return nil
-		}
-		return err
+		return back(reason)
 	case errors.Is(why, errCancelled):
 		return leave(job.Event{Kind: job.Abandon, Reason: why.Error()})
+	case e.Early && errors.Is(why, errPaused):
+		return leave(job.Event{Kind: job.Stop, Reason: why.Error()})
+	case e.Early:
+		return back(e.Failed)
 	case e.Failed != "":
 		return leave(job.Event{Kind: job.Fail, Reason: e.Failed})
 	case e.Ended.Interrupted != "" && errors.Is(why, errPaused):
 		return leave(job.Event{Kind: job.Stop, Reason: why.Error()})
 	case e.Ended.Interrupted != "":
-		return l.Return(ctx, e.Ended.Interrupted)
+		return back(e.Ended.Interrupted)
 	}
 	return leave(job.Event{Kind: job.End, Outcome: job.Outcome{Code: e.Code, Converged: e.Ended.Converged}})
 }

@@ -1,0 +1,44 @@
+package worker
+
+import "sync"
+
+// holds are the runs that this process performs. The queue hands out a run again whose lease
+// was not renewed in time, as after the process was stopped for a while; it may be handed to
+// the process that still performs it.
+type holds struct {
+	mutex sync.Mutex
+	runs  map[string]*hold
+}
+
+// hold is a run being performed.
+type hold struct {
+	kill chan struct{} // closed to end it at once
+	once sync.Once
+	gone chan struct{} // closed when it has ended
+}
+
+func (h *hold) end() { h.once.Do(func() { close(h.kill) }) }
+
+// enter begins to perform a run, after it has ended an earlier performance of it.
+func (s *holds) enter(id string) *hold {
+	h := &hold{kill: make(chan struct{}), gone: make(chan struct{})}
+	for {
+		s.mutex.Lock()
+		before := s.runs[id]
+		if before == nil {
+			s.runs[id] = h
+			s.mutex.Unlock()
+			return h
+		}
+		s.mutex.Unlock()
+		before.end()
+		<-before.gone
+	}
+}
+
+func (s *holds) leave(id string, h *hold) {
+	s.mutex.Lock()
+	delete(s.runs, id)
+	s.mutex.Unlock()
+	close(h.gone)
+}
