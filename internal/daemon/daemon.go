@@ -33,10 +33,14 @@ type Options struct {
 	Program []string
 	// Jobs is how many runs go on side by side; Cores how many threads each has.
 	Jobs, Cores int
-	Grace       time.Duration // for runs to end in order
-	Limits      child.Limits
-	Renew       time.Duration // how often a worker renews its leases
-	Log         *slog.Logger
+	// Memory that all runs together may be estimated to need, in bytes, 0 for no limit; GPU says
+	// that there is one, for one run at a time.
+	Memory int64
+	GPU    bool
+	Grace  time.Duration // for runs to end in order
+	Limits child.Limits
+	Renew  time.Duration // how often a worker renews its leases
+	Log    *slog.Logger
 }
 
 // Daemon is a queue with a worker. Its methods are safe for concurrent use.
@@ -47,15 +51,17 @@ type Daemon struct {
 	mirror *mirror
 
 	editing sync.Mutex
+	// changed wakes the scheduler.
+	changed chan struct{}
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{o: o, log: o.Log, mirror: newMirror()}
+	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), changed: make(chan struct{}, 1)}
 	if err := os.MkdirAll(d.runsFolder(), 0o777); err != nil {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}
-	o.Queue.Folder, o.Queue.Log = filepath.Join(o.Data, queueName), o.Log
+	o.Queue.Folder, o.Queue.Log, o.Queue.Scheduled = filepath.Join(o.Data, queueName), o.Log, true
 	var err error
 	if d.queue, err = queue.Open(ctx, o.Queue); err != nil {
 		return nil, err
@@ -92,7 +98,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		})
 	}
-	follow("runs", func() error { return d.queue.Watch(ctx, d.mirror.changed) })
+	follow("runs", func() error {
+		return d.queue.Watch(ctx, func(id string, r *queue.Record) {
+			d.mirror.changed(id, r)
+			d.kick()
+		})
+	})
 	follow("wishes", func() error { return d.queue.WatchWanted(ctx, d.mirror.want) })
 	follow("events", func() error {
 		return d.queue.Latest(ctx, func(e queue.Event) error {
@@ -101,6 +112,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	})
 	wait.Go(func() { d.reconcile(ctx) })
+	wait.Go(func() { d.schedule(ctx) })
 	err = worker.Run(ctx, worker.Options{
 		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
 		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,
