@@ -73,12 +73,12 @@ func open(t *testing.T, data string, change ...func(*Options)) *house {
 
 // small are the settings of a run of a moment, by local moves.
 func small(settings ...string) []string {
-	return runtest.With([]string{"run.moves=local", "checkpoint.interval=20ms"}, settings...)
+	return runtest.With(append(slices.Clone(runtest.Quick), "run.moves=local"), settings...)
 }
 
 // lengthy are the settings of a run that ends only if it is told to.
 func lengthy() []string {
-	return small("run.walkers=64", "wang_landau.final_ln_f=1e-8", "production.passes=1000000")
+	return small("checkpoint.interval=100ms", "wang_landau.final_ln_f=1e-8", "production.passes=1000000")
 }
 
 // submit submits a run of a moment unless the submission says otherwise.
@@ -186,7 +186,11 @@ func TestStopped(t *testing.T) {
 	}
 	h.stop()
 	h = open(t, data)
+	began := time.Now()
 	h.state("first", job.Running)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it went on after %v, as if its worker had fallen silent", took)
+	}
 	h.change("first", api.RunChange{Wish: job.Cancel})
 	for i := range 3 {
 		h.state(fmt.Sprintf("run-%d", i), job.Done)

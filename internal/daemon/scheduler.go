@@ -26,7 +26,9 @@ func (d *Daemon) schedule(ctx context.Context) {
 			for _, r := range records {
 				d.mirror.put(r.ID, r)
 			}
-			break
+			if err = d.handOutAgain(ctx, records); err == nil {
+				break
+			}
 		}
 		d.log.Warn("the runs are not known yet; none begins", "reason", err)
 		select {
@@ -46,6 +48,27 @@ func (d *Daemon) schedule(ctx context.Context) {
 		case <-d.changed:
 		}
 	}
+}
+
+// handOutAgain gives runs that were handed out before the daemon stopped new messages: the queue
+// might keep the old ones until the silence of the worker that returned them is over.
+func (d *Daemon) handOutAgain(ctx context.Context, records []*queue.Record) error {
+	for _, r := range records {
+		if r.State != job.Queued {
+			continue
+		}
+		again, err := d.queue.Withdraw(ctx, r)
+		if err == nil && again != nil {
+			again, err = d.queue.Release(ctx, again)
+		}
+		if err != nil {
+			return err
+		}
+		if again != nil {
+			d.mirror.put(r.ID, again)
+		}
+	}
+	return nil
 }
 
 // kick lets the scheduler look at once.
