@@ -41,5 +41,9 @@ working directory.`,
 	c.Flags().StringVar(&s.ID, "id", "", "name of the run and its directory (default <system>-<number>)")
 	c.Flags().StringVar(&s.Title, "title", "", "a line about the run, for people")
 	c.Flags().StringArrayVar(&s.Tags, "tag", nil, "a word by which the run can be found")
+	c.Flags().IntVar(&s.Priority, "priority", 0, "runs of a higher one go first, -10..10")
+	c.Flags().StringArrayVar(&s.After, "after", nil, "name of a run that must be done before; if it fails, so does this one")
+	c.Flags().StringArrayVar(&s.AfterAny, "after-any", nil, "name of a run that must have ended before, however")
+	c.Flags().Int64Var(&s.Memory, "memory", 0, "megabytes that it will need, instead of the daemon's estimate")
 	return c
 }

@@ -20,9 +20,13 @@ type Submission struct {
 	Tags   []string `json:"tags,omitempty" maxItems:"32" doc:"Words by which runs can be found."`
 	Notes  string   `json:"notes,omitempty" maxLength:"10000" doc:"For people."`
 
-	Kind  job.Work       `json:"kind,omitempty" enum:"run,train,bench" doc:"What to do with the configuration: run, by default; train a network, which begins again after an interruption; or bench, measure moves."`
-	Train *job.Training  `json:"train,omitempty" doc:"With the kind train."`
-	Bench *job.Benchmark `json:"bench,omitempty" doc:"With the kind bench."`
+	Kind     job.Work       `json:"kind,omitempty" enum:"run,train,bench" doc:"What to do with the configuration: run, by default; train a network, which begins again after an interruption; or bench, measure moves."`
+	Train    *job.Training  `json:"train,omitempty" doc:"With the kind train."`
+	Bench    *job.Benchmark `json:"bench,omitempty" doc:"With the kind bench."`
+	Priority int            `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Runs of a higher one go first, among equals those that were submitted first."`
+	After    []string       `json:"after,omitempty" maxItems:"64" doc:"Runs that must be done before, converged or not. If one fails, is cancelled or deleted, this run fails."`
+	AfterAny []string       `json:"after_any,omitempty" maxItems:"64" doc:"Runs that must have ended before, however."`
+	Memory   int64          `json:"memory,omitempty" minimum:"0" maximum:"16777216" doc:"Megabytes that it will need, instead of the daemon's estimate."`
 }
 
 // Run is a run as the daemon knows it.
@@ -48,6 +52,12 @@ type Run struct {
 	Event      uint64       `json:"event" doc:"Number of its last event, after which a stream can begin."`
 	Config     string       `json:"config,omitempty" doc:"Its configuration, YAML, as it was submitted; not in lists."`
 	Changes    []string     `json:"changes,omitempty" doc:"Settings that were changed when it went on."`
+
+	Priority int      `json:"priority"`
+	After    []string `json:"after,omitempty" doc:"Runs that must be done before."`
+	AfterAny []string `json:"after_any,omitempty" doc:"Runs that must have ended before."`
+	Memory   int64    `json:"memory,omitempty" doc:"Megabytes that it is to need."`
+	Waits    string   `json:"waits,omitempty" doc:"What a submitted run waits for."`
 }
 
 // Progress is how far a run has come.
@@ -87,4 +97,6 @@ type RunChange struct {
 	Title *string   `json:"title,omitempty" maxLength:"200"`
 	Tags  *[]string `json:"tags,omitempty" maxItems:"32"`
 	Notes *string   `json:"notes,omitempty" maxLength:"10000"`
+
+	Priority *int `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
 }

@@ -36,10 +36,14 @@ type Options struct {
 	Program []string
 	// Jobs is how many runs go on side by side; Cores how many threads each has.
 	Jobs, Cores int
-	Grace       time.Duration // for runs to end in order
-	Limits      child.Limits
-	Renew       time.Duration // how often a worker renews its leases
-	Log         *slog.Logger
+	// Memory that all runs together may be estimated to need, in bytes, 0 for no limit; GPU says
+	// that there is one, for one run at a time.
+	Memory int64
+	GPU    bool
+	Grace  time.Duration // for runs to end in order
+	Limits child.Limits
+	Renew  time.Duration // how often a worker renews its leases
+	Log    *slog.Logger
 }
 
 // Daemon is a queue with a worker. Its methods are safe for concurrent use.
@@ -50,15 +54,17 @@ type Daemon struct {
 	mirror *mirror
 	keeper *keeper
 	lock   *flock.Flock // of the data folder, if the queue is in it
+	// changed wakes the scheduler.
+	changed chan struct{}
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{o: o, log: o.Log, mirror: newMirror()}
+	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), changed: make(chan struct{}, 1)}
 	if err := os.MkdirAll(d.runsFolder(), 0o777); err != nil {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}
-	d.o.Queue.Folder, d.o.Queue.Log = filepath.Join(o.Data, queueName), o.Log
+	d.o.Queue.Folder, d.o.Queue.Log, d.o.Queue.Scheduled = filepath.Join(o.Data, queueName), o.Log, true
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -129,6 +135,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return d.queue.Watch(ctx, func(id string, r *queue.Record) {
 			d.mirror.changed(id, r)
 			d.keep(ctx, r)
+			d.kick()
 		})
 	})
 	follow("wishes", func() error {
@@ -146,6 +153,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	})
 	wait.Go(func() { d.reconcile(ctx) })
+	wait.Go(func() { d.schedule(ctx) })
 	err = worker.Run(ctx, worker.Options{
 		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
 		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,

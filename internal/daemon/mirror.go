@@ -21,6 +21,7 @@ type mirror struct {
 	far   map[string]*api.Progress
 	marks map[string]mark
 	last  map[string]uint64 // number of the last event
+	waits map[string]string // what runs wait for that have not begun
 }
 
 // mark is the first that was heard of a phase since it began or went on, from which the time
@@ -82,6 +83,19 @@ func (m *mirror) changed(id string, r *queue.Record) {
 	} else {
 		m.put(id, r)
 	}
+}
+
+// wait replaces what runs wait for.
+func (m *mirror) wait(waits map[string]string) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.waits = waits
+}
+
+func (m *mirror) waiting(id string) string {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.waits[id]
 }
 
 func (m *mirror) records() []*queue.Record {

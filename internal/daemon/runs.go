@@ -45,6 +45,9 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if err != nil {
 		return nil, err
 	}
+	if err := d.wishes(ctx, &spec, &s); err != nil {
+		return nil, err
+	}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err
@@ -72,6 +75,7 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 		d.log.Warn("a run is on record and not yet in the queue; it will be put there", "run", id, "reason", err)
 	}
 	d.mirror.put(id, r)
+	d.kick()
 	return d.describe(r), nil
 }
 
@@ -198,6 +202,11 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	if err != nil {
 		return nil, err
 	}
+	if c.Priority != nil {
+		if err := checkPriority(*c.Priority); err != nil {
+			return nil, invalid{err}
+		}
+	}
 	again := c.Wish == job.Run && (r.State == job.Paused || r.State.Final())
 	switch {
 	case len(c.Set) == 0:
@@ -206,7 +215,7 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	case !again:
 		return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
 	}
-	if again || c.Title != nil || c.Tags != nil || c.Notes != nil {
+	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil {
 		if r, err = d.edit(ctx, id, func(spec *job.Spec) error {
 			edit(spec, c)
 			if again {
@@ -231,6 +240,7 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 		}
 	}
 	d.mirror.put(id, r)
+	d.kick()
 	if c.Wish != "" {
 		d.mirror.want(id, c.Wish)
 	}
@@ -265,6 +275,9 @@ func edit(spec *job.Spec, c api.RunChange) {
 	}
 	if c.Notes != nil {
 		spec.Notes = *c.Notes
+	}
+	if c.Priority != nil {
+		spec.Priority = *c.Priority
 	}
 }
 
@@ -323,13 +336,23 @@ func (d *Daemon) hidden(id string) string { return filepath.Join(d.runsFolder(),
 
 // describe puts together what is known of a run.
 func (d *Daemon) describe(r *queue.Record) *api.Run {
-	spec, err := specOf(r)
-	if err != nil {
-		d.log.Error("the specification of a run is damaged", "run", r.ID, "reason", err)
+	spec := d.spec(r)
+	var after, afterAny []string
+	for _, on := range spec.After {
+		if on.Any {
+			afterAny = append(afterAny, on.ID)
+		} else {
+			after = append(after, on.ID)
+		}
+	}
+	waits := ""
+	if r.State == job.Submitted {
+		waits = d.mirror.waiting(r.ID)
 	}
 	return &api.Run{
 		ID: r.ID, Kind: cmp.Or(spec.Work, job.WorkRun), State: r.State, Wish: d.mirror.wanted(r.ID), Reason: r.Reason, Title: spec.Title, Tags: spec.Tags, Notes: spec.Notes, By: spec.By,
 		Created: r.Created, Began: r.Began, Ended: r.Ended, Submission: r.Submission, Attempts: r.Attempts, Owner: r.Owner,
 		Folder: filepath.Join(runsName, r.ID), Outcome: r.Outcome, Progress: d.mirror.progress(r.ID), Event: d.mirror.lastEvent(r.ID), Changes: spec.Changes,
+		Priority: spec.Priority, After: after, AfterAny: afterAny, Memory: spec.Memory >> 20, Waits: waits,
 	}
 }

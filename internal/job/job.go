@@ -13,7 +13,7 @@ import (
 // State of a job.
 type State string
 
-// The states. A job is submitted until the queue hands it out, and Done, Failed and Cancelled
+// The states. A job is submitted until it is its turn and the queue hands it out, and Done, Failed and Cancelled
 // are final, but a job that ended can be submitted again.
 const (
 	Submitted State = "submitted" // on record, not yet in the queue

@@ -112,13 +112,15 @@ func TestTransitions(t *testing.T) {
 	again := map[Kind][]State{Submit: {Submitted}}
 	waits := map[Kind][]State{Take: {Running}, Stop: {Paused}, Abandon: {Cancelled}}
 	submitted := maps.Clone(waits)
-	submitted[Publish] = []State{Queued}
+	submitted[Publish], submitted[Refuse] = []State{Queued}, []State{Failed}
+	queued := maps.Clone(waits)
+	queued[Withdraw] = []State{Submitted}
 	want := map[State]map[Kind][]State{
 		Submitted: submitted,
-		Queued:    waits,
+		Queued:    queued,
 		Running: {
 			Take: {Running, Failed}, Checkpointed: {Running}, End: {Done}, Fail: {Failed},
-			Lose: {Queued, Failed}, Stop: {Paused}, Abandon: {Cancelled},
+			Lose: {Queued, Failed}, Stop: {Paused}, Abandon: {Cancelled}, Withdraw: {Submitted},
 		},
 		Paused: {Abandon: {Cancelled}, Submit: {Submitted}},
 		Done:   again, Failed: again, Cancelled: again,

@@ -1,5 +1,7 @@
 package job
 
+import "time"
+
 // Spec is what a job is to do, as its submitter gave it. The zero value of every optional field
 // is its default.
 type Spec struct {
@@ -18,4 +20,26 @@ type Spec struct {
 	Notes string   `json:"notes,omitempty"`
 	// By is who submitted the job, the name of a token; empty without tokens.
 	By string `json:"by,omitempty"`
+	// Priority decides who goes first, the higher one, within LeastPriority..MostPriority.
+	Priority int `json:"priority,omitempty"`
+	// After are the jobs that it waits for.
+	After []Dependency `json:"after,omitempty"`
+	// Memory that it is to need, in bytes, and whether it is to need the GPU.
+	Memory int64 `json:"memory,omitempty"`
+	GPU    bool  `json:"gpu,omitempty"`
+}
+
+// Bounds of priorities.
+const (
+	LeastPriority = -10
+	MostPriority  = 10
+)
+
+// Dependency is a job that another one waits for.
+type Dependency struct {
+	ID string `json:"id"`
+	// Created tells it from a later job of the same name.
+	Created time.Time `json:"created"`
+	// Any end of it will do; else it must be done.
+	Any bool `json:"any,omitempty"`
 }

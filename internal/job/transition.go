@@ -34,10 +34,12 @@ const (
 	Stop         Kind = "stop"         // Running, by its owner, or not running: paused as the user wished
 	Abandon      Kind = "abandon"      // the same, cancelled
 	Submit       Kind = "submit"       // Paused or final: the user wants it to run again
+	Withdraw     Kind = "withdraw"     // Queued or Running: its message in the queue is lost, or to count no more
+	Refuse       Kind = "refuse"       // Submitted: it cannot begin, for a reason
 )
 
 // Kinds lists the events.
-var Kinds = []Kind{Publish, Take, Checkpointed, End, Fail, Lose, Stop, Abandon, Submit}
+var Kinds = []Kind{Publish, Take, Checkpointed, End, Fail, Lose, Stop, Abandon, Submit, Withdraw, Refuse}
 
 // ErrFenced is the error of a worker that reports on a job which is no longer its own.
 var ErrFenced = errors.New("the job has another owner by now")
@@ -133,6 +135,19 @@ func (j Job) Apply(e Event) (Job, error) {
 			return j, impossible
 		}
 		j.State, j.Submission, j.Attempts, j.Reason, j.Ended, j.Outcome = Submitted, j.Submission+1, 0, "", time.Time{}, nil
+	case Withdraw:
+		if j.State != Queued && j.State != Running {
+			return j, impossible
+		}
+		if j.State == Running { // which is not its owner's fault
+			j.Attempts--
+		}
+		j.State, j.Owner, j.Submission = Submitted, "", j.Submission+1
+	case Refuse:
+		if j.State != Submitted {
+			return j, impossible
+		}
+		j.State, j.Ended, j.Reason = Failed, e.At, e.Reason
 	default:
 		return j, fmt.Errorf("job %s: there is no event %q", j.ID, e.Kind)
 	}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -48,7 +49,9 @@ type Options struct {
 	// EventAge and EventBytes bound what is kept of events, by default 30 days and 1 GiB.
 	EventAge   time.Duration
 	EventBytes int64
-	Log        *slog.Logger
+	// Scheduled leaves it to Release when submitted jobs go into the work queue.
+	Scheduled bool
+	Log       *slog.Logger
 }
 
 func (o *Options) ensureDefaults() {
@@ -76,6 +79,9 @@ type Queue struct {
 	runs     jetstream.KeyValue
 	wanted   jetstream.KeyValue
 	consumer jetstream.Consumer
+
+	// releasing is held between a record that says "queued" and its message.
+	releasing sync.Mutex
 }
 
 // Open connects to a queue and makes it where it does not exist.

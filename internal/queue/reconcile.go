@@ -10,8 +10,10 @@ import (
 
 // Reconcile puts jobs into the work queue that are on record as waiting but have no message
 // there: those whose submitter died in between, and all of them where the work queue was lost. It
-// returns how many.
+// returns how many; with Options.Scheduled they are submitted again and wait for Release.
 func (q *Queue) Reconcile(ctx context.Context, older time.Duration) (n int, err error) {
+	q.releasing.Lock()
+	defer q.releasing.Unlock()
 	records, err := q.List(ctx)
 	if err != nil {
 		return 0, err
@@ -23,33 +25,27 @@ func (q *Queue) Reconcile(ctx context.Context, older time.Duration) (n int, err 
 	}
 	var faults []error
 	for _, r := range records {
-		// A submitter gets the time to do it itself.
-		orphan := r.State == job.Submitted && time.Since(r.Created) > older
 		lost := (r.State == job.Queued || r.State == job.Running) && !waiting[message{r.ID, r.Submission}]
-		if !orphan && !lost {
-			continue
-		}
-		if r.State != job.Submitted {
+		if lost {
 			// Another submission: the server would drop the message of the same one.
-			again, err := q.change(ctx, r.ID, func(now *Record) error {
-				if now.revision != r.revision {
-					return errUnchanged
-				}
-				now.Submission++
-				now.State, now.Owner = job.Submitted, ""
-				return nil
-			})
-			if err != nil || again.State != job.Submitted {
+			again, err := q.unlessChanged(ctx, r, job.Event{Kind: job.Withdraw})
+			if err != nil || again == nil {
 				faults = append(faults, err)
 				continue
 			}
 			r = again
 		}
-		if err := q.publish(ctx, r); err != nil {
-			faults = append(faults, err)
-			continue
+		// A submitter gets the time to do it itself, and a scheduler does it when it is time.
+		if r.State == job.Submitted && !q.o.Scheduled && (lost || time.Since(r.Created) > older) {
+			if _, err := q.release(ctx, r); err != nil {
+				faults = append(faults, err)
+				continue
+			}
+			lost = true
 		}
-		n++
+		if lost {
+			n++
+		}
 	}
 	return n, errors.Join(faults...)
 }

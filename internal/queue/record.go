@@ -27,8 +27,8 @@ var (
 	ErrNone   = errors.New("there is no run of this name")
 )
 
-// Submit records a job and puts it into the queue. The same identity a second time is
-// ErrExists, whether or not the first job has ended.
+// Submit records a job and puts it into the queue, unless Options.Scheduled leaves that to
+// Release. The same identity a second time is ErrExists, whether or not the first job has ended.
 func (q *Queue) Submit(ctx context.Context, id string, spec json.RawMessage) (*Record, error) {
 	j, err := job.New(id, time.Now().UTC())
 	if err != nil {
@@ -50,7 +50,22 @@ func (q *Queue) Submit(ctx context.Context, id string, spec json.RawMessage) (*R
 		return nil, fmt.Errorf("submit %s: %w", id, err)
 	}
 	q.tell(ctx, r)
-	return r, q.publish(ctx, r)
+	return q.unlessScheduled(ctx, r)
+}
+
+// unlessScheduled puts a submitted job into the work queue if nobody else decides when.
+func (q *Queue) unlessScheduled(ctx context.Context, r *Record) (*Record, error) {
+	if q.o.Scheduled {
+		return r, nil
+	}
+	released, err := q.Release(ctx, r)
+	if err != nil {
+		return r, err // it is on record
+	}
+	if released != nil {
+		return released, nil
+	}
+	return q.Get(ctx, r.ID) // somebody changed it already
 }
 
 // StateEvent is the kind of the event that tells of a change of state.
@@ -72,8 +87,8 @@ func (q *Queue) tell(ctx context.Context, r *Record) {
 	}
 }
 
-// Again puts a job that was paused or has ended into the queue once more, with another spec
-// unless that is nil.
+// Again submits a job once more that was paused or has ended, with another spec unless that is
+// nil.
 func (q *Queue) Again(ctx context.Context, id string, spec json.RawMessage) (*Record, error) {
 	if err := q.Want(ctx, id, job.Run); err != nil {
 		return nil, err
@@ -88,7 +103,7 @@ func (q *Queue) Again(ctx context.Context, id string, spec json.RawMessage) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return r, q.publish(ctx, r)
+	return q.unlessScheduled(ctx, r)
 }
 
 // Edit replaces the spec of a job, in whatever state it is, by what f makes of it. A worker
@@ -98,29 +113,6 @@ func (q *Queue) Edit(ctx context.Context, id string, f func(spec json.RawMessage
 		r.Spec, err = f(r.Spec)
 		return err
 	})
-}
-
-// publish puts the message of a submitted job into the work queue. The server drops it if it
-// has had the same one.
-func (q *Queue) publish(ctx context.Context, r *Record) error {
-	message, err := json.Marshal(message{r.ID, r.Submission})
-	if err == nil {
-		_, err = q.js.Publish(ctx, jobsSubject+"cpu", message, jetstream.WithMsgID(fmt.Sprintf("%s.%d", r.ID, r.Submission)))
-	}
-	if err != nil {
-		return fmt.Errorf("queue %s: %w", r.ID, err)
-	}
-	published, err := q.change(ctx, r.ID, func(now *Record) (err error) {
-		if now.Submission != r.Submission || now.State != job.Submitted {
-			return errUnchanged // a worker was quicker
-		}
-		now.Job, err = now.Apply(job.Event{Kind: job.Publish, At: time.Now().UTC()})
-		return err
-	})
-	if err == nil {
-		*r = *published
-	}
-	return err
 }
 
 // message is what the work queue holds.

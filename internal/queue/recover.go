@@ -92,7 +92,7 @@ func (q *Queue) Adopt(ctx context.Context, j job.Job, w job.Wish, spec json.RawM
 	if r.State != job.Submitted {
 		return r, nil
 	}
-	return r, q.publish(ctx, r)
+	return q.unlessScheduled(ctx, r)
 }
 
 // wished is the reason of a job that does as the user wished.

@@ -1,0 +1,213 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"neuralwl/internal/api"
+	"neuralwl/internal/job"
+	"neuralwl/internal/queue"
+	"neuralwl/internal/schedule"
+)
+
+// scheduleEvery is how often it is looked whose turn it is, beside every change of a run.
+const scheduleEvery = 5 * time.Second
+
+// schedule hands out runs when their turn comes, until ctx ends. That it alone does so keeps
+// within the room; that a run has one writer, whoever hands it out, is the queue's matter.
+func (d *Daemon) schedule(ctx context.Context) {
+	for ctx.Err() == nil {
+		// What runs wait for must be known before they are told that it is gone.
+		records, err := d.queue.List(ctx)
+		if err == nil {
+			for _, r := range records {
+				d.mirror.put(r.ID, r)
+			}
+			if err = d.handOutAgain(ctx, records); err == nil {
+				break
+			}
+		}
+		d.log.Warn("the runs are not known yet; none begins", "reason", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	for tick := time.NewTicker(scheduleEvery); ; {
+		if err := d.place(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn("the next runs cannot be handed out; it is tried again", "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+		case <-d.changed:
+		}
+	}
+}
+
+// handOutAgain gives runs that were handed out before the daemon stopped new messages: the queue
+// might keep the old ones until the silence of the worker that returned them is over.
+func (d *Daemon) handOutAgain(ctx context.Context, records []*queue.Record) error {
+	for _, r := range records {
+		if r.State != job.Queued {
+			continue
+		}
+		again, err := d.queue.Withdraw(ctx, r)
+		if err == nil && again != nil {
+			again, err = d.queue.Release(ctx, again)
+		}
+		if err != nil {
+			return err
+		}
+		if again != nil {
+			d.mirror.put(r.ID, again)
+		}
+	}
+	return nil
+}
+
+// kick lets the scheduler look at once.
+func (d *Daemon) kick() {
+	select {
+	case d.changed <- struct{}{}:
+	default: // it will
+	}
+}
+
+// place plans once, and carries it out.
+func (d *Daemon) place(ctx context.Context) error {
+	p, records := d.plan()
+	for id := range p.Refuse {
+		if err := d.refresh(ctx, records[id]); err != nil {
+			return err
+		}
+	}
+	if len(p.Refuse) > 0 { // with what is certain
+		p, records = d.plan()
+	}
+	d.mirror.wait(p.Waits)
+	var faults []error
+	carry := func(id string, f func(*queue.Record) (*queue.Record, error)) {
+		r, err := f(records[id])
+		if err == nil && r != nil {
+			d.mirror.put(id, r)
+		} else if err == nil {
+			err = d.refresh(ctx, records[id])
+		}
+		faults = append(faults, err)
+	}
+	for _, id := range p.Withdraw {
+		carry(id, func(r *queue.Record) (*queue.Record, error) { return d.queue.Withdraw(ctx, r) })
+	}
+	for id, reason := range p.Refuse {
+		carry(id, func(r *queue.Record) (*queue.Record, error) { return d.queue.Refuse(ctx, r, reason) })
+	}
+	for _, id := range p.Release {
+		carry(id, func(r *queue.Record) (*queue.Record, error) { return d.queue.Release(ctx, r) })
+	}
+	if len(p.Refuse) > 0 { // others may follow these
+		d.kick()
+	}
+	return errors.Join(faults...)
+}
+
+// plan plans for the runs as they are known.
+func (d *Daemon) plan() (schedule.Plan, map[string]*queue.Record) {
+	records := map[string]*queue.Record{}
+	var runs []schedule.Run
+	for _, r := range d.mirror.records() {
+		s := d.spec(r)
+		records[r.ID] = r
+		runs = append(runs, schedule.Run{
+			ID: r.ID, Created: r.Created, State: r.State, Priority: s.Priority, After: s.After, Memory: s.Memory, GPU: s.GPU,
+		})
+	}
+	return schedule.Next(runs, d.room()), records
+}
+
+// room is what runs may use.
+func (d *Daemon) room() schedule.Room {
+	return schedule.Room{Runs: d.o.Jobs, Memory: d.o.Memory, GPU: d.o.GPU}
+}
+
+// refresh reads a run again, and those that it waits for.
+func (d *Daemon) refresh(ctx context.Context, r *queue.Record) error {
+	ids := []string{r.ID}
+	for _, on := range d.spec(r).After {
+		ids = append(ids, on.ID)
+	}
+	for _, id := range ids {
+		now, err := d.queue.Get(ctx, id)
+		switch {
+		case errors.Is(err, queue.ErrNone):
+			d.mirror.drop(id)
+		case err != nil:
+			return err
+		default:
+			d.mirror.put(id, now)
+		}
+	}
+	return nil
+}
+
+// spec is what a run is to do. A damaged one is reported, and has no wishes.
+func (d *Daemon) spec(r *queue.Record) job.Spec {
+	s, err := specOf(r)
+	if err != nil {
+		d.log.Error("the specification of a run is damaged", "run", r.ID, "reason", err)
+	}
+	return s
+}
+
+// wishes puts into a specification when a run is to go, and what it is to need. All faults are
+// reported.
+func (d *Daemon) wishes(ctx context.Context, s *job.Spec, of *api.Submission) error {
+	var faults []error
+	s.Priority, s.After = of.Priority, nil // those of a run that is copied are its own
+	if err := checkPriority(of.Priority); err != nil {
+		faults = append(faults, err)
+	}
+	follow := func(field string, ids []string, any bool) error {
+		for _, id := range ids {
+			r, err := d.queue.Get(ctx, id)
+			switch {
+			case errors.Is(err, queue.ErrNone):
+				faults = append(faults, fmt.Errorf("%s: there is no run %s to wait for", field, id))
+			case job.CheckID(id) != nil:
+				faults = append(faults, fmt.Errorf("%s: %w", field, job.CheckID(id)))
+			case err != nil:
+				return err
+			case !any && r.State.Final() && r.State != job.Done:
+				faults = append(faults, fmt.Errorf("%s: %s is %s; resume it first, or take after_any", field, id, r.State))
+			case !slices.ContainsFunc(s.After, func(on job.Dependency) bool { return on.ID == id }):
+				s.After = append(s.After, job.Dependency{ID: id, Created: r.Created, Any: any})
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(follow("after", of.After, false), follow("after_any", of.AfterAny, true)); err != nil {
+		return err
+	}
+	if of.Memory > 0 {
+		s.Memory = of.Memory << 20
+	}
+	if d.o.Memory > 0 && s.Memory > d.o.Memory {
+		faults = append(faults, errors.New(schedule.TooLarge(s.Memory, d.o.Memory)+"; make the run smaller, raise server.memory, or, if the estimate is wrong, submit it with memory"))
+	}
+	if len(faults) > 0 {
+		return invalid{errors.Join(faults...)}
+	}
+	return nil
+}
+
+func checkPriority(n int) error {
+	if n < job.LeastPriority || n > job.MostPriority {
+		return fmt.Errorf("priority: %d is not within %d..%d", n, job.LeastPriority, job.MostPriority)
+	}
+	return nil
+}
