@@ -144,9 +144,9 @@ func typeName(s *huma.Schema) string {
 			return "list of " + of
 		}
 		return "list"
-	case len(s.OneOf) > 0:
+	case len(s.OneOf)+len(s.AnyOf) > 0:
 		var words []string
-		for _, one := range s.OneOf {
+		for _, one := range append(s.OneOf, s.AnyOf...) {
 			word := one.Title
 			if word == "" {
 				word = typeName(one)

@@ -106,13 +106,12 @@ func (s *Server) registerFiles() {
 	one.Parameters = []*huma.Param{
 		{Name: "id", In: "path", Required: true, Schema: text, Description: "The run's name."},
 		{Name: "path", In: "path", Required: true, Schema: text, Description: "Path of the file within the run directory."},
-		{Name: "Range", In: "header", Schema: text, Description: "As in bytes=0-99."},
 		{Name: "If-None-Match", In: "header", Schema: text, Description: "A value of ETag: without an answer if the file is still the same."},
 	}
 	document := map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}
 	one.Responses = map[string]*huma.Response{
-		"200": {Description: "The file.", Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}},
-		"206": {Description: "A part of it.", Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}},
+		"200": {Description: "The file.", Content: map[string]*huma.MediaType{"*/*": {}}},
+		"206": {Description: "A part of it.", Content: map[string]*huma.MediaType{"*/*": {}}},
 		"304": {Description: "It is still the same."},
 	}
 	for _, status := range one.Errors {

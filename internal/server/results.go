@@ -176,7 +176,7 @@ func (s *Server) registerResults() {
 		&huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "summary.json, which docs/files.md describes."})
 	op = operation(http.MethodGet, "/runs/{id}/config", "config", "The complete configuration of a run", 404, 422)
 	op.Responses = map[string]*huma.Response{"200": {Description: "YAML, as for nwl run --config. Once the run has begun it is that of the run directory.",
-		Content: map[string]*huma.MediaType{"application/yaml": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
+		Content: map[string]*huma.MediaType{"application/yaml": {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}}}}
 	huma.Register(s.api, op, func(ctx context.Context, in *RunPath) (*content, error) {
 		data, err := s.result(ctx, in.ID, report.ConfigFile)
 		if errors.Is(err, errNone) {

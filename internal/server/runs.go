@@ -108,6 +108,25 @@ func (s *Server) registerRuns() {
 		note(ctx, in.ID, nil)
 		return nil, problem(d.Delete(ctx, in.ID))
 	})
+	s.allowNull("Submission", "RunChange")
+}
+
+// allowNull documents of bodies what holds anyway: a field that is null is as one left out.
+func (s *Server) allowNull(bodies ...string) {
+	for _, body := range bodies {
+		schema := s.api.OpenAPI().Components.Schemas.Map()[body]
+		for name, field := range schema.Properties {
+			switch {
+			case slices.Contains(schema.Required, name):
+			case field.Ref != "":
+				schema.Properties[name] = &huma.Schema{AnyOf: []*huma.Schema{field, {Type: "null"}}, Description: field.Description}
+			case len(field.Enum) > 0:
+				field.Nullable, field.Enum = true, append(field.Enum, nil)
+			default:
+				field.Nullable = true
+			}
+		}
+	}
 }
 
 // submitted is the answer to a submission.
