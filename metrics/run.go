@@ -13,6 +13,19 @@ import (
 // namespace begins the name of every metric of the program.
 const namespace = "nwl"
 
+// What the metrics mean that a run has by itself as within a daemon.
+const (
+	infoHelp       = "Always 1; what runs is in the labels."
+	phaseHelp      = "1 for the phase that the run is in, 0 for the others."
+	lnFHelp        = "Modification factor ln f, 0 but in Wang-Landau sampling."
+	flatnessHelp   = "Visits to the least visited level over the mean of all, since ln f was last halved."
+	levelsHelp     = "Energy levels visited since the start of the run."
+	passesHelp     = "Passes, each of local sweeps and a neural trial of every walker."
+	roundTripsHelp = "Round trips of all walkers between the ground state and the infinite-temperature peak."
+	lossHelp       = "Mean over the latest batch of the trainer of -ln q, or of ln q + ln g on the network's own draws."
+	stepsHelp      = "Gradient steps, by whether they were applied or dropped because of a NaN or an infinity."
+)
+
 // Run is the metrics of one run, which its Listener updates.
 type Run struct {
 	registerer prometheus.Registerer
@@ -54,21 +67,21 @@ func (r *Registry) Run(name string) (*Run, error) {
 	m := &Run{
 		registerer: prometheus.WrapRegistererWith(prometheus.Labels{"run": name}, r.registry),
 		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "run_info",
-			Help: "Always 1; what runs is in the labels."}, []string{"version", "system", "method", "seed", "architecture", "provider"}),
+			Help: infoHelp}, []string{"version", "system", "method", "seed", "architecture", "provider"}),
 		phase: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "phase",
-			Help: "1 for the phase that the run is in, 0 for the others."}, []string{"phase"}),
-		lnF:        gauge("ln_f", "Modification factor ln f, 0 but in Wang-Landau sampling."),
-		flatness:   gauge("flatness_ratio", "Visits to the least visited level over the mean of all, since ln f was last halved."),
-		levels:     gauge("levels_seen", "Energy levels visited since the start of the run."),
-		passes:     counters("passes_total", "Passes, each of local sweeps and a neural trial of every walker.", "phase"),
+			Help: phaseHelp}, []string{"phase"}),
+		lnF:        gauge("ln_f", lnFHelp),
+		flatness:   gauge("flatness_ratio", flatnessHelp),
+		levels:     gauge("levels_seen", levelsHelp),
+		passes:     counters("passes_total", passesHelp, "phase"),
 		trials:     counters("trials_total", "Trials, rejected ones too.", "phase", "move"),
 		accepted:   counters("trials_accepted_total", "Accepted trials.", "phase", "move"),
-		roundTrips: counters("round_trips_total", "Round trips of all walkers between the ground state and the infinite-temperature peak.", "phase"),
+		roundTrips: counters("round_trips_total", roundTripsHelp, "phase"),
 		seconds:    counters("activity_seconds_total", "Wall-clock time by activity.", "phase", "activity"),
 
-		loss:         gauge("training_loss_nats", "Mean over the latest batch of the trainer of -ln q, or of ln q + ln g on the network's own draws."),
+		loss:         gauge("training_loss_nats", lossHelp),
 		gradientNorm: gauge("training_gradient_norm", "Norm of the latest gradient before clipping."),
-		steps:        counters("training_steps_total", "Gradient steps, by whether they were applied or dropped because of a NaN or an infinity.", "result"),
+		steps:        counters("training_steps_total", stepsHelp, "result"),
 		stepSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "training_seconds_total",
 			Help: "Wall-clock time of gradient steps."}),
 		exported: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "bundles_exported_total",
@@ -80,7 +93,7 @@ func (r *Registry) Run(name string) (*Run, error) {
 		checkpointBytes: gauge("checkpoint_bytes", "Size of the latest checkpoint."),
 		checkpointTime:  gauge("checkpoint_timestamp_seconds", "Time of the latest checkpoint, in seconds since 1970."),
 	}
-	for _, phase := range []sampler.Phase{sampler.Starting, sampler.WangLandau, sampler.Multicanonical, sampler.Canonical, sampler.Tuning, sampler.Production} {
+	for _, phase := range phases {
 		m.phase.WithLabelValues(string(phase)).Set(0)
 	}
 	for _, result := range []string{applied, dropped} {
@@ -119,12 +132,6 @@ func (m *Run) Close() {
 func (m *Run) Listener() event.Listener {
 	return event.Listener{
 		RunBegan: func(e event.RunBegan) {
-			orNone := func(s string) string {
-				if s == "" {
-					return "none"
-				}
-				return s
-			}
 			m.info.WithLabelValues(e.Version, e.System, e.Method, fmt.Sprint(e.Seed), orNone(e.Architecture), orNone(e.Provider)).Set(1)
 		},
 		Pass:         func(e event.Pass) { m.progress(e.Progress) },

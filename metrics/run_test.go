@@ -19,7 +19,7 @@ import (
 	"neuralwl/trainer"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/names.txt")
+var update = flag.Bool("update", false, "rewrite the lists of names in testdata")
 
 func newRun(t *testing.T, r *Registry, name string) *Run {
 	t.Helper()
@@ -55,6 +55,11 @@ func busy(t *testing.T, r *Registry, name string) (*Run, event.Listener) {
 func TestNames(t *testing.T) {
 	r := NewRegistry()
 	busy(t, r, "one")
+	checkNames(t, r, "testdata/names.txt")
+}
+
+func checkNames(t *testing.T, r *Registry, path string) {
+	t.Helper()
 	problems, err := testutil.GatherAndLint(r.registry)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +83,6 @@ func TestNames(t *testing.T) {
 		slices.Sort(labels)
 		fmt.Fprintf(&list, "%s %s %v\n", f.GetName(), strings.ToLower(f.GetType().String()), labels)
 	}
-	const path = "testdata/names.txt"
 	if *update {
 		if err := os.WriteFile(path, []byte(list.String()), 0o644); err != nil {
 			t.Fatal(err)

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/audit"
 	"neuralwl/internal/child"
 	"neuralwl/internal/config"
 	"neuralwl/internal/daemon"
@@ -29,9 +31,10 @@ func newServe() *cobra.Command {
 is performed by a process of its own in DIR/runs/ID, a run directory like any other. It needs
 no configuration file; nwl config --server prints every key.
 
-SIGINT, SIGTERM and SIGHUP let the runs under way end in order, with a checkpoint, within
+SIGINT and SIGTERM let the runs under way end in order, with a checkpoint, within
 server.grace; a second one ends the daemon at once. The next nwl serve with the same DIR goes
-on with them, with the same numbers as if they had never stopped.`,
+on with them, with the same numbers as if they had never stopped. SIGHUP has it read tokens
+and certificate again.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if data != "" {
@@ -41,7 +44,7 @@ on with them, with the same numbers as if they had never stopped.`,
 			if err != nil {
 				return usageError{err}
 			}
-			ctx, stop := interruptible(c.Context())
+			ctx, stop := interruptible(c.Context(), reloadings...)
 			defer stop()
 			return serve(ctx, cfg, newLogger(cfg.Log.SlogLevel()))
 		},
@@ -80,8 +83,24 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	s := server.New(server.Options{Daemon: d, Metrics: metrics.NewRegistry().Handler(), Version: version(), Log: log})
-	log.Info("the daemon takes runs", "url", "http://"+listener.Addr().String(), "data", c.Server.Data, "jobs", jobs, "cores", cores)
+	record, err := audit.Open(filepath.Join(c.Server.Data, audit.File))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, record.Close()) }()
+	s, err := server.New(server.Options{
+		Daemon: d, Registry: metrics.NewRegistry(), Version: version(), Log: log, Audit: record,
+		Secrets: func() (server.Secrets, error) { return readSecrets(&c.Server) },
+		Hosts:   c.Server.OwnHosts(), BasePath: c.Server.BasePath, Streams: c.Server.Streams,
+	})
+	if err != nil {
+		return err
+	}
+	defer reloadOnSignal(s, log)()
+	log.Info("the daemon takes runs", "url", c.Server.URL(listener.Addr()), "data", c.Server.Data, "jobs", jobs, "cores", cores)
+	if !c.Server.Loopback() && c.Server.Certificate == "" {
+		log.Warn("tokens travel in clear text; set server.certificate and server.key, or put a proxy with HTTPS before the daemon")
+	}
 	// The interface answers until the runs have ended.
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()

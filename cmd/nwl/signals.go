@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -19,12 +20,13 @@ const oneEnding = time.Second
 // cause; one that comes more than oneEnding later has its usual effect. Signals that were ignored when the program
 // started, as SIGHUP is under nohup, stay ignored; but not SIGINT, which shells ignore for all
 // background jobs of a script, where kill -INT is to have its effect. A reader of the output that goes away,
-// as tee does when Ctrl-C ends a whole pipeline, does not end the program.
-func interruptible(parent context.Context) (context.Context, func()) {
+// as tee does when Ctrl-C ends a whole pipeline, does not end the program. Signals in except are
+// left alone.
+func interruptible(parent context.Context, except ...os.Signal) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	for _, s := range endings {
-		if s == os.Interrupt || !signal.Ignored(s) {
+		if !slices.Contains(except, s) && (s == os.Interrupt || !signal.Ignored(s)) {
 			signal.Notify(signals, s)
 		}
 	}

@@ -39,7 +39,9 @@ type Run struct {
 	Title      string       `json:"title,omitempty"`
 	Tags       []string     `json:"tags,omitempty"`
 	Notes      string       `json:"notes,omitempty"`
-	By         string       `json:"by,omitempty" doc:"Who submitted it."`
+	By         string       `json:"by,omitempty" doc:"Who submitted it: the name of a token."`
+	System     string       `json:"system,omitempty" doc:"As in the names of folders, such as q10-16x16."`
+	Method     string       `json:"method,omitempty" doc:"The value of run.method."`
 	Created    time.Time    `json:"created"`
 	Began      time.Time    `json:"began,omitzero"`
 	Ended      time.Time    `json:"ended,omitzero"`
@@ -99,4 +101,18 @@ type RunChange struct {
 	Notes *string   `json:"notes,omitempty" maxLength:"10000"`
 
 	Priority *int `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
+}
+
+// FileList is what a run directory holds.
+type FileList struct {
+	Files []File `json:"files"`
+	More  bool   `json:"more,omitempty" doc:"There are more than a list has room for."`
+}
+
+// File is a file of a run directory.
+type File struct {
+	Path     string    `json:"path" doc:"Within the run directory, with slashes."`
+	Bytes    int64     `json:"bytes"`
+	Modified time.Time `json:"modified"`
+	Type     string    `json:"type" doc:"Its media type."`
 }

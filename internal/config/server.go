@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -80,6 +81,24 @@ func (s Service) Loopback() bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+// OwnHosts are the names by which the daemon may be called, beside localhost.
+func (s Service) OwnHosts() []string {
+	hosts := s.Hosts
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && host != "" {
+		hosts = append(slices.Clone(hosts), host)
+	}
+	return hosts
+}
+
+// URL is where clients find a daemon that listens at an address.
+func (s Service) URL(at net.Addr) string {
+	scheme := "http"
+	if s.Certificate != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + at.String() + s.BasePath
 }
 
 var (

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -53,6 +54,8 @@ type Daemon struct {
 	queue  *queue.Queue
 	mirror *mirror
 	keeper *keeper
+	feed   *feed
+	faults atomic.Int64 // of the queue
 	lock   *flock.Flock // of the data folder, if the queue is in it
 	// changed wakes the scheduler.
 	changed chan struct{}
@@ -60,7 +63,7 @@ type Daemon struct {
 
 // Open opens the data folder, with a worker yet to be started by Run.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), changed: make(chan struct{}, 1)}
+	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), feed: newFeed(), changed: make(chan struct{}, 1)}
 	if err := os.MkdirAll(d.runsFolder(), 0o777); err != nil {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}
@@ -122,6 +125,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		wait.Go(func() {
 			for ctx.Err() == nil {
 				if err := f(); ctx.Err() == nil {
+					d.faults.Add(1)
 					d.log.Warn("the daemon lost touch with its queue and will try again", "with", what, "reason", err)
 					select {
 					case <-ctx.Done():
@@ -134,6 +138,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	follow("runs", func() error {
 		return d.queue.Watch(ctx, func(id string, r *queue.Record) {
 			d.mirror.changed(id, r)
+			if r == nil {
+				d.feed.deleted(id)
+			}
 			d.keep(ctx, r)
 			d.kick()
 		})
@@ -149,6 +156,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	follow("events", func() error {
 		return d.queue.Latest(ctx, func(e queue.Event) error {
 			d.mirror.happened(e)
+			d.feed.happened(e)
 			return nil
 		})
 	})
@@ -166,6 +174,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 func (d *Daemon) reconcile(ctx context.Context) {
 	for tick := time.NewTicker(reconcileEvery); ; {
 		if n, err := d.queue.Reconcile(ctx, reconcileEvery); err != nil && ctx.Err() == nil {
+			d.faults.Add(1)
 			d.log.Warn("the queue cannot be compared with the list of runs", "reason", err)
 		} else if n > 0 {
 			d.log.Warn("runs that had fallen out of the queue were put back", "runs", n)
@@ -214,6 +223,7 @@ func (d *Daemon) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := d.queue.Ping(ctx); err != nil {
+		d.faults.Add(1)
 		return fmt.Errorf("the queue does not answer: %w", err)
 	}
 	return nil

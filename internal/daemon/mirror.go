@@ -1,13 +1,16 @@
 package daemon
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/child"
+	"neuralwl/internal/config"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 )
@@ -22,6 +25,17 @@ type mirror struct {
 	marks map[string]mark
 	last  map[string]uint64 // number of the last event
 	waits map[string]string // what runs wait for that have not begun
+	specs map[string]spec
+	since map[string]time.Time // when runs that wait began to
+	// restarts counts workers that took a run which another one had lost.
+	restarts int64
+}
+
+// spec is what a job is to do, taken apart.
+type spec struct {
+	job.Spec
+	text           json.RawMessage // of which it was made
+	system, method string          // as configured
 }
 
 // mark is the first that was heard of a phase since it began or went on, from which the time
@@ -41,7 +55,7 @@ func (k mark) left(at time.Time, done float64) float64 {
 }
 
 func newMirror() *mirror {
-	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, marks: map[string]mark{}, last: map[string]uint64{}}
+	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, marks: map[string]mark{}, last: map[string]uint64{}, specs: map[string]spec{}, since: map[string]time.Time{}}
 }
 
 // want takes what the user wants of a run.
@@ -61,9 +75,43 @@ func (m *mirror) wanted(id string) job.Wish {
 func (m *mirror) put(id string, r *queue.Record) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if r.Newer(m.runs[id]) {
-		m.runs[id] = r
+	before := m.runs[id]
+	if !r.Newer(before) {
+		return
 	}
+	m.runs[id] = r
+	if before != nil && r.State == job.Running && r.Epoch > before.Epoch && r.Attempts > 1 {
+		m.restarts++
+	}
+	switch waits := r.State == job.Submitted || r.State == job.Queued; {
+	case !waits:
+		delete(m.since, id)
+	case m.since[id].IsZero() && before == nil && r.Epoch == 0 && r.Submission == 1:
+		m.since[id] = r.Created
+	case m.since[id].IsZero():
+		m.since[id] = time.Now()
+	}
+}
+
+// spec takes the specification of a record apart, each but once.
+func (m *mirror) spec(r *queue.Record) (spec, error) {
+	m.mutex.Lock()
+	known, ok := m.specs[r.ID]
+	m.mutex.Unlock()
+	if ok && bytes.Equal(known.text, r.Spec) {
+		return known, nil
+	}
+	s := spec{text: r.Spec}
+	if err := json.Unmarshal(r.Spec, &s.Spec); err != nil {
+		return s, fmt.Errorf("%s: its record is damaged: %w", r.ID, err)
+	}
+	s.system, s.method = config.Outline([]byte(s.Config))
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.runs[r.ID] != nil {
+		m.specs[r.ID] = s
+	}
+	return s, nil
 }
 
 func (m *mirror) drop(id string) {
@@ -74,6 +122,8 @@ func (m *mirror) drop(id string) {
 	delete(m.far, id)
 	delete(m.marks, id)
 	delete(m.last, id)
+	delete(m.specs, id)
+	delete(m.since, id)
 }
 
 // changed is told by the queue that a record changed, nil if it is no more.

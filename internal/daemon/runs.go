@@ -26,6 +26,9 @@ type invalid struct{ error }
 func (i invalid) Is(target error) bool { return target == ErrInvalid }
 func (i invalid) Unwrap() error        { return i.error }
 
+// errLibrary refuses a configuration that would have the daemon load a program of the user's choice.
+var errLibrary = invalid{errors.New("inference.library: the daemon has its own, which ONNXRUNTIME_LIB names where it is started; leave it out")}
+
 // Submit records a run and puts it into the queue.
 func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.Run, error) {
 	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes}
@@ -122,6 +125,9 @@ func (d *Daemon) complete(ctx context.Context, spec *job.Spec, set []string) (*c
 	if err != nil {
 		return nil, invalid{err}
 	}
+	if c.Inference.Library != "" {
+		return nil, errLibrary
+	}
 	if err := errors.Join(spec.Check(), child.Check(*spec, c)); err != nil {
 		return nil, invalid{err}
 	}
@@ -190,10 +196,22 @@ func (d *Daemon) List(keep func(*api.Run) bool) []api.Run {
 			runs = append(runs, *run)
 		}
 	}
-	slices.SortFunc(runs, func(a, b api.Run) int {
-		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
-	})
+	slices.SortFunc(runs, func(a, b api.Run) int { return Order(&a, &b) })
 	return runs
+}
+
+// Order is that of lists: the newest run first.
+func Order(a, b *api.Run) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)) }
+
+// State is the state of a run and the number of its submission, as last heard.
+func (d *Daemon) State(id string) (state job.State, submission int, known bool) {
+	d.mirror.mutex.Lock()
+	defer d.mirror.mutex.Unlock()
+	r, ok := d.mirror.runs[id]
+	if !ok {
+		return "", 0, false
+	}
+	return r.State, r.Submission, true
 }
 
 // Change changes what is wanted of a run, or what people read about it.
@@ -288,8 +306,12 @@ func (d *Daemon) changeSettings(ctx context.Context, spec *job.Spec, set []strin
 		_, err := d.complete(ctx, spec, set)
 		return err
 	}
-	if _, err := config.Compose([]byte(spec.Config), set); err != nil {
+	c, err := config.Compose([]byte(spec.Config), set)
+	if err != nil {
 		return invalid{err}
+	}
+	if c.Inference.Library != "" {
+		return errLibrary
 	}
 	spec.Changes = set
 	return nil
@@ -351,8 +373,22 @@ func (d *Daemon) describe(r *queue.Record) *api.Run {
 	}
 	return &api.Run{
 		ID: r.ID, Kind: cmp.Or(spec.Work, job.WorkRun), State: r.State, Wish: d.mirror.wanted(r.ID), Reason: r.Reason, Title: spec.Title, Tags: spec.Tags, Notes: spec.Notes, By: spec.By,
+		System: spec.system, Method: spec.method,
 		Created: r.Created, Began: r.Began, Ended: r.Ended, Submission: r.Submission, Attempts: r.Attempts, Owner: r.Owner,
 		Folder: filepath.Join(runsName, r.ID), Outcome: r.Outcome, Progress: d.mirror.progress(r.ID), Event: d.mirror.lastEvent(r.ID), Changes: spec.Changes,
 		Priority: spec.Priority, After: after, AfterAny: afterAny, Memory: spec.Memory >> 20, Waits: waits,
 	}
+}
+
+// Open opens the run directory of a run, so that nothing outside of it can be reached. It takes
+// no lock.
+func (d *Daemon) Open(id string) (*os.Root, error) {
+	if err := job.CheckID(id); err != nil {
+		return nil, fmt.Errorf("%w: %w", queue.ErrNone, err)
+	}
+	root, err := os.OpenRoot(d.Folder(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no run directory: %w", id, queue.ErrNone)
+	}
+	return root, err
 }

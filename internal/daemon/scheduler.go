@@ -156,10 +156,10 @@ func (d *Daemon) refresh(ctx context.Context, r *queue.Record) error {
 }
 
 // spec is what a run is to do. A damaged one is reported, and has no wishes.
-func (d *Daemon) spec(r *queue.Record) job.Spec {
-	s, err := specOf(r)
+func (d *Daemon) spec(r *queue.Record) spec {
+	s, err := d.mirror.spec(r)
 	if err != nil {
-		d.log.Error("the specification of a run is damaged", "run", r.ID, "reason", err)
+		d.log.Error("the specification of a run is damaged", "reason", err)
 	}
 	return s
 }

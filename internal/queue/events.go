@@ -39,12 +39,8 @@ func untoken(id string) string { return strings.ReplaceAll(id, "%", ".") }
 // Events hands over the events of a run, of all runs if that is empty, with sequence numbers
 // above after, as they come, until ctx ends or f returns an error.
 func (q *Queue) Events(ctx context.Context, run string, after uint64, f func(Event) error) error {
-	subject := eventSubject + ">"
-	if run != "" {
-		subject = eventSubject + token(run) + ".>"
-	}
 	return q.events(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+		FilterSubjects: []string{eventsOf(run)}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
 	}, f)
 }
 
@@ -52,7 +48,7 @@ func (q *Queue) Events(ctx context.Context, run string, after uint64, f func(Eve
 // come, until ctx ends or f returns an error.
 func (q *Queue) Latest(ctx context.Context, f func(Event) error) error {
 	return q.events(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{eventSubject + ">"}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubjects: []string{eventsOf("")}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	}, f)
 }
 
@@ -76,12 +72,11 @@ func (q *Queue) events(ctx context.Context, of jetstream.OrderedConsumerConfig, 
 		if err != nil {
 			return fmt.Errorf("events: %w", err)
 		}
-		about, err := m.Metadata()
+		e, _, err := read(m)
 		if err != nil {
-			return fmt.Errorf("events: %w", err)
+			return err
 		}
-		id, kind, _ := strings.Cut(strings.TrimPrefix(m.Subject(), eventSubject), ".")
-		if err := f(Event{about.Sequence.Stream, about.Timestamp, untoken(id), kind, m.Data()}); err != nil {
+		if err := f(e); err != nil {
 			return err
 		}
 	}

@@ -124,7 +124,7 @@ type message struct {
 // Get returns the record of a job.
 func (q *Queue) Get(ctx context.Context, id string) (*Record, error) {
 	if err := job.CheckID(id); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
 	}
 	entry, err := q.runs.Get(ctx, id)
 	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrKeyDeleted) {
@@ -224,17 +224,23 @@ func (r *Record) Revision() uint64 { return r.revision }
 // Delete forgets a job that is not running. Its message in the work queue, if any, is dropped
 // when it arrives.
 func (q *Queue) Delete(ctx context.Context, id string) error {
-	r, err := q.Get(ctx, id)
-	if err != nil {
-		return err
+	for {
+		r, err := q.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r.State == job.Running {
+			return fmt.Errorf("delete %s: %w while it is running; pause or cancel it first", id, job.ErrImpossible)
+		}
+		err = q.runs.Delete(ctx, id, jetstream.LastRevision(r.revision))
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			continue // it changed in between
+		}
+		if err != nil {
+			return fmt.Errorf("delete %s: %w", id, err)
+		}
+		return q.wanted.Delete(ctx, id)
 	}
-	if r.State == job.Running {
-		return fmt.Errorf("delete %s: %w while it is running; pause or cancel it first", id, job.ErrImpossible)
-	}
-	if err := q.runs.Delete(ctx, id, jetstream.LastRevision(r.revision)); err != nil {
-		return fmt.Errorf("delete %s: %w", id, err)
-	}
-	return q.wanted.Delete(ctx, id)
 }
 
 // errUnchanged ends a change that is not needed.

@@ -2,63 +2,160 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"neuralwl/internal/child"
 	"neuralwl/internal/queue"
 )
 
-// writeTime bounds one write to a stream; a client that reads more slowly loses it.
-const writeTime = 10 * time.Second
+// event is the data of an event of a stream.
+type event[T any] struct {
+	Run  string    `json:"run"`
+	At   time.Time `json:"at"`
+	Data T         `json:"data"`
+}
+
+// kinds are the types of all events.
+var kinds = map[string]any{
+	queue.StateEvent:         event[queue.StateData]{},
+	string(child.Began):      event[child.BeganData]{},
+	string(child.Phase):      event[child.PhaseData]{},
+	string(child.Pass):       event[child.PassData]{},
+	string(child.Checkpoint): event[child.CheckpointData]{},
+	string(child.Exported):   event[child.ExportedData]{},
+	string(child.Evaluating): event[struct{}]{},
+	string(child.Ended):      event[child.EndedData]{},
+	string(child.Failed):     event[child.FailedData]{},
+	endEvent:                 StreamEnd{},
+}
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Position is where a stream goes on.
+type Position struct {
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The stream goes on after this event. Browsers send it when they come back."`
+	After       string `query:"after" maxLength:"20" doc:"The same where no header can be sent; the header goes first."`
+}
+
+// number is the position as a number, and whether there is one.
+func (p Position) number() (n uint64, given bool, err error) {
+	for _, source := range []struct{ text, name string }{{p.LastEventID, "header.Last-Event-ID"}, {p.After, "query.after"}} {
+		if source.text == "" {
+			continue
+		}
+		if n, err = strconv.ParseUint(source.text, 10, 63); err != nil {
+			return 0, false, huma.Error422UnprocessableEntity("the stream cannot go on there",
+				&huma.ErrorDetail{Message: fmt.Sprintf("%q is not the number of an event", source.text), Location: source.name})
+		}
+		return n, true, nil
+	}
+	return 0, false, nil
+}
 
 // registerEvents registers the streams of events.
 func (s *Server) registerEvents() {
-	type resume struct {
-		LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The stream goes on after this event."`
-	}
-	stream := func(ctx context.Context, run string, r resume) (*huma.StreamResponse, error) {
-		var after uint64
-		if r.LastEventID != "" {
-			var err error
-			if after, err = strconv.ParseUint(r.LastEventID, 10, 64); err != nil {
-				return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("Last-Event-ID: %q is not the number of an event", r.LastEventID))
-			}
-		}
-		if run != "" {
-			if _, err := s.o.Daemon.Get(ctx, run); err != nil {
-				return nil, problem(err)
-			}
-		}
-		return &huma.StreamResponse{Body: func(h huma.Context) {
-			h.SetHeader("Content-Type", "text/event-stream")
-			h.SetHeader("Cache-Control", "no-store")
-			w := h.BodyWriter().(http.ResponseWriter)
-			control := http.NewResponseController(w)
-			err := s.o.Daemon.Queue().Events(h.Context(), run, after, func(e queue.Event) error {
-				control.SetWriteDeadline(time.Now().Add(writeTime))
-				if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: {\"run\":%q,\"at\":%q,\"data\":%s}\n\n", e.Sequence, e.Kind, e.Run, e.Time.UTC().Format(time.RFC3339Nano), e.Data); err != nil {
-					return err
-				}
-				return control.Flush()
-			})
-			if h.Context().Err() == nil {
-				s.o.Log.Debug("a stream of events ended", "run", run, "reason", err)
-			}
-		}}, nil
+	schemas := map[string]*huma.Schema{}
+	for kind, of := range kinds {
+		schemas[kind] = s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(of), true, kind)
 	}
 	all := operation(http.MethodGet, "/events", "events", "Events of all runs as a stream", 422)
-	huma.Register(s.api, all, func(ctx context.Context, in *resume) (*huma.StreamResponse, error) {
-		return stream(ctx, "", *in)
+	all.Description = "Without a position only events that are yet to come."
+	s.documentStream(&all, schemas)
+	huma.Register(s.api, all, func(ctx context.Context, in *Position) (*huma.StreamResponse, error) {
+		after, given, err := in.number()
+		if err == nil && !given {
+			after, err = s.o.Daemon.Queue().LastEvent(ctx)
+		}
+		if err != nil {
+			return nil, problem(err)
+		}
+		return s.streamed(eventStream, func(h huma.Context, w *stream) error {
+			return s.o.Daemon.Events(h.Context(), "", after, s.o.KeepAlive, func(events []queue.Event) error {
+				w.events(events)
+				if err := w.flush(); err != nil {
+					return err
+				}
+				return w.alive(s.o.KeepAlive)
+			})
+		}), nil
 	})
 	one := operation(http.MethodGet, "/runs/{id}/events", "run-events", "Events of a run as a stream", 404, 422)
+	one.Description = "Without a position all events of the run that are kept. When it has ended and all is sent, the last event is end."
+	s.documentStream(&one, schemas)
 	huma.Register(s.api, one, func(ctx context.Context, in *struct {
-		runPath
-		resume
+		RunPath
+		Position
 	}) (*huma.StreamResponse, error) {
-		return stream(ctx, in.ID, in.resume)
+		if _, err := s.o.Daemon.Get(ctx, in.ID); err != nil {
+			return nil, problem(err)
+		}
+		after, _, err := in.number()
+		if err != nil {
+			return nil, err
+		}
+		return s.streamed(eventStream, func(h huma.Context, w *stream) error { return s.follow(h.Context(), w, in.ID, after) }), nil
 	})
 }
+
+// events adds events.
+func (s *stream) events(events []queue.Event) {
+	for _, e := range events {
+		data := e.Data
+		if len(data) == 0 {
+			data = json.RawMessage("null")
+		}
+		text, err := json.Marshal(event[json.RawMessage]{e.Run, e.Time.UTC(), data})
+		if err != nil {
+			continue // no event of this program is no JSON
+		}
+		s.event(e.Sequence, e.Kind, text)
+	}
+}
+
+// endCheck is how long a stream of a run is without events until it looks whether the run has
+// ended without one.
+const endCheck = time.Second
+
+// follow sends the events of a run until it has ended.
+func (s *Server) follow(ctx context.Context, w *stream, id string, after uint64) error {
+	err := s.o.Daemon.Events(ctx, id, after, min(endCheck, s.o.KeepAlive), func(events []queue.Event) error {
+		w.events(events)
+		if err := w.flush(); err != nil {
+			return err
+		}
+		if err := w.alive(s.o.KeepAlive); err != nil {
+			return err
+		}
+		state, submission, known := s.o.Daemon.State(id)
+		if !known || !state.Final() {
+			return nil
+		}
+		if len(events) > 0 {
+			// It may go on after an earlier end.
+			var said queue.StateData
+			last := events[len(events)-1]
+			if last.Kind != queue.StateEvent || json.Unmarshal(last.Data, &said) != nil || said.State != state || said.Submission != submission {
+				return nil
+			}
+		}
+		if err := w.end(string(state)); err != nil {
+			return err
+		}
+		return errEnded
+	})
+	if err == nil {
+		return w.end("deleted")
+	}
+	return err
+}
+
+var errEnded = fmt.Errorf("the run has ended")

@@ -1,65 +1,139 @@
 // Package server is the daemon's HTTP interface: runs under /api/v1, described by OpenAPI, and
-// the state of the daemon itself.
+// the state of the daemon itself. guard.go decides who may ask.
 package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"neuralwl/internal/api"
+	"neuralwl/internal/audit"
 	"neuralwl/internal/daemon"
+	"neuralwl/internal/token"
+	"neuralwl/metrics"
 )
 
 // Options of a server.
 type Options struct {
-	Daemon  *daemon.Daemon
-	Metrics http.Handler // of /metrics
-	Version string
-	Log     *slog.Logger
+	Daemon   *daemon.Daemon
+	Registry *metrics.Registry // served at /metrics
+	Version  string
+	Log      *slog.Logger
+	Audit    *audit.Log
+	// Secrets reads tokens and certificate, at the start and at every Reload.
+	Secrets func() (Secrets, error)
+	// Hosts are names beside localhost by which it may be called where there are no tokens.
+	Hosts    []string
+	BasePath string // under which a proxy publishes it, as in /nwl
+	Streams  int    // open ones at most, by default 1000
+	// KeepAlive is how often a stream without events says that it is there, by default 15 s.
+	KeepAlive time.Duration
+	Metrics   *metrics.Daemon // set by New
+}
+
+// Secrets are what a server must keep to itself.
+type Secrets struct {
+	Tokens      token.List       // nil if none are asked for
+	Certificate *tls.Certificate // nil for HTTP
 }
 
 // Server serves a daemon over HTTP.
 type Server struct {
-	o   Options
-	mux *http.ServeMux
-	api huma.API
+	o       Options
+	mux     *http.ServeMux
+	api     huma.API
+	secrets atomic.Pointer[Secrets]
+	origin  *http.CrossOriginProtection
+	streams chan struct{} // as many as are open
 }
 
 // New returns a server, which answers requests but listens nowhere yet.
-func New(o Options) *Server {
-	s := &Server{o: o, mux: http.NewServeMux()}
+func New(o Options) (*Server, error) {
+	if o.Streams == 0 {
+		o.Streams = 1000
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = 15 * time.Second
+	}
+	s := &Server{o: o, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), streams: make(chan struct{}, o.Streams)}
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.o.Metrics, err = o.Registry.Daemon(o.Version, o.Daemon.Overview); err != nil {
+		return nil, err
+	}
 	config := huma.DefaultConfig("neuralwl", o.Version)
 	config.Info.Description = "Densities of states by neural Wang-Landau sampling: runs, their progress and results."
-	config.DocsPath = "" // huma's page loads its parts from elsewhere
+	config.DocsPath = ""                                                                 // huma's page loads its parts from elsewhere
+	config.SchemasPath, config.CreateHooks = "", nil                                     // no $schema in every answer
+	config.Servers = []*huma.Server{{URL: o.BasePath + "/", Description: "this daemon"}} // a URL must not be empty
+	if o.BasePath != "" {
+		config.Servers[0].URL = o.BasePath
+	}
+	config.RejectUnknownQueryParameters = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "Where the daemon has tokens. As a password of basic authentication, too."},
+	}
+	config.Security = []map[string][]string{{}, {"token": {}}}
 	s.api = humago.New(s.mux, config)
+	s.api.UseMiddleware(s.record)
 	s.registerRuns()
 	s.registerEvents()
+	s.registerResults()
+	s.registerFiles()
+	s.registerLog()
 	s.registerHealth()
-	s.mux.Handle("GET /metrics", o.Metrics)
-	return s
+	s.registerDocs()
+	s.mux.Handle("GET /metrics", o.Registry.Handler())
+	return s, nil
 }
 
-// ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// load reads the secrets.
+func (s *Server) load() error {
+	if s.o.Secrets == nil {
+		s.secrets.Store(&Secrets{})
+		return nil
+	}
+	secrets, err := s.o.Secrets()
+	if err == nil {
+		s.secrets.Store(&secrets)
+	}
+	return err
+}
+
+// Reload reads tokens and certificate again, and begins a new file of the audit if that was moved
+// away. With an error the old ones stay.
+func (s *Server) Reload() error {
+	err := s.load()
+	if s.o.Audit != nil {
+		err = errors.Join(err, s.o.Audit.Reopen())
+	}
+	return err
+}
 
 // shutdownTime bounds how long requests under way may take when the server stops.
 const shutdownTime = 2 * time.Second
 
-// Serve answers requests until ctx ends. Streams end with it.
+// Serve answers requests until ctx ends, over TLS if there is a certificate. Streams end with it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	// No WriteTimeout: streams last. They set a deadline for every write.
+	// No WriteTimeout: streams last. Every write has a deadline of its own.
 	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: mostHeader,
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
+		ErrorLog:    slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // of clients that speak otherwise
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return s.secrets.Load().Certificate, nil
+		}},
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -67,7 +141,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		defer cancel()
 		stopped <- h.Shutdown(deadline)
 	})
-	err := h.Serve(listener)
+	serve := h.Serve
+	if s.secrets.Load().Certificate != nil {
+		serve = func(l net.Listener) error { return h.ServeTLS(l, "", "") }
+	}
+	err := serve(listener)
 	if !stop() {
 		return errors.Join(<-stopped, unlessClosed(err))
 	}
@@ -81,35 +159,6 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// problem turns an error of the daemon into a problem document (RFC 9457).
-func problem(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case daemon.Missing(err):
-		return huma.Error404NotFound(err.Error())
-	case daemon.Taken(err), daemon.Impossible(err):
-		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, daemon.ErrInvalid):
-		return huma.Error422UnprocessableEntity("the request cannot be carried out", faults(err)...)
-	}
-	return huma.Error500InternalServerError(err.Error())
-}
-
-// faults splits an error that joins several, as that of a configuration does.
-func faults(err error) []error {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if many, ok := e.(interface{ Unwrap() []error }); ok {
-			var all []error
-			for _, one := range many.Unwrap() {
-				all = append(all, &huma.ErrorDetail{Message: one.Error()})
-			}
-			return all
-		}
-	}
-	return []error{&huma.ErrorDetail{Message: err.Error()}}
-}
-
 // registerHealth registers what service managers and load balancers ask.
 func (s *Server) registerHealth() {
 	type health struct {
@@ -120,7 +169,7 @@ func (s *Server) registerHealth() {
 	}
 	get := func(path, id, summary string, check func(context.Context) error) {
 		huma.Register(s.api, huma.Operation{
-			Method: http.MethodGet, Path: path, OperationID: id, Summary: summary, Tags: []string{"daemon"}, Errors: []int{503},
+			Method: http.MethodGet, Path: path, OperationID: id, Summary: summary, Tags: []string{"daemon"}, Errors: []int{403, 421, 503},
 		}, func(ctx context.Context, _ *struct{}) (*health, error) {
 			if err := check(ctx); err != nil {
 				return nil, huma.Error503ServiceUnavailable(err.Error())
@@ -132,9 +181,4 @@ func (s *Server) registerHealth() {
 	}
 	get("/healthz", "health", "Whether the daemon lives", func(context.Context) error { return nil })
 	get("/readyz", "readiness", "Whether the daemon takes runs", s.o.Daemon.Ready)
-}
-
-// operation is an operation of the interface, which lists the errors that it may return.
-func operation(method, path, id, summary string, errors ...int) huma.Operation {
-	return huma.Operation{Method: method, Path: api.Prefix + path, OperationID: id, Summary: summary, Tags: []string{"runs"}, Errors: errors}
 }

@@ -1,0 +1,183 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"neuralwl/internal/api"
+)
+
+// mostFiles bounds the list of a run directory.
+const mostFiles = 10000
+
+// types of files by their extension; all others are bytes. What a browser would run is text.
+var types = map[string]string{
+	".csv": "text/csv; charset=utf-8", ".json": "application/json", ".jsonl": "application/jsonl", ".yaml": "application/yaml",
+	".svg": "image/svg+xml", ".png": "image/png", ".npz": "application/zip", ".zip": "application/zip",
+	".txt": "text/plain; charset=utf-8", ".log": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8",
+	".html": "text/plain; charset=utf-8",
+}
+
+func typeOf(name string) string {
+	if t, ok := types[strings.ToLower(path.Ext(name))]; ok {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+// openRegular opens a file within a folder. Neither .. nor links lead out of it, and what is no
+// file, as a pipe that would never answer, is as good as absent.
+func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	about, err := root.Stat(name)
+	if err == nil && !about.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w: it is no file", name, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if about, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, about, nil
+}
+
+// list returns the files of a run directory.
+func list(root *os.Root) (*api.FileList, error) {
+	l := &api.FileList{Files: []api.File{}}
+	err := fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone meanwhile
+		}
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		about, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(l.Files) == mostFiles {
+			l.More = true
+			return fs.SkipAll
+		}
+		l.Files = append(l.Files, api.File{Path: name, Bytes: about.Size(), Modified: about.ModTime().UTC(), Type: typeOf(name)})
+		return nil
+	})
+	return l, err
+}
+
+// registerFiles registers the files of run directories.
+func (s *Server) registerFiles() {
+	op := operation(http.MethodGet, "/runs/{id}/files", "files", "The files of a run directory", 404, 422)
+	huma.Register(s.api, op, func(ctx context.Context, in *RunPath) (*struct{ Body api.FileList }, error) {
+		if _, err := s.o.Daemon.Get(ctx, in.ID); err != nil {
+			return nil, problem(err)
+		}
+		root, err := s.o.Daemon.Open(in.ID)
+		if err != nil {
+			return nil, problem(err)
+		}
+		defer root.Close()
+		l, err := list(root)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return &struct{ Body api.FileList }{*l}, nil
+	})
+	// huma knows no parameters with slashes.
+	one := operation(http.MethodGet, "/runs/{id}/files/{path}", "file", "A file of a run directory, whole or in part", 404, 416)
+	one.Description = "Answers Range, If-None-Match, If-Modified-Since and If-Range. A path may have slashes."
+	text := &huma.Schema{Type: huma.TypeString}
+	one.Parameters = []*huma.Param{
+		{Name: "id", In: "path", Required: true, Schema: text, Description: "The run's name."},
+		{Name: "path", In: "path", Required: true, Schema: text, Description: "Path of the file within the run directory."},
+		{Name: "If-None-Match", In: "header", Schema: text, Description: "A value of ETag: without an answer if the file is still the same."},
+	}
+	document := map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}
+	one.Responses = map[string]*huma.Response{
+		"200": {Description: "The file.", Content: map[string]*huma.MediaType{"*/*": {}}},
+		"206": {Description: "A part of it.", Content: map[string]*huma.MediaType{"*/*": {}}},
+		"304": {Description: "It is still the same."},
+	}
+	for _, status := range one.Errors {
+		one.Responses[fmt.Sprint(status)] = &huma.Response{Description: http.StatusText(status), Content: document}
+	}
+	s.api.OpenAPI().AddOperation(&one)
+	s.mux.HandleFunc("GET "+api.Prefix+"/runs/{id}/files/{path...}", s.file)
+}
+
+// file sends a file of a run directory.
+func (s *Server) file(w http.ResponseWriter, r *http.Request) {
+	id, name := r.PathValue("id"), r.PathValue("path")
+	if _, err := s.o.Daemon.Get(r.Context(), id); err != nil {
+		refuseError(w, s.o.Log, err)
+		return
+	}
+	root, err := s.o.Daemon.Open(id)
+	if err != nil {
+		refuseError(w, s.o.Log, err)
+		return
+	}
+	defer root.Close()
+	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("%q is not a path within a run directory", name))
+		return
+	}
+	f, about, err := openRegular(root, name)
+	if err != nil {
+		// A link that leads out of the directory, too.
+		refuse(w, http.StatusNotFound, fmt.Sprintf("%s has no file %s; /files lists them", id, name))
+		return
+	}
+	defer f.Close()
+	h := w.Header()
+	h.Set("Content-Type", typeOf(name))
+	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, about.ModTime().UnixNano(), about.Size()))
+	h.Set("Cache-Control", "no-cache") // may be kept, but must be asked about
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
+	http.ServeContent(&problemAt{ResponseWriter: w}, r, "", about.ModTime(), f)
+}
+
+// problemAt turns the plain errors of http.ServeContent into problem documents.
+type problemAt struct {
+	http.ResponseWriter
+	refused bool
+}
+
+func (p *problemAt) WriteHeader(status int) {
+	if status < 400 {
+		p.ResponseWriter.WriteHeader(status)
+		return
+	}
+	p.refused = true
+	for _, name := range []string{"ETag", "Last-Modified", "Content-Length"} {
+		p.Header().Del(name)
+	}
+	detail := http.StatusText(status)
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		detail = "the file has no such part"
+	}
+	refuse(p.ResponseWriter, status, detail)
+}
+
+func (p *problemAt) Write(data []byte) (int, error) {
+	if p.refused {
+		return len(data), nil
+	}
+	return p.ResponseWriter.Write(data)
+}

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"neuralwl/internal/api"
+	"neuralwl/internal/daemon"
+)
+
+// writeTime bounds one write of an answer; a client that reads more slowly loses it.
+const writeTime = 10 * time.Second
+
+// answerer writes an answer with a deadline for every write, and remembers what it was.
+type answerer struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	deadline time.Time
+	status   int
+	stream   bool // it lasted as long as the client wished
+}
+
+func newAnswerer(w http.ResponseWriter) *answerer {
+	a := &answerer{ResponseWriter: w, control: http.NewResponseController(w)}
+	a.extend()
+	return a
+}
+
+// extend moves the deadline on, not for every byte.
+func (a *answerer) extend() {
+	if until := time.Now().Add(writeTime); until.Sub(a.deadline) > writeTime/20 {
+		a.deadline = until
+		a.control.SetWriteDeadline(until) // a writer of tests has none
+	}
+}
+
+func (a *answerer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answerer) Write(data []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.extend()
+	return a.ResponseWriter.Write(data)
+}
+
+// FlushError sends what was written.
+func (a *answerer) FlushError() error {
+	a.extend()
+	return a.control.Flush()
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answerer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// refuse writes a problem document (RFC 9457).
+func refuse(w http.ResponseWriter, status int, detail string) {
+	document, err := json.Marshal(huma.NewError(status, detail))
+	if err != nil {
+		panic(err) // of strings and a number
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	w.Write(document)
+}
+
+// refuseError writes an error of the daemon.
+func refuseError(w http.ResponseWriter, log *slog.Logger, err error) {
+	status := http.StatusInternalServerError
+	var known huma.StatusError
+	if errors.As(problem(err), &known) {
+		status = known.GetStatus()
+	}
+	if status >= 500 {
+		log.Error("a request failed", "reason", err)
+	}
+	refuse(w, status, err.Error())
+}
+
+// problem turns an error of the daemon into a problem document.
+func problem(err error) error {
+	var known huma.StatusError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case daemon.Missing(err):
+		return huma.Error404NotFound(err.Error())
+	case daemon.Taken(err), daemon.Impossible(err), errors.Is(err, errNone):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, daemon.ErrInvalid):
+		return huma.Error422UnprocessableEntity("the request cannot be carried out", faults(err, nil)...)
+	}
+	return huma.Error500InternalServerError(err.Error())
+}
+
+// submissionProblem is problem for a request that brought a configuration: every fault says
+// which part of the body it is about.
+func submissionProblem(err error, set []string) error {
+	if errors.Is(err, daemon.ErrInvalid) {
+		return huma.Error422UnprocessableEntity("the request cannot be carried out", faults(err, set)...)
+	}
+	return problem(err)
+}
+
+// faultKey finds the key of the configuration, or the field, that a fault begins with.
+var faultKey = regexp.MustCompile(`^([a-z_]+(?:\.[a-z_]+)*): `)
+
+// faults splits an error that joins several, as that of a configuration does.
+func faults(err error, set []string) []error {
+	given := map[string]bool{}
+	for _, s := range set {
+		key, _, _ := strings.Cut(s, "=")
+		given[strings.ToLower(strings.TrimSpace(key))] = true
+	}
+	detail := func(err error) error {
+		d := &huma.ErrorDetail{Message: err.Error(), Location: "body"}
+		found := faultKey.FindStringSubmatch(d.Message)
+		switch {
+		case strings.HasPrefix(d.Message, "--set "):
+			d.Location = "body.set"
+		case found == nil:
+		case given[found[1]]:
+			d.Location = "body.set." + found[1]
+		case strings.Contains(found[1], "."):
+			d.Location = "body.config." + found[1]
+		case slices.Contains(fields, found[1]):
+			d.Location = "body." + found[1]
+		default:
+			d.Location = "body.config"
+		}
+		return d
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if many, ok := e.(interface{ Unwrap() []error }); ok {
+			var all []error
+			for _, one := range many.Unwrap() {
+				all = append(all, detail(one))
+			}
+			return all
+		}
+	}
+	return []error{detail(err)}
+}
+
+// fields are those of the bodies, beside the configuration itself.
+var fields = []string{"id", "from", "config", "kind", "train", "bench", "weights", "set", "title", "tags", "notes", "wish"}
+
+// operation is an operation of the interface, which lists the errors that it may return beside
+// those of every one.
+func operation(method, path, id, summary string, more ...int) huma.Operation {
+	all := append([]int{401, 403, 421, 500}, more...)
+	if method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut {
+		all = append(all, 400, 408, 413, 415, 422)
+	}
+	slices.Sort(all)
+	return huma.Operation{Method: method, Path: api.Prefix + path, OperationID: id, Summary: summary, Tags: []string{"runs"}, Errors: slices.Compact(all)}
+}
