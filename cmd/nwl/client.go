@@ -44,6 +44,8 @@ func remedy(err error) error {
 	switch {
 	case errors.Is(err, api.ErrUnreachable):
 		return fmt.Errorf("%w; start one with `nwl serve`, or name it with --server", err)
+	case errors.As(err, &problem) && (problem.Status == http.StatusUnprocessableEntity || problem.Status == http.StatusBadRequest):
+		return usageError{err}
 	case errors.As(err, &problem) && problem.Status == http.StatusUnauthorized:
 		return fmt.Errorf("%w; put a token of the daemon into the environment variable %s", err, config.TokenVariable)
 	}

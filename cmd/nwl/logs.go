@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,11 @@ func printLogLine(w io.Writer, line []byte) error {
 			fmt.Fprintf(&text, "%-5s ", value)
 		case slog.MessageKey:
 			text.WriteString(value)
+		case "took": // as slog writes a duration
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				value = time.Duration(n).Round(time.Millisecond).String()
+			}
+			fmt.Fprintf(&text, " %s=%s", f.name, value)
 		default:
 			fmt.Fprintf(&text, " %s=%s", f.name, value)
 		}

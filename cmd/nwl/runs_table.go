@@ -24,18 +24,18 @@ type column struct {
 }
 
 var columns = []column{
-	{"ID", 24, 0, false, func(r *api.Run, _ time.Time) string { return r.ID }},
+	{"ID", 20, 0, false, func(r *api.Run, _ time.Time) string { return r.ID }},
 	{"STATE", 9, 0, false, func(r *api.Run, _ time.Time) string { return string(r.State) }},
 	{"PROGRESS", 19, 1, false, progressText},
 	{"LEVELS", 7, 4, true, levelsText},
-	{"LN F", 7, 5, true, lnFText},
+	{"LN F", 7, 6, true, lnFText},
 	{"TIME", 5, 3, true, timeText},
 	{"LEFT", 5, 2, true, leftText},
-	{"TITLE", 0, 6, false, titleText},
+	{"TITLE", 0, 5, false, titleText},
 }
 
 // leastTitle is the width below which a title is not worth a column.
-const leastTitle = 8
+const leastTitle = 12
 
 // printRuns prints a table of runs that is no wider than width, 0 for no limit.
 func printRuns(w io.Writer, runs []api.Run, width int, now time.Time) error {
