@@ -24,15 +24,16 @@ func logTo(level slog.Level) {
 }
 
 // showProgress shows a run on standard error: bars with the log above them on a terminal,
-// plain lines elsewhere.
-func showProgress(level slog.Level) event.Listener {
+// plain lines elsewhere. The state is what is shown of training.
+func showProgress(level slog.Level) (event.Listener, *state) {
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		logTo(level)
-		return newLines().listener()
+		l := newLines()
+		return l.listener(), &l.state
 	}
 	b := newBars(os.Stderr)
 	slog.SetDefault(slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: level})))
-	return b.listener()
+	return b.listener(), &b.state
 }
 
 // state is what both displays know of a run.
@@ -85,7 +86,9 @@ func (l *lines) pass(e event.Pass) {
 	if p.Phase == sampler.WangLandau {
 		args = append(args, "ln_f", fmt.Sprintf("%.3g", p.LnF))
 	}
-	args = append(args, "flatness", fmt.Sprintf("%.2f", p.Flatness), "levels", p.Levels, "round_trips", p.RoundTrips)
+	if p.Levels > 0 { // else it is no run
+		args = append(args, "flatness", fmt.Sprintf("%.2f", p.Flatness), "levels", p.Levels, "round_trips", p.RoundTrips)
+	}
 	for kind, count := range p.Moves {
 		if count.Trials > 0 {
 			args = append(args, sampler.MoveKind(kind).String()+"_acceptance", fmt.Sprintf("%.3f", count.Ratio()))
@@ -153,9 +156,11 @@ func (b *bars) line(phase sampler.Phase) []string {
 	if p.Phase == sampler.WangLandau {
 		add("ln f %.2g", p.LnF)
 	}
-	add("levels %d", p.Levels)
-	add("round trips %.0f", p.RoundTrips)
-	add("flatness %.2f", p.Flatness)
+	if p.Levels > 0 { // else it is no run
+		add("levels %d", p.Levels)
+		add("round trips %.0f", p.RoundTrips)
+		add("flatness %.2f", p.Flatness)
+	}
 	for kind, count := range p.Moves {
 		if count.Trials > 0 {
 			add("%s %.1f%%", sampler.MoveKind(kind), 100*count.Ratio())

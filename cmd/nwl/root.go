@@ -20,8 +20,9 @@ func (e usageError) Unwrap() error { return e.error }
 const (
 	exitFailure     = 1
 	exitUsage       = 2
-	exitUnconverged = 3 // a run ended as planned and has not converged
-	exitInterrupted = 4 // a run ended early and can be resumed
+	exitUnconverged = 3   // a run ended as planned and has not converged
+	exitInterrupted = 4   // a run ended early and can be resumed
+	exitDetached    = 130 // a run goes on that was no longer waited for
 )
 
 // unfinished is the outcome of a run that left results and has more to do: its table has
@@ -29,8 +30,11 @@ const (
 type unfinished struct{ code int }
 
 func (u unfinished) Error() string {
-	if u.code == exitInterrupted {
+	switch u.code {
+	case exitInterrupted:
 		return "the run was interrupted"
+	case exitDetached:
+		return "the run goes on"
 	}
 	return "the run has not converged"
 }
@@ -74,8 +78,26 @@ nothing the network has learned can bias the result.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
-	root.AddCommand(newRun(), newFinish(), newTrain(), newBench(), newVerify(), newDos(), newDoctor(), newConfig(),
-		newServe(), newChild(), newSubmit(), newToken())
+	for _, g := range []struct {
+		name     string
+		commands []*cobra.Command
+	}{
+		{"One run:", []*cobra.Command{newRun(), newFinish()}},
+		{"The daemon:", []*cobra.Command{newServe(), newToken(), newChild()}},
+		{"Runs of the daemon:", []*cobra.Command{
+			newSubmit(), newClone(), newPs(), newTop(), newShow(), newLogs(), newWait(),
+			newPause(), newResume(), newCancel(), newEdit(), newRm(),
+		}},
+		{"Results:", []*cobra.Command{newDos(), newVerify()}},
+		{"Networks and speed:", []*cobra.Command{newTrain(), newBench()}},
+		{"Setup:", []*cobra.Command{newConfig(), newDoctor()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.name, Title: g.name})
+		for _, c := range g.commands {
+			c.GroupID = g.name
+		}
+		root.AddCommand(g.commands...)
+	}
 	strictFlags(root)
 	return root
 }

@@ -57,7 +57,7 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			progress := showProgress(cfg.Log.SlogLevel())
+			progress, _ := showProgress(cfg.Log.SlogLevel())
 			metrics, closeMetrics, err := serveMetrics(cfg, folder)
 			if err != nil {
 				return err

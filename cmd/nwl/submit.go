@@ -1,27 +1,99 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/bench"
+	"neuralwl/internal/config"
+	"neuralwl/internal/job"
+	"neuralwl/models/pretrained"
 )
 
 func newSubmit() *cobra.Command {
-	var file string
-	var s api.Submission
-	c := &cobra.Command{
-		Use:   "submit [--config FILE] [--set key=value]... [--id ID]",
+	c := submitting(&cobra.Command{
+		Use:   "submit [--config FILE] [--set key=value]... [--id ID] [--wait]",
 		Short: "Submit a run to nwl serve",
-		Long: `Submit a run to the daemon, which performs it as nwl run would, and print its name.
-The configuration is checked by the daemon; relative paths in it are within the daemon's
-working directory.`,
-		Args: arguments(cobra.NoArgs),
-	}
-	client := clientFlags(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+		Long: `Submit a run to the daemon, which performs it as nwl run would, and print its name. With --wait
+show its progress until it has ended, and then its results; Ctrl-C ends the waiting, not the run.
+
+The daemon checks the configuration. A bundle in model.bundle or model.init that is found here is
+named by its absolute path; others are looked for where the daemon runs.
+
+nwl submit train and nwl submit bench submit other jobs.
+
+` + waitCodes,
+		Example: "  nwl submit --set system.q=3 --set system.size=8x8 --title 'first try' --wait",
+	}, job.WorkRun, nil)
+	c.AddCommand(newSubmitTrain(), newSubmitBench())
+	return c
+}
+
+func newSubmitTrain() *cobra.Command {
+	o := &job.Training{}
+	c := submitting(&cobra.Command{
+		Use:   "train [--config FILE] [--set key=value]... [--weights ID] [--name NAME]",
+		Short: "Submit the training of a network without a run",
+		Long: `Submit a training, as of nwl train. Its bundle, with the loss curve and the evaluation, is in models/
+of its run directory. A training keeps no checkpoint: after a pause, or when the daemon
+stops meanwhile, it begins again. One that is cancelled or paused leaves the bundle of what it
+had learned.`,
+		Example: "  nwl submit train --set model.architecture=microcanonical --set system.size=16x16 --set train.max_time=4m",
+	}, job.WorkTrain, func(s *api.Submission) error {
+		s.Train = o
+		return nil
+	})
+	c.Flags().StringVar(&o.Weights, "weights", "", "run of the daemon whose density of states weighs the states (default one made first)")
+	c.Flags().StringVar(&o.Name, "name", "", "name of the bundle (default <architecture>-<system>)")
+	return c
+}
+
+func newSubmitBench() *cobra.Command {
+	o := &job.Benchmark{}
+	var duration time.Duration
+	c := submitting(&cobra.Command{
+		Use:   "bench [--config FILE] [--set key=value]... [--weights ID] [--mix MIX]... [--time TIME]",
+		Short: "Submit a measurement of moves",
+		Long: `Submit a measurement of moves, as of nwl bench moves, for the system and network of the
+configuration; run.walkers is the number of walkers. Its result is bench.json in its
+run directory, which nwl show prints. It keeps no checkpoint: after a pause it begins again. What
+the daemon does besides disturbs it: give it a daemon that has nothing else to do.`,
+		Example: "  nwl submit bench --set system.size=16x16 --set run.walkers=192 --mix 150:1:1 --weights potts-q10-16x16-1",
+	}, job.WorkBench, func(s *api.Submission) error {
+		if duration <= 0 {
+			return usageError{errors.New("--time must be positive")}
+		}
+		o.Seconds = duration.Seconds()
+		s.Bench = o
+		return nil
+	})
+	c.Flags().StringVar(&o.Weights, "weights", "", "run of the daemon under whose density of states is measured (default one made first)")
+	c.Flags().StringSliceVar(&o.Mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
+	c.Flags().BoolVar(&o.Flat, "flat", false, "measure with a flat histogram alone, not also with more time at low energies")
+	return c
+}
+
+// submitting lets a command submit a job of a kind, completed by options unless that is nil.
+func submitting(c *cobra.Command, work job.Work, options func(*api.Submission) error) *cobra.Command {
+	s := api.Submission{Kind: work}
+	var file string
+	var waiting bool
+	c.Args = arguments(cobra.NoArgs)
+	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
+		if options != nil {
+			if err := options(&s); err != nil {
+				return err
+			}
+		}
 		if file != "" {
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -29,14 +101,29 @@ working directory.`,
 			}
 			s.Config = string(text)
 		}
-		r, err := client().Submit(c.Context(), s)
+		if err := absoluteBundles(&s); err != nil {
+			return err
+		}
+		r, err := client.Submit(c.Context(), s)
 		if err != nil {
 			return err
 		}
+		if waiting {
+			logTo(slog.LevelInfo)
+			slog.Info("submitted", "run", r.ID)
+			return awaitRun(c, client, r.ID)
+		}
 		_, err = fmt.Fprintln(c.OutOrStdout(), r.ID)
 		return err
-	}
+	})
+	submissionFlags(c, &s)
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
+	c.Flags().BoolVar(&waiting, "wait", false, "show the progress until the run has ended, and its results")
+	return c
+}
+
+// submissionFlags adds the flags that all submissions have.
+func submissionFlags(c *cobra.Command, s *api.Submission) {
 	c.Flags().StringArrayVar(&s.Set, "set", nil, "set a configuration key, as in --set system.q=3")
 	c.Flags().StringVar(&s.ID, "id", "", "name of the run and its directory (default <system>-<number>)")
 	c.Flags().StringVar(&s.Title, "title", "", "a line about the run, for people")
@@ -45,5 +132,25 @@ working directory.`,
 	c.Flags().StringArrayVar(&s.After, "after", nil, "name of a run that must be done before; if it fails, so does this one")
 	c.Flags().StringArrayVar(&s.AfterAny, "after-any", nil, "name of a run that must have ended before, however")
 	c.Flags().Int64Var(&s.Memory, "memory", 0, "megabytes that it will need, instead of the daemon's estimate")
-	return c
+	c.Flags().StringVar(&s.Notes, "notes", "", "whatever is worth remembering of the run")
+}
+
+// absoluteBundles names bundles that are found from the working directory by their absolute
+// paths, since that of the daemon is another one.
+func absoluteBundles(s *api.Submission) error {
+	for _, key := range []string{"model.bundle", "model.init"} {
+		path := config.Given([]byte(s.Config), s.Set, key)
+		if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, pretrained.Prefix) {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			continue // where the daemon runs, or in its repository
+		}
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		s.Set = append(s.Set, key+"="+path)
+	}
+	return nil
 }

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"neuralwl/internal/job"
 )
@@ -65,31 +67,50 @@ type Filter struct {
 	States []job.State
 	Tags   []string
 	Before string
+	Limit  int // runs of a page, 0 for the daemon's default
 }
 
 // List returns a page of runs, the newest first.
 func (c *Client) List(ctx context.Context, f Filter) (*RunList, error) {
-	query := url.Values{}
+	// Lists are separated by commas.
+	var states []string
 	for _, s := range f.States {
-		query.Add("state", string(s))
+		states = append(states, string(s))
 	}
-	for _, t := range f.Tags {
-		query.Add("tag", t)
+	query := url.Values{}
+	for key, value := range map[string]string{"state": strings.Join(states, ","), "tag": strings.Join(f.Tags, ","), "before": f.Before} {
+		if value != "" {
+			query.Set(key, value)
+		}
 	}
-	if f.Before != "" {
-		query.Set("before", f.Before)
+	if f.Limit > 0 {
+		query.Set("limit", strconv.Itoa(f.Limit))
 	}
 	path := "/runs"
 	if len(query) > 0 {
-		// Lists are separated by commas.
-		var parts []string
-		for key, values := range query {
-			parts = append(parts, key+"="+url.QueryEscape(strings.Join(values, ",")))
-		}
-		path += "?" + strings.Join(parts, "&")
+		path += "?" + query.Encode()
 	}
 	return call[RunList](ctx, c, http.MethodGet, path, nil)
 }
+
+// ListAll returns all runs that a filter keeps, page by page.
+func (c *Client) ListAll(ctx context.Context, f Filter) ([]Run, error) {
+	f.Limit = maxPage
+	var runs []Run
+	for {
+		page, err := c.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		if runs = append(runs, page.Runs...); page.Next == "" {
+			return runs, nil
+		}
+		f.Before = page.Next
+	}
+}
+
+// maxPage is how many runs the daemon puts on a page at most.
+const maxPage = 1000
 
 // Change changes a run.
 func (c *Client) Change(ctx context.Context, id string, change RunChange) (*Run, error) {
@@ -102,6 +123,9 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return err
 }
 
+// answerTime bounds requests that are not streams.
+const answerTime = time.Minute
+
 // call sends a request with a body of JSON, nil for none, and reads the answer.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
 	var in io.Reader
@@ -112,6 +136,8 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		}
 		in = bytes.NewReader(text)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("%w at %s: no answer within %v", ErrUnreachable, c.URL, answerTime))
+	defer cancel()
 	response, err := c.do(ctx, method, path, in, http.Header{"Content-Type": {"application/json"}})
 	if err != nil {
 		return nil, err
@@ -122,7 +148,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return out, nil
 	}
 	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return nil, fmt.Errorf("%s %s: the answer cannot be read: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: the answer cannot be read; is it nwl serve that listens at %s? %w", method, path, c.URL, err)
 	}
 	return out, nil
 }
@@ -154,8 +180,8 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, he
 	defer response.Body.Close()
 	p := &Problem{Status: response.StatusCode, Title: response.Status}
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err == nil {
-		json.Unmarshal(text, p) // else the status has to do
+	if err != nil || json.Unmarshal(text, p) != nil {
+		p.Detail = fmt.Sprintf("%s; is it nwl serve that listens at %s?", response.Status, c.URL)
 	}
 	return nil, p
 }

@@ -33,23 +33,62 @@ const (
 )
 
 // Events hands over the events of a run, of all runs if that is empty, that have higher numbers
-// than after, until ctx ends or f returns an error, which it returns. A stream that breaks is
-// taken up again where it ended, as often as it takes; contact, unless nil, is told of a daemon
-// that cannot be reached, and with nil that it answers again. An answer that is a Problem of
-// the request ends it.
+// than after, until the run has ended, ctx ends or f returns an error, which it returns. A
+// stream that breaks is taken up again where it ended, as often as it takes; contact, unless
+// nil, is told of a daemon that cannot be reached, and with nil that it answers again. An
+// answer that is a Problem of the request ends it.
 func (c *Client) Events(ctx context.Context, run string, after uint64, contact func(error), f func(Event) error) error {
 	path := "/events"
 	if run != "" {
 		path = "/runs/" + url.PathEscape(run) + "/events"
 	}
 	return again(ctx, contact, func(connected func()) error {
-		return c.events(ctx, path, &after, connected, f)
+		return c.messages(ctx, path, &after, connected, func(m message) error {
+			e := Event{ID: m.id, Kind: m.kind}
+			var content struct {
+				Run  string          `json:"run"`
+				At   time.Time       `json:"at"`
+				Data json.RawMessage `json:"data"`
+			}
+			if err := json.Unmarshal(m.data, &content); err != nil {
+				return fmt.Errorf("events: event %d cannot be read: %w", e.ID, err)
+			}
+			e.Run, e.At, e.Data = content.Run, content.At, content.Data
+			return f(e)
+		})
 	})
 }
 
-// errFinal marks an error that trying again does not mend.
-type errFinal struct{ error }
+// Log hands over the last lines of a run's log, all of it if lines is 0, each without its end.
+// With follow it goes on with lines as they come, until the run has ended or ctx ends; a stream
+// that breaks is taken up again, and contact told, as those of Events.
+func (c *Client) Log(ctx context.Context, id string, lines int, follow bool, contact func(error), f func(line []byte) error) error {
+	path := fmt.Sprintf("/runs/%s/log?lines=%d", url.PathEscape(id), lines)
+	if follow {
+		var at uint64
+		return again(ctx, contact, func(connected func()) error {
+			return c.messages(ctx, path+"&follow=true", &at, connected, func(m message) error { return f(m.data) })
+		})
+	}
+	response, err := c.do(ctx, http.MethodGet, path, nil, http.Header{})
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text := bufio.NewScanner(response.Body)
+	text.Buffer(nil, longestLine)
+	for text.Scan() {
+		if err := f(text.Bytes()); err != nil {
+			return err
+		}
+	}
+	return text.Err()
+}
 
+// errFinal marks an error that trying again does not mend.
+type errFinal struct{ error } // nil for an end in order
+
+func (e errFinal) Error() string { return fmt.Sprint(e.error) }
 func (e errFinal) Unwrap() error { return e.error }
 
 // again calls stream, which says when it is connected, until ctx ends or it fails for good.
@@ -87,139 +126,73 @@ func again(ctx context.Context, contact func(error), stream func(connected func(
 	}
 }
 
-// stream opens a stream. It ends with an error when it says nothing for long; alive is to be
-// called with every sign of life.
-func (c *Client) stream(ctx context.Context, path string, header http.Header) (body io.ReadCloser, alive func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	response, err := c.do(ctx, http.MethodGet, path, nil, header)
-	if err != nil {
-		cancel()
-		return nil, nil, err
-	}
-	timer := time.AfterFunc(silence, cancel)
-	return closer{response.Body, func() error {
-		timer.Stop()
-		cancel()
-		return response.Body.Close()
-	}}, func() { timer.Reset(silence) }, nil
+// message is a server-sent event.
+type message struct {
+	id   uint64
+	kind string
+	data []byte
 }
 
-type closer struct {
-	io.Reader
-	close func() error
-}
+// endKind is the kind of the message after which nothing follows.
+const endKind = "end"
 
-func (c closer) Close() error { return c.close() }
+// errEnd ends a stream for good.
+var errEnd = errFinal{nil}
 
-// events reads one stream until it ends, and raises after. The error is nil where the stream
-// just ended.
-func (c *Client) events(ctx context.Context, path string, after *uint64, connected func(), f func(Event) error) error {
+// longestLine of a stream or log, in bytes.
+const longestLine = 16 << 20
+
+// messages reads one stream of messages with ids above after, which it raises. The error is nil
+// where the stream just ended.
+func (c *Client) messages(ctx context.Context, path string, after *uint64, connected func(), f func(message) error) error {
 	header := http.Header{"Accept": {"text/event-stream"}}
 	if *after > 0 {
 		header.Set("Last-Event-ID", strconv.FormatUint(*after, 10))
 	}
-	body, alive, err := c.stream(ctx, path, header)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	response, err := c.do(ctx, http.MethodGet, path, nil, header)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer response.Body.Close()
 	connected()
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 4<<20)
-	e, data := Event{}, []byte(nil)
+	alive := time.AfterFunc(silence, cancel)
+	defer alive.Stop()
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, longestLine)
+	var m message
 	for lines.Scan() {
-		alive()
-		line := lines.Bytes()
-		name, value, _ := bytes.Cut(line, []byte(":"))
+		alive.Reset(silence)
+		name, value, _ := bytes.Cut(lines.Bytes(), []byte(":"))
 		value = bytes.TrimPrefix(value, []byte(" "))
 		switch string(name) {
 		case "id":
-			if e.ID, err = strconv.ParseUint(string(value), 10, 64); err != nil {
-				return errFinal{fmt.Errorf("events: %q is not the number of an event", value)}
+			if m.id, err = strconv.ParseUint(string(value), 10, 64); err != nil {
+				return errFinal{fmt.Errorf("stream: %q is not the number of an event", value)}
 			}
 		case "event":
-			e.Kind = string(value)
+			m.kind = string(value)
 		case "data":
-			data = append(append(data, value...), '\n')
-		}
-		if len(line) > 0 {
-			continue
-		}
-		if data != nil {
-			var content struct {
-				Run  string          `json:"run"`
-				At   time.Time       `json:"at"`
-				Data json.RawMessage `json:"data"`
+			if m.data != nil {
+				m.data = append(m.data, '\n')
 			}
-			if err := json.Unmarshal(data, &content); err != nil {
-				return errFinal{fmt.Errorf("events: event %d cannot be read: %w", e.ID, err)}
+			m.data = append(m.data, value...)
+		case "":
+			if len(lines.Bytes()) > 0 || m.data == nil { // a comment, or its end
+				continue
 			}
-			e.Run, e.At, e.Data = content.Run, content.At, content.Data
-			if err := f(e); err != nil {
+			if m.kind == endKind {
+				return errEnd
+			}
+			if err := f(m); err != nil {
 				return errFinal{err}
 			}
-			*after = max(*after, e.ID)
+			*after = max(*after, m.id)
+			m = message{}
 		}
-		e, data = Event{}, nil
 	}
 	return nil
-}
-
-// Log hands over the last lines of a run's log, all of it if lines is 0, each without its
-// end. With follow it goes on with lines as they come, until ctx ends; a stream that breaks is
-// taken up again after the last line, and contact told as Events does.
-func (c *Client) Log(ctx context.Context, id string, lines int, follow bool, contact func(error), f func(line []byte) error) error {
-	path := "/runs/" + url.PathEscape(id) + "/log?lines="
-	if !follow {
-		response, err := c.do(ctx, http.MethodGet, path+strconv.Itoa(lines), nil, http.Header{})
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		return eachLine(response.Body, f)
-	}
-	var last time.Time // of the last line
-	return again(ctx, contact, func(connected func()) error {
-		ask := lines
-		if !last.IsZero() {
-			ask = missed
-		}
-		body, alive, err := c.stream(ctx, path+strconv.Itoa(ask)+"&follow=true", http.Header{})
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		connected()
-		before := last
-		return eachLine(body, func(line []byte) error {
-			alive()
-			var at struct{ Time time.Time }
-			if json.Unmarshal(line, &at) == nil {
-				if !before.IsZero() && !at.Time.After(before) {
-					return nil // known from before the break
-				}
-				last = at.Time
-			}
-			if err := f(line); err != nil {
-				return errFinal{err}
-			}
-			return nil
-		})
-	})
-}
-
-// missed is how many lines are asked for after a break, at most.
-const missed = 1000
-
-func eachLine(r io.Reader, f func([]byte) error) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		if err := f(lines.Bytes()); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
 }
 
 // File returns a file of a run directory.

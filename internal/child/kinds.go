@@ -78,7 +78,11 @@ func (k kind) serve(ctx context.Context, task Task, log *slog.Logger, w *reporte
 		if c.Run.Workers == 0 {
 			c.Run.Workers = task.Workers
 		}
-		w.say(Began, BeganData{System: c.System.Name(), Method: string(task.Work), Seed: c.Run.Seed, Walkers: c.Run.Walkers})
+		system, err := c.System.New()
+		if err != nil {
+			return nil, err
+		}
+		w.say(Began, BeganData{System: fmt.Sprint(system), Method: string(task.Work), Seed: c.Run.Seed, Walkers: c.Run.Walkers})
 		log.Info(string(task.Work) + " begins")
 		result, err := k.perform(&work{Task: task, config: c, log: log, w: w}, ctx)
 		if ctx.Err() != nil {

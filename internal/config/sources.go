@@ -86,6 +86,16 @@ func gather(defaults string, text []byte, name string, environment, assignments 
 	return sources{v, given, faults}, nil
 }
 
+// Given is the text that YAML and assignments, which go before it, give to a text key; empty if
+// they do not or cannot be read.
+func Given(text []byte, assignments []string, key string) string {
+	s, err := gather(Default, text, "", nil, assignments)
+	if err != nil || !s.given[key] {
+		return ""
+	}
+	return s.values.GetString(key)
+}
+
 // variablesOf maps environment variables to their keys.
 func variablesOf(keys []string) map[string]string {
 	variables := map[string]string{}
