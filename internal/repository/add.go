@@ -135,14 +135,14 @@ func check(files map[string][]byte) (*exporter.Card, error) {
 func (f *Folder) write(name string, card *exporter.Card, files map[string][]byte) (_ Ref, err error) {
 	parent := filepath.Join(f.path, name)
 	temporary := filepath.Join(parent, fmt.Sprintf("%sadd-%016x", disk.Partial, rand.Uint64()))
-	if err := f.fs.MkdirAll(temporary); err != nil {
-		return Ref{}, err
-	}
 	defer func() {
 		if err != nil {
 			f.fs.RemoveAll(temporary)
 		}
 	}()
+	if err := f.fs.MkdirAll(temporary); err != nil {
+		return Ref{}, err
+	}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		if file == exporter.CardFile {
 			continue
