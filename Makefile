@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test soak slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -32,6 +32,9 @@ invariants: deps ## the sampler's and whole runs' tests with every check of the 
 
 kill-test: deps ## kills a run a hundred times and compares its result
 	$(GO) test ./cmd/nwl -run TestKill -v -kills 100
+
+soak: deps ## a thousand exchanges of networks while they are used, with their latencies and the memory
+	$(GO) test ./internal/repository -run TestSwaps -v -timeout 60m -swaps 1000
 
 slurm-test: build ## the Slurm script of docs/batch.md by a Slurm of its own (root on Debian, two minutes); else it says why not
 	scripts/slurm-test.sh

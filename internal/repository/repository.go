@@ -32,7 +32,7 @@ type Options struct {
 	// core. Others wait.
 	Concurrency int
 	// Idle is the number of graphs whose sessions stay open when no loaded network uses them, 0
-	// for DefaultIdle.
+	// for DefaultIdle, negative for none.
 	Idle int
 	// LoadTimeout bounds one Load, 0 for DefaultLoadTimeout.
 	LoadTimeout time.Duration

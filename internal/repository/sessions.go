@@ -79,7 +79,7 @@ func (c *cache) release(s *sessions) error {
 		}
 	}
 	slices.SortFunc(idle, func(a, b *sessions) int { return cmp.Compare(a.since, b.since) })
-	idle = idle[:max(0, len(idle)-c.idle)]
+	idle = idle[:max(0, len(idle)-max(0, c.idle))]
 	for _, s := range idle {
 		delete(c.open, s.graphs)
 	}
