@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test schemathesis load-test slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test schemathesis load-test soak slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -38,6 +38,9 @@ schemathesis: build ## the daemon against its own OpenAPI document, EXAMPLES req
 
 load-test: build ## what requests and open streams cost a run and the daemon
 	$(GO) run ./internal/loadtest --nwl bin/nwl --rounds $(or $(ROUNDS),8)
+
+soak: deps ## a thousand exchanges of networks while they are used, with their latencies and the memory
+	$(GO) test ./internal/repository -run TestSwaps -v -timeout 60m -swaps 1000
 
 slurm-test: build ## the Slurm script of docs/batch.md by a Slurm of its own (root on Debian, two minutes); else it says why not
 	scripts/slurm-test.sh

@@ -88,3 +88,29 @@ func TestNetworks(t *testing.T) {
 		t.Errorf("%d sessions and %d tensors are left", open-sessions, left-tensors)
 	}
 }
+
+// TestLogProbAlone evaluates as many places as are in use now, not as many as the last Propose.
+func TestLogProbAlone(t *testing.T) {
+	onnxtest.Open(t)
+	s := models.System{Q: 3, Sides: []int{4, 4}}
+	p := onnxtest.Proposer(t, newBundle(t, s, targetHyper), 1, 8, 8)
+	batch := p.Batch()
+	fill(batch, s.Q, rand.New(rand.NewPCG(5, 6)))
+	p.Pin()
+	evaluate := func() []float32 {
+		clear(batch.Reverse)
+		if err := p.LogProb(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(batch.Reverse)
+	}
+	all := evaluate()
+	batch.Used = 1
+	if one := evaluate(); one[0] == 0 || slices.ContainsFunc(one[1:], func(q float32) bool { return q != 0 }) {
+		t.Errorf("one place in use, ln q are %v", one)
+	}
+	batch.Used = len(all)
+	if again := evaluate(); !slices.Equal(again, all) {
+		t.Errorf("ln q are %v, before they were %v", again, all)
+	}
+}

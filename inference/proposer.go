@@ -191,6 +191,9 @@ func (s *Proposer) LogProb(ctx context.Context) error {
 	if s.pinned == nil {
 		return errors.New("LogProb before Pin or Propose")
 	}
+	if err := s.divide(); err != nil {
+		return err
+	}
 	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
 		return s.logProb.run(ctx, s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)
 	})

@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/child"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
-	{"internal/setup", "internal/tune"},
+	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},

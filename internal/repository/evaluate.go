@@ -1,0 +1,221 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"neuralwl/inference"
+	"neuralwl/models"
+)
+
+// ProposeInputs are a batch of M moves for propose.onnx, with the meaning of models.Model. What
+// the network does not take is empty: State unless Handle.KeepsSites or the card's conditions
+// say so, Shift and Energy without these conditions.
+type ProposeInputs struct {
+	State   []int32 // [M,N]
+	Start   []int32 // [M]
+	Shift   []float32
+	Energy  []float32 // [M]
+	Uniform []float32 // [M,N]
+}
+
+// LogProbInputs are a batch of M moves for log_prob.onnx.
+type LogProbInputs struct {
+	Condition     []int32 // [M,N], with the condition state
+	State         []int32 // [M,N]
+	Start         []int32 // [M]
+	Shift, Energy []float32
+}
+
+// Propose draws M proposals [M,N], with their ln q [M]. Equal inputs give equal results, bit by
+// bit, whatever else goes on.
+func (h *Handle) Propose(ctx context.Context, in ProposeInputs) (proposal []int32, logQ []float32, err error) {
+	c := h.checker(len(in.Start))
+	c.starts(in.Start)
+	c.states(models.State, in.State, h.e.keeps || h.e.card.TakesState())
+	c.energies(models.Shift, in.Shift, h.e.card.TakesShift())
+	c.energies(models.Energy, in.Energy, h.e.card.TakesEnergy())
+	c.uniforms(in.Uniform)
+	m, n := len(in.Start), c.sites
+	proposal, logQ = make([]int32, 0, m*n), make([]float32, 0, m)
+	err = h.evaluate(ctx, c, func(p *inference.Proposer, from, to int) error {
+		b := p.Batch()
+		clear(b.State[:(to-from)*n]) // for the networks that take none
+		copy(b.State, rowsOf(in.State, from, to, n))
+		copy(b.Start, in.Start[from:to])
+		copy(b.Shift, rowsOf(in.Shift, from, to, 1))
+		copy(b.Target, rowsOf(in.Energy, from, to, 1))
+		copy(b.Uniform, in.Uniform[from*n:to*n])
+		if err := p.Propose(ctx); err != nil {
+			return err
+		}
+		proposal = append(proposal, b.Proposal[:(to-from)*n]...)
+		logQ = append(logQ, b.Forward[:to-from]...)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return proposal, logQ, nil
+}
+
+// LogProb evaluates ln q [M] of M configurations. Equal inputs give equal results, bit by bit,
+// whatever else goes on.
+func (h *Handle) LogProb(ctx context.Context, in LogProbInputs) (logQ []float32, err error) {
+	c := h.checker(len(in.Start))
+	c.starts(in.Start)
+	c.states(models.Condition, in.Condition, h.e.card.TakesState())
+	c.states(models.State, in.State, true)
+	c.energies(models.Shift, in.Shift, h.e.card.TakesShift())
+	c.energies(models.Energy, in.Energy, h.e.card.TakesEnergy())
+	n := c.sites
+	logQ = make([]float32, 0, len(in.Start))
+	err = h.evaluate(ctx, c, func(p *inference.Proposer, from, to int) error {
+		// A reverse move starts from the proposal and ends in the state.
+		b := p.Batch()
+		clear(b.Proposal[:(to-from)*n])
+		copy(b.Proposal, rowsOf(in.Condition, from, to, n))
+		copy(b.State, in.State[from*n:to*n])
+		copy(b.Start, in.Start[from:to])
+		copy(b.Back, rowsOf(in.Shift, from, to, 1))
+		copy(b.Current, rowsOf(in.Energy, from, to, 1))
+		if err := p.LogProb(ctx); err != nil {
+			return err
+		}
+		logQ = append(logQ, b.Reverse[:to-from]...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return logQ, nil
+}
+
+// rowsOf returns a range of rows of an input, none of one that is not given.
+func rowsOf[T any](all []T, from, to, width int) []T {
+	if len(all) == 0 {
+		return nil
+	}
+	return all[from*width : to*width]
+}
+
+// evaluate calls f for pieces of a batch that has been checked, with a proposer that has the
+// handle's weights.
+func (h *Handle) evaluate(ctx context.Context, c *checker, f func(p *inference.Proposer, from, to int) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("network %v: %w", h.ref, err)
+		}
+	}()
+	if err := errors.Join(c.faults...); err != nil {
+		return &InputError{err}
+	}
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer func() {
+		h.r.mutex.Lock()
+		h.r.leave(h.e)
+	}()
+	select {
+	case h.r.slots <- struct{}{}:
+		defer func() { <-h.r.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	p, err := h.e.sessions.proposer(h.e.store)
+	if err != nil {
+		return err
+	}
+	defer h.e.sessions.give(p)
+	p.Pin()
+	for from := 0; from < c.rows; from += rows {
+		to := min(from+rows, c.rows)
+		p.Batch().Used = to - from
+		if err := f(p, from, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InputError is what is wrong with the inputs of a request.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }
+
+// checker collects the faults of the inputs of a request.
+type checker struct {
+	rows, sites, colours int
+	faults               []error
+}
+
+func (h *Handle) checker(rows int) *checker {
+	s := h.e.card.System.System()
+	return &checker{rows: rows, sites: s.Sites(), colours: s.Q}
+}
+
+func (c *checker) fault(format string, a ...any) {
+	c.faults = append(c.faults, fmt.Errorf(format, a...))
+}
+
+// length reports whether an input has rows of that width, if it is taken.
+func (c *checker) length(name string, have, width int, taken bool) bool {
+	switch {
+	case !taken && have > 0:
+		c.fault("input %q: the network does not take it", name)
+	case taken && have != c.rows*width:
+		c.fault("input %q has %d elements, %d rows of %d are right", name, have, c.rows, width)
+	default:
+		return true
+	}
+	return false
+}
+
+func (c *checker) states(name string, x []int32, taken bool) {
+	if !c.length(name, len(x), c.sites, taken) {
+		return
+	}
+	for i, colour := range x {
+		if colour < 0 || int(colour) >= c.colours {
+			c.fault("input %q: row %d has the colour %d at site %d, allowed are 0..%d", name, i/c.sites, colour, i%c.sites, c.colours-1)
+			return
+		}
+	}
+}
+
+func (c *checker) starts(x []int32) {
+	for i, start := range x {
+		if start < 0 || int(start) > c.sites {
+			c.fault("input %q: row %d is %d, allowed are 0..%d", models.Start, i, start, c.sites)
+			return
+		}
+	}
+}
+
+func (c *checker) energies(name string, x []float32, taken bool) {
+	if !c.length(name, len(x), 1, taken) {
+		return
+	}
+	for i, e := range x {
+		if math.IsNaN(float64(e)) || math.IsInf(float64(e), 0) {
+			c.fault("input %q: row %d is %v, which is no energy", name, i, e)
+			return
+		}
+	}
+}
+
+func (c *checker) uniforms(x []float32) {
+	if !c.length(models.Uniform, len(x), c.sites, true) {
+		return
+	}
+	for i, u := range x {
+		if !(u >= 0 && u < 1) {
+			c.fault("input %q: row %d has %v at site %d, allowed is [0,1)", models.Uniform, i/c.sites, u, i%c.sites)
+			return
+		}
+	}
+}
