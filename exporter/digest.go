@@ -1,15 +1,8 @@
 package exporter
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"strings"
-
-	"google.golang.org/protobuf/proto"
-
-	"neuralwl/exporter/onnxpb"
 )
 
 // Digest identifies a bundle by what is in it, whatever its name and version: the sha256 of the
@@ -26,32 +19,4 @@ func (c Card) Digest() string {
 		panic(err) // a card has been read from JSON or is about to be saved
 	}
 	return digest(data)
-}
-
-// Graphs identifies the graphs of propose.onnx and log_prob.onnx: the sha256, in hexadecimal
-// digits, of both without the values of their weights, and of the card's system, conditions and
-// hyper-parameters.
-// The sessions of one bundle serve the weights of all that agree in this.
-func (b *Bundle) Graphs() (string, error) {
-	sum := sha256.New()
-	for _, model := range []*onnxpb.ModelProto{b.Propose, b.LogProb} {
-		model = proto.Clone(model).(*onnxpb.ModelProto)
-		for _, w := range weightProtos(model) {
-			name, dtype, dims := w.Name, w.DataType, w.Dims
-			proto.Reset(w)
-			w.Name, w.DataType, w.Dims = name, dtype, dims
-		}
-		data, err := Marshal(model)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(sum, "%d\n", len(data))
-		sum.Write(data)
-	}
-	rest, err := json.Marshal(Card{System: b.Card.System, Conditions: b.Card.Conditions, Hyperparameters: b.Card.Hyperparameters})
-	if err != nil {
-		return "", err
-	}
-	sum.Write(rest)
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -34,6 +34,9 @@ func (j *job) sample(ctx context.Context) error {
 			j.log.Warn("the run ends early with what it has", "reason", j.course.Interrupted)
 			break
 		}
+		if err := j.swaps.turn(); err != nil {
+			return err
+		}
 		more, err := j.step(passing)
 		if err != nil {
 			return err
@@ -81,6 +84,7 @@ func (j *job) pass(ctx context.Context) error {
 		return err
 	}
 	j.at.Pass++
+	j.at.Made++
 	return nil
 }
 
