@@ -86,7 +86,7 @@ nothing the network has learned can bias the result.`,
 		{"The daemon:", []*cobra.Command{newServe(), newToken(), newChild()}},
 		{"Runs of the daemon:", []*cobra.Command{
 			newSubmit(), newClone(), newPs(), newTop(), newShow(), newLogs(), newWait(),
-			newPause(), newResume(), newCancel(), newEdit(), newRm(),
+			newPause(), newResume(), newCancel(), newSwap(), newNetworks(), newEdit(), newRm(),
 		}},
 		{"Results:", []*cobra.Command{newDos(), newVerify()}},
 		{"Networks and speed:", []*cobra.Command{newTrain(), newBench()}},

@@ -133,6 +133,8 @@ func submissionFlags(c *cobra.Command, s *api.Submission) {
 	c.Flags().StringArrayVar(&s.AfterAny, "after-any", nil, "name of a run that must have ended before, however")
 	c.Flags().Int64Var(&s.Memory, "memory", 0, "megabytes that it will need, instead of the daemon's estimate")
 	c.Flags().StringVar(&s.Notes, "notes", "", "whatever is worth remembering of the run")
+	c.Flags().StringVar(&s.Follow, "follow", "", "network of the repository whose new versions the run takes while it goes on")
+	c.Flags().BoolVar(&s.Publish, "publish", false, "put the networks that it exports into the repository under its name")
 }
 
 // absoluteBundles names bundles that are found from the working directory by their absolute

@@ -128,6 +128,11 @@ const answerTime = time.Minute
 
 // call sends a request with a body of JSON, nil for none, and reads the answer.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
+	return callWithin[T](ctx, answerTime, c, method, path, body)
+}
+
+// callWithin is call for an answer that may take so long.
+func callWithin[T any](ctx context.Context, within time.Duration, c *Client, method, path string, body any) (*T, error) {
 	var in io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -136,19 +141,24 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		}
 		in = bytes.NewReader(text)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("%w at %s: no answer within %v", ErrUnreachable, c.URL, answerTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("%w at %s: no answer within %v", ErrUnreachable, c.URL, within))
 	defer cancel()
 	response, err := c.do(ctx, method, path, in, http.Header{"Content-Type": {"application/json"}})
 	if err != nil {
 		return nil, err
 	}
+	return read[T](c, response)
+}
+
+// read reads an answer of JSON.
+func read[T any](c *Client, response *http.Response) (*T, error) {
 	defer response.Body.Close()
 	out := new(T)
 	if response.StatusCode == http.StatusNoContent {
 		return out, nil
 	}
 	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return nil, fmt.Errorf("%s %s: the answer cannot be read; is it nwl serve that listens at %s? %w", method, path, c.URL, err)
+		return nil, fmt.Errorf("%s %s: the answer cannot be read; is it nwl serve that listens at %s? %w", response.Request.Method, response.Request.URL.Path, c.URL, err)
 	}
 	return out, nil
 }

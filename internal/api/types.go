@@ -26,6 +26,8 @@ type Submission struct {
 	Priority int            `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Runs of a higher one go first, among equals those that were submitted first."`
 	After    []string       `json:"after,omitempty" maxItems:"64" doc:"Runs that must be done before, converged or not. If one fails, is cancelled or deleted, this run fails."`
 	AfterAny []string       `json:"after_any,omitempty" maxItems:"64" doc:"Runs that must have ended before, however."`
+	Follow   string         `json:"follow,omitempty" maxLength:"64" doc:"A network of the repository: the run takes its new versions as they come, except in production."`
+	Publish  bool           `json:"publish,omitempty" doc:"Put the networks that the run exports into the repository under the run's name."`
 	Memory   int64          `json:"memory,omitempty" minimum:"0" maximum:"16777216" doc:"Megabytes that it will need, instead of the daemon's estimate."`
 }
 
@@ -59,6 +61,8 @@ type Run struct {
 	After    []string `json:"after,omitempty" doc:"Runs that must be done before."`
 	AfterAny []string `json:"after_any,omitempty" doc:"Runs that must have ended before."`
 	Memory   int64    `json:"memory,omitempty" doc:"Megabytes that it is to need."`
+	Follow   string   `json:"follow,omitempty" doc:"The network whose new versions it takes."`
+	Publish  bool     `json:"publish,omitempty" doc:"Its networks go into the repository under its name."`
 	Waits    string   `json:"waits,omitempty" doc:"What a submitted run waits for."`
 }
 
@@ -100,7 +104,8 @@ type RunChange struct {
 	Tags  *[]string `json:"tags,omitempty" maxItems:"32"`
 	Notes *string   `json:"notes,omitempty" maxLength:"10000"`
 
-	Priority *int `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
+	Priority *int    `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
+	Follow   *string `json:"follow,omitempty" maxLength:"64" doc:"A network whose new versions it is to take; empty for none."`
 }
 
 // FileList is what a run directory holds.

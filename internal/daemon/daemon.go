@@ -19,6 +19,7 @@ import (
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
+	"neuralwl/internal/repository"
 	"neuralwl/internal/worker"
 )
 
@@ -59,6 +60,11 @@ type Daemon struct {
 	lock   *flock.Flock // of the data folder, if the queue is in it
 	// changed wakes the scheduler.
 	changed chan struct{}
+
+	networks *repository.Folder
+	offers   sync.WaitGroup  // of networks, under way
+	living   context.Context // ends when the daemon is closed
+	die      context.CancelFunc
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.
@@ -68,7 +74,11 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}
 	d.o.Queue.Folder, d.o.Queue.Log, d.o.Queue.Scheduled = filepath.Join(o.Data, queueName), o.Log, true
+	d.living, d.die = context.WithCancel(context.WithoutCancel(ctx))
 	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	if err := d.openNetworks(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -157,6 +167,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return d.queue.Latest(ctx, func(e queue.Event) error {
 			d.mirror.happened(e)
 			d.feed.happened(e)
+			d.watchNetworks(ctx, e)
 			return nil
 		})
 	})
@@ -200,6 +211,8 @@ func (d *Daemon) keep(ctx context.Context, r *queue.Record) {
 
 // Close ends the queue, after Run.
 func (d *Daemon) Close() (err error) {
+	d.die()
+	d.offers.Wait()
 	if d.queue != nil {
 		err = d.queue.Close()
 	}
@@ -209,8 +222,10 @@ func (d *Daemon) Close() (err error) {
 	return err
 }
 
-// Missing reports whether an error says that there is no such run.
-func Missing(err error) bool { return errors.Is(err, queue.ErrNone) }
+// Missing reports whether an error says that there is no such run, or network.
+func Missing(err error) bool {
+	return errors.Is(err, queue.ErrNone) || errors.Is(err, repository.ErrUnknown) && !errors.Is(err, ErrInvalid)
+}
 
 // Taken reports whether an error says that there is a run of that name.
 func Taken(err error) bool { return errors.Is(err, queue.ErrExists) }

@@ -31,7 +31,7 @@ var errLibrary = invalid{errors.New("inference.library: the daemon has its own, 
 
 // Submit records a run and puts it into the queue.
 func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.Run, error) {
-	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes}
+	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes, Follow: s.Follow, Publish: s.Publish}
 	if s.From != "" {
 		var err error
 		if spec, err = d.copyOf(ctx, s); err != nil {
@@ -128,7 +128,7 @@ func (d *Daemon) complete(ctx context.Context, spec *job.Spec, set []string) (*c
 	if c.Inference.Library != "" {
 		return nil, errLibrary
 	}
-	if err := errors.Join(spec.Check(), child.Check(*spec, c)); err != nil {
+	if err := errors.Join(spec.Check(), checkFollow(spec.Follow), d.resolveBundles(c), child.Check(*spec, c)); err != nil {
 		return nil, invalid{err}
 	}
 	if id := spec.Weights(); id != "" {
@@ -225,6 +225,11 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 			return nil, invalid{err}
 		}
 	}
+	if c.Follow != nil {
+		if err := checkFollow(*c.Follow); err != nil {
+			return nil, invalid{err}
+		}
+	}
 	again := c.Wish == job.Run && (r.State == job.Paused || r.State.Final())
 	switch {
 	case len(c.Set) == 0:
@@ -296,6 +301,9 @@ func edit(spec *job.Spec, c api.RunChange) {
 	}
 	if c.Priority != nil {
 		spec.Priority = *c.Priority
+	}
+	if c.Follow != nil {
+		spec.Follow = *c.Follow
 	}
 }
 
@@ -377,6 +385,7 @@ func (d *Daemon) describe(r *queue.Record) *api.Run {
 		Created: r.Created, Began: r.Began, Ended: r.Ended, Submission: r.Submission, Attempts: r.Attempts, Owner: r.Owner,
 		Folder: filepath.Join(runsName, r.ID), Outcome: r.Outcome, Progress: d.mirror.progress(r.ID), Event: d.mirror.lastEvent(r.ID), Changes: spec.Changes,
 		Priority: spec.Priority, After: after, AfterAny: afterAny, Memory: spec.Memory >> 20, Waits: waits,
+		Follow: spec.Follow, Publish: spec.Publish,
 	}
 }
 

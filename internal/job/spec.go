@@ -20,6 +20,10 @@ type Spec struct {
 	Notes string   `json:"notes,omitempty"`
 	// By is who submitted the job, the name of a token; empty without tokens.
 	By string `json:"by,omitempty"`
+	// Follow names a network of the repository whose new versions the run takes while it goes on;
+	// with Publish the versions that it exports appear there under its own name.
+	Follow  string `json:"follow,omitempty"`
+	Publish bool   `json:"publish,omitempty"`
 	// Priority decides who goes first, the higher one, within LeastPriority..MostPriority.
 	Priority int `json:"priority,omitempty"`
 	// After are the jobs that it waits for.

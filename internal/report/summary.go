@@ -143,11 +143,17 @@ type Swap struct {
 	Pass int64 `json:"pass"`
 	// Stage of the run when it was planned. A stage without such passes, as the start and the
 	// search for a mix of moves, must have come.
-	Stage   string `json:"stage"`
-	Name    string `json:"name"`    // as the user calls it
-	Digest  string `json:"digest"`  // SHA-256 of the network's card, in hexadecimal digits
-	Folder  string `json:"folder"`  // of its copy, in the run directory
-	Restart bool   `json:"restart"` // it was asked for in production, which begins anew
+	Stage  string `json:"stage"`
+	Name   string `json:"name"`   // as the user calls it
+	Digest string `json:"digest"` // SHA-256 of the network's card, in hexadecimal digits
+	Folder string `json:"folder"` // of its copy, in the run directory
+	// Before is what the network was called that it replaces, and From the folder of that, in
+	// the run directory; Acceptance is the share of its proposals that were accepted, since it
+	// came in or its phase began.
+	Before     string  `json:"before,omitempty"`
+	From       string  `json:"from,omitempty"`
+	Acceptance float64 `json:"acceptance_before"`
+	Restart    bool    `json:"restart"` // it was asked for in production, which begins anew
 }
 
 // GroundState is the estimate of the ground state's degeneracy.

@@ -166,7 +166,7 @@ func (f *Folder) write(name string, card *exporter.Card, files map[string][]byte
 			return Ref{}, err
 		}
 		r := Ref{name, card.Version}
-		err = f.fs.Rename(temporary, f.version(r))
+		err = f.fs.Rename(temporary, f.Version(r))
 		if errors.Is(err, fs.ErrExist) {
 			continue // another was faster
 		}
@@ -202,9 +202,9 @@ func (f *Folder) highest(name string) (int, error) {
 	return highest, nil
 }
 
-// remove deletes a version, at once for all who look for it.
-func (f *Folder) remove(r Ref) error {
-	folder := f.version(r)
+// Remove deletes a version, at once for all who look for it.
+func (f *Folder) Remove(r Ref) error {
+	folder := f.Version(r)
 	if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
 		return fmt.Errorf("network %v: %w", r, ErrUnknown)
 	}

@@ -127,7 +127,7 @@ func (f *Folder) Describe(r Ref) (info Info, err error) {
 	if err := CheckName(r.Name); err != nil {
 		return info, err
 	}
-	folder, err := os.Lstat(f.version(r))
+	folder, err := os.Lstat(f.Version(r))
 	if err != nil || !folder.IsDir() {
 		return info, fmt.Errorf("network %v: %w", r, ErrUnknown)
 	}
@@ -186,13 +186,14 @@ func (f *Folder) Resolve(reference string) (Ref, error) {
 	return r, fmt.Errorf("network %s: %w; list the repository for its names and versions", reference, ErrUnknown)
 }
 
-func (f *Folder) version(r Ref) string {
+// Version is the path of a version.
+func (f *Folder) Version(r Ref) string {
 	return filepath.Join(f.path, r.Name, strconv.Itoa(r.Version))
 }
 
 // files opens the folder of a version, which a link in it cannot lead out of.
 func (f *Folder) files(r Ref) (fs.FS, func() error, error) {
-	root, err := os.OpenRoot(f.version(r))
+	root, err := os.OpenRoot(f.Version(r))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("network %v: %w", r, ErrUnknown)
 	}

@@ -146,7 +146,7 @@ func (r *Repository) Remove(ref Ref) error {
 			return fmt.Errorf("remove network %v: %w: %d still have it; try again later", ref, ErrInUse, e.users)
 		}
 	}
-	if err := r.remove(ref); err != nil {
+	if err := r.Folder.Remove(ref); err != nil {
 		return err
 	}
 	delete(r.failed, ref)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"mime"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"neuralwl/internal/api"
 	"neuralwl/internal/token"
 )
 
@@ -171,23 +173,27 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 	return r.WithContext(context.WithValue(r.Context(), bearerKey{}, e)), true
 }
 
-// limit bounds a body in size and time, and takes none but JSON: a form that a page sends without
-// asking could be anything else.
+// limit bounds a body in size and time, and takes none but JSON, or archives where a bundle is
+// uploaded: a form that a page sends without asking could be anything else.
 func limit(a *answerer, r *http.Request) bool {
 	if r.ContentLength == 0 {
 		return true
 	}
-	a.control.SetReadDeadline(time.Now().Add(bodyTime))
-	r.Body = http.MaxBytesReader(a, r.Body, mostBody)
+	want, most, within := "application/json", int64(mostBody), bodyTime
+	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, api.Prefix+"/networks/") {
+		want, most, within = api.ArchiveType, mostArchive, archiveTime
+	}
+	a.control.SetReadDeadline(time.Now().Add(within))
+	r.Body = http.MaxBytesReader(a, r.Body, most)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true // nobody reads it
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		refuse(a, http.StatusUnsupportedMediaType, "the body must be JSON, with Content-Type: application/json")
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != want {
+		refuse(a, http.StatusUnsupportedMediaType, "the body must come with Content-Type: "+want)
 		return false
 	}
-	if r.ContentLength > mostBody {
-		refuse(a, http.StatusRequestEntityTooLarge, "the body is larger than a mebibyte")
+	if r.ContentLength > most {
+		refuse(a, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", most>>20))
 		return false
 	}
 	return true

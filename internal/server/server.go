@@ -88,6 +88,7 @@ func New(o Options) (*Server, error) {
 	s.api = humago.New(s.mux, config)
 	s.api.UseMiddleware(s.record)
 	s.registerRuns()
+	s.registerNetworks()
 	s.registerEvents()
 	s.registerResults()
 	s.registerFiles()

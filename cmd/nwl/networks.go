@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"neuralwl/exporter"
+	"neuralwl/internal/api"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func newNetworks() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "networks",
+		Short: "List the daemon's repository of networks",
+		Args:  arguments(cobra.NoArgs),
+	}
+	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
+		list, err := client.Networks(c.Context())
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "network\tarchitecture\tsystem\tsteps\tMB\tfollowed by")
+		for _, n := range list.Networks {
+			if n.Fault != "" {
+				fmt.Fprintf(t, "%s/%d\tcannot be used: %s\n", n.Name, n.Version, n.Fault)
+				continue
+			}
+			fmt.Fprintf(t, "%s/%d\t%s\t%s\t%d\t%.1f\t%s\n", n.Name, n.Version, n.Architecture, n.System, n.Steps, float64(n.Bytes)/1e6, strings.Join(n.Followers, ", "))
+		}
+		return t.Flush()
+	})
+	c.AddCommand(newNetworksAdd(), newNetworksRemove())
+	return c
+}
+
+func newNetworksAdd() *cobra.Command {
+	var name string
+	c := &cobra.Command{
+		Use:   "add FOLDER [--name NAME]",
+		Short: "Add a bundle as the next version of a network",
+		Args:  arguments(cobra.ExactArgs(1)),
+	}
+	asking(c, func(c *cobra.Command, client *api.Client, args []string) error {
+		b, err := exporter.Load(args[0])
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			name = b.Card.Name
+		}
+		n, err := upload(c.Context(), client, args[0], name)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s/%d\n", n.Name, n.Version)
+		return err
+	})
+	c.Flags().StringVar(&name, "name", "", "name of the network (default that of the bundle)")
+	return c
+}
+
+func newNetworksRemove() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rm NAME/VERSION...",
+		Short: "Delete versions of networks; runs that use them have copies",
+		Args:  arguments(cobra.MinimumNArgs(1)),
+	}
+	asking(c, func(c *cobra.Command, client *api.Client, args []string) error {
+		return eachRun(c, args, func(ref string) (string, error) {
+			name, version, _ := strings.Cut(ref, "/")
+			return "deleted", client.RemoveNetwork(c.Context(), name, version)
+		})
+	})
+	return c
+}

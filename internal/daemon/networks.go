@@ -1,0 +1,319 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"neuralwl/exporter"
+	"neuralwl/internal/api"
+	"neuralwl/internal/child"
+	"neuralwl/internal/config"
+	"neuralwl/internal/disk"
+	"neuralwl/internal/job"
+	"neuralwl/internal/queue"
+	"neuralwl/internal/report"
+	"neuralwl/internal/repository"
+	"neuralwl/internal/run"
+	"neuralwl/internal/worker"
+	"neuralwl/models/pretrained"
+)
+
+// networksName is the folder of the repository of networks in the data folder.
+const networksName = "networks"
+
+// openNetworks opens the repository, whose path is absolute: it becomes part of configurations.
+func (d *Daemon) openNetworks() error {
+	path, err := filepath.Abs(filepath.Join(d.o.Data, networksName))
+	if err != nil {
+		return err
+	}
+	d.networks, err = repository.OpenFolder(disk.OS, path, 0)
+	return err
+}
+
+// Networks lists all versions of all networks.
+func (d *Daemon) Networks() ([]api.Network, error) {
+	found, err := d.networks.List()
+	if err != nil {
+		return nil, err
+	}
+	followers := map[string][]string{}
+	for _, r := range d.mirror.records() {
+		if name := d.spec(r).Follow; name != "" && !r.State.Final() {
+			followers[name] = append(followers[name], r.ID)
+		}
+	}
+	all := []api.Network{}
+	for _, info := range found {
+		n := describeNetwork(info)
+		n.Followers = followers[n.Name]
+		slices.Sort(n.Followers)
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func describeNetwork(info repository.Info) api.Network {
+	n := api.Network{Name: info.Name, Version: info.Version, Digest: info.Digest, Bytes: info.Size, Added: info.Added.UTC()}
+	if info.Card != nil {
+		n.Architecture, n.Steps = info.Card.Architecture, info.Card.Training.Steps
+		n.System = info.Card.System.System().String()
+	}
+	if info.Fault != nil {
+		n.Fault = info.Fault.Error()
+	}
+	return n
+}
+
+// AddNetwork adds a bundle, a tar archive compressed by gzip, as the next version of a network, and
+// offers it to the runs that follow that.
+func (d *Daemon) AddNetwork(ctx context.Context, name string, archive io.Reader) (*api.Network, error) {
+	ref, err := d.networks.AddArchive(ctx, archive, name)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, invalid{err}
+	}
+	return d.added(ref)
+}
+
+// added describes a new version and offers it.
+func (d *Daemon) added(ref repository.Ref) (*api.Network, error) {
+	info, err := d.networks.Describe(ref)
+	if err != nil {
+		return nil, err
+	}
+	d.log.Info("a network is added", "network", ref.String(), "architecture", info.Card.Architecture)
+	for _, r := range d.mirror.records() {
+		if r.State == job.Running && d.spec(r).Follow == ref.Name {
+			d.offer(r.ID, ref)
+		}
+	}
+	n := describeNetwork(info)
+	return &n, nil
+}
+
+// RemoveNetwork deletes a version. Runs that use it have copies of their own.
+func (d *Daemon) RemoveNetwork(name, version string) error {
+	ref, err := repository.ParseRef(name + "/" + version)
+	if err != nil {
+		return invalid{err}
+	}
+	if ref.Version == repository.Latest {
+		return invalid{fmt.Errorf("version: name the version to delete by its number")}
+	}
+	return d.networks.Remove(ref)
+}
+
+// Swap has the network of a run exchanged, and waits until it is.
+func (d *Daemon) Swap(ctx context.Context, id string, r api.SwapRequest) (*api.Swap, error) {
+	record, err := d.queue.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	bundle, name, err := d.swapBundle(id, r)
+	if err != nil {
+		return nil, err
+	}
+	if record.State != job.Running {
+		return nil, fmt.Errorf("exchange the network of %s: %w, it is %s; a run exchanges its network while it runs", id, job.ErrImpossible, record.State)
+	}
+	a, err := worker.Swap(ctx, d.queue, id, worker.SwapRequest{Bundle: bundle, Name: name, Restart: r.Phase == api.RestartPhase})
+	if err != nil {
+		return nil, swapFault(id, err)
+	}
+	return &api.Swap{
+		Bundle: a.Name, Digest: a.Digest, Pass: a.Pass, Stage: a.Stage, Restarted: a.Restarted, Training: a.Training,
+		Loading: a.LoadingSeconds, Pause: a.PauseSeconds,
+	}, nil
+}
+
+// swapFault says of an exchange that was not made whether the state of the run or the network
+// forbids it.
+func swapFault(id string, err error) error {
+	var fault *run.SwapError
+	switch {
+	case errors.Is(err, queue.ErrUnreachable):
+		return fmt.Errorf("exchange the network of %s: %w: no worker answers; try again in a moment", id, job.ErrImpossible)
+	case !errors.As(err, &fault):
+		return err
+	case fault.Fault == run.SwapBundle:
+		return invalid{fmt.Errorf("bundle: %w", err)}
+	case fault.Fault == run.SwapFailed:
+		return err
+	}
+	return fmt.Errorf("exchange the network of %s: %w: %w", id, job.ErrImpossible, err)
+}
+
+// swapBundle finds the bundle that a request names, and what it is called.
+func (d *Daemon) swapBundle(id string, r api.SwapRequest) (bundle, name string, err error) {
+	switch {
+	case r.Back && r.Bundle != "":
+		return "", "", invalid{errors.New("back: it goes back to the network before; leave out bundle")}
+	case r.Back:
+		return d.before(id)
+	case r.Bundle == "":
+		return "", "", invalid{errors.New("bundle: name the network, as name/version")}
+	case strings.HasPrefix(r.Bundle, pretrained.Prefix):
+		return r.Bundle, r.Bundle, nil
+	}
+	ref, err := d.networks.Resolve(r.Bundle)
+	if err != nil {
+		return "", "", invalid{fmt.Errorf("bundle: %w", err)}
+	}
+	return d.networks.Version(ref), ref.String(), nil
+}
+
+// before finds the network that a run had before its last exchange.
+func (d *Daemon) before(id string) (bundle, name string, err error) {
+	folder, err := filepath.Abs(d.Folder(id))
+	if err != nil {
+		return "", "", err
+	}
+	swaps, err := run.Swaps(folder)
+	if err != nil {
+		return "", "", err
+	}
+	if len(swaps) == 0 {
+		return "", "", fmt.Errorf("go back with the network of %s: %w, it was not exchanged yet", id, job.ErrImpossible)
+	}
+	last := swaps[len(swaps)-1]
+	return filepath.Join(folder, last.From), last.Before, nil
+}
+
+// resolveBundles replaces references to the repository in a configuration by paths.
+func (d *Daemon) resolveBundles(c *config.Config) error {
+	var faults []error
+	for key, bundle := range map[string]*string{"model.bundle": &c.Model.Bundle, "model.init": &c.Model.Init} {
+		if *bundle == "" || strings.HasPrefix(*bundle, pretrained.Prefix) {
+			continue
+		}
+		if _, err := os.Stat(*bundle); err == nil {
+			continue
+		}
+		ref, err := d.networks.Resolve(*bundle)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %q is neither a folder that the daemon can read nor a network of its repository (%w)", key, *bundle, err))
+			continue
+		}
+		*bundle = d.networks.Version(ref)
+	}
+	return errors.Join(faults...)
+}
+
+// checkFollow returns an error unless a run can follow a network of that name.
+func checkFollow(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := repository.CheckName(name); err != nil {
+		return fmt.Errorf("follow: %w", err)
+	}
+	return nil
+}
+
+// offerTime bounds how long an exchange that is offered may take.
+const offerTime = 30 * time.Minute
+
+// offer offers a version to a run, which takes it unless it is in production or the network is none
+// for it; its events tell.
+func (d *Daemon) offer(id string, ref repository.Ref) {
+	d.offers.Go(func() {
+		ctx, cancel := context.WithTimeout(d.living, offerTime)
+		defer cancel()
+		if _, err := d.Swap(ctx, id, api.SwapRequest{Bundle: ref.String()}); err != nil {
+			d.log.Warn("a run does not take the network that it follows", "run", id, "network", ref.String(), "reason", err)
+		}
+	})
+}
+
+// publishedKept is how many versions that a run published are kept.
+const publishedKept = 10
+
+// watchNetworks follows what runs tell of their networks: re-exports are published, and runs that
+// go on are offered what they missed.
+func (d *Daemon) watchNetworks(ctx context.Context, e queue.Event) {
+	switch child.Kind(e.Kind) {
+	case child.Exported:
+		var exported child.ExportedData
+		if json.Unmarshal(e.Data, &exported) == nil && exported.Folder != "" && exported.Error == "" {
+			if err := d.publish(ctx, e.Run, exported.Folder); err != nil {
+				d.log.Warn("a network is not published", "run", e.Run, "folder", exported.Folder, "reason", err)
+			}
+		}
+	case child.Began:
+		r := d.mirror.record(e.Run)
+		if r == nil || r.State != job.Running {
+			return
+		}
+		name := d.spec(r).Follow
+		if name == "" {
+			return
+		}
+		if ref, err := d.networks.Resolve(name); err == nil && !d.has(e.Run, ref) {
+			d.offer(e.Run, ref)
+		}
+	}
+}
+
+// has reports whether a run has a version already.
+func (d *Daemon) has(id string, ref repository.Ref) bool {
+	info, err := d.networks.Describe(ref)
+	if err != nil {
+		return true // nothing to offer
+	}
+	swaps, err := run.Swaps(d.Folder(id))
+	if err == nil && len(swaps) > 0 {
+		return swaps[len(swaps)-1].Digest == info.Digest || swaps[len(swaps)-1].Name == ref.String()
+	}
+	c, err := config.Load(filepath.Join(d.Folder(id), report.ConfigFile), nil)
+	return err == nil && c.Model.Bundle == d.networks.Version(ref)
+}
+
+// publish adds a network that a run exported to the repository, under the run's name, if the run is
+// to publish.
+func (d *Daemon) publish(ctx context.Context, id, folder string) error {
+	r := d.mirror.record(id)
+	if r == nil || !d.spec(r).Publish {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(folder, exporter.CardFile))
+	if err != nil {
+		return err
+	}
+	card, err := exporter.ParseCard(text)
+	if err != nil {
+		return err
+	}
+	versions, err := d.networks.Versions(id)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if len(versions) > 0 {
+		// The last event comes again when the daemon starts.
+		last, err := d.networks.Describe(repository.Ref{Name: id, Version: versions[len(versions)-1]})
+		if err == nil && last.Digest == card.Digest() {
+			return nil
+		}
+	}
+	ref, err := d.networks.Add(ctx, os.DirFS(folder), id)
+	if err != nil {
+		return err
+	}
+	for _, old := range versions[:max(0, len(versions)+1-publishedKept)] {
+		if err := d.networks.Remove(repository.Ref{Name: id, Version: old}); err != nil {
+			d.log.Warn("an old version of a network stays", "network", id, "version", old, "reason", err)
+		}
+	}
+	_, err = d.added(ref)
+	return err
+}
