@@ -17,8 +17,8 @@ const (
 	archiveTime = 10 * time.Minute
 )
 
-// networkPath is the path parameter of one network.
-type networkPath struct {
+// NetworkPath is the path parameter of one network.
+type NetworkPath struct {
 	Name string `path:"name" maxLength:"64" doc:"The network's name."`
 }
 
@@ -37,7 +37,7 @@ func (s *Server) registerNetworks() {
 	add.Description = "The body is a tar archive, compressed by gzip, of the files of one bundle. Runs that follow the network are offered the new version."
 	add.DefaultStatus, add.MaxBodyBytes, add.BodyReadTimeout = http.StatusCreated, mostArchive, archiveTime
 	huma.Register(s.api, add, func(ctx context.Context, in *struct {
-		networkPath
+		NetworkPath
 		RawBody []byte `contentType:"application/gzip"`
 	}) (*struct{ Body api.Network }, error) {
 		note(ctx, "", map[string]any{"network": in.Name})
@@ -50,7 +50,7 @@ func (s *Server) registerNetworks() {
 	})
 	remove := of(http.MethodDelete, "/networks/{name}/{version}", "remove-network", "Delete a version of a network", 404, 422)
 	huma.Register(s.api, remove, func(ctx context.Context, in *struct {
-		networkPath
+		NetworkPath
 		Version string `path:"version" maxLength:"20" doc:"Its number."`
 	}) (*struct{}, error) {
 		note(ctx, "", map[string]any{"network": in.Name, "version": in.Version})
