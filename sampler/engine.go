@@ -62,14 +62,19 @@ func New(o Options) (*Engine, error) {
 		e.windows = append(e.windows, newEstimate(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
-		if s := p.(lattice.Symmetric); e.targeted() {
-			e.neural = newTargetedMove(s, o.Proposer, o.Partial, o.Across, o.Walkers)
-		} else {
-			e.neural = newNeuralMove(s, o.Proposer, o.Partial, o.Shift, o.Walkers)
-		}
+		e.neural = e.newProposalMove()
 	}
 	e.open()
 	return e, nil
+}
+
+// newProposalMove makes the move of the proposer.
+func (e *Engine) newProposalMove() proposalMove {
+	o, s := &e.o, e.o.System.(lattice.Symmetric)
+	if e.targeted() {
+		return newTargetedMove(s, o.Proposer, o.Partial, o.Across, o.Walkers)
+	}
+	return newNeuralMove(s, o.Proposer, o.Partial, o.Shift, o.Walkers)
 }
 
 // Pass moves every walker by Sweeps local sweeps and Trials neural trials. After an error

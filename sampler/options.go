@@ -147,19 +147,26 @@ func (o *Options) Validate() error {
 	if o.System != nil && o.Local != local.None && !local.Supports(o.System) {
 		fault("there are no local moves for systems of the type %T; make one with lattice.New", o.System)
 	}
-	if _, ok := o.System.(lattice.Symmetric); !ok && o.System != nil && o.Proposer != nil {
+	return errors.Join(append(faults, o.checkProposer()...)...)
+}
+
+// checkProposer returns the faults of the proposer.
+func (o *Options) checkProposer() (faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if o.System == nil || o.Proposer == nil {
+		return nil
+	}
+	if _, ok := o.System.(lattice.Symmetric); !ok {
 		fault("there are no neural moves for systems of the type %T, which has no frames; make one with lattice.New", o.System)
 	}
-	if o.System != nil && o.Proposer != nil {
-		b := o.Proposer.Batch()
-		if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
-			fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, o.Walkers, o.System.Sites())
-		}
-		if o.Shift > 0 && b.Shift == nil {
-			fault("shift = %d, the network takes no shift of the energy; take 0, or a network with coordinate 0 of its latent vector tied to the energy", o.Shift)
-		}
+	b := o.Proposer.Batch()
+	if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
+		fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, o.Walkers, o.System.Sites())
 	}
-	return errors.Join(faults...)
+	if o.Shift > 0 && b.Shift == nil {
+		fault("shift = %d, the network takes no shift of the energy; take 0, or a network with coordinate 0 of its latent vector tied to the energy", o.Shift)
+	}
+	return faults
 }
 
 // checkWindows returns the faults of the windows.

@@ -19,6 +19,7 @@ import (
 type chainProposer struct {
 	p           *lattice.Potts
 	b           *Batch
+	dull        float64 // 0..1, how little the target says
 	evaluations int
 }
 
@@ -33,7 +34,8 @@ func (c *chainProposer) Batch() *Batch { return c.b }
 func (c *chainProposer) Pin() Version { return 1 }
 
 func (c *chainProposer) stay(energy float32) float64 {
-	return 0.1 + 0.8*min(1, max(0, -float64(energy)/float64(c.p.GroundLevel())))
+	x := min(1, max(0, -float64(energy)/float64(c.p.GroundLevel())))
+	return 0.1 + 0.8*(x+c.dull*(0.5-x))
 }
 
 // walk goes through the sites from start on, with a colour that choose returns given

@@ -99,12 +99,8 @@ func NewVAN(o VANOptions) (*VAN, error) {
 			fault("no proposer")
 		}
 	} else {
-		b := o.Proposer.Batch()
-		if o.Draws = b.Walkers; b.Target != nil {
-			fault("the proposer aims at energies; take a network whose draws depend on nothing")
-		} else if o.System != nil && b.Sites != o.System.Sites() {
-			fault("the proposer draws %d sites, the system has %d", b.Sites, o.System.Sites())
-		}
+		o.Draws = o.Proposer.Batch().Walkers
+		faults = append(faults, o.checkProposer())
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("sampler options: %w", err)
@@ -117,6 +113,19 @@ func NewVAN(o VANOptions) (*VAN, error) {
 		schedule: newSchedule(1, o.Flatness),
 		phase:    WangLandau,
 	}, nil
+}
+
+// checkProposer returns the fault of the proposer.
+func (o *VANOptions) checkProposer() error {
+	switch b := o.Proposer.Batch(); {
+	case b.Target != nil:
+		return errors.New("the proposer aims at energies; take a network whose draws depend on nothing")
+	case o.System != nil && b.Sites != o.System.Sites():
+		return fmt.Errorf("the proposer draws %d sites, the system has %d", b.Sites, o.System.Sites())
+	case b.Walkers != o.Draws:
+		return fmt.Errorf("the proposer draws %d configurations at a time, it must be %d", b.Walkers, o.Draws)
+	}
+	return nil
 }
 
 // Pass draws a batch and counts it; before production it hands the batch to Learn first. A

@@ -1,0 +1,52 @@
+package sampler
+
+import (
+	"errors"
+	"fmt"
+)
+
+// SetProposer lets another network, or the same one with other parameters, propose from the next
+// pass on, with its own Options.Partial and Shift. Nothing stays that the former one has computed:
+// aims hold ln q of the present configurations and are drawn anew, targets reach as far as
+// the new tolerance, and in production, which is then the new network's alone, all counts begin
+// anew as by Produce. The weights and the walkers stay as they are.
+//
+// Under constant weights each network leaves the distribution of the walkers as it is, and so do
+// networks that take turns, as long as the walkers do not decide when. TestSwapBalance in
+// package inference enumerates it.
+func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
+	o := e.o
+	o.Proposer, o.Partial, o.Shift = p, partial, shift
+	if err := errors.Join(o.checkProposer()...); err != nil {
+		return fmt.Errorf("another network: %w", err)
+	}
+	e.o = o
+	e.neural = e.newProposalMove()
+	for i := range e.walkers {
+		e.walkers[i].aim.forget()
+	}
+	for _, w := range e.windows {
+		if w.targets != nil {
+			w.spreadTargets(e.margin())
+		}
+	}
+	if e.samples != nil {
+		e.Produce()
+	}
+	return nil
+}
+
+// SetProposer lets another network draw from the next pass on. The schedule and ln g stay, for a
+// batch's weights are normalised by themselves; in production the draws begin anew as by Produce.
+func (v *VAN) SetProposer(p Proposer) error {
+	o := v.o
+	o.Proposer = p
+	if err := o.checkProposer(); err != nil {
+		return fmt.Errorf("another network: %w", err)
+	}
+	v.o, v.failed = o, false
+	if v.blocks != nil {
+		v.Produce()
+	}
+	return nil
+}
