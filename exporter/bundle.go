@@ -169,11 +169,31 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	if len(versions) > 0 {
 		card.Version = versions[len(versions)-1] + 1
 	}
+	files, err := b.encode(&card)
+	if err != nil {
+		return "", err
+	}
+	folder = filepath.Join(parent, strconv.Itoa(card.Version))
+	if err := disk.WriteFolder(f, folder, files); err != nil {
+		return "", err
+	}
+	b.Card = card
+	return folder, nil
+}
+
+// Files are the bundle's files by name, as Save writes them.
+func (b *Bundle) Files() (map[string][]byte, error) {
+	card := b.Card
+	return b.encode(&card)
+}
+
+// encode makes the files of the bundle with a card, to which it adds their digests.
+func (b *Bundle) encode(card *Card) (files map[string][]byte, err error) {
 	card.SHA256 = map[string]string{}
-	files := map[string][]byte{}
+	files = map[string][]byte{}
 	for name, model := range b.parts() {
 		if files[name], err = Marshal(model); err != nil {
-			return "", fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		card.SHA256[name] = digest(files[name])
 	}
@@ -183,15 +203,47 @@ func (b *Bundle) Save(f disk.FS, repository string) (folder string, err error) {
 	}
 	data, err := json.MarshalIndent(card, "", "  ")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	files[CardFile] = append(data, '\n')
-	folder = filepath.Join(parent, strconv.Itoa(card.Version))
-	if err := disk.WriteFolder(f, folder, files); err != nil {
-		return "", err
+	return files, nil
+}
+
+// ReadFiles reads the files of the bundle at path, found as Load does, as they are: the card and
+// all that it names. A copy of them is what Load then checks.
+func ReadFiles(path string) (map[string][]byte, error) { return ReadFilesFS(os.DirFS(path), path) }
+
+// ReadFilesFS is ReadFiles from the root of another file system; name appears in messages.
+func ReadFilesFS(files fs.FS, name string) (_ map[string][]byte, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read bundle %s: %w", name, err)
+		}
+	}()
+	version, err := locate(files)
+	if err != nil {
+		return nil, err
 	}
-	b.Card = card
-	return folder, nil
+	if version == "" {
+		version = "."
+	}
+	if files, err = fs.Sub(files, version); err != nil {
+		return nil, err
+	}
+	read := map[string][]byte{}
+	if read[CardFile], err = fs.ReadFile(files, CardFile); err != nil {
+		return nil, err
+	}
+	card, err := ParseCard(read[CardFile])
+	if err != nil {
+		return nil, err
+	}
+	for file := range card.SHA256 {
+		if read[file], err = fs.ReadFile(files, file); err != nil {
+			return nil, err
+		}
+	}
+	return read, nil
 }
 
 // Load reads the bundle at path: a folder with a card, or a folder of versions, of which it

@@ -131,6 +131,11 @@ func ParseCard(data []byte) (*Card, error) {
 	if c.TakesShift() && (!c.TakesState() || c.TakesEnergy()) {
 		fault("conditions %q, a shift goes with a state and without an energy", c.Conditions)
 	}
+	for file := range c.SHA256 {
+		if !filepath.IsLocal(file) || file != filepath.Base(file) || file == CardFile {
+			fault("sha256 of %q, which is not the plain name of another file", file)
+		}
+	}
 	for _, file := range []string{ProposeFile, LogProbFile} {
 		if c.SHA256[file] == "" {
 			fault("no sha256 of %s", file)

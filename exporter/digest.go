@@ -35,13 +35,7 @@ func (c Card) Digest() string {
 func (b *Bundle) Graphs() (string, error) {
 	sum := sha256.New()
 	for _, model := range []*onnxpb.ModelProto{b.Propose, b.LogProb} {
-		model = proto.Clone(model).(*onnxpb.ModelProto)
-		for _, w := range weightProtos(model) {
-			name, dtype, dims := w.Name, w.DataType, w.Dims
-			proto.Reset(w)
-			w.Name, w.DataType, w.Dims = name, dtype, dims
-		}
-		data, err := Marshal(model)
+		data, err := bare(model)
 		if err != nil {
 			return "", err
 		}
@@ -54,4 +48,25 @@ func (b *Bundle) Graphs() (string, error) {
 	}
 	sum.Write(rest)
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// GradientGraph identifies the graph of gradient.onnx: the sha256, in hexadecimal digits, of the
+// file without the values of its weights; empty without it.
+func (b *Bundle) GradientGraph() (string, error) {
+	if b.Gradient == nil {
+		return "", nil
+	}
+	data, err := bare(b.Gradient)
+	return digest(data), err
+}
+
+// bare is a model's file without the values of its weights.
+func bare(model *onnxpb.ModelProto) ([]byte, error) {
+	model = proto.Clone(model).(*onnxpb.ModelProto)
+	for _, w := range weightProtos(model) {
+		name, dtype, dims := w.Name, w.DataType, w.Dims
+		proto.Reset(w)
+		w.Name, w.DataType, w.Dims = name, dtype, dims
+	}
+	return Marshal(model)
 }

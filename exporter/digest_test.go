@@ -61,6 +61,33 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// TestGradientGraph tells the graphs of gradient.onnx apart, whatever their weights.
+func TestGradientGraph(t *testing.T) {
+	graph := func(change func(*exporter.Bundle)) string {
+		t.Helper()
+		b := newBundle(t)
+		change(b)
+		g, err := b.GradientGraph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	want := graph(func(*exporter.Bundle) {})
+	if got := graph(func(b *exporter.Bundle) { bundletest.Scale(t, b, map[string]float32{"decoder.output": 2}) }); got != want {
+		t.Error("other weights make another graph")
+	}
+	for name, change := range map[string]func(*exporter.Bundle){
+		"another system": func(b *exporter.Bundle) { b.Gradient = newTargeted(t, b.Card.System.System()).Gradient },
+		"an input":       func(b *exporter.Bundle) { b.Gradient.Graph.Input = b.Gradient.Graph.Input[1:] },
+		"none":           func(b *exporter.Bundle) { b.Gradient = nil },
+	} {
+		if graph(change) == want {
+			t.Errorf("%s: the same graph", name)
+		}
+	}
+}
+
 // TestOperatorSets refuses operators that the contract does not allow.
 func TestOperatorSets(t *testing.T) {
 	for _, c := range []struct {

@@ -77,13 +77,30 @@ func OpenBundle(name string) (*exporter.Bundle, error) {
 	return exporter.LoadFS(files, name)
 }
 
-// loadBundle reads model.bundle. One that was made for another size of the lattice is
-// rebuilt for this one with its weights, if they fit all sizes.
+// BundleFiles reads the files of a bundle from a folder, or of a pretrained one by its name.
+func BundleFiles(name string) (map[string][]byte, error) {
+	if !strings.HasPrefix(name, pretrained.Prefix) {
+		return exporter.ReadFiles(name)
+	}
+	files, err := pretrained.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return exporter.ReadFilesFS(files, name)
+}
+
+// loadBundle reads model.bundle.
 func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 	from, err := OpenBundle(c.Model.Bundle)
 	if err != nil {
 		return nil, err
 	}
+	return Fit(c, from, log)
+}
+
+// Fit returns a bundle that was made for the system of a configuration. One that was made for
+// another size of the lattice is rebuilt for this one with its weights, if they fit all sizes.
+func Fit(c *config.Config, from *exporter.Bundle, log *slog.Logger) (*exporter.Bundle, error) {
 	mismatch := from.Card.CheckSystem(NetworkSystem(c))
 	if mismatch == nil {
 		return from, nil
