@@ -126,12 +126,12 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 	if err != nil {
 		return nil, err
 	}
-	weights, err := b.Weights()
+	learned, err := newLearned(o, b)
 	if err != nil {
 		return nil, errors.Join(err, gradient.Close())
 	}
 	source := sampler.Stream(o.Seed, sampler.TrainerStream, 0)
-	t := &Trainer{
+	return &Trainer{
 		o:        o,
 		buffer:   NewBuffer(o.System, o.Buffer, sampler.Stream(o.Seed, sampler.TrainerStream, 1)),
 		gradient: gradient,
@@ -141,20 +141,29 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		frame:    o.System.NewFrame(),
 		window:   b.Card.Hyperparameters.Window,
 		workers:  r.Workers,
-		learned: &learned{
-			adam:      NewAdam(o.LearningRate),
-			good:      weights,
-			next:      map[string]graph.Tensor{},
-			gradients: map[string][]float32{},
-			record:    b.Card.Training,
-		},
+		learned:  learned,
+	}, nil
+}
+
+// newLearned begins with the weights of a bundle.
+func newLearned(o Options, b *exporter.Bundle) (*learned, error) {
+	weights, err := b.Weights()
+	if err != nil {
+		return nil, err
 	}
-	t.record.Seed = o.Seed
+	l := &learned{
+		adam:      NewAdam(o.LearningRate),
+		good:      weights,
+		next:      map[string]graph.Tensor{},
+		gradients: map[string][]float32{},
+		record:    b.Card.Training,
+	}
+	l.record.Seed = o.Seed
 	for name, w := range weights {
-		t.next[name] = graph.Float32s(slices.Clone(w.Float32s()), w.Shape...)
-		t.gradients[name] = make([]float32, len(w.Float32s()))
+		l.next[name] = graph.Float32s(slices.Clone(w.Float32s()), w.Shape...)
+		l.gradients[name] = make([]float32, len(w.Float32s()))
 	}
-	return t, nil
+	return l, nil
 }
 
 // NewBeside returns a trainer for the same network on another system, given by a bundle
