@@ -34,6 +34,10 @@ type Run struct {
 	stepSeconds  prometheus.Counter
 	exported     prometheus.Counter
 
+	swaps       *prometheus.CounterVec
+	swapLoading prometheus.Histogram
+	swapPause   prometheus.Histogram
+
 	checkpoints       *prometheus.CounterVec
 	checkpointSeconds prometheus.Counter
 	checkpointBytes   prometheus.Gauge
@@ -50,6 +54,9 @@ func (r *Registry) Run(name string) (*Run, error) {
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
 	}
 	m := &Run{
 		registerer: prometheus.WrapRegistererWith(prometheus.Labels{"run": name}, r.registry),
@@ -74,6 +81,12 @@ func (r *Registry) Run(name string) (*Run, error) {
 		exported: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "bundles_exported_total",
 			Help: "Versions of the network written to disk."}),
 
+		swaps: counters("network_swaps_total", "Exchanges of the network in mid-run, by whether they were applied or failed.", "result"),
+		swapLoading: histogram("network_swap_loading_seconds", "Time from the request for another network until it was ready, beside sampling.",
+			prometheus.ExponentialBuckets(0.05, 2, 10)),
+		swapPause: histogram("network_swap_pause_seconds", "How long sampling stood still for an exchange of the network.",
+			prometheus.ExponentialBuckets(1e-5, 4, 9)),
+
 		checkpoints: counters("checkpoints_total", "Checkpoints, by whether they were written or failed.", "result"),
 		checkpointSeconds: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "checkpoint_seconds_total",
 			Help: "Wall-clock time of writing checkpoints."}),
@@ -88,6 +101,9 @@ func (r *Registry) Run(name string) (*Run, error) {
 	}
 	for _, result := range []string{written, failed} {
 		m.checkpoints.WithLabelValues(result)
+	}
+	for _, result := range []string{applied, failed} {
+		m.swaps.WithLabelValues(result)
 	}
 	for i, c := range m.collectors() {
 		if err := m.registerer.Register(c); err != nil {
@@ -104,6 +120,7 @@ func (m *Run) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.info, m.phase, m.lnF, m.flatness, m.levels, m.passes, m.trials, m.accepted, m.roundTrips, m.seconds,
 		m.loss, m.gradientNorm, m.steps, m.stepSeconds, m.exported,
+		m.swaps, m.swapLoading, m.swapPause,
 		m.checkpoints, m.checkpointSeconds, m.checkpointBytes, m.checkpointTime,
 	}
 }
@@ -127,6 +144,8 @@ func (m *Run) Listener() event.Listener {
 			}
 			m.info.WithLabelValues(e.Version, e.System, e.Method, fmt.Sprint(e.Seed), orNone(e.Architecture), orNone(e.Provider)).Set(1)
 		},
+		// A phase that begins anew in this process counts from zero.
+		PhaseBegan:   func(event.PhaseBegan) { m.last = sampler.Progress{Phase: m.last.Phase} },
 		Pass:         func(e event.Pass) { m.progress(e.Progress) },
 		GradientStep: m.step,
 		BundleExported: func(e event.BundleExported) {
@@ -134,6 +153,7 @@ func (m *Run) Listener() event.Listener {
 				m.exported.Inc()
 			}
 		},
+		NetworkSwapped:    m.swap,
 		CheckpointWritten: m.checkpoint,
 	}
 }
@@ -189,6 +209,17 @@ func (m *Run) step(s trainer.StepInfo) {
 	m.steps.WithLabelValues(applied).Inc()
 	m.loss.Set(s.Loss)
 	m.gradientNorm.Set(s.Norm)
+}
+
+// swap counts an exchange of the network that was made, or was not.
+func (m *Run) swap(e event.NetworkSwapped) {
+	if e.Err != nil {
+		m.swaps.WithLabelValues(failed).Inc()
+		return
+	}
+	m.swaps.WithLabelValues(applied).Inc()
+	m.swapLoading.Observe(e.Took.Seconds())
+	m.swapPause.Observe(e.Pause.Seconds())
 }
 
 // checkpoint counts a checkpoint that was written, or was not.

@@ -45,6 +45,8 @@ func busy(t *testing.T, r *Registry, name string) (*Run, event.Listener) {
 	l.GradientStep(trainer.StepInfo{Dropped: true})
 	l.BundleExported(event.BundleExported{})
 	l.BundleExported(event.BundleExported{Err: errors.New("disk full")})
+	l.NetworkSwapped(event.NetworkSwapped{Took: time.Second, Pause: time.Millisecond})
+	l.NetworkSwapped(event.NetworkSwapped{Err: errors.New("damaged")})
 	l.CheckpointWritten(event.CheckpointWritten{Took: time.Second, Bytes: 100})
 	l.CheckpointWritten(event.CheckpointWritten{Err: errors.New("disk full")})
 	return m, l
@@ -93,7 +95,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestPhases finds counters by phase that go on from zero in the next phase.
+// TestPhases finds counters by phase that go on from zero in the next phase, and rise further
+// where production begins anew.
 func TestPhases(t *testing.T) {
 	m, l := busy(t, NewRegistry(), "one")
 	p := sampler.Progress{Phase: sampler.WangLandau, Passes: 5, RoundTrips: 4}
@@ -104,6 +107,9 @@ func TestPhases(t *testing.T) {
 	p = sampler.Progress{Phase: sampler.Production, Passes: 1}
 	p.Moves[sampler.Local] = sampler.Count{Trials: 7, Accepted: 7}
 	l.Pass(event.Pass{Progress: p})
+	l.PhaseBegan(event.PhaseBegan{Phase: sampler.Production}) // anew
+	p.Moves[sampler.Local] = sampler.Count{Trials: 3, Accepted: 3}
+	l.Pass(event.Pass{Progress: p})
 	for _, c := range []struct {
 		name      string
 		got, want float64
@@ -113,13 +119,16 @@ func TestPhases(t *testing.T) {
 		{"neural trials accepted", testutil.ToFloat64(m.accepted.WithLabelValues("wang-landau", "neural")), 4},
 		{"round trips", testutil.ToFloat64(m.roundTrips.WithLabelValues("wang-landau")), 4},
 		{"local seconds", testutil.ToFloat64(m.seconds.WithLabelValues("wang-landau", "local")), 3},
-		{"production trials", testutil.ToFloat64(m.trials.WithLabelValues("production", "local")), 7},
+		{"production trials", testutil.ToFloat64(m.trials.WithLabelValues("production", "local")), 7 + 3},
+		{"production passes", testutil.ToFloat64(m.passes.WithLabelValues("production")), 1 + 1},
 		{"phase wang-landau", testutil.ToFloat64(m.phase.WithLabelValues("wang-landau")), 0},
 		{"phase production", testutil.ToFloat64(m.phase.WithLabelValues("production")), 1},
 		{"steps applied", testutil.ToFloat64(m.steps.WithLabelValues(applied)), 1},
 		{"steps dropped", testutil.ToFloat64(m.steps.WithLabelValues(dropped)), 1},
 		{"loss", testutil.ToFloat64(m.loss), 4},
 		{"exported", testutil.ToFloat64(m.exported), 1},
+		{"swaps", testutil.ToFloat64(m.swaps.WithLabelValues(applied)), 1},
+		{"swaps failed", testutil.ToFloat64(m.swaps.WithLabelValues(failed)), 1},
 		{"checkpoints written", testutil.ToFloat64(m.checkpoints.WithLabelValues(written)), 1},
 		{"checkpoints failed", testutil.ToFloat64(m.checkpoints.WithLabelValues(failed)), 1},
 		{"info", testutil.ToFloat64(m.info.WithLabelValues("v", "s", "m", "0", "none", "none")), 1},

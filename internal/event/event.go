@@ -33,6 +33,8 @@ type Listener struct {
 	WeightsPublished func(WeightsPublished)
 	// BundleExported is called when a version of the network was written, or could not be.
 	BundleExported func(BundleExported)
+	// NetworkSwapped is called when another network came into use in mid-run, or could not.
+	NetworkSwapped func(NetworkSwapped)
 	// CheckpointWritten is called when a checkpoint was written, or could not be.
 	CheckpointWritten func(CheckpointWritten)
 	// RunEnded is called once, last, however the run ended.
@@ -81,6 +83,26 @@ type BundleExported struct {
 	Err    error
 }
 
+// NetworkSwapped describes the exchange of a run's network for another one. With an error the
+// former one stays, and the fields after Stage mean nothing.
+type NetworkSwapped struct {
+	Name  string // as the user calls it
+	Pass  int64  // passes that the run had made, over all stages
+	Stage string // of the run
+
+	Digest   string // SHA-256 of the new network's card
+	Training string // what becomes of training, in words; empty where there was none
+	// Restarted says that production begins anew, and Dropped how many of its passes were
+	// thrown away.
+	Restarted bool
+	Dropped   int64
+	// Replayed says that a resumed run made the exchange again, at the pass on record.
+	Replayed bool
+	Took     time.Duration // from the request until the new network was ready, beside sampling
+	Pause    time.Duration // how long sampling stood still
+	Err      error
+}
+
 // CheckpointWritten is the size of a checkpoint and how long writing it took. With an error
 // the checkpoint before is kept.
 type CheckpointWritten struct {
@@ -117,6 +139,7 @@ func Tee(listeners ...Listener) Listener {
 			GradientStep:      both(t.GradientStep, l.GradientStep),
 			WeightsPublished:  both(t.WeightsPublished, l.WeightsPublished),
 			BundleExported:    both(t.BundleExported, l.BundleExported),
+			NetworkSwapped:    both(t.NetworkSwapped, l.NetworkSwapped),
 			CheckpointWritten: both(t.CheckpointWritten, l.CheckpointWritten),
 			RunEnded:          both(t.RunEnded, l.RunEnded),
 		}
@@ -150,6 +173,7 @@ func (l *Listener) EnsureDefaults() {
 		GradientStep:      ignore[trainer.StepInfo],
 		WeightsPublished:  ignore[WeightsPublished],
 		BundleExported:    ignore[BundleExported],
+		NetworkSwapped:    ignore[NetworkSwapped],
 		CheckpointWritten: ignore[CheckpointWritten],
 		RunEnded:          ignore[RunEnded],
 	})

@@ -68,6 +68,15 @@ func TestLog(t *testing.T) {
 		t.Errorf("nine dropped steps are logged %d times, want at 1, 2, 4 and 8", n)
 	}
 	buf.Reset()
+	l.NetworkSwapped(event.NetworkSwapped{Name: "a/1", Err: errors.New("damaged")})
+	l.NetworkSwapped(event.NetworkSwapped{Name: "a/2", Training: "goes on"})
+	l.NetworkSwapped(event.NetworkSwapped{Name: "a/3", Restarted: true, Dropped: 77})
+	for _, want := range []string{"level=ERROR", "reason=damaged", "level=INFO msg=\"another network is in use\" name=a/2", `training="goes on"`, "level=WARN", "dropped_passes=77"} {
+		if !strings.Contains(buf.String(), want) {
+			t.Errorf("no %q in the log: %s", want, buf.String())
+		}
+	}
+	buf.Reset()
 	l.CheckpointWritten(event.CheckpointWritten{Err: errors.New("disk full")})
 	l.CheckpointWritten(event.CheckpointWritten{})
 	if got := buf.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, "disk full") {

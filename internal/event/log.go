@@ -41,6 +41,29 @@ func Log(log *slog.Logger) Listener {
 			}
 			log.Debug("bundle exported", "folder", e.Folder, "steps", e.Steps)
 		},
+		NetworkSwapped: func(e NetworkSwapped) {
+			if e.Err != nil {
+				log.Error("the network was not exchanged; the run goes on with the one it has", "name", e.Name, "stage", e.Stage, "pass", e.Pass, "reason", e.Err)
+				return
+			}
+			about := []any{"name", e.Name, "sha256", e.Digest, "stage", e.Stage, "pass", e.Pass, "took", e.Took, "pause", e.Pause}
+			if e.Training != "" {
+				about = append(about, "training", e.Training)
+			}
+			if e.Restarted {
+				about = append(about, "dropped_passes", e.Dropped)
+			}
+			switch {
+			case e.Restarted && e.Replayed:
+				log.Warn("another network is in use, as before the run was resumed; production begins anew under the same weights", about...)
+			case e.Restarted:
+				log.Warn("another network is in use; production begins anew under the same weights", about...)
+			case e.Replayed:
+				log.Info("another network is in use, as before the run was resumed", about...)
+			default:
+				log.Info("another network is in use", about...)
+			}
+		},
 		CheckpointWritten: func(e CheckpointWritten) {
 			if e.Err != nil {
 				log.Error("no checkpoint; the one before is kept, and the run continues", "reason", e.Err)
