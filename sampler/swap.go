@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -36,11 +37,12 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 	return nil
 }
 
-// SetProposer lets another network draw from the next pass on. The schedule and ln g stay, for a
+// SetProposer lets another network draw from the next pass on, and learn by a function or, if that
+// is nil, not at all. The schedule and ln g stay, for a
 // batch's weights are normalised by themselves; in production the draws begin anew as by Produce.
-func (v *VAN) SetProposer(p Proposer) error {
+func (v *VAN) SetProposer(p Proposer, learn func(context.Context, Drawn) error) error {
 	o := v.o
-	o.Proposer = p
+	o.Proposer, o.Learn = p, learn
 	if err := o.checkProposer(); err != nil {
 		return fmt.Errorf("another network: %w", err)
 	}

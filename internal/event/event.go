@@ -96,7 +96,7 @@ type NetworkSwapped struct {
 	// thrown away.
 	Restarted bool
 	Dropped   int64
-	// Replayed says that a resumed run made the exchange again, at the pass on record.
+	// Replayed says that the exchange was on record before, as in a run that is resumed.
 	Replayed bool
 	Took     time.Duration // from the request until the new network was ready, beside sampling
 	Pause    time.Duration // how long sampling stood still

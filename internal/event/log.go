@@ -55,11 +55,11 @@ func Log(log *slog.Logger) Listener {
 			}
 			switch {
 			case e.Restarted && e.Replayed:
-				log.Warn("another network is in use, as before the run was resumed; production begins anew under the same weights", about...)
+				log.Warn("another network is in use, as on record; production begins anew under the same weights", about...)
 			case e.Restarted:
 				log.Warn("another network is in use; production begins anew under the same weights", about...)
 			case e.Replayed:
-				log.Info("another network is in use, as before the run was resumed", about...)
+				log.Info("another network is in use, as on record", about...)
 			default:
 				log.Info("another network is in use", about...)
 			}

@@ -11,4 +11,5 @@ const (
 	ProposalsFile   = "proposals.csv"       // the network's proposals by energy
 	SummaryFile     = "summary.json"        // Summary
 	EventsFile      = "events.jsonl"        // the run's log, a JSON object per line
+	SwapsFile       = "swaps.jsonl"         // exchanges of the network, a Swap per line; none without
 )

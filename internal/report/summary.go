@@ -132,6 +132,22 @@ type NetworkSummary struct {
 	Provider     string            `json:"provider"`
 	Bundle       string            `json:"bundle"` // folder of the latest version
 	Training     exporter.Training `json:"training"`
+	// Swaps are the exchanges of the network in mid-run, in their order.
+	Swaps []Swap `json:"swaps,omitempty"`
+}
+
+// Swap is an exchange of a run's network for another one, as a line of SwapsFile plans it.
+type Swap struct {
+	// Pass is after how many passes of adaptation, burn-in and production it is made, also those
+	// that a later one dropped.
+	Pass int64 `json:"pass"`
+	// Stage of the run when it was planned. A stage without such passes, as the start and the
+	// search for a mix of moves, must have come.
+	Stage   string `json:"stage"`
+	Name    string `json:"name"`    // as the user calls it
+	Digest  string `json:"digest"`  // SHA-256 of the network's card, in hexadecimal digits
+	Folder  string `json:"folder"`  // of its copy, in the run directory
+	Restart bool   `json:"restart"` // it was asked for in production, which begins anew
 }
 
 // GroundState is the estimate of the ground state's degeneracy.

@@ -3,7 +3,9 @@ package run
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"neuralwl/internal/checkpoint"
@@ -34,11 +36,22 @@ type saved struct {
 
 // savedNetwork says which bundle was in use.
 type savedNetwork struct {
-	Name     string
-	Version  int
-	SHA256   map[string]string // of its files
-	Provider string
-	Exported int64 // gradient steps at the latest export
+	Name      string // of the run's exports, and Version of the last of them
+	Version   int
+	Folder    string            // of the bundle in use, in the run directory; empty in checkpoints of older programs for that version
+	SHA256    map[string]string // of its files
+	Provider  string
+	Exported  int64         // gradient steps at the latest export
+	Swaps     []report.Swap // that were made
+	Untrained bool          // training ended with one of them
+}
+
+// folder is that of the bundle in use, in a run directory.
+func (s *savedNetwork) folder(run string) string {
+	if s.Folder == "" {
+		return filepath.Join(run, ModelsFolder, s.Name, strconv.Itoa(s.Version))
+	}
+	return filepath.Join(run, filepath.FromSlash(s.Folder))
 }
 
 // checkpointer writes the checkpoints of a run.
@@ -92,6 +105,10 @@ func (j *job) save() *saved {
 		s.Network = &savedNetwork{
 			Name: n.bundle.Card.Name, Version: n.bundle.Card.Version, SHA256: n.bundle.Card.SHA256,
 			Provider: string(n.runtime.Provider), Exported: n.exported,
+			Swaps: j.swaps.recorded[:j.swaps.made], Untrained: n.untrained,
+		}
+		if folder, err := filepath.Rel(j.folder, n.folder); err == nil {
+			s.Network.Folder = filepath.ToSlash(folder)
 		}
 		if n.trainer != nil {
 			s.Trainer = n.trainer.Snapshot()
@@ -116,6 +133,9 @@ func (s *saved) check(by *sampling, n *network) error {
 		fault("%w", errNoStage(at.Stage))
 	} else if produced := at.Stage == burningIn || at.Stage == producing; phase != "" && produced != (phase == sampler.Production) {
 		fault("the stage is %s and the sampler is in the phase %s", at.Stage, phase)
+	}
+	if n := s.Network; n != nil && !filepath.IsLocal(n.folder(".")) {
+		fault("the network is in %s, outside of the run directory", n.folder("."))
 	}
 	if m := at.Mix; m.Sweeps < 0 || m.Trials < 0 || at.Planned < 0 {
 		fault("the mix of moves %v, for %d passes, is impossible", m, at.Planned)

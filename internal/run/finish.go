@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strconv"
 	"time"
 
 	"neuralwl/exporter"
@@ -102,10 +100,10 @@ func (j *job) complete() bool {
 
 // savedNetwork is the record of the network that a checkpoint names.
 func (j *job) savedNetwork(n *savedNetwork) (*report.NetworkSummary, error) {
-	folder := filepath.Join(j.folder, ModelsFolder, n.Name, strconv.Itoa(n.Version))
+	folder := n.folder(j.folder)
 	b, err := exporter.Load(folder)
 	if err != nil {
 		return nil, err
 	}
-	return &report.NetworkSummary{Architecture: b.Card.Architecture, Provider: n.Provider, Bundle: folder, Training: b.Card.Training}, nil
+	return &report.NetworkSummary{Architecture: b.Card.Architecture, Provider: n.Provider, Bundle: folder, Training: b.Card.Training, Swaps: n.Swaps}, nil
 }

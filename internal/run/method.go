@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"neuralwl/exporter"
+	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
 	"neuralwl/internal/report"
@@ -74,6 +76,10 @@ type process interface {
 	adaptAgain(p sampler.Progress)
 	// at is told which share of production is done before each of its passes.
 	at(done float64)
+	// admit returns an error if another network cannot take the place of the run's, and renew
+	// takes what is now the run's network into use; counts of production begin anew.
+	admit(*exporter.Bundle, *inference.Proposer) error
+	renew() error
 
 	save(*saved)
 	restore(*saved) error

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -27,9 +26,12 @@ type network struct {
 	runtime  inference.Runtime
 	store    *inference.Store
 	proposer *inference.Proposer
+	graphs   string           // of the bundle, see exporter.Bundle.Graphs
 	trainer  *trainer.Trainer // nil if the network stays as it is
-	exported int64            // gradient steps at the latest export
-	needed   [2]int           // versions that the last two checkpoints name
+	// untrained says that training has ended when the network was exchanged.
+	untrained bool
+	exported  int64  // gradient steps at the latest export
+	needed    [2]int // versions that the last two checkpoints name
 }
 
 // openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
@@ -48,7 +50,7 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 		}
 	}()
 	if last != nil && last.Network != nil {
-		n.folder = filepath.Join(j.folder, ModelsFolder, last.Network.Name, strconv.Itoa(last.Network.Version))
+		n.folder, n.untrained = last.Network.folder(j.folder), last.Network.Untrained
 	} else {
 		bundle, err := setup.Bundle(c, j.log)
 		if err != nil {
@@ -65,7 +67,11 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 		if err := last.Network.sameFiles(n.bundle.Card.SHA256); err != nil {
 			return nil, err
 		}
+		n.bundle.Card.Name, n.bundle.Card.Version = last.Network.Name, last.Network.Version
 	} else if err := n.testDraws(ctx); err != nil {
+		return nil, err
+	}
+	if n.graphs, err = n.bundle.Graphs(); err != nil {
 		return nil, err
 	}
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {
@@ -98,7 +104,7 @@ func (n *network) testDraws(ctx context.Context) error {
 // not to be trained.
 func (n *network) openTrainer(batch int) (err error) {
 	j, c := n.j, n.j.c.Trainer
-	if c.Every == 0 {
+	if c.Every == 0 || n.untrained {
 		return nil
 	}
 	n.trainer, err = trainer.New(trainer.Options{
@@ -120,21 +126,16 @@ func (n *network) openTrainer(batch int) (err error) {
 // energies. Networks that do gain nothing from them.
 const usualPartial = 0.5
 
-// partial is the share of proposals that keep some sites, 0 for a network that is not
-// shown them.
-func (n *network) partial() float64 {
-	partial := n.j.c.Neural.Partial
-	if partial == config.Automatic {
-		partial = usualPartial
-		if n.bundle.Card.TakesEnergy() {
-			partial = 0
-		}
+// partial is the share of a network's proposals that are to keep some sites.
+func (j *job) partial(b *exporter.Bundle) float64 {
+	partial := j.c.Neural.Partial
+	if partial != config.Automatic {
+		return partial
 	}
-	if partial > 0 && !n.bundle.KeepsSites() {
-		n.j.log.Warn("neural.partial is ignored: the network's proposals keep no sites", "bundle", n.bundle.Card.Name)
+	if b.Card.TakesEnergy() {
 		return 0
 	}
-	return partial
+	return usualPartial
 }
 
 // exportIfDue exports the network every so many steps.
@@ -183,7 +184,7 @@ func (n *network) finish() error {
 func (n *network) summary() *report.NetworkSummary {
 	return &report.NetworkSummary{
 		Architecture: n.bundle.Card.Architecture, Provider: string(n.runtime.Provider),
-		Bundle: n.folder, Training: n.bundle.Card.Training,
+		Bundle: n.folder, Training: n.bundle.Card.Training, Swaps: n.j.swaps.recorded[:n.j.swaps.made],
 	}
 }
 

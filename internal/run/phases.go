@@ -34,6 +34,9 @@ func (j *job) sample(ctx context.Context) error {
 			j.log.Warn("the run ends early with what it has", "reason", j.course.Interrupted)
 			break
 		}
+		if err := j.swaps.turn(); err != nil {
+			return err
+		}
 		more, err := j.step(passing)
 		if err != nil {
 			return err
@@ -77,10 +80,13 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 
 // pass makes one pass.
 func (j *job) pass(ctx context.Context) error {
+	began := time.Now()
 	if err := j.process.Pass(ctx); err != nil {
 		return err
 	}
+	j.swaps.lastPass = time.Since(began)
 	j.at.Pass++
+	j.at.Made++
 	return nil
 }
 

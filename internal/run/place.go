@@ -25,6 +25,7 @@ const (
 type place struct {
 	Stage    stage
 	Pass     int64            // passes made in the stage
+	Made     int64            // passes made by the run, but for those of its start and of tuning, which begin anew when it is resumed
 	Adaptive int64            // passes made in the phase of adaptation, once that is over
 	Began    time.Duration    // time of the run at which the phase began
 	Train    time.Duration    // of the phase spent on training

@@ -44,6 +44,9 @@ type Options struct {
 	Log *slog.Logger
 	// Listener is told of everything that happens.
 	Listener event.Listener
+	// Swaps brings other networks for the run; nil for none. Requests are received between passes
+	// until Run returns.
+	Swaps <-chan Swap
 
 	// FS is where the run directory is written, by default the operating system's file
 	// system.
@@ -91,6 +94,7 @@ type job struct {
 	deadline    time.Time     // of the results, zero for no limit
 	at          place
 	checkpoints checkpointer
+	swaps       swaps
 	course      report.Course
 }
 
@@ -148,6 +152,9 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 		defer func() { err = errors.Join(err, j.network.close()) }()
 		began.Architecture, began.Provider = j.network.bundle.Card.Architecture, string(j.network.runtime.Provider)
 	}
+	if err := j.openSwaps(last); err != nil {
+		return nil, err
+	}
 	if j.process, err = j.method.by.open(j, workers); err != nil {
 		return nil, err
 	}
@@ -170,7 +177,9 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	if j.c.Checkpoint.Interval > 0 {
 		j.checkpoint()
 	}
-	if err := j.sample(ctx); err != nil {
+	err = j.sample(ctx)
+	defer j.swaps.end()()
+	if err != nil {
 		return nil, err
 	}
 	return j.finish()

@@ -59,9 +59,15 @@ func (w *walkers) start(ctx context.Context) error {
 			"ln_sum", fmt.Sprintf("%.1f", s.LnTotal()), "ln_states", fmt.Sprintf("%.1f", j.system.LnStates()))
 	}
 	j.endPhase(p)
+	w.endStart()
+	return nil
+}
+
+// endStart goes on with the adaptation.
+func (w *walkers) endStart() {
+	j := w.j
 	w.starter = nil
 	j.at.Began = j.elapsed()
 	j.at.enter(adapting)
 	j.beginPhase(w.Progress().Phase)
-	return nil
 }

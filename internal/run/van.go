@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"neuralwl/exporter"
+	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/models"
@@ -35,9 +37,8 @@ type van struct {
 
 func openVAN(j *job, _ int) (_ process, err error) {
 	n := j.network
-	if card := n.bundle.Card; card.TakesState() || card.TakesEnergy() {
-		return nil, fmt.Errorf("model.bundle: proposals of %s (%s) depend on %s, %s needs draws that depend on nothing; take a network without conditions (model.architecture %s or %s), or run.method %s",
-			card.Name, card.Architecture, strings.Join(card.Conditions, " and "), config.VANWangLandauMethod, models.Made, models.Conv, config.NeuralWangLandauMethod)
+	if err := unconditional(&n.bundle.Card); err != nil {
+		return nil, fmt.Errorf("model.bundle: %w", err)
 	}
 	if err := n.openTrainer(j.c.Run.Walkers); err != nil {
 		return nil, err
@@ -48,12 +49,31 @@ func openVAN(j *job, _ int) (_ process, err error) {
 		Proposer: n.proposer, Flatness: j.c.WangLandau.Flatness,
 		Events: j.samplerEvents(),
 	}
-	if n.trainer != nil {
-		o.Learn = v.train
-	}
+	o.Learn = v.learner()
 	v.VAN, err = sampler.NewVAN(o)
 	return v, err
 }
+
+// unconditional returns an error unless a network's draws depend on nothing.
+func unconditional(card *exporter.Card) error {
+	if !card.TakesState() && !card.TakesEnergy() {
+		return nil
+	}
+	return fmt.Errorf("proposals of %s (%s) depend on %s, %s needs draws that depend on nothing; take a network without conditions (model.architecture %s or %s), or run.method %s",
+		card.Name, card.Architecture, strings.Join(card.Conditions, " and "), config.VANWangLandauMethod, models.Made, models.Conv, config.NeuralWangLandauMethod)
+}
+
+// learner trains the network, nil for one that stays as it is.
+func (v *van) learner() func(context.Context, sampler.Drawn) error {
+	if v.j.network.trainer == nil {
+		return nil
+	}
+	return v.train
+}
+
+func (v *van) admit(b *exporter.Bundle, _ *inference.Proposer) error { return unconditional(&b.Card) }
+
+func (v *van) renew() error { return v.SetProposer(v.j.network.proposer, v.learner()) }
 
 func (v *van) begin() (stage, error) { return adapting, nil }
 

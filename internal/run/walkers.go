@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"neuralwl/exporter"
+	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
@@ -46,12 +48,47 @@ func openWalkers(j *job, workers int) (_ process, err error) {
 		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {
 			return nil, err
 		}
-		o.Proposer = n.proposer
-		o.Partial, o.Across, o.Trials = n.partial(), j.c.Neural.Across, j.c.Neural.Trials
-		o.Shift = j.c.Neural.Shift
+		o.Across, o.Trials, o.Shift = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift
+		w.propose(o, n.bundle, n.proposer)
+		w.warnOfKeptSites()
 	}
 	w.Engine, err = sampler.New(*o)
 	return w, err
+}
+
+// propose sets what the options of an engine have of a network. Partial refreshes are for those
+// alone that are shown the sites to keep.
+func (w *walkers) propose(o *sampler.Options, b *exporter.Bundle, p *inference.Proposer) {
+	o.Proposer, o.Partial = p, 0
+	if b.KeepsSites() {
+		o.Partial = w.j.partial(b)
+	}
+}
+
+func (w *walkers) warnOfKeptSites() {
+	if b := w.j.network.bundle; w.j.partial(b) > 0 && !b.KeepsSites() {
+		w.j.log.Warn("neural.partial is ignored: the network's proposals keep no sites", "bundle", b.Card.Name)
+	}
+}
+
+func (w *walkers) admit(b *exporter.Bundle, p *inference.Proposer) error {
+	o := w.options
+	w.propose(&o, b, p)
+	return o.Validate()
+}
+
+// renew goes on with another network. The start and the search for a mix of moves measure one
+// network and begin anew; a start is given up with a network that does not aim at energies.
+func (w *walkers) renew() error {
+	j, o := w.j, &w.options
+	w.propose(o, j.network.bundle, j.network.proposer)
+	w.warnOfKeptSites()
+	w.starter, w.tuner = nil, nil
+	if j.at.Stage == starting && !j.network.bundle.Card.TakesEnergy() {
+		j.log.Warn("the new network cannot begin a run, as it does not aim at energies; walkers start in random configurations")
+		w.endStart()
+	}
+	return w.SetProposer(o.Proposer, o.Partial, o.Shift)
 }
 
 // step makes a step of the start or of the search for production's mix of moves.

@@ -1,0 +1,219 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"neuralwl/exporter"
+	"neuralwl/inference"
+	"neuralwl/internal/disk"
+	"neuralwl/internal/honest"
+	"neuralwl/internal/setup"
+	"neuralwl/sampler/lattice"
+	"neuralwl/trainer"
+)
+
+// newNetwork is another network of a run, loaded and tested, or the error why it cannot be used.
+type newNetwork struct {
+	err      error
+	bundle   *exporter.Bundle
+	folder   string // in the run directory
+	digest   string // of its card
+	graphs   string
+	training string // what becomes of training, in words
+
+	// weights are all that is new for a network with the graphs of the present one, which keeps
+	// its sessions: ONNX Runtime gives the memory of those that are closed to other sessions, but
+	// not back.
+	weights  *inference.Weights
+	store    *inference.Store
+	proposer *inference.Proposer
+	trainer  *trainer.Successor // nil where there is no training
+}
+
+// close frees a network that was not taken.
+func (x *newNetwork) close() error {
+	err := x.trainer.Close()
+	if x.proposer != nil && x.weights == nil {
+		err = errors.Join(err, x.proposer.Close())
+	}
+	return err
+}
+
+// loader returns a function that loads the network of an exchange, which may work beside
+// sampling and training.
+func (n *network) loader(x *exchange) func(context.Context) *newNetwork {
+	l := loading{
+		j: n.j, from: x.Bundle, digest: x.plan.Digest, graphs: n.graphs, architecture: n.bundle.Card.Architecture,
+		runtime: n.runtime, store: n.store, proposer: n.proposer, trainer: n.trainer,
+	}
+	folder := filepath.Join(n.j.folder, x.plan.Folder)
+	return func(ctx context.Context) *newNetwork {
+		next := &newNetwork{folder: folder}
+		next.err = l.load(ctx, next)
+		return next
+	}
+}
+
+// loading loads a network. It knows the present one as it was when loading began.
+type loading struct {
+	j            *job
+	from         string // where the bundle is, empty for one that is on record and copied
+	digest       string // of one on record
+	graphs       string // of the present network, as the rest
+	architecture string
+	runtime      inference.Runtime
+	store        *inference.Store
+	proposer     *inference.Proposer
+	trainer      *trainer.Trainer
+}
+
+// load copies a bundle into the run directory, where nobody exchanges it, and tests the copy: its
+// digests, the contract, the system, the honesty of its draws. It opens and warms up what is not
+// there yet.
+func (l *loading) load(ctx context.Context, next *newNetwork) (err error) {
+	c, log := l.j.c, l.j.log
+	if l.from != "" {
+		if err := l.copy(next.folder); err != nil {
+			return err
+		}
+	}
+	b, err := exporter.Load(next.folder)
+	if err != nil {
+		return err
+	}
+	fitted, err := setup.Fit(c, b, log)
+	if err != nil {
+		return err
+	}
+	if fitted != b {
+		if l.from == "" {
+			return b.Card.CheckSystem(setup.NetworkSystem(c))
+		}
+		files, err := fitted.Files()
+		if err == nil {
+			err = l.put(next.folder, files)
+		}
+		if err == nil {
+			b, err = exporter.Load(next.folder)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	card, err := l.j.fs.ReadFile(filepath.Join(next.folder, exporter.CardFile))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(card)
+	if next.bundle, next.digest = b, hex.EncodeToString(sum[:]); l.from == "" && next.digest != l.digest {
+		return fmt.Errorf("the card of %s has the digest %s, on record is %s", next.folder, next.digest, l.digest)
+	}
+	r := l.runtime
+	r.Workers = 1
+	tested, err := honest.Check(ctx, b, honest.Options{System: l.j.system.(lattice.Symmetric), Runtime: r, Part: c.Inference.Batch, Seed: c.Run.Seed})
+	if err != nil {
+		return err
+	}
+	tested.Log(log, b.Card.Name)
+	if next.graphs, err = b.Graphs(); err != nil {
+		return err
+	}
+	if err := l.open(ctx, next); err != nil {
+		return err
+	}
+	return l.train(next)
+}
+
+// copy copies a bundle into the run directory.
+func (l *loading) copy(folder string) error {
+	files, err := setup.BundleFiles(l.from)
+	if err != nil {
+		return err
+	}
+	return l.put(folder, files)
+}
+
+// put makes a folder of files in place of a former one.
+func (l *loading) put(folder string, files map[string][]byte) error {
+	err := l.j.fs.RemoveAll(folder)
+	if err == nil {
+		err = disk.WriteFolder(l.j.fs, folder, files)
+	}
+	if err != nil {
+		return &SwapError{SwapFailed, fmt.Errorf("copy of the network: %w", err)}
+	}
+	return nil
+}
+
+// open opens the sessions of a network, unless those of the present one serve it.
+func (l *loading) open(ctx context.Context, next *newNetwork) (err error) {
+	if next.graphs == l.graphs {
+		weights, err := next.bundle.Weights()
+		if err != nil {
+			return err
+		}
+		if next.weights, err = inference.NewWeights(weights); err == nil {
+			next.store, next.proposer = l.store, l.proposer
+		}
+		return err
+	}
+	if next.store, err = inference.OpenStore(next.bundle); err != nil {
+		return err
+	}
+	if next.proposer, err = inference.NewProposer(next.bundle, next.store, l.runtime, l.j.c.Run.Walkers, l.j.c.Inference.Batch); err != nil {
+		return err
+	}
+	// The first evaluation allocates.
+	return errors.Join(next.proposer.Propose(ctx), next.proposer.LogProb(ctx))
+}
+
+// train makes the training of a network ready, if the present one is trained and this one can be.
+func (l *loading) train(next *newNetwork) (err error) {
+	switch {
+	case l.trainer == nil:
+	case next.bundle.Card.Architecture != l.architecture:
+		next.training = fmt.Sprintf("ends, as the new network has another architecture (%s)", next.bundle.Card.Architecture)
+	case next.bundle.Gradient == nil:
+		next.training = fmt.Sprintf("ends, as the new network has no %s", exporter.GradientFile)
+	default:
+		next.training = "goes on with a new optimiser"
+		next.trainer, err = l.trainer.Prepare(next.bundle, next.store, l.runtime, next.weights != nil)
+	}
+	return err
+}
+
+// adopt takes another network into use, under the name and version that the run's exports have.
+// What the former one alone needed is freed by release.
+func (n *network) adopt(next *newNetwork) (release func() error) {
+	var former []func() error
+	if next.weights != nil {
+		n.store.Publish(next.weights)
+	} else {
+		former = append(former, n.proposer.Close)
+		n.store, n.proposer = next.store, next.proposer
+	}
+	name, version := n.bundle.Card.Name, n.bundle.Card.Version
+	n.bundle, n.folder, n.graphs = next.bundle, next.folder, next.graphs
+	n.bundle.Card.Name, n.bundle.Card.Version = name, version
+	switch {
+	case n.trainer == nil:
+	case next.trainer != nil:
+		former = append(former, n.trainer.Adopt(next.trainer))
+		n.exported = n.trainer.Record().Steps
+	default:
+		former = append(former, n.trainer.Close)
+		n.trainer, n.untrained = nil, true
+	}
+	return func() error {
+		var errs []error
+		for _, close := range former {
+			errs = append(errs, close())
+		}
+		return errors.Join(errs...)
+	}
+}
