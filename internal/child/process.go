@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/run"
 )
 
 // Limits of the silence of a child, by what it does. One that exceeds them is killed.
@@ -36,8 +37,16 @@ type Options struct {
 	Limits  Limits // zero for DefaultLimits
 	// Grace is how long it may take to end in order, by default 30 s.
 	Grace time.Duration
-	// Report is called with every report, one at a time.
+	// Report is called with every report except answers, one at a time.
 	Report func(Report)
+	// Swaps brings other networks for the run. They are received until Run returns.
+	Swaps <-chan Swap
+}
+
+// Swap is a SwapOrder, whose Number Run sets, and what to call with the answer, once.
+type Swap struct {
+	SwapOrder
+	Reply func(SwappedData)
 }
 
 // End is how a child ended.
@@ -84,10 +93,11 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 	if err := c.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Program[0], err)
 	}
-	p := &process{o: o, cmd: c, in: json.NewEncoder(in), end: &End{}, reports: make(chan Report)}
+	p := &process{o: o, cmd: c, in: json.NewEncoder(in), end: &End{}, reports: make(chan Report), open: map[int]Swap{}}
 	p.in.Encode(o.Task) // a child that does not read it ends without a report
 	go p.read(out)
 	p.watch(ctx, kill)
+	p.answerAll()
 	in.Close()
 	if err := c.Wait(); err != nil && p.end.Lost == "" && p.end.Ended == nil && p.end.Failed == "" {
 		p.end.Lost = "its process ended: " + err.Error()
@@ -105,7 +115,9 @@ type process struct {
 	cmd     *exec.Cmd
 	in      *json.Encoder
 	end     *End
-	reports chan Report // closed when the child's output ends
+	reports chan Report  // closed when the child's output ends
+	swaps   int          // asked for
+	open    map[int]Swap // without an answer, by number
 }
 
 // read passes on the child's reports.
@@ -140,17 +152,26 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 				return
 			}
 			switch r.Kind {
-			case Began, Phase, Pass, Checkpoint, Exported:
+			case Began, Phase, Pass, Checkpoint, Exported, Swapped:
 				limit = p.o.Limits.Pass
 			case Evaluating:
 				limit = p.o.Limits.Evaluating
 			}
 			silence.Reset(limit)
 			doubt = false
+			if r.Kind == Answer {
+				p.answer(r)
+				continue
+			}
 			p.note(r)
 			if p.o.Report != nil {
 				p.o.Report(r)
 			}
+		case s := <-p.o.Swaps:
+			p.swaps++
+			s.Number = p.swaps
+			p.open[s.Number] = s
+			p.in.Encode(Order{Swap: &s.SwapOrder}) // a child that does not read it gives no answer
 		case <-ended:
 			ended = nil
 			if err := p.in.Encode(Order{End: context.Cause(ctx).Error()}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
@@ -170,6 +191,25 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 			kill = nil
 			lose("it was killed, as the job is another's")
 		}
+	}
+}
+
+// answer passes an answer on.
+func (p *process) answer(r Report) {
+	var d AnswerData
+	if json.Unmarshal(r.Data, &d) != nil {
+		return
+	}
+	if s, ok := p.open[d.Number]; ok {
+		delete(p.open, d.Number)
+		s.Reply(d.SwappedData)
+	}
+}
+
+// answerAll answers what the child has left open.
+func (p *process) answerAll() {
+	for _, s := range p.open {
+		s.Reply(SwappedData{Name: s.Name, Error: "the run ended before it had answered", Fault: run.SwapEnded})
 	}
 }
 

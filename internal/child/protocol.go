@@ -6,9 +6,11 @@ package child
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"neuralwl/internal/job"
+	"neuralwl/internal/run"
 )
 
 // Task is what a child is to do.
@@ -31,6 +33,16 @@ type Task struct {
 type Order struct {
 	// End asks for an end in order, with a checkpoint and results, for this reason.
 	End string `json:"end,omitempty"`
+	// Swap asks for another network.
+	Swap *SwapOrder `json:"swap,omitempty"`
+}
+
+// SwapOrder asks a run to go on with another network; see run.Swap.
+type SwapOrder struct {
+	Number  int    `json:"number"` // of the order, for its answer
+	Bundle  string `json:"bundle"`
+	Name    string `json:"name"`
+	Restart bool   `json:"restart,omitempty"`
 }
 
 // Kind of a report.
@@ -43,6 +55,8 @@ const (
 	Pass       Kind = "pass" // a few times a second at most
 	Checkpoint Kind = "checkpoint"
 	Exported   Kind = "exported" // a version of the network
+	Swapped    Kind = "swapped"  // the network was exchanged, or was not
+	Answer     Kind = "answer"   // to a SwapOrder; for the parent alone
 	Evaluating Kind = "evaluating"
 	Ended      Kind = "ended"  // with results; the last report
 	Failed     Kind = "failed" // without; the last report
@@ -98,6 +112,39 @@ type ExportedData struct {
 	Folder string `json:"folder,omitempty"`
 	Steps  int64  `json:"steps"`
 	Error  string `json:"error,omitempty"`
+}
+
+// SwappedData is about an exchange of the network; see event.NetworkSwapped. With an error the
+// former one stays, and the fields after Stage mean nothing.
+type SwappedData struct {
+	Name  string `json:"name"`
+	Pass  int64  `json:"pass"`
+	Stage string `json:"stage"`
+
+	Digest         string  `json:"digest,omitempty"`
+	Training       string  `json:"training,omitempty"`
+	Restarted      bool    `json:"restarted,omitempty"`
+	Dropped        int64   `json:"dropped_passes,omitempty"`
+	Replayed       bool    `json:"replayed,omitempty"`
+	LoadingSeconds float64 `json:"loading_seconds,omitempty"`
+	PauseSeconds   float64 `json:"pause_seconds,omitempty"`
+
+	Error string        `json:"error,omitempty"`
+	Fault run.SwapFault `json:"fault,omitempty"` // the kind of the error
+}
+
+// Err is the error of an exchange that was not made, a *run.SwapError, else nil.
+func (d *SwappedData) Err() error {
+	if d.Error == "" {
+		return nil
+	}
+	return &run.SwapError{Fault: d.Fault, Err: errors.New(d.Error)}
+}
+
+// AnswerData is the answer to a SwapOrder.
+type AnswerData struct {
+	Number int `json:"number"`
+	SwappedData
 }
 
 // EndedData is the end of a run.

@@ -41,6 +41,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	}
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
+	swaps, over := make(chan run.Swap), make(chan struct{})
 	go func() {
 		for {
 			var order Order
@@ -52,12 +53,21 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			if order.End != "" {
 				end(errors.New(order.End))
 			}
+			if o := order.Swap; o == nil {
+				continue
+			} else if _, other := kinds[task.Work]; other {
+				w.say(Answer, AnswerData{o.Number, SwappedData{Name: o.Name, Fault: run.SwapNoNetwork,
+					Error: fmt.Sprintf("a job of the kind %s has no network that could be exchanged", task.Work)}})
+			} else {
+				go w.swap(*o, swaps, over)
+			}
 		}
 	}()
 	if k, ok := kinds[task.Work]; ok {
 		return k.serve(ctx, task, log, w)
 	}
-	s, err := perform(ctx, task, version, log, w)
+	s, err := perform(ctx, task, swaps, version, log, w)
+	close(over)
 	switch {
 	case err != nil:
 		w.say(Failed, FailedData{err.Error(), errors.Is(err, run.ErrEarly)})
@@ -71,8 +81,8 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 }
 
 // perform begins the run of a task or goes on with it.
-func perform(ctx context.Context, task Task, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
-	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener(), Wait: handover}
+func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
+	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener(), Wait: handover, Swaps: swaps}
 	path := filepath.Join(task.Folder, report.ConfigFile)
 	_, err := os.Stat(path)
 	switch {
@@ -130,6 +140,7 @@ func (w *reporter) listener() event.Listener {
 		CheckpointWritten: func(e event.CheckpointWritten) {
 			w.say(Checkpoint, CheckpointData{w.made, e.Bytes, e.Took.Seconds(), text(e.Err)})
 		},
+		NetworkSwapped: func(e event.NetworkSwapped) { w.say(Swapped, swapped(e)) },
 		BundleExported: func(e event.BundleExported) { w.say(Exported, ExportedData{e.Folder, e.Steps, text(e.Err)}) },
 		PhaseEnded: func(e event.PhaseEnded) {
 			if e.Progress.Phase == sampler.Production {
@@ -142,6 +153,31 @@ func (w *reporter) listener() event.Listener {
 			}
 		},
 	}
+}
+
+// swap passes an order on to the run and reports its answer, unless the run is over.
+func (w *reporter) swap(o SwapOrder, swaps chan<- run.Swap, over <-chan struct{}) {
+	select {
+	case swaps <- run.Swap{Bundle: o.Bundle, Name: o.Name, Restart: o.Restart, Reply: func(e event.NetworkSwapped) {
+		w.say(Answer, AnswerData{o.Number, swapped(e)})
+	}}:
+	case <-over: // as the parent sees
+	}
+}
+
+// swapped is an exchange of the network as it is reported.
+func swapped(e event.NetworkSwapped) SwappedData {
+	d := SwappedData{
+		Name: e.Name, Pass: e.Pass, Stage: e.Stage, Digest: e.Digest, Training: e.Training, Restarted: e.Restarted, Dropped: e.Dropped,
+		Replayed: e.Replayed, LoadingSeconds: e.Took.Seconds(), PauseSeconds: e.Pause.Seconds(),
+	}
+	if e.Err != nil {
+		d.Error, d.Fault = e.Err.Error(), run.SwapFailed
+		if fault := (*run.SwapError)(nil); errors.As(e.Err, &fault) {
+			d.Fault = fault.Fault
+		}
+	}
+	return d
 }
 
 // passed reports a pass, if it is time.
