@@ -115,10 +115,16 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 	finished := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() { o.renew(record, l, end, h.end, finished, log) })
+	swaps := make(chan child.Swap)
+	stopAnswers, err := l.Controls(answer(swaps, finished))
+	if err != nil {
+		log.Warn("the run's network cannot be exchanged", "reason", err)
+		stopAnswers = func() {}
+	}
 	log.Info("a run is taken", "epoch", l.Epoch, "attempt", l.Attempts)
 	number := l.Checkpoint
 	e, err := child.Run(running, h.kill, child.Options{
-		Program: o.Program, Grace: o.Grace, Limits: o.Limits,
+		Program: o.Program, Grace: o.Grace, Limits: o.Limits, Swaps: swaps,
 		Task: child.Task{
 			Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores,
 			Work: spec.Work, Train: spec.Train, Bench: spec.Bench,
@@ -137,6 +143,7 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 		},
 	})
 	close(finished)
+	stopAnswers()
 	watching.Wait()
 	if err != nil {
 		return errors.Join(err, l.Return(record, err.Error()))
