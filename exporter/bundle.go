@@ -231,7 +231,18 @@ func ReadFilesFS(files fs.FS, name string) (_ map[string][]byte, err error) {
 		return nil, err
 	}
 	read := map[string][]byte{}
-	if read[CardFile], err = fs.ReadFile(files, CardFile); err != nil {
+	take := func(file string) error {
+		// A pipe would be waited for.
+		about, err := fs.Stat(files, file)
+		if err == nil && !about.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a file", file)
+		}
+		if err == nil {
+			read[file], err = fs.ReadFile(files, file)
+		}
+		return err
+	}
+	if err := take(CardFile); err != nil {
 		return nil, err
 	}
 	card, err := ParseCard(read[CardFile])
@@ -239,7 +250,7 @@ func ReadFilesFS(files fs.FS, name string) (_ map[string][]byte, err error) {
 		return nil, err
 	}
 	for file := range card.SHA256 {
-		if read[file], err = fs.ReadFile(files, file); err != nil {
+		if err := take(file); err != nil {
 			return nil, err
 		}
 	}

@@ -58,4 +58,11 @@ func TestReadFiles(t *testing.T) {
 	if _, err := exporter.ReadFiles(t.TempDir()); err == nil {
 		t.Error("an empty folder")
 	}
+	odd := t.TempDir()
+	if err := os.Mkdir(filepath.Join(odd, exporter.CardFile), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exporter.ReadFiles(odd); err == nil || !strings.Contains(err.Error(), "not a file") {
+		t.Errorf("a folder in place of a card: %v", err)
+	}
 }

@@ -80,11 +80,9 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 
 // pass makes one pass.
 func (j *job) pass(ctx context.Context) error {
-	began := time.Now()
 	if err := j.process.Pass(ctx); err != nil {
 		return err
 	}
-	j.swaps.lastPass = time.Since(began)
 	j.at.Pass++
 	j.at.Made++
 	return nil

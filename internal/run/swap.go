@@ -63,7 +63,9 @@ type swaps struct {
 	recorded []report.Swap // in SwapsFile
 	made     int           // of these
 	now      *exchange     // under way
-	lastPass time.Duration // what the last pass took
+	lastMade int64         // passes at the last turn, and when that was
+	lastTurn time.Time
+	pass     time.Duration // what the last pass took, with all that goes with it
 
 	releasing sync.WaitGroup // of former networks
 }
@@ -85,6 +87,10 @@ type exchange struct {
 // Its error ends the run: one on record cannot be made.
 func (s *swaps) turn() error {
 	arrived := time.Now()
+	if s.j.at.Made > s.lastMade {
+		s.pass = arrived.Sub(s.lastTurn)
+	}
+	s.lastMade, s.lastTurn = s.j.at.Made, arrived
 	for received := true; received; {
 		select {
 		case r := <-s.j.o.Swaps:
@@ -205,7 +211,7 @@ func (s *swaps) plan(x *exchange) {
 	}
 	x.plan.Stage, x.plan.Digest, x.plan.Pass, x.plan.Restart = string(at.Stage), x.next.digest, at.Made, at.produces()
 	if at.Stage == adapting || at.produces() {
-		x.plan.Pass += 1 + int64(aheadOf/max(s.lastPass, time.Microsecond))
+		x.plan.Pass += 1 + int64(aheadOf/max(s.pass, time.Microsecond))
 	}
 	before := slices.Clip(s.recorded)
 	after := append(before, x.plan)
@@ -274,6 +280,9 @@ func (s *swaps) refuse(x *exchange, err *SwapError) {
 	s.answer(x, event.NetworkSwapped{Name: x.Name, Pass: s.j.at.Made, Stage: string(s.j.at.Stage), Err: err})
 }
 
+// reading is how long a disk may keep a run from ending.
+const reading = 10 * time.Second
+
 // end gives up the exchange under way when sampling ends, and answers all requests until the
 // function that it returns is called.
 func (s *swaps) end() (stop func()) {
@@ -281,7 +290,13 @@ func (s *swaps) end() (stop func()) {
 	if x := s.now; x != nil {
 		x.abort()
 		if x.next == nil {
-			x.receive(<-x.loading)
+			select {
+			case next := <-x.loading:
+				x.receive(next)
+			case <-time.After(reading):
+				s.j.log.Warn("the disk does not answer: loading another network is given up", "name", x.Name)
+				x.receive(&newNetwork{})
+			}
 		}
 		if x.writing != nil && <-x.writing == nil {
 			s.withdraw()

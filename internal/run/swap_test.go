@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,20 +68,45 @@ func plan(t testing.TB, folder string, swaps ...planned) {
 	}
 }
 
-// asker asks a run for exchanges of its network from within a listener.
+// asker asks a run for exchanges of its network, one after the other, while it makes passes of a
+// phase. It slows the run down until there is an answer, so that the phase does not end before.
 type asker struct {
-	t        testing.TB
+	phase    sampler.Phase
+	asks     []run.Swap
 	requests chan run.Swap
-	answers  chan event.NetworkSwapped
+	answers  []event.NetworkSwapped
+	asked    int
+	pause    time.Duration
 }
 
-func newAsker(t testing.TB) *asker {
-	return &asker{t, make(chan run.Swap, 8), make(chan event.NetworkSwapped, 8)}
+func newAsker(phase sampler.Phase, asks ...run.Swap) *asker {
+	return &asker{phase: phase, asks: asks, requests: make(chan run.Swap, 1)}
 }
 
-func (a *asker) ask(s run.Swap) {
-	s.Reply = func(e event.NetworkSwapped) { a.answers <- e }
-	a.requests <- s
+func (a *asker) listener() event.Listener {
+	return event.Listener{Pass: func(e event.Pass) {
+		switch {
+		case a.asked > len(a.answers):
+			a.pause = min(max(2*a.pause, time.Millisecond), time.Second)
+			time.Sleep(a.pause)
+		case a.asked < len(a.asks) && e.Progress.Phase == a.phase:
+			s := a.asks[a.asked]
+			s.Reply = func(e event.NetworkSwapped) { a.answers = append(a.answers, e) }
+			a.asked, a.pause = a.asked+1, 0
+			a.requests <- s
+		}
+	}}
+}
+
+// sameSwaps lets a new run make the exchanges that another one has made.
+func sameSwaps(t testing.TB, to, from string) {
+	t.Helper()
+	if err := os.CopyFS(filepath.Join(to, "swaps"), os.DirFS(filepath.Join(from, "swaps"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(to, report.SwapsFile), runtest.Read(t, from, report.SwapsFile), 0o666); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func fault(err error) run.SwapFault {
@@ -101,40 +127,27 @@ func TestSwapLive(t *testing.T) {
 	noLeaks(t)
 	same, wider := tinyBundle(t, "same", 11, models.Autoencoder, models.Hyperparameters{}), tinyBundle(t, "wider", 12, models.Autoencoder, models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 20, Floor: 1e-3, Noise: 0.3})
 	made := tinyBundle(t, "made", 13, models.Made, models.Hyperparameters{Decoder: 8, Floor: 1e-3})
-	bundles := []string{same, wider, same, filepath.Dir(same), made}
-	a := newAsker(t)
+	a := newAsker(sampler.WangLandau, run.Swap{Bundle: same, Name: "net/0"}, run.Swap{Bundle: wider, Name: "net/1"}, run.Swap{Bundle: same, Name: "net/2"},
+		run.Swap{Bundle: filepath.Dir(same), Name: "net/3"}, run.Swap{Bundle: made})
 	var events []event.NetworkSwapped
-	next := 0
 	folder := t.TempDir()
 	live := filepath.Join(folder, "live")
-	s, err := runtest.Run(context.Background(), t, run.Options{Folder: live, Swaps: a.requests, Listener: event.Listener{
-		Pass: func(e event.Pass) {
-			if e.Progress.Phase == sampler.WangLandau && next == len(events) && next < len(bundles) {
-				a.ask(run.Swap{Bundle: bundles[next], Name: fmt.Sprint("net/", next)})
-				next++
-			}
-			if next > len(events) {
-				time.Sleep(5 * time.Millisecond) // so that the adaptation does not end before
-			}
-		},
+	s, err := runtest.Run(context.Background(), t, run.Options{Folder: live, Swaps: a.requests, Listener: event.Tee(a.listener(), event.Listener{
 		NetworkSwapped: func(e event.NetworkSwapped) { events = append(events, e) },
-	}}, swapping...)
+	})}, swapping...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(events) != len(bundles) {
-		t.Fatalf("%d exchanges of %d: %+v", len(events), len(bundles), events)
+	if len(events) != 5 || !slices.Equal(events, a.answers) {
+		t.Fatalf("events %+v, answers %+v", events, a.answers)
 	}
 	for i, e := range events {
-		want := "goes on with a new optimiser"
+		name, want := fmt.Sprint("net/", i), "goes on with a new optimiser"
 		if i == 4 {
-			want = "ends, as the new network has another architecture (made)"
+			name, want = made, "ends, as the new network has another architecture (made)"
 		}
-		if e.Err != nil || e.Training != want || e.Stage != "adaptation" || e.Restarted || e.Took <= 0 || e.Pause <= 0 {
+		if e.Name != name || e.Err != nil || e.Training != want || e.Stage != "adaptation" || e.Restarted || e.Took <= 0 || e.Pause <= 0 {
 			t.Errorf("exchange %d: %+v", i, e)
-		}
-		if answer := <-a.answers; answer != e {
-			t.Errorf("the answer %+v is not the event %+v", answer, e)
 		}
 	}
 	if n := s.Network; len(n.Swaps) != 5 || n.Architecture != models.Made || n.Swaps[4].Pass != events[4].Pass || n.Swaps[4].Digest != events[4].Digest ||
@@ -142,16 +155,7 @@ func TestSwapLive(t *testing.T) {
 		t.Errorf("summary %+v", s.Network)
 	}
 	again := filepath.Join(folder, "again")
-	for _, name := range []string{"swaps", report.SwapsFile} {
-		if err := os.MkdirAll(again, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if data, err := os.ReadFile(filepath.Join(live, name)); err == nil {
-			err = os.WriteFile(filepath.Join(again, name), data, 0o666)
-		} else if err := os.CopyFS(filepath.Join(again, name), os.DirFS(filepath.Join(live, name))); err != nil {
-			t.Fatal(err)
-		}
-	}
+	sameSwaps(t, again, live)
 	runtest.Perform(t, again, swapping...)
 	for _, name := range []string{report.DensityFile, report.SwapsFile} {
 		if !bytes.Equal(runtest.Read(t, live, name), runtest.Read(t, again, name)) {
