@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"neuralwl/internal/disk"
 	"neuralwl/internal/report"
 )
 
@@ -27,15 +28,9 @@ func (j *job) openSwaps(last *saved) error {
 	if last != nil && last.Network != nil {
 		made = last.Network.Swaps
 	}
-	data, err := j.fs.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err == nil {
-		j.swaps.recorded, err = parseSwaps(data)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	var err error
+	if j.swaps.recorded, err = readSwaps(j.fs, path); err != nil {
+		return err
 	}
 	j.swaps.made = len(made)
 	switch {
@@ -47,6 +42,26 @@ func (j *job) openSwaps(last *saved) error {
 		return j.forgetCopies()
 	}
 	return nil
+}
+
+// Swaps reads which exchanges of the network a run directory has on record.
+func Swaps(folder string) ([]report.Swap, error) {
+	return readSwaps(disk.OS, filepath.Join(folder, report.SwapsFile))
+}
+
+func readSwaps(f disk.FS, path string) ([]report.Swap, error) {
+	data, err := f.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	swaps, err := parseSwaps(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return swaps, nil
 }
 
 // parseSwaps reads the lines of SwapsFile.

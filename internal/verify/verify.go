@@ -3,6 +3,7 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -62,6 +63,7 @@ func Run(folder string) ([]report.Check, error) {
 		v.density()
 		v.checkpoints()
 		v.bundles()
+		v.swaps()
 	}
 	return v.checks, nil
 }
@@ -171,44 +173,77 @@ func (v *verifier) checkpoints() {
 	}
 }
 
-// bundles checks the digests of every version of the network, and ln q of the last.
+// bundles checks the digests of every version of the network and of those that it was exchanged
+// for, and ln q of the last of both.
 func (v *verifier) bundles() {
-	folders, err := filepath.Glob(filepath.Join(v.folder, run.ModelsFolder, "*", "*"))
-	if err != nil || len(folders) == 0 {
+	versions, err := filepath.Glob(filepath.Join(v.folder, run.ModelsFolder, "*", "*"))
+	if err != nil || len(versions) == 0 {
 		if v.c.Run.Has(config.NeuralMoves) {
 			v.check(run.ModelsFolder, errors.Join(err, errors.New("there is no network")), "")
 		}
 		return
 	}
-	var latest *exporter.Bundle
+	exchanged, err := filepath.Glob(filepath.Join(v.folder, run.SwapsFolder, "*"))
+	if err != nil {
+		v.check(run.SwapsFolder, err, "")
+	}
+	var last []*exporter.Bundle
 	whole := 0
-	for _, folder := range folders {
-		if _, err := strconv.Atoi(filepath.Base(folder)); err != nil {
-			continue
+	for _, folders := range [][]string{versions, exchanged} {
+		latest, number := (*exporter.Bundle)(nil), 0
+		for _, folder := range folders {
+			n, err := strconv.Atoi(filepath.Base(folder))
+			if err != nil {
+				continue
+			}
+			b, err := exporter.Load(folder)
+			if err == nil {
+				err = b.Card.CheckSystem(setup.NetworkSystem(v.c))
+			}
+			if err != nil {
+				v.check("bundle", err, "")
+				continue
+			}
+			if whole++; n > number {
+				latest, number = b, n
+			}
 		}
-		b, err := exporter.Load(folder)
-		if err == nil {
-			err = b.Card.CheckSystem(setup.NetworkSystem(v.c))
-		}
-		if err != nil {
-			v.check("bundle", err, "")
-			continue
-		}
-		whole++
-		if latest == nil || b.Card.Version > latest.Card.Version {
-			latest = b
+		if latest != nil {
+			last = append(last, latest)
 		}
 	}
-	if latest == nil {
+	if whole > 0 {
+		v.check("bundles", nil, "digests and contract of %d versions", whole)
+	}
+	for _, b := range last {
+		v.network(b)
+	}
+}
+
+// swaps checks the exchanges of the network on record, and that the copies are those networks.
+func (v *verifier) swaps() {
+	swaps, err := run.Swaps(v.folder)
+	if err == nil && len(swaps) == 0 {
 		return
 	}
-	v.check("bundles", nil, "digests and contract of %d versions", whole)
-	worst, err := v.logQ(latest)
-	v.check("ln q", err, "%s version %d: ONNX Runtime and pure Go differ by at most %.1e nats over %d proposals", latest.Card.Name, latest.Card.Version, worst, verifyStates)
+	for _, s := range swaps {
+		card, unread := os.ReadFile(filepath.Join(v.folder, s.Folder, exporter.CardFile))
+		if sum := fmt.Sprintf("%x", sha256.Sum256(card)); unread == nil && sum != s.Digest {
+			unread = fmt.Errorf("the card in %s has the digest %s, on record is %s", s.Folder, sum, s.Digest)
+		}
+		err = errors.Join(err, unread)
+	}
+	v.check(report.SwapsFile, err, "%d exchanges of the network, with their copies", len(swaps))
+}
+
+// network checks ln q of a bundle and that its draws follow it.
+func (v *verifier) network(b *exporter.Bundle) {
+	worst, err := v.logQ(b)
+	v.check("ln q", err, "%s version %d: ONNX Runtime and pure Go differ by at most %.1e nats over %d proposals", b.Card.Name, b.Card.Version, worst, verifyStates)
 	if err != nil {
 		return // a draw's probability is not known then
 	}
-	draws, err := honest.Check(context.Background(), latest, honest.Options{
+	draws, err := honest.Check(context.Background(), b, honest.Options{
 		System: v.system.(lattice.Symmetric), Runtime: inference.Runtime{Provider: inference.CPU, Workers: 1},
 		Part: v.c.Inference.Batch, Seed: v.c.Run.Seed, States: v.states, Thorough: true,
 	})
