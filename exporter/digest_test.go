@@ -23,22 +23,32 @@ func TestDigest(t *testing.T) {
 		}
 		return b
 	}
+	graphs := func(b *exporter.Bundle) string {
+		g, err := b.Graphs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
 	b := load(func(*exporter.Bundle) {})
 	for _, c := range []struct {
-		what   string
-		change func(b *exporter.Bundle)
-		same   bool
+		what                   string
+		change                 func(b *exporter.Bundle)
+		sameDigest, sameGraphs bool
 	}{
-		{"nothing", func(*exporter.Bundle) {}, true},
-		{"the name", func(b *exporter.Bundle) { b.Card.Name = "other" }, true},
-		{"the training record", func(b *exporter.Bundle) { b.Card.Training.Steps++ }, false},
-		{"the weights", func(b *exporter.Bundle) { bundletest.Scale(t, b, map[string]float32{"decoder.output": 2}) }, false},
-		{"a graph", func(b *exporter.Bundle) { bundletest.Offset(b, 1) }, false},
-		{"the window", func(b *exporter.Bundle) { b.Card.Hyperparameters.Window = 1 }, false},
+		{"nothing", func(*exporter.Bundle) {}, true, true},
+		{"the name", func(b *exporter.Bundle) { b.Card.Name = "other" }, true, true},
+		{"the training record", func(b *exporter.Bundle) { b.Card.Training.Steps++ }, false, true},
+		{"the weights", func(b *exporter.Bundle) { bundletest.Scale(t, b, map[string]float32{"decoder.output": 2}) }, false, true},
+		{"a graph", func(b *exporter.Bundle) { bundletest.Offset(b, 1) }, false, false},
+		{"the window", func(b *exporter.Bundle) { b.Card.Hyperparameters.Window = 1 }, false, false},
 	} {
 		other := load(c.change)
-		if same := other.Card.Digest() == b.Card.Digest(); same != c.same {
+		if same := other.Card.Digest() == b.Card.Digest(); same != c.sameDigest {
 			t.Errorf("with another value of %s the digest is the same: %v", c.what, same)
+		}
+		if same := graphs(other) == graphs(b); same != c.sameGraphs {
+			t.Errorf("with another value of %s the graphs are the same: %v", c.what, same)
 		}
 	}
 	card := b.Card
@@ -48,6 +58,33 @@ func TestDigest(t *testing.T) {
 	}
 	if card.Digest() != load(func(*exporter.Bundle) {}).Card.Digest() {
 		t.Error("the digest depends on the version or on the case of digits")
+	}
+}
+
+// TestGradientGraph tells the graphs of gradient.onnx apart, whatever their weights.
+func TestGradientGraph(t *testing.T) {
+	graph := func(change func(*exporter.Bundle)) string {
+		t.Helper()
+		b := newBundle(t)
+		change(b)
+		g, err := b.GradientGraph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	want := graph(func(*exporter.Bundle) {})
+	if got := graph(func(b *exporter.Bundle) { bundletest.Scale(t, b, map[string]float32{"decoder.output": 2}) }); got != want {
+		t.Error("other weights make another graph")
+	}
+	for name, change := range map[string]func(*exporter.Bundle){
+		"another system": func(b *exporter.Bundle) { b.Gradient = newTargeted(t, b.Card.System.System()).Gradient },
+		"an input":       func(b *exporter.Bundle) { b.Gradient.Graph.Input = b.Gradient.Graph.Input[1:] },
+		"none":           func(b *exporter.Bundle) { b.Gradient = nil },
+	} {
+		if graph(change) == want {
+			t.Errorf("%s: the same graph", name)
+		}
 	}
 }
 

@@ -53,14 +53,17 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			if order.End != "" {
 				end(errors.New(order.End))
 			}
-			if order.Swap != nil {
-				go w.swap(*order.Swap, swaps, over)
+			if o := order.Swap; o == nil {
+				continue
+			} else if _, other := kinds[task.Work]; other {
+				w.say(Answer, AnswerData{o.Number, SwappedData{Name: o.Name, Fault: run.SwapNoNetwork,
+					Error: fmt.Sprintf("a job of the kind %s has no network that could be exchanged", task.Work)}})
+			} else {
+				go w.swap(*o, swaps, over)
 			}
 		}
 	}()
 	if k, ok := kinds[task.Work]; ok {
-		go w.refuseSwaps(swaps, over)
-		defer close(over)
 		return k.serve(ctx, task, log, w)
 	}
 	s, err := perform(ctx, task, swaps, version, log, w)
@@ -79,7 +82,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 
 // perform begins the run of a task or goes on with it.
 func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
-	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener(), Swaps: swaps, Wait: handover}
+	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener(), Wait: handover, Swaps: swaps}
 	path := filepath.Join(task.Folder, report.ConfigFile)
 	_, err := os.Stat(path)
 	switch {
@@ -159,20 +162,6 @@ func (w *reporter) swap(o SwapOrder, swaps chan<- run.Swap, over <-chan struct{}
 		w.say(Answer, AnswerData{o.Number, swapped(e)})
 	}}:
 	case <-over: // as the parent sees
-	}
-}
-
-// refuseSwaps answers for jobs that are no runs.
-func (w *reporter) refuseSwaps(swaps <-chan run.Swap, over <-chan struct{}) {
-	for {
-		select {
-		case s := <-swaps:
-			s.Reply(event.NetworkSwapped{Name: s.Name, Err: &run.SwapError{
-				Fault: run.SwapNoNetwork, Err: errors.New("only runs can exchange their network"),
-			}})
-		case <-over:
-			return
-		}
 	}
 }
 

@@ -26,7 +26,7 @@ type network struct {
 	runtime  inference.Runtime
 	store    *inference.Store
 	proposer *inference.Proposer
-	graphs   string           // of the bundle, see exporter.Bundle.Graphs
+	graphs   graphs           // of the bundle
 	trainer  *trainer.Trainer // nil if the network stays as it is
 	// untrained says that training has ended when the network was exchanged.
 	untrained bool
@@ -71,7 +71,7 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 	} else if err := n.testDraws(ctx); err != nil {
 		return nil, err
 	}
-	if n.graphs, err = n.bundle.Graphs(); err != nil {
+	if n.graphs, err = graphsOf(n.bundle); err != nil {
 		return nil, err
 	}
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {

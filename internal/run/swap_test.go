@@ -3,8 +3,6 @@ package run_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,8 +56,11 @@ func plan(t testing.TB, folder string, swaps ...planned) {
 		if err := os.CopyFS(filepath.Join(folder, copied), os.DirFS(s.bundle)); err != nil {
 			t.Fatal(err)
 		}
-		sum := sha256.Sum256(runtest.Read(t, s.bundle, exporter.CardFile))
-		if err := json.NewEncoder(&lines).Encode(report.Swap{Pass: s.pass, Stage: s.stage, Name: filepath.Base(s.bundle), Folder: copied, Digest: hex.EncodeToString(sum[:])}); err != nil {
+		b, err := exporter.Load(s.bundle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewEncoder(&lines).Encode(report.Swap{Pass: s.pass, Stage: s.stage, Name: filepath.Base(s.bundle), Folder: copied, Digest: b.Card.Digest()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,18 +77,19 @@ type asker struct {
 	requests chan run.Swap
 	answers  []event.NetworkSwapped
 	asked    int
+	least    time.Duration // of the pauses, which grow
 	pause    time.Duration
 }
 
 func newAsker(phase sampler.Phase, asks ...run.Swap) *asker {
-	return &asker{phase: phase, asks: asks, requests: make(chan run.Swap, 1)}
+	return &asker{phase: phase, asks: asks, requests: make(chan run.Swap, 1), least: time.Millisecond}
 }
 
 func (a *asker) listener() event.Listener {
 	return event.Listener{Pass: func(e event.Pass) {
 		switch {
 		case a.asked > len(a.answers):
-			a.pause = min(max(2*a.pause, time.Millisecond), time.Second)
+			a.pause = min(max(2*a.pause, a.least), time.Second)
 			time.Sleep(a.pause)
 		case a.asked < len(a.asks) && e.Progress.Phase == a.phase:
 			s := a.asks[a.asked]

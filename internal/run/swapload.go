@@ -2,8 +2,6 @@ package run
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -22,8 +20,8 @@ type newNetwork struct {
 	err      error
 	bundle   *exporter.Bundle
 	folder   string // in the run directory
-	digest   string // of its card
-	graphs   string
+	digest   string // see exporter.Card.Digest
+	graphs   graphs
 	training string // what becomes of training, in words
 
 	// weights are all that is new for a network with the graphs of the present one, which keeps
@@ -64,7 +62,7 @@ type loading struct {
 	j            *job
 	from         string // where the bundle is, empty for one that is on record and copied
 	digest       string // of one on record
-	graphs       string // of the present network, as the rest
+	graphs       graphs // of the present network, as the rest
 	architecture string
 	runtime      inference.Runtime
 	store        *inference.Store
@@ -73,7 +71,7 @@ type loading struct {
 }
 
 // load copies a bundle into the run directory, where nobody exchanges it, and tests the copy: its
-// digests, the contract, the system, the honesty of its draws. It opens and warms up what is not
+// digests, the contract, the system, its draws and ln q. It opens and warms up what is not
 // there yet.
 func (l *loading) load(ctx context.Context, next *newNetwork) (err error) {
 	c, log := l.j.c, l.j.log
@@ -105,28 +103,59 @@ func (l *loading) load(ctx context.Context, next *newNetwork) (err error) {
 			return err
 		}
 	}
-	card, err := l.j.fs.ReadFile(filepath.Join(next.folder, exporter.CardFile))
-	if err != nil {
+	if next.bundle, next.digest = b, b.Card.Digest(); l.from == "" && next.digest != l.digest {
+		return fmt.Errorf("%s: the digest of the network is %s, on record is %s", next.folder, next.digest, l.digest)
+	}
+	if err := l.test(ctx, b); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(card)
-	if next.bundle, next.digest = b, hex.EncodeToString(sum[:]); l.from == "" && next.digest != l.digest {
-		return fmt.Errorf("the card of %s has the digest %s, on record is %s", next.folder, next.digest, l.digest)
-	}
-	r := l.runtime
-	r.Workers = 1
-	tested, err := honest.Check(ctx, b, honest.Options{System: l.j.system.(lattice.Symmetric), Runtime: r, Part: c.Inference.Batch, Seed: c.Run.Seed})
-	if err != nil {
-		return err
-	}
-	tested.Log(log, b.Card.Name)
-	if next.graphs, err = b.Graphs(); err != nil {
+	if next.graphs, err = graphsOf(b); err != nil {
 		return err
 	}
 	if err := l.open(ctx, next); err != nil {
 		return err
 	}
 	return l.train(next)
+}
+
+// compared is how many proposals are evaluated in pure Go, too.
+const compared = 6
+
+// test finds out whether the network draws with the probabilities that it states, by one thread
+// beside those that sample. Its sessions are closed afterwards: the next ones take their memory.
+func (l *loading) test(ctx context.Context, b *exporter.Bundle) (err error) {
+	store, err := inference.OpenStore(b)
+	if err != nil {
+		return err
+	}
+	r := l.runtime
+	r.Workers, r.Intercept = 1, nil
+	p, err := inference.NewProposer(b, store, r, honest.Rows, l.j.c.Inference.Batch)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	o := honest.Options{System: l.j.system.(lattice.Symmetric), Seed: l.j.c.Run.Seed}
+	tested, err := honest.CheckProposer(ctx, b, p, o)
+	if err != nil {
+		return err
+	}
+	tested.Log(l.j.log, b.Card.Name)
+	_, err = honest.Reference(ctx, b, p, compared, o)
+	return err
+}
+
+// graphs identify what sessions compute, apart from the values of weights.
+type graphs struct {
+	proposals string // see exporter.Bundle.Graphs
+	gradient  string // see exporter.Bundle.GradientGraph
+}
+
+func graphsOf(b *exporter.Bundle) (g graphs, err error) {
+	if g.proposals, err = b.Graphs(); err == nil {
+		g.gradient, err = b.GradientGraph()
+	}
+	return g, err
 }
 
 // copy copies a bundle into the run directory.
@@ -152,7 +181,7 @@ func (l *loading) put(folder string, files map[string][]byte) error {
 
 // open opens the sessions of a network, unless those of the present one serve it.
 func (l *loading) open(ctx context.Context, next *newNetwork) (err error) {
-	if next.graphs == l.graphs {
+	if next.graphs.proposals == l.graphs.proposals {
 		weights, err := next.bundle.Weights()
 		if err != nil {
 			return err
@@ -182,7 +211,7 @@ func (l *loading) train(next *newNetwork) (err error) {
 		next.training = fmt.Sprintf("ends, as the new network has no %s", exporter.GradientFile)
 	default:
 		next.training = "goes on with a new optimiser"
-		next.trainer, err = l.trainer.Prepare(next.bundle, next.store, l.runtime, next.weights != nil)
+		next.trainer, err = l.trainer.Prepare(next.bundle, next.store, l.runtime, next.graphs == l.graphs)
 	}
 	return err
 }
