@@ -90,7 +90,7 @@ type NetworkSwapped struct {
 	Pass  int64  // passes that the run had made, over all stages
 	Stage string // of the run
 
-	Digest   string // SHA-256 of the new network's card
+	Digest   string // of the new network, see exporter.Card.Digest
 	Training string // what becomes of training, in words; empty where there was none
 	// Restarted says that production begins anew, and Dropped how many of its passes were
 	// thrown away.

@@ -46,7 +46,7 @@ func Log(log *slog.Logger) Listener {
 				log.Error("the network was not exchanged; the run goes on with the one it has", "name", e.Name, "stage", e.Stage, "pass", e.Pass, "reason", e.Err)
 				return
 			}
-			about := []any{"name", e.Name, "sha256", e.Digest, "stage", e.Stage, "pass", e.Pass, "took", e.Took, "pause", e.Pause}
+			about := []any{"name", e.Name, "digest", e.Digest, "stage", e.Stage, "pass", e.Pass, "took", e.Took, "pause", e.Pause}
 			if e.Training != "" {
 				about = append(about, "training", e.Training)
 			}

@@ -145,7 +145,7 @@ type Swap struct {
 	// search for a mix of moves, must have come.
 	Stage  string `json:"stage"`
 	Name   string `json:"name"`   // as the user calls it
-	Digest string `json:"digest"` // SHA-256 of the network's card, in hexadecimal digits
+	Digest string `json:"digest"` // of the network, see exporter.Card.Digest
 	Folder string `json:"folder"` // of its copy, in the run directory
 	// Before is what the network was called that it replaces, and From the folder of that, in
 	// the run directory; Acceptance is the share of its proposals that were accepted, since it

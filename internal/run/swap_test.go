@@ -3,8 +3,6 @@ package run_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,8 +56,11 @@ func plan(t testing.TB, folder string, swaps ...planned) {
 		if err := os.CopyFS(filepath.Join(folder, copied), os.DirFS(s.bundle)); err != nil {
 			t.Fatal(err)
 		}
-		sum := sha256.Sum256(runtest.Read(t, s.bundle, exporter.CardFile))
-		if err := json.NewEncoder(&lines).Encode(report.Swap{Pass: s.pass, Stage: s.stage, Name: filepath.Base(s.bundle), Folder: copied, Digest: hex.EncodeToString(sum[:])}); err != nil {
+		b, err := exporter.Load(s.bundle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewEncoder(&lines).Encode(report.Swap{Pass: s.pass, Stage: s.stage, Name: filepath.Base(s.bundle), Folder: copied, Digest: b.Card.Digest()}); err != nil {
 			t.Fatal(err)
 		}
 	}

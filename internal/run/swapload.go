@@ -2,8 +2,6 @@ package run
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -22,8 +20,8 @@ type newNetwork struct {
 	err      error
 	bundle   *exporter.Bundle
 	folder   string // in the run directory
-	digest   string // of its card
-	graphs   string
+	digest   string // see exporter.Card.Digest
+	graphs   string // see exporter.Bundle.Graphs
 	training string // what becomes of training, in words
 
 	// weights are all that is new for a network with the graphs of the present one, which keeps
@@ -73,7 +71,7 @@ type loading struct {
 }
 
 // load copies a bundle into the run directory, where nobody exchanges it, and tests the copy: its
-// digests, the contract, the system, the honesty of its draws. It opens and warms up what is not
+// digests, the contract, the system, its draws and ln q. It opens and warms up what is not
 // there yet.
 func (l *loading) load(ctx context.Context, next *newNetwork) (err error) {
 	c, log := l.j.c, l.j.log
@@ -105,21 +103,12 @@ func (l *loading) load(ctx context.Context, next *newNetwork) (err error) {
 			return err
 		}
 	}
-	card, err := l.j.fs.ReadFile(filepath.Join(next.folder, exporter.CardFile))
-	if err != nil {
+	if next.bundle, next.digest = b, b.Card.Digest(); l.from == "" && next.digest != l.digest {
+		return fmt.Errorf("%s: the digest of the network is %s, on record is %s", next.folder, next.digest, l.digest)
+	}
+	if err := l.test(ctx, b); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(card)
-	if next.bundle, next.digest = b, hex.EncodeToString(sum[:]); l.from == "" && next.digest != l.digest {
-		return fmt.Errorf("the card of %s has the digest %s, on record is %s", next.folder, next.digest, l.digest)
-	}
-	r := l.runtime
-	r.Workers = 1
-	tested, err := honest.Check(ctx, b, honest.Options{System: l.j.system.(lattice.Symmetric), Runtime: r, Part: c.Inference.Batch, Seed: c.Run.Seed})
-	if err != nil {
-		return err
-	}
-	tested.Log(log, b.Card.Name)
 	if next.graphs, err = b.Graphs(); err != nil {
 		return err
 	}
@@ -127,6 +116,33 @@ func (l *loading) load(ctx context.Context, next *newNetwork) (err error) {
 		return err
 	}
 	return l.train(next)
+}
+
+// compared is how many proposals are evaluated in pure Go, too.
+const compared = 6
+
+// test finds out whether the network draws with the probabilities that it states, by one thread
+// beside those that sample. Its sessions are closed afterwards: the next ones take their memory.
+func (l *loading) test(ctx context.Context, b *exporter.Bundle) (err error) {
+	store, err := inference.OpenStore(b)
+	if err != nil {
+		return err
+	}
+	r := l.runtime
+	r.Workers, r.Intercept = 1, nil
+	p, err := inference.NewProposer(b, store, r, honest.Rows, l.j.c.Inference.Batch)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	o := honest.Options{System: l.j.system.(lattice.Symmetric), Seed: l.j.c.Run.Seed}
+	tested, err := honest.CheckProposer(ctx, b, p, o)
+	if err != nil {
+		return err
+	}
+	tested.Log(l.j.log, b.Card.Name)
+	_, err = honest.Reference(ctx, b, p, compared, o)
+	return err
 }
 
 // copy copies a bundle into the run directory.

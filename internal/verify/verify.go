@@ -3,7 +3,6 @@ package verify
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -227,11 +226,11 @@ func (v *verifier) swaps() {
 		return
 	}
 	for _, s := range swaps {
-		card, unread := os.ReadFile(filepath.Join(v.folder, s.Folder, exporter.CardFile))
-		if sum := fmt.Sprintf("%x", sha256.Sum256(card)); unread == nil && sum != s.Digest {
-			unread = fmt.Errorf("the card in %s has the digest %s, on record is %s", s.Folder, sum, s.Digest)
+		b, missing := exporter.Load(filepath.Join(v.folder, s.Folder))
+		if missing == nil && b.Card.Digest() != s.Digest {
+			missing = fmt.Errorf("the network in %s has the digest %s, on record is %s", s.Folder, b.Card.Digest(), s.Digest)
 		}
-		err = errors.Join(err, unread)
+		err = errors.Join(err, missing)
 	}
 	v.check(report.SwapsFile, err, "%d exchanges of the network, with their copies", len(swaps))
 }
