@@ -77,18 +77,19 @@ type asker struct {
 	requests chan run.Swap
 	answers  []event.NetworkSwapped
 	asked    int
+	least    time.Duration // of the pauses, which grow
 	pause    time.Duration
 }
 
 func newAsker(phase sampler.Phase, asks ...run.Swap) *asker {
-	return &asker{phase: phase, asks: asks, requests: make(chan run.Swap, 1)}
+	return &asker{phase: phase, asks: asks, requests: make(chan run.Swap, 1), least: time.Millisecond}
 }
 
 func (a *asker) listener() event.Listener {
 	return event.Listener{Pass: func(e event.Pass) {
 		switch {
 		case a.asked > len(a.answers):
-			a.pause = min(max(2*a.pause, time.Millisecond), time.Second)
+			a.pause = min(max(2*a.pause, a.least), time.Second)
 			time.Sleep(a.pause)
 		case a.asked < len(a.asks) && e.Progress.Phase == a.phase:
 			s := a.asks[a.asked]
