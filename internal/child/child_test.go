@@ -15,6 +15,7 @@ import (
 
 	"neuralwl/internal/child"
 	"neuralwl/internal/report"
+	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 )
 
@@ -167,5 +168,26 @@ func TestOrphan(t *testing.T) {
 	state, err := process.Wait()
 	if err != nil || state.ExitCode() != child.Orphaned {
 		t.Errorf("%v, %v", state, err)
+	}
+}
+
+// TestUnanswered asks a child for another network that takes no orders and is killed: the answer
+// is that the run ended.
+func TestUnanswered(t *testing.T) {
+	o := options(t, "deaf", filepath.Join(t.TempDir(), "run"))
+	o.Grace = 100 * time.Millisecond
+	swaps, answers := make(chan child.Swap), make(chan child.SwappedData, 1)
+	o.Swaps = swaps
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		swaps <- child.Swap{SwapOrder: child.SwapOrder{Name: "net/1"}, Reply: func(d child.SwappedData) { answers <- d }}
+		cancel(errors.New("enough"))
+	}()
+	if end, err := child.Run(ctx, nil, o); err != nil || end.Lost == "" {
+		t.Fatal(end, err)
+	}
+	fault := (*run.SwapError)(nil)
+	if d := <-answers; d.Name != "net/1" || !errors.As(d.Err(), &fault) || fault.Fault != run.SwapEnded {
+		t.Errorf("%+v", d)
 	}
 }
