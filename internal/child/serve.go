@@ -53,8 +53,13 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			if order.End != "" {
 				end(errors.New(order.End))
 			}
-			if order.Swap != nil {
-				go w.swap(*order.Swap, swaps, over)
+			if o := order.Swap; o == nil {
+				continue
+			} else if _, other := kinds[task.Work]; other {
+				w.say(Answer, AnswerData{o.Number, SwappedData{Name: o.Name, Fault: run.SwapNoNetwork,
+					Error: fmt.Sprintf("a job of the kind %s has no network that could be exchanged", task.Work)}})
+			} else {
+				go w.swap(*o, swaps, over)
 			}
 		}
 	}()
