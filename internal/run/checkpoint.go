@@ -43,6 +43,7 @@ type savedNetwork struct {
 	Provider  string
 	Exported  int64         // gradient steps at the latest export
 	Swaps     []report.Swap // that were made
+	Since     baseline      // of the last of them
 	Untrained bool          // training ended with one of them
 }
 
@@ -105,16 +106,23 @@ func (j *job) save() *saved {
 		s.Network = &savedNetwork{
 			Name: n.bundle.Card.Name, Version: n.bundle.Card.Version, SHA256: n.bundle.Card.SHA256,
 			Provider: string(n.runtime.Provider), Exported: n.exported,
-			Swaps: j.swaps.recorded[:j.swaps.made], Untrained: n.untrained,
-		}
-		if folder, err := filepath.Rel(j.folder, n.folder); err == nil {
-			s.Network.Folder = filepath.ToSlash(folder)
+			Swaps: j.swaps.recorded[:j.swaps.made], Since: j.swaps.since, Untrained: n.untrained,
+			Folder: j.relative(n.folder),
 		}
 		if n.trainer != nil {
 			s.Trainer = n.trainer.Snapshot()
 		}
 	}
 	return s
+}
+
+// relative is a folder of the run directory as seen from there, with slashes.
+func (j *job) relative(folder string) string {
+	path, err := filepath.Rel(j.folder, folder)
+	if err != nil {
+		return ""
+	}
+	return filepath.ToSlash(path)
 }
 
 // check finds what is missing in a checkpoint of a way to sample, with the network of a run

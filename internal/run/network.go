@@ -180,6 +180,14 @@ func (n *network) finish() error {
 	return n.export()
 }
 
+// called is what users call the network in use.
+func (n *network) called() string {
+	if s := &n.j.swaps; s.made > 0 && n.folder == filepath.Join(n.j.folder, s.recorded[s.made-1].Folder) {
+		return s.recorded[s.made-1].Name
+	}
+	return fmt.Sprintf("%s/%d", n.bundle.Card.Name, n.bundle.Card.Version)
+}
+
 // summary is the network's part in the record of the run.
 func (n *network) summary() *report.NetworkSummary {
 	return &report.NetworkSummary{

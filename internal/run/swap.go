@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/internal/event"
 	"neuralwl/internal/report"
+	"neuralwl/sampler"
 )
 
 // Swap asks a run to go on with another network.
@@ -62,6 +63,7 @@ type swaps struct {
 	j        *job
 	recorded []report.Swap // in SwapsFile
 	made     int           // of these
+	since    baseline      // of the last of them
 	now      *exchange     // under way
 	lastMade int64         // passes at the last turn, and when that was
 	lastTurn time.Time
@@ -210,6 +212,7 @@ func (s *swaps) plan(x *exchange) {
 		return
 	}
 	x.plan.Stage, x.plan.Digest, x.plan.Pass, x.plan.Restart = string(at.Stage), x.next.digest, at.Made, at.produces()
+	x.plan.Before, x.plan.From, x.plan.Acceptance = s.j.network.called(), s.j.relative(s.j.network.folder), s.acceptance()
 	if at.Stage == adapting || at.produces() {
 		x.plan.Pass += 1 + int64(aheadOf/max(s.pass, time.Microsecond))
 	}
@@ -217,6 +220,24 @@ func (s *swaps) plan(x *exchange) {
 	after := append(before, x.plan)
 	s.recorded, x.writing = after, make(chan error, 1)
 	go func() { x.writing <- s.j.writeSwaps(before, after) }()
+}
+
+// acceptance is the share of the network's proposals that were accepted since it came in, or since
+// its phase began.
+func (s *swaps) acceptance() float64 {
+	p := s.j.process.Progress()
+	c := p.Moves[sampler.Neural]
+	if p.Phase == s.since.Phase {
+		c.Trials -= s.since.Trials
+		c.Accepted -= s.since.Accepted
+	}
+	return c.Ratio()
+}
+
+// baseline is the network's proposals in a phase when it came in.
+type baseline struct {
+	Phase sampler.Phase
+	sampler.Count
 }
 
 func asSwapError(err error) *SwapError {
@@ -253,6 +274,8 @@ func (s *swaps) apply(x *exchange, since time.Time) error {
 	if e.Restarted {
 		j.beginProduction()
 	}
+	p := j.process.Progress()
+	s.since = baseline{p.Phase, p.Moves[sampler.Neural]}
 	e.Pause = time.Since(since)
 	s.answer(x, e)
 	return nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,9 +153,24 @@ func TestSwapLive(t *testing.T) {
 			t.Errorf("exchange %d: %+v", i, e)
 		}
 	}
-	if n := s.Network; len(n.Swaps) != 5 || n.Architecture != models.Made || n.Swaps[4].Pass != events[4].Pass || n.Swaps[4].Digest != events[4].Digest ||
+	n := s.Network
+	if len(n.Swaps) != 5 || n.Architecture != models.Made || n.Swaps[4].Pass != events[4].Pass || n.Swaps[4].Digest != events[4].Digest ||
 		filepath.Base(n.Bundle) != "5" || n.Training.Steps != 0 {
 		t.Errorf("summary %+v", s.Network)
+	}
+	for i, w := range n.Swaps {
+		called, from := fmt.Sprint("net/", i-1), fmt.Sprint("swaps/", i)
+		if i == 0 {
+			called, from = "autoencoder-potts-q3-4x4/", "models/autoencoder-potts-q3-4x4/"
+		}
+		// It is exported in between where it goes on being trained.
+		own := strings.HasPrefix(w.Before, "autoencoder-potts-q3-4x4/") && w.From == "models/"+w.Before
+		if !own && (w.Before != called || w.From != from) || w.Acceptance <= 0 || w.Acceptance > 1 {
+			t.Errorf("exchange %d: %+v", i, w)
+		}
+		if _, err := exporter.Load(filepath.Join(live, w.From)); err != nil {
+			t.Errorf("there is no way back: %v", err)
+		}
 	}
 	again := filepath.Join(folder, "again")
 	sameSwaps(t, again, live)

@@ -26,7 +26,7 @@ func (j *job) openSwaps(last *saved) error {
 	path := filepath.Join(j.folder, report.SwapsFile)
 	var made []report.Swap
 	if last != nil && last.Network != nil {
-		made = last.Network.Swaps
+		made, j.swaps.since = last.Network.Swaps, last.Network.Since
 	}
 	var err error
 	if j.swaps.recorded, err = readSwaps(j.fs, path); err != nil {

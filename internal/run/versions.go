@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"neuralwl/internal/report"
 )
 
 // thin removes versions of the network that need not stay, and says which. A long run exports
@@ -18,8 +20,8 @@ func (n *network) thin() {
 	}
 	var removed []int
 	for _, v := range superfluous(versions, n.j.c.Trainer.Keep) {
-		if n.needed[0] == 0 || v >= n.needed[0] {
-			continue // without a checkpoint, or named by one
+		if n.needed[0] == 0 || v >= n.needed[0] || n.replaced(filepath.Join(folder, strconv.Itoa(v))) {
+			continue // without a checkpoint, named by one, or a way back
 		}
 		if err := n.j.fs.RemoveAll(filepath.Join(folder, strconv.Itoa(v))); err != nil {
 			n.j.log.Warn("an old version of the network stays", "version", v, "reason", err)
@@ -30,6 +32,13 @@ func (n *network) thin() {
 	if len(removed) > 0 {
 		n.j.log.Info("old versions of the network were removed (trainer.keep)", "removed", removed, "kept", len(versions)-len(removed))
 	}
+}
+
+// replaced reports whether a version was in use before an exchange of the network, which can be
+// taken back.
+func (n *network) replaced(folder string) bool {
+	from := n.j.relative(folder)
+	return slices.ContainsFunc(n.j.swaps.recorded, func(s report.Swap) bool { return s.From == from })
 }
 
 // checkpointed notes that a checkpoint names the present version.
