@@ -141,7 +141,7 @@ func TestAddRefuses(t *testing.T) {
 			files["link"] = &fstest.MapFile{Data: []byte(exporter.ProposeFile), Mode: fs.ModeSymlink}
 		}, []string{"link"}},
 		{"a missing record", card(`"sha256": {`, `"sha256": {"loss.csv": "00",`), []string{"loss.csv is missing"}},
-		{"a record elsewhere", card(`"sha256": {`, `"sha256": {"../net/1/card.json": "00",`), []string{"../net/1/card.json is missing"}},
+		{"a record elsewhere", card(`"sha256": {`, `"sha256": {"../net/1/card.json": "00",`), []string{"../net/1/card.json", "plain name"}},
 		{"another contract", card(`"contract": 1`, `"contract": 2`), []string{"contract version 2"}},
 		{"another system", card(`"q": 3`, `"q": 2`), nil}, // the graphs do not say it: Load finds it
 		{"another size", card("4,\n      4", "5,\n      4"), []string{"[M 20]"}},

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/bundletest"
+	"neuralwl/internal/long"
 	"neuralwl/internal/repository"
 	"neuralwl/models"
 )
@@ -162,6 +164,88 @@ func TestSessions(t *testing.T) {
 	acquire(t, r, "net").Release()
 }
 
+// TestWeightsLeave finds that the weights of an unloaded version leave memory, though the
+// sessions stay.
+func TestWeightsLeave(t *testing.T) {
+	folder := newFolder(t)
+	b := weighted(t, models.Made, small, 1)
+	add(t, folder, b, "net")
+	weights, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, folder, repository.Options{})
+	load(t, r, "net")
+	h := acquire(t, r, "net")
+	if _, _, err := h.Propose(context.Background(), moves(h, 3, rand.NewPCG(1, 2))); err != nil {
+		t.Fatal(err)
+	}
+	h.Release()
+	before, tensors := inference.Live()
+	digest := h.Digest()
+	h = nil
+	if err := r.Unload(context.Background(), digest); err != nil {
+		t.Fatal(err)
+	}
+	left := tensors
+	for range 200 {
+		if _, left = inference.Live(); left <= tensors-int64(len(weights)) {
+			break
+		}
+		runtime.GC()
+		time.Sleep(5 * time.Millisecond)
+	}
+	if sessions, _ := inference.Live(); sessions != before || left > tensors-int64(len(weights)) {
+		t.Errorf("%d sessions of %d, and %d tensors of %d are left, of which %d were weights", sessions, before, left, tensors, len(weights))
+	}
+}
+
+// TestUnloadMeanwhile unloads a network while another name is given to it.
+func TestUnloadMeanwhile(t *testing.T) {
+	folder := newFolder(t)
+	names := []string{"net", "other", "third"}
+	for _, name := range names {
+		add(t, folder, weighted(t, models.Made, small, 1), name)
+	}
+	r := open(t, folder, repository.Options{})
+	load(t, r, "net")
+	h := acquire(t, r, "net")
+	digest := h.Digest()
+	h.Release()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond) // do not wait
+	defer cancel()
+	var wait sync.WaitGroup
+	for _, name := range names {
+		wait.Go(func() {
+			for range long.Or(100, 20) {
+				if _, err := r.Load(context.Background(), name); err != nil {
+					t.Error(err)
+				}
+				h, err := r.Acquire(name)
+				if errors.Is(err, repository.ErrNotLoaded) {
+					continue
+				} else if err != nil {
+					t.Error(err)
+					continue
+				}
+				if _, _, err := h.Propose(context.Background(), moves(h, 3, rand.NewPCG(1, 2))); err != nil {
+					t.Error(err)
+				}
+				h.Release()
+			}
+		})
+	}
+	wait.Go(func() {
+		for range 2000 {
+			if err := r.Unload(ctx, digest); err != nil && !errors.Is(err, repository.ErrNotLoaded) && !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
+	wait.Wait()
+}
+
 // TestFailedLoads finds that a version that fails a test does so as often as it is tried, with
 // the reason, and that the one in use stays.
 func TestFailedLoads(t *testing.T) {
@@ -248,15 +332,16 @@ func TestFaultsInTests(t *testing.T) {
 	add(t, folder, weighted(t, models.Made, small, 1), "net")
 	add(t, folder, weighted(t, models.Made, small, 2), "net")
 	var fault atomic.Pointer[func(context.Context, inference.Evaluation) error]
-	runtime := inference.Runtime{Intercept: func(ctx context.Context, e inference.Evaluation) error {
+	evaluating := inference.Runtime{Intercept: func(ctx context.Context, e inference.Evaluation) error {
 		if f := fault.Load(); f != nil {
 			return (*f)(ctx, e)
 		}
 		return e.Run(ctx)
 	}}
-	r := open(t, folder, repository.Options{Runtime: runtime})
+	r := open(t, folder, repository.Options{Runtime: evaluating})
 	load(t, r, "net/1")
 	crash := errors.New("crash")
+	var first atomic.Int64
 	for what, f := range map[string]func(context.Context, inference.Evaluation) error{
 		"an error": func(context.Context, inference.Evaluation) error { return crash },
 		"a panic":  func(context.Context, inference.Evaluation) error { panic(crash) },
@@ -274,6 +359,13 @@ func TestFaultsInTests(t *testing.T) {
 			}
 			return err
 		},
+		"wrong numbers at first": func(ctx context.Context, e inference.Evaluation) error {
+			err := e.Run(ctx)
+			if first.Add(1) <= 2 {
+				e.Outputs[0][1] += 0.01
+			}
+			return err
+		},
 		"no number": func(ctx context.Context, e inference.Evaluation) error {
 			err := e.Run(ctx)
 			e.Outputs[0][0] = float32(math.NaN())
@@ -285,10 +377,10 @@ func TestFaultsInTests(t *testing.T) {
 			t.Errorf("%s: %v was loaded", what, ref)
 		}
 		fault.Store(nil)
-		if h := acquire(t, r, "net"); h.Ref().Version != 1 {
-			t.Errorf("%s: version %d is served", what, h.Ref().Version)
-		} else {
-			h.Release()
+		h := acquire(t, r, "net")
+		h.Release()
+		if h.Ref().Version != 1 {
+			t.Fatalf("%s: version %d is served", what, h.Ref().Version)
 		}
 	}
 	// A caller who gives up, while others wait for their turn.
@@ -306,7 +398,11 @@ func TestFaultsInTests(t *testing.T) {
 		_, err := r.Load(ctx, "net/2")
 		ended <- err
 	}()
-	<-began
+	select {
+	case <-began:
+	case err := <-ended:
+		t.Fatalf("a load that hangs ended: %v", err)
+	}
 	if s := status(t, r, repository.Ref{Name: "net", Version: 2}); s.State != repository.Loading {
 		t.Errorf("while it is loaded, version 2 is %s", s.State)
 	}
