@@ -190,7 +190,7 @@ func TestClients(t *testing.T) {
 	}{
 		{[]string{"submit", "--set", "system.q=1", "--set", "sytem.q=2"}, exitUsage, []string{"system.q: ", "did you mean system.q?"}},
 		{[]string{"submit", "--config", "/does/not/exist"}, exitUsage, []string{"/does/not/exist"}},
-		{[]string{"submit", "--id", "../x"}, exitUsage, []string{"cannot name a run"}},
+		{[]string{"submit", "--id", "../x"}, exitUsage, []string{"../x"}},
 		{[]string{"submit", "--id", copies[0]}, exitFailure, []string{"already"}},
 		{[]string{"submit", "train", "--set", "system.model=xy"}, exitUsage, []string{"system.model"}},
 		{[]string{"submit", "train", "--weights", "none"}, exitUsage, []string{"weights: none"}},
@@ -253,7 +253,14 @@ func TestWaitThroughRestart(t *testing.T) {
 	following := d.command("logs", "-f", "waited", "--json")
 	var log bytes.Buffer
 	following.Stdout = &log
-	d.until("waited", "under way", func(r *api.Run) bool { return r.Progress != nil && r.Progress.Passes > 0 })
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := d.client.Get(t.Context(), "waited"); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	d.moves("waited")
 	if err := following.Start(); err != nil {
 		t.Fatal(err)
 	}
