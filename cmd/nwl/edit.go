@@ -14,10 +14,11 @@ import (
 func newEdit() *cobra.Command {
 	var title, notes string
 	var tags, empty []string
+	var priority int
 	c := &cobra.Command{
-		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]...",
+		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]... [--priority N]",
 		Short:   "Change what is written about a run",
-		Long:    "Change title, tags or notes of a run, whatever its state. Tags replace all that it had.",
+		Long:    "Change title, tags or notes of a run, whatever its state, or its place among those that wait. Tags\nreplace all that it had.",
 		Example: "  nwl edit potts-q10-16x16-1 --title 'with the new network' --tag keep --clear notes",
 		Args:    arguments(cobra.ExactArgs(1)),
 	}
@@ -32,6 +33,9 @@ func newEdit() *cobra.Command {
 		if tags != nil {
 			change.Tags = &tags
 		}
+		if c.Flags().Changed("priority") {
+			change.Priority = &priority
+		}
 		for _, field := range empty {
 			switch field {
 			case "title":
@@ -44,8 +48,8 @@ func newEdit() *cobra.Command {
 				return usageError{fmt.Errorf("--clear %s: it can be title, tags or notes", field)}
 			}
 		}
-		if change.Title == nil && change.Notes == nil && change.Tags == nil {
-			return usageError{errors.New("nothing to change: give --title, --tag, --notes or --clear")}
+		if change.Title == nil && change.Notes == nil && change.Tags == nil && change.Priority == nil {
+			return usageError{errors.New("nothing to change: give --title, --tag, --notes, --clear or --priority")}
 		}
 		r, err := client.Change(c.Context(), ids[0], change)
 		if err != nil {
@@ -56,6 +60,7 @@ func newEdit() *cobra.Command {
 	c.Flags().StringVar(&title, "title", "", "a line about the run")
 	c.Flags().StringArrayVar(&tags, "tag", nil, "a word by which the run can be found")
 	c.Flags().StringVar(&notes, "notes", "", "whatever is worth remembering")
+	c.Flags().IntVar(&priority, "priority", 0, "runs of a higher one go first, -10..10")
 	c.Flags().StringSliceVar(&empty, "clear", nil, "leave title, tags or notes empty")
 	return c
 }

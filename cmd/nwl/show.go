@@ -92,6 +92,11 @@ func describeRun(w io.Writer, r *api.Run) error {
 		}
 		row(name, "%s", line)
 	}
+	row("waits for", "%s", r.Waits)
+	row("after", "%s", strings.Join(append(r.After, r.AfterAny...), ", "))
+	if r.Priority != 0 {
+		row("priority", "%d", r.Priority)
+	}
 	row("submitted", "%s%s", at(r.Created), by(r))
 	row("began", "%s", at(r.Began))
 	row("ended", "%s", at(r.Ended))

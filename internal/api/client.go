@@ -182,6 +182,9 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, he
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		if of := (*url.Error)(nil); errors.As(err, &of) {
+			err = of.Err // without the address once more
+		}
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.URL, err)
 	}
 	if response.StatusCode < 300 {

@@ -247,3 +247,25 @@ func TestCheckID(t *testing.T) {
 		}
 	}
 }
+
+// TestSpec tells options of another kind of work, and kinds that do not exist.
+func TestSpec(t *testing.T) {
+	for _, c := range []struct {
+		spec Spec
+		want string
+	}{
+		{Spec{}, ""},
+		{Spec{Work: WorkRun}, ""},
+		{Spec{Work: WorkTrain, Train: &Training{Weights: "run-1"}}, ""},
+		{Spec{Work: WorkBench}, ""},
+		{Spec{Work: "lunch"}, "lunch"},
+		{Spec{Train: &Training{}}, "train:"},
+		{Spec{Work: WorkTrain, Bench: &Benchmark{}}, "bench:"},
+		{Spec{Work: WorkBench, Bench: &Benchmark{Weights: "../x"}}, "weights:"},
+	} {
+		err := c.spec.Check()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.spec, err, c.want)
+		}
+	}
+}

@@ -285,7 +285,8 @@ func (s *session) train(ctx context.Context) (err error) {
 		if err := r.pass(ctx); err != nil {
 			return err
 		}
-		if err := r.trainer.Step(ctx); err != nil {
+		// A step that ctx ended would be an error, with which all that was learned is lost.
+		if err := r.trainer.Step(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
 		s.losses = append(s.losses, lossRow{step + 1, r.size(), time.Since(began).Seconds(), r.last.Loss, r.last.Norm, rate})
