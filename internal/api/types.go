@@ -100,7 +100,8 @@ type RunChange struct {
 	Tags  *[]string `json:"tags,omitempty" maxItems:"32"`
 	Notes *string   `json:"notes,omitempty" maxLength:"10000"`
 
-	Priority *int `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
+	Priority *int   `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
+	Memory   *int64 `json:"memory,omitempty" minimum:"0" maximum:"16777216" doc:"Megabytes that it will need from when it begins next."`
 }
 
 // FileList is what a run directory holds.

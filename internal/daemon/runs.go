@@ -233,7 +233,7 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	case !again:
 		return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
 	}
-	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil {
+	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil || c.Memory != nil {
 		if r, err = d.edit(ctx, id, func(spec *job.Spec) error {
 			edit(spec, c)
 			if again {
@@ -296,6 +296,9 @@ func edit(spec *job.Spec, c api.RunChange) {
 	}
 	if c.Priority != nil {
 		spec.Priority = *c.Priority
+	}
+	if c.Memory != nil {
+		spec.Memory = *c.Memory << 20
 	}
 }
 
