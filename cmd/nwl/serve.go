@@ -46,7 +46,7 @@ and certificate again.`,
 			}
 			ctx, stop := interruptible(c.Context(), reloadings...)
 			defer stop()
-			return serve(ctx, cfg, newLogger(cfg.Log.SlogLevel()))
+			return serve(ctx, cfg, newLogger(cfg.Log.Log().SlogLevel()))
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration of the daemon")
