@@ -39,12 +39,13 @@ type Options struct {
 	Jobs, Cores int
 	// Memory that all runs together may be estimated to need, in bytes, 0 for no limit; GPU says
 	// that there is one, for one run at a time.
-	Memory int64
-	GPU    bool
-	Grace  time.Duration // for runs to end in order
-	Limits child.Limits
-	Renew  time.Duration // how often a worker renews its leases
-	Log    *slog.Logger
+	Memory  int64
+	GPU     bool
+	Storage Storage
+	Grace   time.Duration // for runs to end in order
+	Limits  child.Limits
+	Renew   time.Duration // how often a worker renews its leases
+	Log     *slog.Logger
 }
 
 // Daemon is a queue with a worker. Its methods are safe for concurrent use.
@@ -59,6 +60,7 @@ type Daemon struct {
 	lock   *flock.Flock // of the data folder, if the queue is in it
 	// changed wakes the scheduler.
 	changed chan struct{}
+	low     atomic.Bool // the disk runs low
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.
@@ -85,6 +87,13 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		} else if !free {
 			return fmt.Errorf("another nwl serve uses the data folder %s; stop it, or choose another folder with --data", d.o.Data)
 		}
+	}
+	migrated, err := checkVersion(d.o.Data)
+	if err != nil {
+		return err
+	}
+	if len(migrated) > 0 {
+		d.log.Info("the data folder was migrated", "versions", migrated)
 	}
 	found := d.scan()
 	if d.queue, err = d.openQueue(ctx, found); err != nil {
@@ -162,9 +171,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	wait.Go(func() { d.reconcile(ctx) })
 	wait.Go(func() { d.schedule(ctx) })
+	wait.Go(func() { d.thin(ctx) })
 	err = worker.Run(ctx, worker.Options{
 		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
 		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,
+		RunBytes: d.o.Storage.RunBytes,
 	})
 	wait.Wait()
 	return err

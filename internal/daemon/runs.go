@@ -31,6 +31,9 @@ var errLibrary = invalid{errors.New("inference.library: the daemon has its own, 
 
 // Submit records a run and puts it into the queue.
 func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.Run, error) {
+	if err := d.roomLeft(); err != nil {
+		return nil, err
+	}
 	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes}
 	if s.From != "" {
 		var err error
@@ -48,7 +51,7 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if err != nil {
 		return nil, err
 	}
-	if err := d.wishes(ctx, &spec, &s); err != nil {
+	if err := d.wishes(ctx, &spec, &s, c); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(spec)
