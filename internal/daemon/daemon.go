@@ -42,6 +42,7 @@ type Options struct {
 	Memory  int64
 	GPU     bool
 	Storage Storage
+	Webhook Webhook
 	Grace   time.Duration // for runs to end in order
 	Limits  child.Limits
 	Renew   time.Duration // how often a worker renews its leases
@@ -172,6 +173,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wait.Go(func() { d.reconcile(ctx) })
 	wait.Go(func() { d.schedule(ctx) })
 	wait.Go(func() { d.thin(ctx) })
+	if d.o.Webhook.URL != "" {
+		follow("webhook", func() error { return d.notify(ctx) })
+	}
 	err = worker.Run(ctx, worker.Options{
 		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
 		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,

@@ -148,6 +148,13 @@ func (m *mirror) waiting(id string) string {
 	return m.waits[id]
 }
 
+// record is what is known of a run, nil if nothing.
+func (m *mirror) record(id string) *queue.Record {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.runs[id]
+}
+
 func (m *mirror) records() []*queue.Record {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
