@@ -61,7 +61,8 @@ type Daemon struct {
 	lock   *flock.Flock // of the data folder, if the queue is in it
 	// changed wakes the scheduler.
 	changed chan struct{}
-	low     atomic.Bool // the disk runs low
+	low     atomic.Bool  // the disk runs low
+	beat    atomic.Int64 // when the scheduler last looked, in Unix seconds
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.

@@ -41,6 +41,7 @@ func (d *Daemon) schedule(ctx context.Context) {
 		}
 	}
 	for tick := time.NewTicker(scheduleEvery); ; {
+		d.beat.Store(time.Now().Unix())
 		if err := d.place(ctx); err != nil && ctx.Err() == nil {
 			d.log.Warn("the next runs cannot be handed out; it is tried again", "reason", err)
 		}
@@ -73,6 +74,18 @@ func (d *Daemon) handOutAgain(ctx context.Context, records []*queue.Record) erro
 		}
 	}
 	return nil
+}
+
+// deadAfter is how long the scheduler may look for nothing, which it does every scheduleEvery.
+const deadAfter = time.Minute
+
+// Alive returns an error if the daemon can no longer do its work: its queue does not answer, or it
+// hands out no runs. It needs no more than a restart then.
+func (d *Daemon) Alive(ctx context.Context) error {
+	if at := d.beat.Load(); at > 0 && time.Since(time.Unix(at, 0)) > deadAfter && ctx.Err() == nil {
+		return fmt.Errorf("the scheduler has not looked for %v whose turn it is", time.Since(time.Unix(at, 0)).Round(time.Second))
+	}
+	return d.Ready(ctx)
 }
 
 // kick lets the scheduler look at once.
