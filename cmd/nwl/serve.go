@@ -16,7 +16,6 @@ import (
 	"neuralwl/internal/child"
 	"neuralwl/internal/config"
 	"neuralwl/internal/daemon"
-	"neuralwl/internal/queue"
 	"neuralwl/internal/server"
 	"neuralwl/metrics"
 )
@@ -46,7 +45,15 @@ and certificate again.`,
 			}
 			ctx, stop := interruptible(c.Context(), reloadings...)
 			defer stop()
-			return serve(ctx, cfg, newLogger(cfg.Log.SlogLevel()))
+			log, closeLog, err := daemonLogger(cfg.Log)
+			if err != nil {
+				return err
+			}
+			err = serve(ctx, cfg, log)
+			if err != nil && cfg.Log.File != "" {
+				log.Error("the daemon ends", "reason", err)
+			}
+			return errors.Join(err, closeLog())
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration of the daemon")
@@ -72,13 +79,11 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 		return fmt.Errorf("server.listen: %w; choose a free address", err)
 	}
 	defer listener.Close()
-	d, err := daemon.Open(ctx, daemon.Options{
-		Data: c.Server.Data, Program: []string{program, "child"}, Jobs: jobs, Cores: cores, Grace: c.Server.Grace, Log: log,
-		Queue: queue.Options{
-			URL: c.Queue.URL, Silence: c.Queue.Silence, EventAge: c.Queue.EventAge, EventBytes: int64(c.Queue.EventMegabytes) << 20,
-		},
-		Renew: c.Queue.Silence / 3,
-	})
+	o, err := daemonOptions(c, []string{program, "child"}, jobs, cores, log)
+	if err != nil {
+		return err
+	}
+	d, err := daemon.Open(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -110,6 +115,7 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 	defer cancel(nil)
 	worked := make(chan error, 1)
 	go func() { worked <- d.Run(running) }()
+	defer tellManager(ctx, d, log)()
 	select {
 	case err := <-served:
 		cancel(err)

@@ -9,6 +9,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/server"
+	"neuralwl/internal/systemd"
 	"neuralwl/internal/token"
 )
 
@@ -51,7 +52,10 @@ func reloadOnSignal(s *server.Server, log *slog.Logger) (stop func()) {
 				return
 			case <-signals:
 			}
-			if err := s.Reload(); err != nil {
+			systemd.Notify(systemd.Reloading)
+			err := s.Reload()
+			systemd.Notify(systemd.Ready)
+			if err != nil {
 				log.Error("tokens and certificate stay as they were", "reason", err)
 			} else {
 				log.Info("tokens and certificate were read again")

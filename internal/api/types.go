@@ -105,6 +105,7 @@ type RunChange struct {
 	Notes *string   `json:"notes,omitempty" maxLength:"10000"`
 
 	Priority *int    `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Another place among the runs that wait."`
+	Memory   *int64  `json:"memory,omitempty" minimum:"0" maximum:"16777216" doc:"Megabytes that it will need from when it begins next."`
 	Follow   *string `json:"follow,omitempty" maxLength:"64" doc:"A network whose new versions it is to take; empty for none."`
 }
 

@@ -39,6 +39,10 @@ type Options struct {
 	Grace time.Duration
 	// Report is called with every report except answers, one at a time.
 	Report func(Report)
+	// Stderr gets what the child writes to standard error, nil for nobody.
+	Stderr io.Writer
+	// Started is called with the child's process, unless it is nil.
+	Started func(pid int)
 	// Swaps brings other networks for the run. They are received until Run returns.
 	Swaps <-chan Swap
 }
@@ -90,8 +94,14 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 	}
 	tail := &tail{}
 	c.Stderr = tail
+	if o.Stderr != nil {
+		c.Stderr = io.MultiWriter(tail, kept{o.Stderr})
+	}
 	if err := c.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Program[0], err)
+	}
+	if o.Started != nil {
+		o.Started(c.Process.Pid)
 	}
 	p := &process{o: o, cmd: c, in: json.NewEncoder(in), end: &End{}, reports: make(chan Report), open: map[int]Swap{}}
 	p.in.Encode(o.Task) // a child that does not read it ends without a report
@@ -174,7 +184,7 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 			p.in.Encode(Order{Swap: &s.SwapOrder}) // a child that does not read it gives no answer
 		case <-ended:
 			ended = nil
-			if err := p.in.Encode(Order{End: context.Cause(ctx).Error()}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			if err := p.in.Encode(Order{End: context.Cause(ctx).Error(), Within: p.o.Grace.Seconds()}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 				lose("it takes no orders: " + err.Error())
 			}
 			grace = time.After(p.o.Grace)
@@ -227,6 +237,15 @@ func (p *process) note(r Report) {
 			p.end.Failed, p.end.Early = d.Error, d.Early
 		}
 	}
+}
+
+// kept passes on what is written to it, and hides the faults: a disk that is full must not hold
+// up the child.
+type kept struct{ io.Writer }
+
+func (k kept) Write(data []byte) (int, error) {
+	k.Writer.Write(data)
+	return len(data), nil
 }
 
 // tail keeps the last lines that are written to it.

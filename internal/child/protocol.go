@@ -33,6 +33,8 @@ type Task struct {
 type Order struct {
 	// End asks for an end in order, with a checkpoint and results, for this reason.
 	End string `json:"end,omitempty"`
+	// Within is how many seconds it has for that; then it is killed.
+	Within float64 `json:"within,omitempty"`
 	// Swap asks for another network.
 	Swap *SwapOrder `json:"swap,omitempty"`
 }

@@ -51,7 +51,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 				os.Exit(Orphaned)
 			}
 			if order.End != "" {
-				end(errors.New(order.End))
+				end(&run.Stop{Reason: order.End, By: time.Now().Add(time.Duration(order.Within * float64(time.Second)))})
 			}
 			if o := order.Swap; o == nil {
 				continue

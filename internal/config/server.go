@@ -22,7 +22,10 @@ var DefaultServer string
 type Server struct {
 	Server Service `mapstructure:"server" yaml:"server"`
 	Queue  Queue   `mapstructure:"queue" yaml:"queue"`
-	Log    Log     `mapstructure:"log" yaml:"log"`
+
+	Storage Storage   `mapstructure:"storage" yaml:"storage"`
+	Webhook Webhook   `mapstructure:"webhook" yaml:"webhook"`
+	Log     ServerLog `mapstructure:"log" yaml:"log"`
 }
 
 // Service is the daemon as a whole.
@@ -38,6 +41,7 @@ type Service struct {
 	Jobs        int           `mapstructure:"jobs" yaml:"jobs"`
 	Cores       int           `mapstructure:"cores" yaml:"cores"`
 	Grace       time.Duration `mapstructure:"grace" yaml:"grace"`
+	Memory      int           `mapstructure:"memory" yaml:"memory"`
 }
 
 // Queue is where jobs wait.
@@ -130,7 +134,8 @@ func (c *Server) Validate() []error {
 	check(c.Queue.Silence >= time.Second, "queue.silence: %v is below 1s", c.Queue.Silence)
 	check(c.Queue.EventAge >= time.Minute, "queue.event_age: %v is below 1m", c.Queue.EventAge)
 	check(c.Queue.EventMegabytes >= 1 && c.Queue.EventMegabytes <= 1<<20, "queue.event_megabytes: %d is not within 1..1048576", c.Queue.EventMegabytes)
-	return append(faults, c.Log.validate()...)
+	faults = append(faults, c.validateService()...)
+	return faults
 }
 
 // Share returns how many runs go on side by side and how many threads each has, on a machine

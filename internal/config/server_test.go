@@ -48,3 +48,26 @@ func TestListen(t *testing.T) {
 		t.Errorf("with tokens of the environment: %v", err)
 	}
 }
+
+// TestServiceFaults reports the faults of what lets the daemon run for weeks, and repeats no
+// address that may hold a secret.
+func TestServiceFaults(t *testing.T) {
+	_, err := LoadServer("", []string{
+		"server.memory=-1", "storage.min_free=-1", "storage.run_megabytes=-2", "storage.keep=-1h", "webhook.url=ftp://user:hunter2@host",
+		"webhook.on=[converged, ended]", "log.megabytes=0", "log.keep=-1", "log.level=loud",
+	})
+	if err == nil {
+		t.Fatal("it is accepted")
+	}
+	for _, want := range []string{"server.memory", "storage.min_free", "storage.run_megabytes", "storage.keep", "webhook.url", `webhook.on: "ended"`, "log.megabytes", "log.keep", "log.level"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is missing in\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a secret is repeated:\n%v", err)
+	}
+	if _, err := LoadServer("", []string{"webhook.url=https://hooks.example/nwl?key=x", "webhook.on=failed", "log.file=a b"}); err != nil {
+		t.Error(err)
+	}
+}

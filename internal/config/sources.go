@@ -107,7 +107,7 @@ func variablesOf(keys []string) map[string]string {
 
 // allVariables are the environment variables that any command reads.
 var allVariables = func() []string {
-	names := []string{URLVariable, TokenVariable, TokensVariable}
+	names := []string{URLVariable, SecretVariable, TokenVariable, TokensVariable}
 	for _, text := range []string{Default, DefaultServer} {
 		v := viper.New()
 		v.SetConfigType("yaml")

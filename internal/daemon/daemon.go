@@ -40,12 +40,14 @@ type Options struct {
 	Jobs, Cores int
 	// Memory that all runs together may be estimated to need, in bytes, 0 for no limit; GPU says
 	// that there is one, for one run at a time.
-	Memory int64
-	GPU    bool
-	Grace  time.Duration // for runs to end in order
-	Limits child.Limits
-	Renew  time.Duration // how often a worker renews its leases
-	Log    *slog.Logger
+	Memory  int64
+	GPU     bool
+	Storage Storage
+	Webhook Webhook
+	Grace   time.Duration // for runs to end in order
+	Limits  child.Limits
+	Renew   time.Duration // how often a worker renews its leases
+	Log     *slog.Logger
 }
 
 // Daemon is a queue with a worker. Its methods are safe for concurrent use.
@@ -65,6 +67,8 @@ type Daemon struct {
 	offers   sync.WaitGroup  // of networks, under way
 	living   context.Context // ends when the daemon is closed
 	die      context.CancelFunc
+	low      atomic.Bool  // the disk runs low
+	beat     atomic.Int64 // when the scheduler last looked, in Unix seconds
 }
 
 // Open opens the data folder, with a worker yet to be started by Run.
@@ -95,6 +99,13 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		} else if !free {
 			return fmt.Errorf("another nwl serve uses the data folder %s; stop it, or choose another folder with --data", d.o.Data)
 		}
+	}
+	migrated, err := checkVersion(d.o.Data)
+	if err != nil {
+		return err
+	}
+	if len(migrated) > 0 {
+		d.log.Info("the data folder was migrated", "versions", migrated)
 	}
 	found := d.scan()
 	if d.queue, err = d.openQueue(ctx, found); err != nil {
@@ -173,9 +184,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	wait.Go(func() { d.reconcile(ctx) })
 	wait.Go(func() { d.schedule(ctx) })
+	wait.Go(func() { d.thin(ctx) })
+	if d.o.Webhook.URL != "" {
+		follow("webhook", func() error { return d.notify(ctx) })
+	}
 	err = worker.Run(ctx, worker.Options{
 		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
 		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,
+		RunBytes: d.o.Storage.RunBytes,
 	})
 	wait.Wait()
 	return err

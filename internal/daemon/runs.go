@@ -31,6 +31,9 @@ var errLibrary = invalid{errors.New("inference.library: the daemon has its own, 
 
 // Submit records a run and puts it into the queue.
 func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.Run, error) {
+	if err := d.roomLeft(); err != nil {
+		return nil, err
+	}
 	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes, Follow: s.Follow, Publish: s.Publish}
 	if s.From != "" {
 		var err error
@@ -48,7 +51,7 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if err != nil {
 		return nil, err
 	}
-	if err := d.wishes(ctx, &spec, &s); err != nil {
+	if err := d.wishes(ctx, &spec, &s, c); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(spec)
@@ -238,7 +241,7 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	case !again:
 		return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
 	}
-	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil {
+	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil || c.Memory != nil {
 		if r, err = d.edit(ctx, id, func(spec *job.Spec) error {
 			edit(spec, c)
 			if again {
@@ -301,6 +304,9 @@ func edit(spec *job.Spec, c api.RunChange) {
 	}
 	if c.Priority != nil {
 		spec.Priority = *c.Priority
+	}
+	if c.Memory != nil {
+		spec.Memory = *c.Memory << 20
 	}
 	if c.Follow != nil {
 		spec.Follow = *c.Follow

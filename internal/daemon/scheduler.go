@@ -1,16 +1,20 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"neuralwl/inference"
 	"neuralwl/internal/api"
+	"neuralwl/internal/config"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/schedule"
+	"neuralwl/internal/setup"
 )
 
 // scheduleEvery is how often it is looked whose turn it is, beside every change of a run.
@@ -37,6 +41,7 @@ func (d *Daemon) schedule(ctx context.Context) {
 		}
 	}
 	for tick := time.NewTicker(scheduleEvery); ; {
+		d.beat.Store(time.Now().Unix())
 		if err := d.place(ctx); err != nil && ctx.Err() == nil {
 			d.log.Warn("the next runs cannot be handed out; it is tried again", "reason", err)
 		}
@@ -69,6 +74,18 @@ func (d *Daemon) handOutAgain(ctx context.Context, records []*queue.Record) erro
 		}
 	}
 	return nil
+}
+
+// deadAfter is how long the scheduler may look for nothing, which it does every scheduleEvery.
+const deadAfter = time.Minute
+
+// Alive returns an error if the daemon can no longer do its work: its queue does not answer, or it
+// hands out no runs. It needs no more than a restart then.
+func (d *Daemon) Alive(ctx context.Context) error {
+	if at := d.beat.Load(); at > 0 && time.Since(time.Unix(at, 0)) > deadAfter && ctx.Err() == nil {
+		return fmt.Errorf("the scheduler has not looked for %v whose turn it is", time.Since(time.Unix(at, 0)).Round(time.Second))
+	}
+	return d.Ready(ctx)
 }
 
 // kick lets the scheduler look at once.
@@ -132,7 +149,7 @@ func (d *Daemon) plan() (schedule.Plan, map[string]*queue.Record) {
 
 // room is what runs may use.
 func (d *Daemon) room() schedule.Room {
-	return schedule.Room{Runs: d.o.Jobs, Memory: d.o.Memory, GPU: d.o.GPU}
+	return schedule.Room{Runs: d.o.Jobs, Memory: d.o.Memory, GPU: d.o.GPU, Closed: d.closed()}
 }
 
 // refresh reads a run again, and those that it waits for.
@@ -166,7 +183,7 @@ func (d *Daemon) spec(r *queue.Record) spec {
 
 // wishes puts into a specification when a run is to go, and what it is to need. All faults are
 // reported.
-func (d *Daemon) wishes(ctx context.Context, s *job.Spec, of *api.Submission) error {
+func (d *Daemon) wishes(ctx context.Context, s *job.Spec, of *api.Submission, c *config.Config) error {
 	var faults []error
 	s.Priority, s.After = of.Priority, nil // those of a run that is copied are its own
 	if err := checkPriority(of.Priority); err != nil {
@@ -193,9 +210,13 @@ func (d *Daemon) wishes(ctx context.Context, s *job.Spec, of *api.Submission) er
 	if err := errors.Join(follow("after", of.After, false), follow("after_any", of.AfterAny, true)); err != nil {
 		return err
 	}
-	if of.Memory > 0 {
-		s.Memory = of.Memory << 20
+	var err error
+	if s.Memory = of.Memory << 20; s.Memory == 0 {
+		if s.Memory, err = setup.Memory(c, cmp.Or(c.Run.Workers, d.o.Cores)); err != nil {
+			d.log.Info("nobody knows what memory a run will need", "reason", err) // as its network is not here yet
+		}
 	}
+	s.GPU = d.o.GPU && c.Run.Has(config.NeuralMoves) && c.Inference.Provider != string(inference.CPU)
 	if d.o.Memory > 0 && s.Memory > d.o.Memory {
 		faults = append(faults, errors.New(schedule.TooLarge(s.Memory, d.o.Memory)+"; make the run smaller, raise server.memory, or, if the estimate is wrong, submit it with memory"))
 	}

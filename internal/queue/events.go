@@ -44,6 +44,13 @@ func (q *Queue) Events(ctx context.Context, run string, after uint64, f func(Eve
 	}, f)
 }
 
+// EventsOf hands over the events of a kind of all runs in the same way.
+func (q *Queue) EventsOf(ctx context.Context, kind string, after uint64, f func(Event) error) error {
+	return q.events(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{eventSubject + "*." + kind}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+	}, f)
+}
+
 // Latest hands over the latest event of every kind of every run, and then all events as they
 // come, until ctx ends or f returns an error.
 func (q *Queue) Latest(ctx context.Context, f func(Event) error) error {

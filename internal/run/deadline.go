@@ -11,14 +11,36 @@ import (
 )
 
 const (
-	// patience is how long the results of a run may take that is to end: batch systems kill a
-	// run half a minute after their first signal.
+	// patience is how long the results of a run may take that is to end and was not told by
+	// when: batch systems kill a run half a minute after their first signal.
 	patience = 20 * time.Second
 	// writing is the time left in a Slurm allocation when the results must be there.
 	writing = 5 * time.Second
 	// mostReserved bounds the share of run.max_time that is kept for the results.
 	mostReserved = 0.1
 )
+
+// Stop is the cause of a context that is cancelled, for a run that has to end by a time, after
+// which it is killed.
+type Stop struct {
+	Reason string
+	By     time.Time
+}
+
+func (s *Stop) Error() string { return s.Reason }
+
+// writingShare is the share of the time for the end of a run that is kept for writing, if that is
+// less than writing.
+const writingShare = 4
+
+// resultsBy is when the results of a run must be there that is to end for a reason.
+func resultsBy(why error, now time.Time) time.Time {
+	var s *Stop
+	if !errors.As(why, &s) || s.By.IsZero() {
+		return now.Add(patience)
+	}
+	return s.By.Add(-max(0, min(writing, s.By.Sub(now)/writingShare)))
+}
 
 // toEnd is why the run has to end before it is complete, nil if it has not, and when its
 // results must be there. It never has to before there is a result of any kind, which the
@@ -32,7 +54,7 @@ func (j *job) toEnd(ctx context.Context) (deadline time.Time, why error) {
 		if errors.Is(why, context.Canceled) {
 			why = errors.New("the run was interrupted")
 		}
-		return j.withinAllocation(time.Now().Add(patience)), why
+		return j.withinAllocation(resultsBy(why, time.Now())), why
 	}
 	if !j.allocation.IsZero() && time.Now().After(j.allocation.Add(-j.c.Checkpoint.Margin-j.evaluation())) {
 		return j.withinAllocation(time.Time{}),

@@ -15,8 +15,8 @@ import (
 	"neuralwl/internal/shell"
 )
 
-// lockFile of a run directory is locked by the process that works in it.
-const lockFile = ".lock"
+// LockFile of a run directory is locked by the process that works in it.
+const LockFile = ".lock"
 
 // openFolder makes the run directory and writes the complete configuration to it, or opens
 // the directory of a run to resume. It refuses a folder that already holds a run, and one
@@ -37,7 +37,7 @@ func (j *job) openFolder() (unlock func(), err error) {
 	if err := j.writable(); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(j.folder, lockFile))
+	lock := flock.New(filepath.Join(j.folder, LockFile))
 	free, err := lock.TryLock()
 	for until := j.began.Add(j.o.Wait); err == nil && !free && time.Now().Before(until); free, err = lock.TryLock() {
 		time.Sleep(50 * time.Millisecond)
@@ -76,7 +76,7 @@ func (j *job) abandon() {
 	if j.o.Resume {
 		return
 	}
-	for _, name := range []string{report.ConfigFile, report.EventsFile, ModelsFolder, lockFile} {
+	for _, name := range []string{report.ConfigFile, report.EventsFile, ModelsFolder, LockFile} {
 		if err := j.fs.RemoveAll(filepath.Join(j.folder, name)); err != nil {
 			j.o.Log.Warn("a run that did not start left something behind", "reason", err)
 		}

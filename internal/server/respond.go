@@ -104,6 +104,8 @@ func problem(err error) error {
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, daemon.ErrInvalid):
 		return huma.Error422UnprocessableEntity("the request cannot be carried out", faults(err, nil)...)
+	case errors.Is(err, daemon.ErrFull):
+		return huma.NewError(http.StatusInsufficientStorage, err.Error())
 	}
 	return huma.Error500InternalServerError(err.Error())
 }

@@ -74,7 +74,7 @@ func (f *runFilter) page(all []api.Run) (runs []api.Run, next string, err error)
 
 func (s *Server) registerRuns() {
 	d := s.o.Daemon
-	submit := operation(http.MethodPost, "/runs", "submit", "Submit a run", 409)
+	submit := operation(http.MethodPost, "/runs", "submit", "Submit a run", 409, 507)
 	submit.DefaultStatus = http.StatusCreated
 	huma.Register(s.api, submit, func(ctx context.Context, in *struct{ Body api.Submission }) (*submitted, error) {
 		r, err := d.Submit(ctx, in.Body, bearer(ctx))

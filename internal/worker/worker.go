@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
+	"neuralwl/internal/rotate"
 )
 
 // Options of a worker.
@@ -31,7 +34,12 @@ type Options struct {
 	Renew  time.Duration
 	Grace  time.Duration // for a run to end in order, by default 30 s
 	Limits child.Limits
-	Log    *slog.Logger
+	// RunBytes bounds the directory of a run, 0 for no limit.
+	RunBytes int64
+	// SpareMemory is how many bytes a run may take beyond twice what it was to need, by default
+	// 256 MiB. Where nobody said what it was to need, nothing bounds it.
+	SpareMemory int64
+	Log         *slog.Logger
 
 	holds *holds
 }
@@ -41,6 +49,9 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	if o.Renew == 0 {
 		o.Renew = 10 * time.Second
+	}
+	if o.SpareMemory == 0 {
+		o.SpareMemory = 256 << 20
 	}
 	o.holds = &holds{runs: map[string]*hold{}}
 	var wait sync.WaitGroup
@@ -122,12 +133,20 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 		stopAnswers = func() {}
 	}
 	log.Info("a run is taken", "epoch", l.Epoch, "attempt", l.Attempts)
+	stderr, closeLog := o.childLog(l.ID, log)
+	defer closeLog()
 	number := l.Checkpoint
 	e, err := child.Run(running, h.kill, child.Options{
 		Program: o.Program, Grace: o.Grace, Limits: o.Limits, Swaps: swaps,
 		Task: child.Task{
 			Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores,
 			Work: spec.Work, Train: spec.Train, Bench: spec.Bench,
+		},
+		Stderr: stderr,
+		Started: func(pid int) {
+			watching.Go(func() {
+				o.guard(filepath.Join(o.Folder, l.ID), spec.Memory).watch(pid, end, finished, log)
+			})
 		},
 		Report: func(r child.Report) {
 			if err := o.Queue.Emit(record, l.ID, string(r.Kind), r.Data); err != nil {
@@ -192,7 +211,10 @@ func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, wh
 	}
 	leave := func(event job.Event) error { return unlessFenced(l.Leave(ctx, event)) }
 	back := func(reason string) error { return unlessFenced(l.Return(ctx, reason)) }
+	var much excess
 	switch {
+	case errors.As(why, &much) && (e.Lost != "" || e.Failed != "" || e.Ended.Interrupted != ""):
+		return leave(job.Event{Kind: job.Fail, Reason: much.Error()})
 	case e.Lost != "" && errors.Is(why, errPaused):
 		return leave(job.Event{Kind: job.Stop, Reason: fmt.Sprintf("%v at its last checkpoint: %s", why, e.Lost)})
 	case e.Lost != "" && !errors.Is(why, errCancelled):
@@ -215,4 +237,26 @@ func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, wh
 		return back(e.Ended.Interrupted)
 	}
 	return leave(job.Event{Kind: job.End, Outcome: job.Outcome{Code: e.Code, Converged: e.Ended.Converged}})
+}
+
+const (
+	// ChildLog is the file in a run directory with what its processes wrote to standard error, a
+	// crash of one among it.
+	ChildLog = "child.log"
+	// childLogBytes bounds it; one older file is kept.
+	childLogBytes = 8 << 20
+)
+
+// childLog opens the log of a run's processes. Without one, the run goes on.
+func (o *Options) childLog(id string, log *slog.Logger) (io.Writer, func() error) {
+	folder := filepath.Join(o.Folder, id)
+	err := os.MkdirAll(folder, 0o777)
+	if err == nil {
+		var f *rotate.File
+		if f, err = rotate.Open(filepath.Join(folder, ChildLog), childLogBytes, 1); err == nil {
+			return f, f.Close
+		}
+	}
+	log.Warn("the run has no log of its processes", "reason", err)
+	return io.Discard, func() error { return nil }
 }

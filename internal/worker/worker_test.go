@@ -34,6 +34,7 @@ type office struct {
 	t      *testing.T
 	queue  *queue.Queue
 	folder string
+	spare  int64  // Options.SpareMemory
 	stop   func() // the worker, and waits for it
 }
 
@@ -61,7 +62,8 @@ func (o *office) start(owner string) {
 		defer close(ended)
 		if err := Run(ctx, Options{
 			Queue: o.queue, Folder: o.folder, Owner: owner, Program: []string{program}, Jobs: 2, Cores: 1, Renew: 100 * time.Millisecond,
-			Log: slog.New(slog.NewTextHandler(o.t.Output(), nil)),
+			SpareMemory: o.spare,
+			Log:         slog.New(slog.NewTextHandler(o.t.Output(), nil)),
 		}); err != nil {
 			o.t.Error(err)
 		}

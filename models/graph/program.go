@@ -1,5 +1,7 @@
 package graph
 
+import "slices"
+
 // Program is the part of a finished graph that its outputs need, in executable order: what
 // an exporter writes.
 type Program struct {
@@ -75,4 +77,29 @@ func (c *Call) needed(live map[*Node]bool) bool {
 		}
 	}
 	return false
+}
+
+// Sizes are the bytes of the weights of a graph, and those of all values that it computes for each
+// walker, a Scan's body once.
+func (g *Graph) Sizes() (weights, values int64) {
+	size := func(n *Node) int64 {
+		bytes := int64(4)
+		for _, d := range n.shape {
+			if d > 0 {
+				bytes *= int64(d)
+			}
+		}
+		return bytes
+	}
+	for _, n := range g.params {
+		weights += size(n)
+	}
+	for _, c := range g.calls {
+		for _, n := range c.Outputs {
+			if slices.Contains(n.shape, Dynamic) {
+				values += size(n)
+			}
+		}
+	}
+	return weights, values
 }

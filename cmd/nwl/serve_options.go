@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/daemon"
+	"neuralwl/internal/queue"
+	"neuralwl/internal/rotate"
+)
+
+// daemonOptions are the options of a daemon by its configuration.
+func daemonOptions(c *config.Server, program []string, jobs, cores int, log *slog.Logger) (daemon.Options, error) {
+	secret, err := webhookSecret(c.Webhook)
+	if err != nil {
+		return daemon.Options{}, err
+	}
+	return daemon.Options{
+		Data: c.Server.Data, Program: program, Jobs: jobs, Cores: cores, Grace: c.Server.Grace, Log: log,
+		Queue: queue.Options{
+			URL: c.Queue.URL, Silence: c.Queue.Silence, EventAge: c.Queue.EventAge, EventBytes: int64(c.Queue.EventMegabytes) << 20,
+		},
+		Renew:  c.Queue.Silence / 3,
+		Memory: cmp.Or(int64(c.Server.Memory)<<20, daemon.RunMemory()), GPU: daemon.HasGPU(),
+		Storage: daemon.Storage{
+			MinFree: int64(c.Storage.MinFree) << 20, RunBytes: int64(c.Storage.RunMegabytes) << 20, Keep: c.Storage.Keep,
+		},
+		Webhook: daemon.Webhook{URL: c.Webhook.URL, Secret: secret, On: c.Webhook.On},
+	}, nil
+}
+
+// leastSecret is the least length of a secret that is not guessed.
+const leastSecret = 16
+
+// webhookSecret is what signs webhooks, nil for nothing.
+func webhookSecret(w config.Webhook) ([]byte, error) {
+	secret, from := os.Getenv(config.SecretVariable), config.SecretVariable
+	if w.SecretFile != "" {
+		from = "webhook.secret_file"
+		f, err := os.Open(w.SecretFile)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		defer f.Close()
+		line, err := bufio.NewReader(io.LimitReader(f, 4096)).ReadString('\n')
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		secret = strings.TrimSpace(line)
+	} else if secret == "" {
+		return nil, nil
+	}
+	if len(secret) < leastSecret {
+		return nil, fmt.Errorf("%s: the secret has less than %d characters; make one by openssl rand -hex 32", from, leastSecret)
+	}
+	return []byte(secret), nil
+}
+
+// daemonLogger is the daemon's logger, and what closes it.
+func daemonLogger(l config.ServerLog) (*slog.Logger, func() error, error) {
+	if l.File == "" {
+		return newLogger(l.Log().SlogLevel()), func() error { return nil }, nil
+	}
+	f, err := rotate.Open(l.File, int64(l.Megabytes)<<20, l.Keep)
+	if err != nil {
+		return nil, nil, fmt.Errorf("log.file: %w", err)
+	}
+	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: l.Log().SlogLevel()})), f.Close, nil
+}

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// SecretVariable is the environment variable with the secret that signs webhooks.
+const SecretVariable = "NWL_WEBHOOK_SECRET"
+
+// Storage is what the daemon may keep on its disk.
+type Storage struct {
+	MinFree      int           `mapstructure:"min_free" yaml:"min_free"`
+	RunMegabytes int           `mapstructure:"run_megabytes" yaml:"run_megabytes"`
+	Keep         time.Duration `mapstructure:"keep" yaml:"keep"`
+}
+
+// Webhook is who is told that runs ended.
+type Webhook struct {
+	URL        string   `mapstructure:"url" yaml:"url"`
+	SecretFile string   `mapstructure:"secret_file" yaml:"secret_file"`
+	On         []string `mapstructure:"on" yaml:"on,flow"`
+}
+
+// The values of webhook.on, ends of runs.
+const (
+	OnConverged   = "converged"
+	OnUnconverged = "unconverged"
+	OnFailed      = "failed"
+	OnCancelled   = "cancelled"
+)
+
+// Ends lists them.
+var Ends = []string{OnConverged, OnUnconverged, OnFailed, OnCancelled}
+
+// ServerLog is the daemon's log.
+type ServerLog struct {
+	Level     string `mapstructure:"level" yaml:"level"`
+	File      string `mapstructure:"file" yaml:"file"`
+	Megabytes int    `mapstructure:"megabytes" yaml:"megabytes"`
+	Keep      int    `mapstructure:"keep" yaml:"keep"`
+}
+
+// Log is what it has in common with that of a run.
+func (l ServerLog) Log() Log { return Log{Level: l.Level} }
+
+// validateService returns the faults of all that lets the daemon run for weeks.
+func (c *Server) validateService() []error {
+	var faults []error
+	check := func(ok bool, format string, a ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, a...))
+		}
+	}
+	const most = 1 << 30 // MB
+	check(c.Server.Memory >= 0 && c.Server.Memory <= most, "server.memory: %d is not within 0..%d", c.Server.Memory, most)
+	check(c.Storage.MinFree >= 0 && c.Storage.MinFree <= most, "storage.min_free: %d is not within 0..%d", c.Storage.MinFree, most)
+	check(c.Storage.RunMegabytes >= 0 && c.Storage.RunMegabytes <= most, "storage.run_megabytes: %d is not within 0..%d", c.Storage.RunMegabytes, most)
+	check(c.Storage.Keep >= 0, "storage.keep: %v is below 0s", c.Storage.Keep)
+	if c.Webhook.URL != "" {
+		u, err := url.Parse(c.Webhook.URL)
+		// The address may hold a secret: it is not repeated.
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "webhook.url: it is not an address such as https://host/path")
+	}
+	check(len(c.Webhook.On) > 0, "webhook.on: it is empty; name some of %v, or leave webhook.url empty", Ends)
+	for _, end := range c.Webhook.On {
+		check(slices.Contains(Ends, end), "webhook.on: %q is not one of %v", end, Ends)
+	}
+	check(c.Log.Megabytes >= 1 && c.Log.Megabytes <= 1<<20, "log.megabytes: %d is not within 1..1048576", c.Log.Megabytes)
+	check(c.Log.Keep >= 0 && c.Log.Keep <= 1000, "log.keep: %d is not within 0..1000", c.Log.Keep)
+	return append(faults, c.Log.Log().validate()...)
+}

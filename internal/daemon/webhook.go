@@ -1,0 +1,229 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"neuralwl/internal/config"
+	"neuralwl/internal/disk"
+	"neuralwl/internal/job"
+	"neuralwl/internal/queue"
+)
+
+// Webhook is who is told that runs ended.
+type Webhook struct {
+	URL    string   // empty for nobody
+	Secret []byte   // that signs what is sent; empty for no signature
+	On     []string // config.Ends that are told
+	// First and Longest are the pauses before the second try and at most, and Patience how long
+	// it is tried; by default 1 s, 5 min and 24 h.
+	First, Longest, Patience time.Duration
+}
+
+// Notice is what a webhook is sent, as JSON.
+type Notice struct {
+	Type    string       `json:"type"` // run. and one of config.Ends
+	Run     string       `json:"run"`
+	At      time.Time    `json:"at"`
+	Reason  string       `json:"reason,omitempty"`
+	Outcome *job.Outcome `json:"outcome,omitempty"`
+	Title   string       `json:"title,omitempty"`
+	Tags    []string     `json:"tags,omitempty"`
+}
+
+// hookFile in the data folder remembers up to which event everybody was told.
+const hookFile = "webhook.json"
+
+// hookState is what it holds.
+type hookState struct {
+	Queue    string `json:"queue"` // in which the events have their numbers
+	Sequence uint64 `json:"sequence"`
+}
+
+// tellTime bounds one try.
+const tellTime = 10 * time.Second
+
+// notify tells the webhook of the ends of runs until ctx ends, in their order, each at least
+// once whatever happens to the daemon in between; one that nobody takes within Patience is given
+// up. Runs never wait for it.
+func (d *Daemon) notify(ctx context.Context) error {
+	w := d.o.Webhook
+	if w.First == 0 {
+		w.First, w.Longest, w.Patience = time.Second, 5*time.Minute, 24*time.Hour
+	}
+	path := filepath.Join(d.o.Data, hookFile)
+	state, err := d.hookState(ctx, path)
+	if err != nil {
+		return err
+	}
+	if n, err := d.queue.Retell(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		d.log.Info("runs had ended of which no event told", "runs", n)
+	}
+	client := &http.Client{
+		Timeout:       tellTime,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return d.queue.EventsOf(ctx, queue.StateEvent, state.Sequence, func(e queue.Event) error {
+		if n := d.notice(e, w.On); n != nil {
+			if err := w.tell(ctx, client, identity(e), n, d.log); err != nil {
+				return err
+			}
+		}
+		state.Sequence = e.Sequence
+		text, err := json.Marshal(state)
+		if err == nil {
+			err = disk.WriteFile(disk.OS, path, text)
+		}
+		if err != nil {
+			d.log.Warn("a webhook may be told again what it was told", "reason", err)
+		}
+		return nil
+	})
+}
+
+// hookState is up to which event everybody was told. At first these are all that there are; of
+// a queue that was made anew, none.
+func (d *Daemon) hookState(ctx context.Context, path string) (s hookState, err error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+		if err != nil {
+			d.log.Warn("nobody knows what the webhook was told; it is told all that is remembered", "reason", err)
+			return hookState{Queue: d.queue.Identity()}, nil
+		}
+		if s.Queue != d.queue.Identity() {
+			s = hookState{Queue: d.queue.Identity()}
+		}
+		return s, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return s, err
+	}
+	s = hookState{Queue: d.queue.Identity()}
+	if s.Sequence, err = d.queue.LastEvent(ctx); err != nil {
+		return s, err
+	}
+	if text, err = json.Marshal(s); err != nil {
+		return s, err
+	}
+	return s, disk.WriteFile(disk.OS, path, text)
+}
+
+// identity is that of a notice: the same however often it is sent.
+func identity(e queue.Event) string {
+	var s queue.StateData
+	json.Unmarshal(e.Data, &s) // notice has read it
+	return fmt.Sprintf("%s.%d.%s", e.Run, s.Submission, s.State)
+}
+
+// notice is what an event has to tell, nil for nothing.
+func (d *Daemon) notice(e queue.Event, on []string) *Notice {
+	var s queue.StateData
+	if err := json.Unmarshal(e.Data, &s); err != nil {
+		d.log.Error("an event cannot be read", "run", e.Run, "reason", err)
+		return nil
+	}
+	end := ""
+	switch {
+	case s.State == job.Failed:
+		end = config.OnFailed
+	case s.State == job.Cancelled:
+		end = config.OnCancelled
+	case s.State == job.Done && s.Outcome != nil && s.Outcome.Converged:
+		end = config.OnConverged
+	case s.State == job.Done:
+		end = config.OnUnconverged
+	}
+	if !slices.Contains(on, end) {
+		return nil
+	}
+	n := &Notice{Type: "run." + end, Run: e.Run, At: e.Time.UTC(), Reason: s.Reason, Outcome: s.Outcome}
+	if r := d.mirror.record(e.Run); r != nil {
+		spec := d.spec(r)
+		n.Title, n.Tags = spec.Title, spec.Tags
+	}
+	return n
+}
+
+// tell sends a notice until it is taken, ctx ends or the patience does. Only the end of ctx is
+// an error.
+func (w *Webhook) tell(ctx context.Context, client *http.Client, id string, n *Notice, log *slog.Logger) error {
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	began, pause := time.Now(), w.First
+	for {
+		err := w.try(ctx, client, id, body)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Since(began) > w.Patience {
+			log.Error("a webhook was not taken and is given up", "run", n.Run, "type", n.Type, "reason", err)
+			return nil
+		}
+		log.Warn("a webhook was not taken and is tried again", "run", n.Run, "type", n.Type, "in", pause, "reason", err)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, w.Longest)
+	}
+}
+
+// try sends a notice once, signed as Standard Webhooks (standardwebhooks.com) has it: HMAC-SHA256
+// of identity, time and body, joined by dots. Errors hold neither the address nor the secret.
+func (w *Webhook) try(ctx context.Context, client *http.Client, id string, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("webhook.url is no address")
+	}
+	at := strconv.FormatInt(time.Now().Unix(), 10)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Webhook-Id", id)
+	r.Header.Set("Webhook-Timestamp", at)
+	if len(w.Secret) > 0 {
+		r.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(sign(w.Secret, id, at, body)))
+	}
+	answer, err := client.Do(r)
+	if about := (*url.Error)(nil); errors.As(err, &about) {
+		return about.Err
+	}
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<16)) // so that the connection can be used again
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		return fmt.Errorf("the answer is %s", answer.Status)
+	}
+	return nil
+}
+
+func sign(secret []byte, id, at string, body []byte) []byte {
+	h := hmac.New(sha256.New, secret)
+	io.WriteString(h, strings.Join([]string{id, at, string(body)}, "."))
+	return h.Sum(nil)
+}
