@@ -38,6 +38,7 @@ type embedded struct {
 	log    *slog.Logger
 	lock   *flock.Flock
 	done   chan struct{} // closed by close
+	end    sync.Once
 	mended sync.WaitGroup
 
 	mutex  sync.Mutex
@@ -204,7 +205,7 @@ func (e *embedded) close() error {
 	if e == nil {
 		return nil
 	}
-	close(e.done)
+	e.end.Do(func() { close(e.done) })
 	e.mended.Wait()
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
