@@ -29,9 +29,9 @@ var killed = [][]string{
 	{"run.seed=2", "run.moves=[local, neural]", "model.encoder=8", "model.latent=2", "model.decoder=8", "trainer.batch=16", "trainer.export_every=20"},
 	{"run.seed=3", "run.method=multicanonical"},
 	{"run.seed=4", "run.method=wang-landau", "system.model=ising", "system.q=2", "system.size=4x4"},
-	{"run.seed=5", "run.method=van-wang-landau", "run.moves=[neural]", "model.decoder=8", "trainer.batch=16", "production.passes=100"},
+	{"run.seed=5", "run.method=van-wang-landau", "run.moves=[neural]", "model.decoder=8", "trainer.batch=16", "production.passes=100", "wang_landau.final_ln_f=0.1"},
 	{"run.seed=6", "run.method=canonical", "run.beta=0.8"},
-	{"run.seed=7", "run.moves=[local, neural]", "model.architecture=microcanonical", "model.width=8", "model.window=2", "trainer.batch=16"},
+	{"run.seed=7", "run.moves=[local, neural]", "model.architecture=microcanonical", "model.width=8", "model.window=2", "trainer.batch=16", "production.passes=1000", "wang_landau.final_ln_f=1e-3"},
 	{"run.seed=8", "windows.count=2"},
 }
 

@@ -248,10 +248,23 @@ func (k kept) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// tail keeps the last lines that are written to it.
+// tail keeps the last lines that are written to it, and the first one that names a crash, which
+// Go's dump of all threads follows.
 type tail struct {
 	mutex sync.Mutex
 	text  []byte
+	crash string
+}
+
+// crashes begin the lines that name one.
+var crashes = []string{"fatal error: ", "panic: ", "runtime: out of memory", "SIG", "terminate called", "double free", "free(): ", "malloc(): "}
+
+func (t *tail) look() {
+	for line := range strings.Lines(string(t.text)) {
+		if t.crash == "" && slices.ContainsFunc(crashes, func(c string) bool { return strings.HasPrefix(line, c) }) {
+			t.crash = strings.TrimSpace(line)
+		}
+	}
 }
 
 // tailBytes is about how much is kept.
@@ -261,6 +274,7 @@ func (t *tail) Write(data []byte) (int, error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if t.text = append(t.text, data...); len(t.text) > 2*tailBytes {
+		t.look()
 		t.text = bytes.Clone(t.text[len(t.text)-tailBytes:])
 	}
 	return len(data), nil
@@ -273,7 +287,14 @@ func (t *tail) lines() []string {
 	if text == "" {
 		return nil
 	}
+	t.look()
 	lines := strings.Split(text, "\n")
 	const most = 20
-	return lines[max(0, len(lines)-most):]
+	if first := len(lines) - most; first > 0 {
+		lines = lines[first:]
+		if t.crash != "" && !slices.Contains(lines, t.crash) {
+			lines = append([]string{t.crash}, lines...)
+		}
+	}
+	return lines
 }

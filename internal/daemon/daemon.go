@@ -117,13 +117,32 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 			d.keeper.last[f.id] = *f.kept
 		}
 	}
-	if !alone {
-		return nil
+	if alone {
+		if err := d.queue.Recover(ctx); err != nil {
+			return err
+		}
+		if err := d.adopt(ctx, found); err != nil {
+			return err
+		}
 	}
-	if err := d.queue.Recover(ctx); err != nil {
+	return d.prime(ctx)
+}
+
+// prime fills the mirror, so that the first answer is a true one.
+func (d *Daemon) prime(ctx context.Context) error {
+	records, err := d.queue.List(ctx)
+	if err != nil {
 		return err
 	}
-	return d.adopt(ctx, found)
+	for _, r := range records {
+		w, err := d.queue.Wanted(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		d.mirror.put(r.ID, r)
+		d.mirror.want(r.ID, w)
+	}
+	return nil
 }
 
 func (d *Daemon) runsFolder() string { return filepath.Join(d.o.Data, runsName) }
@@ -142,6 +161,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 		host = "nwl"
 	}
 	var wait sync.WaitGroup
+	d.watch(ctx, &wait)
+	wait.Go(func() { d.reconcile(ctx) })
+	wait.Go(func() { d.schedule(ctx) })
+	wait.Go(func() { d.thin(ctx) })
+	err = worker.Run(ctx, worker.Options{
+		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
+		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,
+		RunBytes: d.o.Storage.RunBytes,
+	})
+	wait.Wait()
+	return err
+}
+
+// watch follows the queue until ctx ends.
+func (d *Daemon) watch(ctx context.Context, wait *sync.WaitGroup) {
 	follow := func(what string, f func() error) {
 		wait.Go(func() {
 			for ctx.Err() == nil {
@@ -182,19 +216,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return nil
 		})
 	})
-	wait.Go(func() { d.reconcile(ctx) })
-	wait.Go(func() { d.schedule(ctx) })
-	wait.Go(func() { d.thin(ctx) })
 	if d.o.Webhook.URL != "" {
 		follow("webhook", func() error { return d.notify(ctx) })
 	}
-	err = worker.Run(ctx, worker.Options{
-		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
-		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,
-		RunBytes: d.o.Storage.RunBytes,
-	})
-	wait.Wait()
-	return err
 }
 
 // reconcile looks after jobs that fell out of the queue.

@@ -24,6 +24,9 @@ type Event struct {
 func (q *Queue) Emit(ctx context.Context, run, kind string, data any) error {
 	text, err := json.Marshal(data)
 	if err == nil {
+		err = q.server.trouble()
+	}
+	if err == nil {
 		_, err = q.js.Publish(ctx, eventSubject+token(run)+"."+kind, text)
 	}
 	if err != nil {

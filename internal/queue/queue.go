@@ -95,6 +95,7 @@ func Open(ctx context.Context, o Options) (_ *Queue, err error) {
 	}()
 	options := []nats.Option{
 		nats.Name("nwl"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), // rather an error than a late write
+		nats.ReconnectWait(200 * time.Millisecond),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				o.Log.Warn("queue: the connection is lost and will be made again", "reason", err)
@@ -170,8 +171,11 @@ func (q *Queue) Close() error {
 	return q.server.close()
 }
 
-// Ping returns an error unless the queue answers.
+// Ping returns an error unless the queue answers and can write.
 func (q *Queue) Ping(ctx context.Context) error {
+	if err := q.server.trouble(); err != nil {
+		return err
+	}
 	_, err := q.consumer.Info(ctx)
 	return err
 }

@@ -35,8 +35,9 @@ func (q *Queue) Reconcile(ctx context.Context, older time.Duration) (n int, err 
 			}
 			r = again
 		}
-		// A submitter gets the time to do it itself, and a scheduler does it when it is time.
-		if r.State == job.Submitted && !q.o.Scheduled && (lost || time.Since(r.Created) > older) {
+		// A submitter gets the time to do it itself, whatever the clock did meanwhile, and a scheduler
+		// does it when it is time.
+		if r.State == job.Submitted && !q.o.Scheduled && (lost || time.Since(r.Created).Abs() > older) {
 			if _, err := q.release(ctx, r); err != nil {
 				faults = append(faults, err)
 				continue

@@ -34,6 +34,9 @@ func (q *Queue) Submit(ctx context.Context, id string, spec json.RawMessage) (*R
 	if err != nil {
 		return nil, err
 	}
+	if err := q.server.trouble(); err != nil {
+		return nil, err
+	}
 	r := &Record{Job: j, Spec: spec}
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -274,6 +277,9 @@ func (q *Queue) change(ctx context.Context, id string, f func(*Record) error) (*
 // put replaces a record if its revision is still that in the bucket.
 func (q *Queue) put(ctx context.Context, r *Record) error {
 	data, err := json.Marshal(r)
+	if err == nil {
+		err = q.server.trouble()
+	}
 	if err != nil {
 		return err
 	}
@@ -286,6 +292,9 @@ func (q *Queue) put(ctx context.Context, r *Record) error {
 
 // Want records what the user wants of a job. A job that no worker has follows at once.
 func (q *Queue) Want(ctx context.Context, id string, w job.Wish) error {
+	if err := q.server.trouble(); err != nil {
+		return err
+	}
 	r, err := q.Get(ctx, id)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func (q *Queue) Adopt(ctx context.Context, j job.Job, w job.Wish, spec json.RawM
 		return nil, err
 	}
 	switch kind := follows(w); {
-	case j.State.Final() || j.State == job.Paused:
+	case j.State.Final() || j.State == job.Paused && w != job.Run:
 	case kind != "":
 		j.State, j.Owner = job.Queued, ""
 		var err error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,10 +31,19 @@ const (
 	identityFile = "identity"
 )
 
-// embedded is a NATS server within this process that keeps its state in a folder.
+// embedded is a NATS server within this process that keeps its state in a folder. After a
+// failed write, NATS writes no more, whatever happens: it is restarted once there is room.
 type embedded struct {
-	server *server.Server
+	folder string
+	log    *slog.Logger
 	lock   *flock.Flock
+	done   chan struct{} // closed by close
+	end    sync.Once
+	mended sync.WaitGroup
+
+	mutex  sync.Mutex
+	server *server.Server
+	why    string // that it cannot write, empty if it can
 }
 
 // lockFolder keeps other servers out of a folder.
@@ -65,8 +75,17 @@ func startEmbedded(folder string, log *slog.Logger) (_ *embedded, identity strin
 	if identity, err = identify(folder); err != nil {
 		return nil, "", fmt.Errorf("queue: %w; make room, or choose another folder", err)
 	}
+	e := &embedded{folder: folder, log: log, lock: lock, done: make(chan struct{})}
+	if e.server, err = e.launch(); err != nil {
+		return nil, "", err
+	}
+	return e, identity, nil
+}
+
+// launch starts a server.
+func (e *embedded) launch() (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
-		ServerName: "nwl", DontListen: true, JetStream: true, StoreDir: folder, NoSigs: true,
+		ServerName: "nwl", DontListen: true, JetStream: true, StoreDir: e.folder, NoSigs: true,
 		// By default what was acknowledged may still be lost for two minutes.
 		SyncAlways: true,
 		// By default three quarters of what is free at the start, and a stream that may grow beyond that
@@ -74,22 +93,85 @@ func startEmbedded(folder string, log *slog.Logger) (_ *embedded, identity strin
 		JetStreamMaxStore: 1 << 50,
 	})
 	if err != nil {
-		return nil, "", fmt.Errorf("queue: %w", err)
+		return nil, fmt.Errorf("queue: %w", err)
 	}
-	l := &logger{log: log}
+	l := &logger{log: e.log, failed: e.failed}
 	s.SetLoggerV2(l, false, false, false)
 	s.Start()
 	for deadline := time.Now().Add(startTime); !s.ReadyForConnections(100 * time.Millisecond); {
 		if why := l.fatal(); why != "" {
 			s.Shutdown()
-			return nil, "", fmt.Errorf("queue: %w: %s", ErrDamaged, why)
+			return nil, fmt.Errorf("queue: %w: %s", ErrDamaged, why)
 		}
 		if time.Now().After(deadline) {
 			s.Shutdown()
-			return nil, "", fmt.Errorf("queue: the server did not start within %v, reading %s", startTime, folder)
+			return nil, fmt.Errorf("queue: the server did not start within %v, reading %s", startTime, e.folder)
 		}
 	}
-	return &embedded{s, lock}, identity, nil
+	return s, nil
+}
+
+// failed notes that the server could not write, and sees to it that it can again.
+func (e *embedded) failed(why string) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.why != "" {
+		return
+	}
+	e.why = why
+	e.mended.Go(e.mend)
+}
+
+// trouble is an error if the server cannot write.
+func (e *embedded) trouble() error {
+	if e == nil {
+		return nil
+	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.why == "" {
+		return nil
+	}
+	return fmt.Errorf("the queue cannot write until there is room on the disk of %s: %s", e.folder, e.why)
+}
+
+// room is what must be free for the server to be started again, in bytes.
+const room = 1 << 20
+
+// mend restarts the server as soon as there is room.
+func (e *embedded) mend() {
+	probe := filepath.Join(e.folder, ".probe")
+	for {
+		select {
+		case <-e.done:
+			return
+		case <-time.After(time.Second):
+		}
+		err := errors.Join(disk.WriteFile(disk.OS, probe, make([]byte, room)), os.Remove(probe))
+		if err != nil {
+			continue
+		}
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+		s, err := e.launch()
+		if err != nil {
+			e.log.Error("the queue could not be restarted and will be again", "reason", err)
+			continue
+		}
+		e.mutex.Lock()
+		e.server, e.why = s, ""
+		e.mutex.Unlock()
+		e.log.Warn("the queue can write again")
+		return
+	}
+}
+
+// InProcessConn connects to the present server.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	e.mutex.Lock()
+	s := e.server
+	e.mutex.Unlock()
+	return s.InProcessConn()
 }
 
 // identify returns the identity of a folder, and makes one if there is none. The folder turns
@@ -117,12 +199,14 @@ func SetAside(folder string) (string, error) {
 	return aside, errors.Join(os.Rename(folder, aside), lock.Close())
 }
 
-func (e *embedded) connect() (nats.Option, string) { return nats.InProcessServer(e.server), "" }
+func (e *embedded) connect() (nats.Option, string) { return nats.InProcessServer(e), "" }
 
 func (e *embedded) close() error {
 	if e == nil {
 		return nil
 	}
+	e.end.Do(func() { close(e.done) })
+	e.mended.Wait()
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
 	return e.lock.Close()
@@ -130,16 +214,26 @@ func (e *embedded) close() error {
 
 // logger passes on what the server says of faults; all else is for debugging.
 type logger struct {
-	log   *slog.Logger
+	log    *slog.Logger
+	failed func(why string)
+
 	mutex sync.Mutex
 	last  string // fatal fault
 }
 
 func (l *logger) Noticef(format string, v ...any) { l.log.Debug("queue: " + fmt.Sprintf(format, v...)) }
 func (l *logger) Warnf(format string, v ...any)   { l.log.Warn("queue: " + fmt.Sprintf(format, v...)) }
-func (l *logger) Errorf(format string, v ...any)  { l.log.Error("queue: " + fmt.Sprintf(format, v...)) }
 func (l *logger) Debugf(format string, v ...any)  {}
 func (l *logger) Tracef(format string, v ...any)  {}
+
+// Errorf also notices that NATS stops writing, which it tells nobody else.
+func (l *logger) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.log.Error("queue: " + text)
+	if strings.Contains(strings.ToLower(text), "write error") || strings.Contains(text, "DISABLED") {
+		l.failed(text)
+	}
+}
 
 func (l *logger) Fatalf(format string, v ...any) {
 	l.mutex.Lock()

@@ -222,6 +222,7 @@ func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, wh
 		if e.Tail != nil {
 			reason = fmt.Sprintf("%s; its last words: %s", reason, strings.Join(e.Tail, " | "))
 		}
+		log.Warn("a run lost its process", "reason", reason)
 		return back(reason)
 	case errors.Is(why, errCancelled):
 		return leave(job.Event{Kind: job.Abandon, Reason: why.Error()})
