@@ -30,12 +30,14 @@ import (
 
 // TestMain also serves as the child that a daemon starts.
 func TestMain(m *testing.M) {
-	if os.Getenv("TEST_CHILD") != "" {
+	if len(os.Args) == 2 && os.Args[1] == asChild {
 		os.Exit(child.Serve(os.Stdin, os.Stdout, "test", slog.New(slog.NewTextHandler(os.Stderr, nil))))
 	}
-	os.Setenv("TEST_CHILD", "yes") // of all children
 	os.Exit(m.Run())
 }
+
+// asChild is the argument of a child.
+const asChild = "child"
 
 // house is a daemon with its server.
 type house struct {
@@ -78,7 +80,7 @@ func open(t testing.TB, jobs int, change func(*Options)) *house {
 	h := &house{t: t, folder: t.TempDir(), log: &logText{}, http: &http.Client{Transport: &http.Transport{}}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.daemon, err = daemon.Open(context.Background(), daemon.Options{
-		Data: h.folder, Program: []string{program}, Jobs: jobs, Cores: 1, Grace: 10 * time.Second, Renew: 100 * time.Millisecond, Log: log,
+		Data: h.folder, Program: []string{program, asChild}, Jobs: jobs, Cores: 1, Grace: 10 * time.Second, Renew: 100 * time.Millisecond, Log: log,
 		Queue: queue.Options{Silence: 2 * time.Second},
 	})
 	if err != nil {
@@ -219,7 +221,9 @@ func (h *house) stream(path string, f func(message) (enough bool), headers ...st
 	}
 	var all []message
 	var m message
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch name {
 		case "id":
