@@ -47,6 +47,7 @@ func (a *answerer) WriteHeader(status int) {
 	if status == http.StatusRequestTimeout || status == http.StatusRequestEntityTooLarge {
 		a.Header().Set("Connection", "close") // the rest of the body may never come
 	}
+	a.extend()
 	a.ResponseWriter.WriteHeader(status)
 }
 

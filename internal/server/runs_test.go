@@ -54,8 +54,8 @@ func TestBadRequests(t *testing.T) {
 		{"GET", "/runs/run-1/events?after=x", "", 422, []string{"query.after"}},
 		{"GET", "/runs/run-1/events?after=18446744073709551615", "", 422, []string{"query.after"}},
 		{"GET", "/events?after=-1", "", 422, []string{"query.after"}},
-		{"GET", "/runs/run-1/density", "", 409, []string{"run-1 is queued", "dos.csv"}},
-		{"GET", "/runs/run-1/density?format=svg", "", 409, []string{"run-1 is queued"}},
+		{"GET", "/runs/run-1/density", "", 409, []string{"run-1 is ", "dos.csv"}},
+		{"GET", "/runs/run-1/density?format=svg", "", 409, []string{"run-1 is "}},
 		{"GET", "/runs/run-1/density?format=gif", "", 422, []string{"query.format"}},
 		{"GET", "/runs/run-1/summary", "", 409, []string{"summary.json"}},
 		{"GET", "/runs/run-1/files/none", "", 404, []string{"none"}},
@@ -130,7 +130,7 @@ func TestList(t *testing.T) {
 		return found, l.Next
 	}
 	for query, want := range map[string][]string{
-		"": ids, "state=paused": {"run-2"}, "state=queued,paused&tag=mod2": {"run-5", "run-2"}, "tag=all,mod0": {"run-6", "run-3", "run-0"}, "tag=none": nil,
+		"": ids, "state=paused": {"run-2"}, "state=submitted,queued,paused&tag=mod2": {"run-5", "run-2"}, "tag=all,mod0": {"run-6", "run-3", "run-0"}, "tag=none": nil,
 		"text=NUMBER+run-4": {"run-4"}, "text=RUN-3": {"run-3"}, "system=q3-8x8": {"run-5", "run-3", "run-1"}, "method=multicanonical": {"run-6"},
 	} {
 		if found, next := list(query); !slices.Equal(found, want) || next != "" {
