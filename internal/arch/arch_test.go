@@ -17,7 +17,7 @@ const module = "neuralwl/"
 // layers lists the packages from the top down. A package may import packages of
 // lower layers only.
 var layers = [][]string{
-	{"cmd/nwl", "internal/calibrate", "internal/scaling/cmd"},
+	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd"},
 	{"internal/server"},
 	{"internal/daemon"},
 	{"internal/verify", "internal/worker"},

@@ -24,7 +24,8 @@ var docsStyle string
 type docsOperation struct {
 	Method, Path, ID, Summary, Description string
 	Parameters                             []docsField
-	Body                                   string // name of a schema
+	Body, BodyMedia                        string
+	BodyIsSchema                           bool // Body names one
 	Answers                                []docsAnswer
 }
 
@@ -110,7 +111,8 @@ func describeOperation(method, path string, op *huma.Operation) docsOperation {
 	}
 	if op.RequestBody != nil {
 		for _, kind := range sortedKeys(op.RequestBody.Content) {
-			d.Body = typeName(op.RequestBody.Content[kind].Schema)
+			schema := op.RequestBody.Content[kind].Schema
+			d.Body, d.BodyMedia, d.BodyIsSchema = typeName(schema), kind, schema != nil && schema.Ref != ""
 		}
 	}
 	for _, status := range sortedKeys(op.Responses) {

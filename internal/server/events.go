@@ -32,6 +32,7 @@ var kinds = map[string]any{
 	string(child.Pass):       event[child.PassData]{},
 	string(child.Checkpoint): event[child.CheckpointData]{},
 	string(child.Exported):   event[child.ExportedData]{},
+	string(child.Swapped):    event[child.SwappedData]{},
 	string(child.Evaluating): event[struct{}]{},
 	string(child.Ended):      event[child.EndedData]{},
 	string(child.Failed):     event[child.FailedData]{},

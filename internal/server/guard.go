@@ -34,14 +34,14 @@ func bearer(ctx context.Context) string {
 	return e.Name
 }
 
-// open are the addresses that need no token: whether the daemon lives, and what is the same for
+// public are the addresses that need no token: whether the daemon lives, and what is the same for
 // every daemon.
-var open = []string{"/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml"}
+var public = []string{"/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml"}
 
 // ServeHTTP answers a request: counted, limited in time and size, and only if it may be asked.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	a := newAnswerer(w)
+	a := newAnswerer(w, s.o.WriteTime)
 	route := "none"
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -53,6 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				refuse(a, http.StatusInternalServerError, "the daemon has a fault, which is in its log")
 			}
 		}
+		a.extend() // for what the server sends once the handler is done
 		s.count(a, route, r, time.Since(began))
 	}()
 	h := a.Header()
@@ -142,7 +143,7 @@ func (s *Server) called(host string) bool {
 // identify finds out whose request it is and whether its role allows it.
 func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	tokens := s.secrets.Load().Tokens
-	if tokens == nil || slices.Contains(open, r.URL.Path) {
+	if tokens == nil || slices.Contains(public, r.URL.Path) {
 		return r, true
 	}
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -159,7 +160,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 		w.Header().Add("WWW-Authenticate", `Bearer realm="nwl"`)
 		w.Header().Add("WWW-Authenticate", `Basic realm="nwl", charset="UTF-8"`)
 		refuse(w, http.StatusUnauthorized, detail)
-		return nil, false
+		return r, false
 	}
 	need := token.Operate
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -168,7 +169,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 	if !e.Role.Allows(need) {
 		s.o.Log.Warn("a request is refused", "by", e.Name, "role", e.Role, "method", r.Method, "address", r.RemoteAddr)
 		refuse(w, http.StatusForbidden, "the token "+e.Name+" has the role "+string(e.Role)+"; this needs "+string(need))
-		return nil, false
+		return r, false
 	}
 	return r.WithContext(context.WithValue(r.Context(), bearerKey{}, e)), true
 }

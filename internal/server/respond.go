@@ -16,27 +16,25 @@ import (
 	"neuralwl/internal/daemon"
 )
 
-// writeTime bounds one write of an answer; a client that reads more slowly loses it.
-const writeTime = 10 * time.Second
-
 // answerer writes an answer with a deadline for every write, and remembers what it was.
 type answerer struct {
 	http.ResponseWriter
 	control  *http.ResponseController
+	time     time.Duration // for one write; a client that reads more slowly loses the answer
 	deadline time.Time
 	status   int
 	stream   bool // it lasted as long as the client wished
 }
 
-func newAnswerer(w http.ResponseWriter) *answerer {
-	a := &answerer{ResponseWriter: w, control: http.NewResponseController(w)}
+func newAnswerer(w http.ResponseWriter, writeTime time.Duration) *answerer {
+	a := &answerer{ResponseWriter: w, control: http.NewResponseController(w), time: writeTime}
 	a.extend()
 	return a
 }
 
 // extend moves the deadline on, not for every byte.
 func (a *answerer) extend() {
-	if until := time.Now().Add(writeTime); until.Sub(a.deadline) > writeTime/20 {
+	if until := time.Now().Add(a.time); until.Sub(a.deadline) > a.time/20 {
 		a.deadline = until
 		a.control.SetWriteDeadline(until) // a writer of tests has none
 	}
@@ -46,6 +44,10 @@ func (a *answerer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
+	if status == http.StatusRequestTimeout || status == http.StatusRequestEntityTooLarge {
+		a.Header().Set("Connection", "close") // the rest of the body may never come
+	}
+	a.extend()
 	a.ResponseWriter.WriteHeader(status)
 }
 

@@ -37,6 +37,9 @@ type Options struct {
 	Streams  int    // open ones at most, by default 1000
 	// KeepAlive is how often a stream without events says that it is there, by default 15 s.
 	KeepAlive time.Duration
+	// WriteTime bounds every write of an answer, by default 10 s; a client that reads more slowly
+	// loses it.
+	WriteTime time.Duration
 	Metrics   *metrics.Daemon // set by New
 }
 
@@ -63,6 +66,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.KeepAlive == 0 {
 		o.KeepAlive = 15 * time.Second
+	}
+	if o.WriteTime == 0 {
+		o.WriteTime = 10 * time.Second
 	}
 	s := &Server{o: o, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), streams: make(chan struct{}, o.Streams)}
 	if err := s.load(); err != nil {
