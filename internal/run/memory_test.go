@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"testing"
 
+	"neuralwl/inference"
 	"neuralwl/internal/event"
 	"neuralwl/internal/long"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/models"
 	"neuralwl/trainer"
 )
 
@@ -102,5 +106,71 @@ func TestMemoryInTraining(t *testing.T) {
 		if size > o.sizes[0]+most {
 			t.Errorf("%.0f MB after %d steps, %.0f MB after %d", size, (i+1)*every, o.sizes[0], every)
 		}
+	}
+}
+
+// TestSwapMemory exchanges the network of a run again and again, with the same graphs and with
+// others: numbers of sessions and goroutines stay as they are. With the same graphs so does the
+// resident size; ONNX Runtime keeps a little of every session of others.
+func TestSwapMemory(t *testing.T) {
+	long.Only(t, "hundreds of exchanges")
+	h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 0.3}
+	wider := h
+	wider.Decoder = 20
+	for name, c := range map[string]struct {
+		other models.Hyperparameters
+		most  float64 // MB that an exchange may leave behind, after a warm-up
+	}{"same graphs": {h, 0.02}, "other graphs": {wider, 0.1}} {
+		t.Run(name, func(t *testing.T) {
+			swapMemory(t, c.most, tinyBundle(t, "a", 11, models.Autoencoder, h), tinyBundle(t, "b", 12, models.Autoencoder, c.other))
+		})
+	}
+}
+
+func swapMemory(t *testing.T, most float64, bundles ...string) {
+	const swaps, every = 360, 40
+	noLeaks(t)
+	ctx, enough := context.WithCancel(context.Background())
+	defer enough()
+	requests := make(chan run.Swap, 1)
+	var sizes []float64
+	var sessions int64
+	made, goroutines, begun := 0, 0, false
+	ask := func() { requests <- run.Swap{Bundle: bundles[made%2]} }
+	if _, err := runtest.Run(ctx, t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Swaps: requests, Log: slog.New(slog.DiscardHandler), Listener: event.Listener{
+		Pass: func(event.Pass) {
+			if !begun {
+				begun = true
+				ask()
+			}
+		},
+		NetworkSwapped: func(e event.NetworkSwapped) {
+			if e.Err != nil {
+				t.Error(e.Err)
+			}
+			if made++; made == swaps {
+				enough()
+				return
+			}
+			ask()
+			if made%every != 0 {
+				return
+			}
+			debug.FreeOSMemory()
+			sizes = append(sizes, resident(t))
+			if open, _ := inference.Live(); made == every {
+				sessions, goroutines = open, runtime.NumGoroutine()
+			} else if open > sessions+3 || runtime.NumGoroutine() > goroutines+3 { // the former ones may still be closing
+				t.Errorf("after %d exchanges %d sessions and %d goroutines, after %d %d and %d", made, open, runtime.NumGoroutine(), every, sessions, goroutines)
+			}
+		},
+	}}, runtest.With(runtest.Brief, "wang_landau.final_ln_f=1e-12", "trainer.export_every=0")...); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("resident size in MB at every %d exchanges: %.1f", every, sizes)
+	const warm = 2
+	last := len(sizes) - 1
+	if left := (sizes[last] - sizes[warm]) / float64((last-warm)*every); left > most {
+		t.Errorf("every exchange leaves %.3f MB, at most %.3f are allowed", left, most)
 	}
 }
