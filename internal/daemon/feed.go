@@ -103,10 +103,18 @@ func (f *feed) take(r *reader) (events []queue.Event, behind, gone bool) {
 }
 
 // Events hands over the events of a run, of all runs if that is empty, with sequence numbers
-// above after: first those that are kept, then those that come. f gets some at a time, in order,
-// and none when there have been none for the time idle. Events returns when ctx ends, with its
-// cause; when f returns an error, with that; and nil when the run is deleted.
+// above after, or any if there has been no such number: first those that are kept, then those
+// that come. f gets some at a time, in order, and none when there have been none for the time
+// idle. Events returns when ctx ends, with its cause; when f returns an error, with that; and nil when the run is deleted.
 func (d *Daemon) Events(ctx context.Context, run string, after uint64, idle time.Duration, f func([]queue.Event) error) error {
+	// A number from before the queue was lost is worth nothing.
+	if last, err := d.queue.LastEvent(ctx); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
+		return err
+	} else if after > last {
+		after = 0
+	}
 	r := &reader{run: run, behind: true, bell: make(chan struct{}, 1)}
 	d.feed.join(r)
 	defer d.feed.leave(r)
@@ -123,6 +131,9 @@ func (d *Daemon) Events(ctx context.Context, run string, after uint64, idle time
 		events, behind, gone := d.feed.take(r)
 		for behind {
 			old, more, err := d.history(ctx, run, after)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if err != nil {
 				return err
 			}
