@@ -166,8 +166,8 @@ func TestClients(t *testing.T) {
 		t.Errorf("pause says %q", said)
 	}
 	d.becomes("long", job.Paused)
-	if _, stderr, exit := d.ask("wait", "long"); exit != exitInterrupted || !strings.Contains(stderr, "nwl resume long") {
-		t.Errorf("waiting for a paused run: exit code %d\n%s", exit, stderr)
+	if stdout, stderr, exit := d.ask("wait", "long"); exit != exitInterrupted || !strings.Contains(stderr, "nwl resume long") || !strings.Contains(stdout, "  nwl resume long --set") && !strings.Contains(stdout, " nwl resume long\n") || strings.Contains(stdout, "--resume") {
+		t.Errorf("waiting for a paused run: exit code %d\n%s%s", exit, stdout, stderr)
 	}
 	if _, stderr, exit := d.ask("resume", "long", "--set", "wang_landau.final_lnf=1"); exit != exitUsage || !strings.Contains(stderr, "did you mean wang_landau.final_ln_f") {
 		t.Errorf("a change that does not exist: exit code %d\n%s", exit, stderr)
@@ -328,10 +328,10 @@ func TestOtherJobs(t *testing.T) {
 		t.Errorf("%+v, %v", trained, err)
 	}
 
-	// A run with that network, and a measurement under its weights.
-	folder := filepath.Dir(bundle)
-	d.must(settings([]string{"submit", "--id", "run", "--wait"}, "model.bundle="+folder, "trainer.every=0", "wang_landau.final_ln_f=1e-3", "production.passes=1500", "run.moves=[local,neural]")...)
-	d.must(settings([]string{"submit", "bench", "--id", "speed", "--weights", "run", "--mix", "2:1", "--flat", "--time", "1s"}, "model.bundle="+folder)...)
+	// A measurement with that network, under the weights of a run.
+	d.must(little("run", "system.size=4x4")...)
+	d.becomes("run", job.Done)
+	d.must(settings([]string{"submit", "bench", "--id", "speed", "--weights", "run", "--mix", "2:1", "--flat", "--time", "500ms"}, "model.bundle="+filepath.Dir(bundle))...)
 	stdout, stderr, exit = d.ask("wait", "speed")
 	if exit != 0 || !strings.Contains(stdout, "2 sweeps, 1 trials") {
 		t.Errorf("exit code %d\n%s%s", exit, stdout, stderr)
@@ -340,7 +340,7 @@ func TestOtherJobs(t *testing.T) {
 	if err := json.Unmarshal(d.run("speed").Result, &measured); err != nil || len(measured) != 2 || measured[1].Acceptance == 0 {
 		t.Errorf("%+v, %v", measured, err)
 	}
-	if ps := d.must("ps"); !strings.Contains(ps, "lesson") || strings.Count(ps, "converged") != 1 {
+	if ps := d.must("ps"); !strings.Contains(ps, "lesson") || strings.Count(ps, "converged") != 1 { // of the run
 		t.Errorf("nwl ps:\n%s", ps)
 	}
 	// Without its network it fails, and says which.

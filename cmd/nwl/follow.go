@@ -77,6 +77,9 @@ func follow(ctx context.Context, client *api.Client, id string) (*api.Run, error
 	}
 	show := newRemote()
 	defer show.end(false)
+	if r.Waits != "" {
+		slog.Info("the run waits", "run", id, "for", r.Waits)
+	}
 	if err := client.Events(ctx, id, r.Event, contact(id), func(e api.Event) error {
 		if e.Kind == queue.StateEvent {
 			var d queue.StateData

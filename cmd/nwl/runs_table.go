@@ -130,7 +130,8 @@ func progressText(r *api.Run, _ time.Time) string {
 	case r.Outcome != nil && r.Kind == job.WorkRun:
 		return verdict(r.Outcome)
 	case r.State == job.Submitted:
-		return r.Waits
+		waits, _, _ := strings.Cut(r.Waits, ":")
+		return waits
 	case r.State != job.Running && r.State != job.Paused || p == nil || p.Phase == "":
 		return ""
 	case p.Done == 0:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -195,6 +196,14 @@ func printResults(c *cobra.Command, client *api.Client, r *api.Run) error {
 		return unread(err)
 	}
 	s.Folder = r.Folder
-	s.Interrupted = "" // goes on by other means than a run without a daemon
+	// It goes on by other means than a run without a daemon.
+	s.Interrupted = ""
+	for i := range s.Verdict.Checks {
+		advice := &s.Verdict.Checks[i].Advice
+		*advice = resumption.ReplaceAllLiteralString(*advice, "nwl resume "+r.ID)
+	}
 	return unlessClosed(printSummary(w, &s))
 }
+
+// resumption matches the command by which a run without a daemon goes on.
+var resumption = regexp.MustCompile(`nwl run --resume ('[^']*'|\S)+`)

@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -96,6 +97,23 @@ type Result struct {
 	Local   float64 `json:"local"`
 	Propose float64 `json:"propose"`
 	LogProb float64 `json:"log_prob"`
+}
+
+// MarshalJSON writes null for what is not known: ratios and errors without round trips.
+func (r Result) MarshalJSON() ([]byte, error) {
+	known := func(x float64) *float64 {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil
+		}
+		return &x
+	}
+	type fields Result
+	return json.Marshal(struct {
+		fields
+		RateError  *float64 `json:"rate_error"`
+		Ratio      *float64 `json:"ratio"`
+		RatioError *float64 `json:"ratio_error"`
+	}{fields(r), known(r.RateError), known(r.Ratio), known(r.RatioError)})
 }
 
 // adaptLnF is where ln f ends while weights are looked for: all moves are compared under the

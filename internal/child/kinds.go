@@ -48,13 +48,25 @@ var kinds = map[job.Work]kind{
 	job.WorkBench: {BenchConfigFile, BenchFile, checkBench, (*work).bench},
 }
 
+// other returns how a kind of work other than a run is done, nil for a run.
+func other(w job.Work) (*kind, error) {
+	if w == "" || w == job.WorkRun {
+		return nil, nil
+	}
+	if k, ok := kinds[w]; ok {
+		return &k, nil
+	}
+	return nil, fmt.Errorf("this version of nwl knows no work of the kind %q", w)
+}
+
 // Check returns an error for a specification with which a job would fail at once, c being its
 // configuration.
 func Check(s job.Spec, c *config.Config) error {
-	if k, ok := kinds[s.Work]; ok {
-		return k.check(&s, c)
+	k, err := other(s.Work)
+	if k != nil {
+		err = k.check(&s, c)
 	}
-	return nil
+	return err
 }
 
 // work is a task of a kind under way.

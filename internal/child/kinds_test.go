@@ -125,3 +125,17 @@ func TestBenchmark(t *testing.T) {
 		t.Errorf("interrupted: %+v", end)
 	}
 }
+
+// TestKinds performs every kind of work and refuses others, as of a later version.
+func TestKinds(t *testing.T) {
+	c := runtest.Load(t)
+	for _, w := range job.Works {
+		if err := child.Check(job.Spec{Work: w}, c); err != nil {
+			t.Errorf("%s: %v", w, err)
+		}
+	}
+	o := work(t, "lunch")
+	if end, _ := perform(t, o, nil); end.Code != 1 || !strings.Contains(end.Failed, "lunch") {
+		t.Errorf("%+v", end)
+	}
+}

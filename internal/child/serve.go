@@ -63,7 +63,11 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			}
 		}
 	}()
-	if k, ok := kinds[task.Work]; ok {
+	switch k, err := other(task.Work); {
+	case err != nil:
+		w.say(Failed, FailedData{Error: err.Error()})
+		return 1
+	case k != nil:
 		return k.serve(ctx, task, log, w)
 	}
 	s, err := perform(ctx, task, swaps, version, log, w)

@@ -30,6 +30,7 @@ func events(t *rapid.T, j Job) Event {
 		Kind: rapid.SampledFrom(Kinds).Draw(t, "kind"), At: start.Add(time.Duration(rapid.IntRange(1, 1000).Draw(t, "at")) * time.Second),
 		Owner: owner, Epoch: fits(j.Epoch, "epoch"), Submission: fits(j.Submission, "submission"),
 		Checkpoint: j.Checkpoint + int64(rapid.IntRange(-1, 2).Draw(t, "checkpoint")), Reason: "reason",
+		InOrder: rapid.Bool().Draw(t, "in order"),
 	}
 }
 
@@ -198,6 +199,14 @@ func TestAttempts(t *testing.T) {
 		j = apply(t, j, take, Event{Kind: Checkpointed, Checkpoint: int64(n + 1)}, Event{Kind: Lose, Reason: "killed"})
 	}
 	if j.State != Queued {
+		t.Errorf("%+v", j)
+	}
+	// Nor one whose workers were told to end, as one that begins again each time.
+	j = apply(t, newJob(t), Event{Kind: Publish})
+	for range 3 * MaxAttempts {
+		j = apply(t, j, take, Event{Kind: Lose, Reason: "the daemon stops", InOrder: true})
+	}
+	if j.State != Queued || j.Attempts != 0 {
 		t.Errorf("%+v", j)
 	}
 	// Messages of the queue that arrive again count like losses.

@@ -18,6 +18,8 @@ type Event struct {
 	Checkpoint int64   // of Checkpointed
 	Outcome    Outcome // of End
 	Reason     string
+	// InOrder says of Lose that the owner was told to end, which is no failed attempt.
+	InOrder bool
 }
 
 // Kind of an event.
@@ -113,6 +115,9 @@ func (j Job) Apply(e Event) (Job, error) {
 		}
 		if e.Epoch != j.Epoch {
 			return j, ErrFenced
+		}
+		if e.InOrder {
+			j.Attempts--
 		}
 		if j = j.lost(e.Reason); j.State.Final() {
 			j.Ended = e.At

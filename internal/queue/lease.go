@@ -125,9 +125,10 @@ func (l *Lease) Leave(ctx context.Context, e job.Event) error {
 	return l.message.DoubleAck(ctx)
 }
 
-// Return puts the job back into the queue, for a reason.
-func (l *Lease) Return(ctx context.Context, reason string) error {
-	r, err := l.apply(ctx, job.Event{Kind: job.Lose, Reason: reason})
+// Return puts the job back into the queue, for a reason. In order, it may return as often as it
+// likes; else it fails when it was lost too often.
+func (l *Lease) Return(ctx context.Context, reason string, inOrder bool) error {
+	r, err := l.apply(ctx, job.Event{Kind: job.Lose, Reason: reason, InOrder: inOrder})
 	if err != nil {
 		return err
 	}

@@ -204,7 +204,7 @@ func TestReturn(t *testing.T) {
 	q := open(t, t.TempDir())
 	submit(t, q, "run-1")
 	for range job.MaxAttempts {
-		if err := take(t, q, "w").Return(t.Context(), "its process was killed"); err != nil {
+		if err := take(t, q, "w").Return(t.Context(), "its process was killed", false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -165,7 +165,7 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 	stopAnswers()
 	watching.Wait()
 	if err != nil {
-		return errors.Join(err, l.Return(record, err.Error()))
+		return errors.Join(err, l.Return(record, err.Error(), false))
 	}
 	return o.conclude(record, l, e, context.Cause(running), log)
 }
@@ -210,7 +210,7 @@ func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, wh
 		return err
 	}
 	leave := func(event job.Event) error { return unlessFenced(l.Leave(ctx, event)) }
-	back := func(reason string) error { return unlessFenced(l.Return(ctx, reason)) }
+	back := func(reason string, inOrder bool) error { return unlessFenced(l.Return(ctx, reason, inOrder)) }
 	var much excess
 	switch {
 	case errors.As(why, &much) && (e.Lost != "" || e.Failed != "" || e.Ended.Interrupted != ""):
@@ -223,19 +223,19 @@ func (o *Options) conclude(ctx context.Context, l *queue.Lease, e *child.End, wh
 			reason = fmt.Sprintf("%s; its last words: %s", reason, strings.Join(e.Tail, " | "))
 		}
 		log.Warn("a run lost its process", "reason", reason)
-		return back(reason)
+		return back(reason, false)
 	case errors.Is(why, errCancelled):
 		return leave(job.Event{Kind: job.Abandon, Reason: why.Error()})
 	case e.Early && errors.Is(why, errPaused):
 		return leave(job.Event{Kind: job.Stop, Reason: why.Error()})
 	case e.Early:
-		return back(e.Failed)
+		return back(e.Failed, true)
 	case e.Failed != "":
 		return leave(job.Event{Kind: job.Fail, Reason: e.Failed})
 	case e.Ended.Interrupted != "" && errors.Is(why, errPaused):
 		return leave(job.Event{Kind: job.Stop, Reason: why.Error()})
 	case e.Ended.Interrupted != "":
-		return back(e.Ended.Interrupted)
+		return back(e.Ended.Interrupted, true)
 	}
 	return leave(job.Event{Kind: job.End, Outcome: job.Outcome{Code: e.Code, Converged: e.Ended.Converged}})
 }
