@@ -83,7 +83,7 @@ nothing the network has learned can bias the result.`,
 		commands []*cobra.Command
 	}{
 		{"One run:", []*cobra.Command{newRun(), newFinish()}},
-		{"The daemon:", []*cobra.Command{newServe(), newToken(), newChild()}},
+		{"The daemon:", []*cobra.Command{newServe(), newToken(), newBackup(), newRestore(), newChild()}},
 		{"Runs of the daemon:", []*cobra.Command{
 			newSubmit(), newClone(), newPs(), newTop(), newShow(), newLogs(), newWait(),
 			newPause(), newResume(), newCancel(), newSwap(), newNetworks(), newEdit(), newRm(),

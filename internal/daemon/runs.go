@@ -241,7 +241,7 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	case !again:
 		return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
 	}
-	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil || c.Memory != nil {
+	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil || c.Memory != nil || c.Follow != nil {
 		if r, err = d.edit(ctx, id, func(spec *job.Spec) error {
 			edit(spec, c)
 			if again {

@@ -54,6 +54,9 @@ const hookFile = "webhook.json"
 type hookState struct {
 	Queue    string `json:"queue"` // in which the events have their numbers
 	Sequence uint64 `json:"sequence"`
+	// At is when the last of these events was. A queue that was made anew of the run directories
+	// tells of all their ends again: those before are known.
+	At time.Time `json:"at"`
 }
 
 // tellTime bounds one try.
@@ -81,13 +84,21 @@ func (d *Daemon) notify(ctx context.Context) error {
 		Timeout:       tellTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	known := time.Time{} // ends up to then
+	if state.Queue != d.queue.Identity() {
+		state.Queue, state.Sequence, known = d.queue.Identity(), 0, state.At
+	}
 	return d.queue.EventsOf(ctx, queue.StateEvent, state.Sequence, func(e queue.Event) error {
+		r := d.mirror.record(e.Run)
+		if again := r != nil && !r.Ended.IsZero() && !r.Ended.After(known); again {
+			return nil
+		}
 		if n := d.notice(e, w.On); n != nil {
 			if err := w.tell(ctx, client, identity(e), n, d.log); err != nil {
 				return err
 			}
 		}
-		state.Sequence = e.Sequence
+		state.Sequence, state.At = e.Sequence, e.Time
 		text, err := json.Marshal(state)
 		if err == nil {
 			err = disk.WriteFile(disk.OS, path, text)
@@ -99,8 +110,7 @@ func (d *Daemon) notify(ctx context.Context) error {
 	})
 }
 
-// hookState is up to which event everybody was told. At first these are all that there are; of
-// a queue that was made anew, none.
+// hookState is up to which event everybody was told. At first these are all that there are.
 func (d *Daemon) hookState(ctx context.Context, path string) (s hookState, err error) {
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -108,9 +118,6 @@ func (d *Daemon) hookState(ctx context.Context, path string) (s hookState, err e
 		if err != nil {
 			d.log.Warn("nobody knows what the webhook was told; it is told all that is remembered", "reason", err)
 			return hookState{Queue: d.queue.Identity()}, nil
-		}
-		if s.Queue != d.queue.Identity() {
-			s = hookState{Queue: d.queue.Identity()}
 		}
 		return s, nil
 	}

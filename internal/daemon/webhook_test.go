@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -63,7 +65,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if n.Run == "good" && (n.Outcome == nil || !n.Outcome.Converged || n.Title != "a title" || !slices.Equal(n.Tags, []string{"tag"})) {
 		l.t.Errorf("%s", body)
 	}
-	if n.Run == "bad" && !strings.Contains(n.Reason, "does/not/exist") {
+	if n.Run == "bad" && !strings.Contains(n.Reason, "busy, which is cancelled") {
 		l.t.Errorf("%s", body)
 	}
 	l.heard = append(l.heard, n.Type+" "+r.Header.Get("Webhook-Id"))
@@ -102,10 +104,11 @@ func TestWebhook(t *testing.T) {
 	h.submit(api.Submission{ID: "good", Title: "a title", Tags: []string{"tag"}})
 	h.state("good", job.Done)
 	l.wait("run.converged good.1.done")
-	h.submit(api.Submission{ID: "bad", Set: small("run.moves=[local, neural]", "model.bundle=/does/not/exist")})
+	h.submit(api.Submission{ID: "busy", Set: lengthy()})
+	h.submit(api.Submission{ID: "bad", After: []string{"busy"}})
+	h.change("busy", api.RunChange{Wish: job.Cancel}) // which nobody is told
+	h.state("bad", job.Failed)
 	h.submit(api.Submission{ID: "poor", Set: small("production.passes=2", "wang_landau.final_ln_f=0.5")})
-	h.submit(api.Submission{ID: "away"})
-	h.change("away", api.RunChange{Wish: job.Cancel})
 	l.wait("run.converged good.1.done", "run.failed bad.1.failed", "run.unconverged poor.1.done")
 	// What ends while nobody listens is told later, though the daemon is another one by then.
 	l.mutex.Lock()
@@ -119,6 +122,14 @@ func TestWebhook(t *testing.T) {
 	l.mutex.Unlock()
 	h = open(t, data, hook)
 	l.wait("run.converged good.1.done", "run.failed bad.1.failed", "run.unconverged poor.1.done", "run.converged again.1.done")
+	h.stop()
+	// A queue that is lost is made anew, and tells of nothing again.
+	if err := os.RemoveAll(filepath.Join(data, queueName)); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, data, hook)
+	h.submit(api.Submission{ID: "last"})
+	l.wait("run.converged good.1.done", "run.failed bad.1.failed", "run.unconverged poor.1.done", "run.converged again.1.done", "run.converged last.1.done")
 	h.stop()
 	if strings.Contains(log.String(), "hunter") || !strings.Contains(log.String(), "tried again") {
 		t.Errorf("log:\n%s", log.String())

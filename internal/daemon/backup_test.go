@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"neuralwl/internal/api"
+	"neuralwl/internal/job"
+	"neuralwl/internal/report"
+	"neuralwl/internal/runtest"
+)
+
+// TestBackup copies the data of a daemon under way: of the copy another daemon goes on with the
+// run, to the numbers of the undisturbed one, and knows all others as they were.
+func TestBackup(t *testing.T) {
+	data, copied, restored := t.TempDir(), filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "data")
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	h := open(t, data)
+	h.submit(api.Submission{ID: "done", Title: "a title"})
+	h.state("done", job.Done)
+	busy := small("checkpoint.interval=50ms", "wang_landau.final_ln_f=3e-6", "production.passes=6000")
+	h.submit(api.Submission{ID: "busy", Set: busy})
+	h.submit(api.Submission{ID: "waits", Priority: 3})
+	h.submit(api.Submission{ID: "paused"})
+	h.change("paused", api.RunChange{Wish: job.Pause})
+	h.wait("busy", "past a checkpoint", func(r *api.Run) bool { return r.Progress != nil && r.Progress.Passes > 0 })
+	b, err := MakeBackup(data, copied, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Runs != 4 || len(b.Files) < 10 {
+		t.Errorf("%d runs, %d files", b.Runs, len(b.Files))
+	}
+	h.stop()
+	if _, err := RestoreBackup(copied, restored); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, restored)
+	if r := h.state("done", job.Done); r.Title != "a title" || r.Outcome == nil {
+		t.Errorf("%+v", r)
+	}
+	h.state("paused", job.Paused)
+	h.state("busy", job.Done)
+	if r := h.state("waits", job.Done); r.Priority != 3 {
+		t.Errorf("%+v", r)
+	}
+	alone := filepath.Join(t.TempDir(), "run")
+	runtest.Perform(t, alone, busy[len(runtest.Quick):]...)
+	if !bytes.Equal(runtest.Read(t, h.runsFolder(), "busy", report.DensityFile), runtest.Read(t, alone, report.DensityFile)) {
+		t.Error("the run has other numbers than the undisturbed one")
+	}
+}
+
+// TestBadBackup refuses what is no whole backup, and folders that hold something.
+func TestBadBackup(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	data := t.TempDir()
+	folder := filepath.Join(data, runsName, "run-1")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(folder, "config.yaml"), "a")
+	copied := filepath.Join(t.TempDir(), "backup")
+	expect := func(err error, part string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v lacks %q", err, part)
+		}
+	}
+	_, err := MakeBackup(data, filepath.Join(data, "backup"), log)
+	expect(err, "within each other")
+	_, err = MakeBackup(filepath.Join(data, runsName), copied, log)
+	expect(err, "no data folder")
+	if _, err := MakeBackup(data, copied, log); err != nil {
+		t.Fatal(err)
+	}
+	_, err = MakeBackup(data, copied, log)
+	expect(err, "not empty")
+	_, err = RestoreBackup(copied, data)
+	expect(err, "not empty")
+	_, err = RestoreBackup(t.TempDir(), filepath.Join(t.TempDir(), "new"))
+	expect(err, "was not finished")
+	write(filepath.Join(copied, runsName, "run-1", "config.yaml"), "b")
+	restored := filepath.Join(t.TempDir(), "new")
+	_, err = RestoreBackup(copied, restored)
+	expect(err, "config.yaml is damaged")
+	if entries, err := os.ReadDir(filepath.Dir(restored)); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+	for bad, part := range map[string]string{
+		`{"version": 9}`: "version 9, this program knows versions up to 1", `{"files": [{"path": "../x"}]}`: "no path within", `{`: "damaged",
+	} {
+		write(filepath.Join(copied, BackupFile), bad)
+		_, err = RestoreBackup(copied, filepath.Join(t.TempDir(), "new"))
+		expect(err, part)
+	}
+}
