@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test schemathesis load-test soak slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis load-test soak slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -29,6 +29,9 @@ race: deps ## all tests with the race detector
 
 invariants: deps ## the sampler's and whole runs' tests with every check of the program's own assumptions
 	$(GO) test -tags invariants -short -timeout 30m ./sampler/... ./trainer/... ./internal/run
+
+daemon-kill-test: deps ## the daemon and its children killed a hundred times over a queue of eight runs
+	$(GO) test ./cmd/nwl -run TestDaemonKill -v -timeout 60m -daemon-kills 100
 
 kill-test: deps ## kills a run a hundred times and compares its result
 	$(GO) test ./cmd/nwl -run TestKill -v -kills 100

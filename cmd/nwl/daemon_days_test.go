@@ -16,6 +16,7 @@ import (
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/job"
+	"neuralwl/internal/long"
 )
 
 // lasting are settings of a run that takes a second or two.
@@ -26,6 +27,7 @@ func lasting(more ...string) []string {
 // TestQueueGone kills the daemon and deletes its queue: runs under way go on, and a paused one
 // goes on where somebody has brought it by hand.
 func TestQueueGone(t *testing.T) {
+	long.Only(t, "three runs")
 	undisturbed := alone(t, lasting()...)
 	s := newServed(t, "server.jobs=2")
 	s.start()
@@ -54,6 +56,7 @@ func TestQueueGone(t *testing.T) {
 
 // TestByHand resumes a paused run by hand while its daemon lives, and then by the daemon.
 func TestByHand(t *testing.T) {
+	long.Only(t, "three runs")
 	s := newServed(t, "server.jobs=1")
 	s.start()
 	s.submit("run", lasting()...)
@@ -88,6 +91,7 @@ func TestTwoDaemons(t *testing.T) {
 // TestStoppedDaemon stops the daemon for longer than the queue waits for a word of a worker: the
 // run goes on, once.
 func TestStoppedDaemon(t *testing.T) {
+	long.Only(t, "a daemon stopped for seconds")
 	s := newServed(t, "server.jobs=2", "queue.silence=1s")
 	s.start()
 	s.submit("run", lasting("production.passes=20000", "checkpoint.interval=100ms")...)
@@ -116,6 +120,7 @@ func TestStoppedDaemon(t *testing.T) {
 // TestLostChildren lets a child crash, and stops another one, which does not outlive the daemon
 // all the same.
 func TestLostChildren(t *testing.T) {
+	long.Only(t, "a run that loses its process twice")
 	s := newServed(t, "server.jobs=1")
 	s.start()
 	settings := lasting("production.passes=12000", "checkpoint.interval=100ms")
@@ -183,6 +188,7 @@ func TestOutOfMemory(t *testing.T) {
 // TestDeafClient reads nothing of a stream of events: runs and other clients are unharmed, and the
 // daemon ends in time.
 func TestDeafClient(t *testing.T) {
+	long.Only(t, "many events")
 	s := newServed(t, "server.jobs=1")
 	s.start()
 	for range 20 {
@@ -209,6 +215,7 @@ func TestDeafClient(t *testing.T) {
 // TestDaemonDiskFull fills the disk under a daemon: it says so, nobody's run is lost, and with
 // room it goes on by itself.
 func TestDaemonDiskFull(t *testing.T) {
+	long.Only(t, "a disk filled and emptied")
 	s := newServed(t, "server.jobs=2")
 	if err := os.MkdirAll(s.data, 0o777); err != nil {
 		t.Fatal(err)

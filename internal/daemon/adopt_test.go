@@ -294,3 +294,32 @@ func TestDamagedQueue(t *testing.T) {
 	}
 	t.Logf("%d files, set aside %d times", len(files), aside)
 }
+
+// TestDeletedHalf kills the daemon while it deletes a run: the next one brings that to its end,
+// and deletes nothing else.
+func TestDeletedHalf(t *testing.T) {
+	data := t.TempDir()
+	d, _, closed := idle(t, data)
+	for _, id := range []string{"both", "record", "folder", "kept"} {
+		submit(t, d, id)
+		wish(t, d, id, job.Cancel)
+	}
+	if err := d.Delete(t.Context(), "folder"); err != nil {
+		t.Fatal(err)
+	}
+	submit(t, d, "folder") // another of that name
+	closed()
+	for _, id := range []string{"both", "record"} {
+		if err := os.Rename(d.Folder(id), d.hidden(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.RemoveAll(d.hidden("record")), os.Mkdir(d.hidden("record"), 0o777), os.Mkdir(d.hidden("folder"), 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	d, log, _ := idle(t, data)
+	check(t, d, log, map[string]job.State{"kept": job.Cancelled, "folder": job.Submitted})
+	if left, err := os.ReadDir(d.runsFolder()); err != nil || len(left) != 2 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
+	"neuralwl/internal/long"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
@@ -91,6 +92,7 @@ func TestSilentChild(t *testing.T) {
 // the queue hands the run to the same worker again and again, which never performs it twice at a
 // time.
 func TestHandedOutTwice(t *testing.T) {
+	long.Only(t, "a run begun again and again")
 	o := bad(t, 2*time.Second, func(o *Options) { o.Renew = time.Hour })
 	settings := runtest.With(lengthy, "production.passes=12000")
 	o.submit("run-1", settings...)
