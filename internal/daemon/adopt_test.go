@@ -99,8 +99,8 @@ func check(t *testing.T, d *Daemon, log fmt.Stringer, want map[string]job.State)
 	}
 }
 
-// fill makes runs in every state and returns what they are to be after the queue was lost.
-func fill(t *testing.T, d *Daemon) map[string]job.State {
+// populate makes runs in every state and returns what they are to be after the queue was lost.
+func populate(t *testing.T, d *Daemon) map[string]job.State {
 	t.Helper()
 	ctx := t.Context()
 	take := func(id string) func(job.Event) {
@@ -150,7 +150,7 @@ func fill(t *testing.T, d *Daemon) map[string]job.State {
 func TestLostQueue(t *testing.T) {
 	data := t.TempDir()
 	d, _, closed := idle(t, data)
-	want := fill(t, d)
+	want := populate(t, d)
 	before, err := d.Get(t.Context(), "failed")
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestLostQueue(t *testing.T) {
 func TestDamagedQueue(t *testing.T) {
 	data := t.TempDir()
 	d, _, closed := idle(t, data)
-	want := fill(t, d)
+	want := populate(t, d)
 	closed()
 	// After a start without damage those that were running wait, or are as was wished.
 	var files []string
