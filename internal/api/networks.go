@@ -52,6 +52,28 @@ type Swap struct {
 // SwapTime is how long an exchange may take: loading takes seconds, but a pass may take minutes.
 const SwapTime = 10 * time.Minute
 
+// NetworkHistory is what networks a run has had.
+type NetworkHistory struct {
+	Acceptance float64    `json:"acceptance" doc:"Share of the present network's proposals that were accepted, since it came in or its phase began; 0 without."`
+	Swaps      []PastSwap `json:"swaps" doc:"Exchanges on record, in their order."`
+}
+
+// PastSwap is an exchange on record.
+type PastSwap struct {
+	Bundle     string  `json:"bundle"`
+	Digest     string  `json:"digest"`
+	Pass       int64   `json:"pass" doc:"After how many passes of the run, over all phases."`
+	Stage      string  `json:"stage"`
+	Restarted  bool    `json:"restarted" doc:"Production began anew."`
+	Before     string  `json:"before" doc:"The network that it replaced."`
+	Acceptance float64 `json:"acceptance_before" doc:"Share of that network's proposals that were accepted."`
+}
+
+// NetworkHistory returns what networks a run has had.
+func (c *Client) NetworkHistory(ctx context.Context, id string) (*NetworkHistory, error) {
+	return call[NetworkHistory](ctx, c, http.MethodGet, "/runs/"+url.PathEscape(id)+"/network", nil)
+}
+
 // Swap has the network of a run exchanged, and waits until that is done.
 func (c *Client) Swap(ctx context.Context, id string, r SwapRequest) (*Swap, error) {
 	return callWithin[Swap](ctx, SwapTime, c, http.MethodPost, "/runs/"+url.PathEscape(id)+"/network", r)

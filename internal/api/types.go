@@ -82,6 +82,7 @@ type Progress struct {
 	Flatness     float64   `json:"flatness"`
 	Levels       int       `json:"levels"`
 	RoundTrips   float64   `json:"round_trips"`
+	Acceptance   float64   `json:"acceptance" doc:"Share of the present network's proposals that were accepted, since it came in or its phase began."`
 	Steps        int64     `json:"steps,omitempty" doc:"Gradient steps."`
 	Loss         float64   `json:"loss,omitempty"`
 	Left         float64   `json:"left,omitempty" doc:"Seconds to the end of the phase, a guess; 0 if nothing can be said."`

@@ -95,6 +95,8 @@ type PassData struct {
 	Flatness   float64 `json:"flatness"`
 	Levels     int     `json:"levels"`
 	RoundTrips float64 `json:"round_trips"`
+	// Acceptance is the share of the present network's proposals that were accepted.
+	Acceptance float64 `json:"acceptance"`
 	// Steps and Loss are of training, so far.
 	Steps int64   `json:"steps,omitempty"`
 	Loss  float64 `json:"loss,omitempty"`

@@ -194,7 +194,7 @@ func (w *reporter) passed(e event.Pass) {
 	p := e.Progress
 	d := &w.pass
 	d.Phase, d.Passes, d.Done, d.LnF, d.Flatness = string(p.Phase), p.Passes, finite(e.Done), finite(p.LnF), finite(p.Flatness)
-	d.Levels, d.RoundTrips = p.Levels, p.RoundTrips
+	d.Levels, d.RoundTrips, d.Acceptance = p.Levels, p.RoundTrips, finite(e.Acceptance)
 	w.say(Pass, *d)
 }
 

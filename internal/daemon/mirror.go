@@ -220,7 +220,7 @@ func (m *mirror) happened(e queue.Event) {
 		}
 		p.Left = m.marks[e.Run].left(e.Time, d.Done)
 		p.Phase, p.Passes, p.Done, p.LnF, p.Flatness, p.Levels, p.RoundTrips = d.Phase, d.Passes, d.Done, d.LnF, d.Flatness, d.Levels, d.RoundTrips
-		p.Steps, p.Loss = d.Steps, d.Loss
+		p.Steps, p.Loss, p.Acceptance = d.Steps, d.Loss, d.Acceptance
 	case child.Evaluating:
 		p.Phase, p.Done, p.Left = string(child.Evaluating), 0, 0
 	case child.Ended:

@@ -137,6 +137,27 @@ func (d *Daemon) Swap(ctx context.Context, id string, r api.SwapRequest) (*api.S
 	}, nil
 }
 
+// NetworkHistory returns what networks a run has had.
+func (d *Daemon) NetworkHistory(ctx context.Context, id string) (*api.NetworkHistory, error) {
+	if _, err := d.queue.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	swaps, err := run.Swaps(d.Folder(id))
+	if err != nil {
+		return nil, err
+	}
+	h := &api.NetworkHistory{Swaps: []api.PastSwap{}}
+	if p := d.mirror.progress(id); p != nil {
+		h.Acceptance = p.Acceptance
+	}
+	for _, s := range swaps {
+		h.Swaps = append(h.Swaps, api.PastSwap{
+			Bundle: s.Name, Digest: s.Digest, Pass: s.Pass, Stage: s.Stage, Restarted: s.Restart, Before: s.Before, Acceptance: s.Acceptance,
+		})
+	}
+	return h, nil
+}
+
 // swapFault says of an exchange that was not made whether the state of the run or the network
 // forbids it.
 func swapFault(id string, err error) error {

@@ -67,6 +67,9 @@ type PhaseEnded struct {
 type Pass struct {
 	Progress sampler.Progress
 	Done     float64
+	// Acceptance is the share of the present network's proposals that were accepted, since it came
+	// in or its phase began; 0 without.
+	Acceptance float64
 }
 
 // LevelsFound lists levels.

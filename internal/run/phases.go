@@ -194,5 +194,5 @@ func (j *job) recordPhase(p sampler.Progress) (took time.Duration) {
 
 // observe reports a pass.
 func (j *job) observe(p sampler.Progress, done float64) {
-	j.listener.Pass(event.Pass{Progress: p, Done: done})
+	j.listener.Pass(event.Pass{Progress: p, Done: done, Acceptance: j.swaps.acceptance()})
 }

@@ -71,5 +71,12 @@ func (s *Server) registerNetworks() {
 		}
 		return &struct{ Body api.Swap }{*a}, nil
 	})
+	huma.Register(s.api, operation(http.MethodGet, "/runs/{id}/network", "network-history", "The networks that a run has had", 404, 422), func(ctx context.Context, in *RunPath) (*struct{ Body api.NetworkHistory }, error) {
+		h, err := d.NetworkHistory(ctx, in.ID)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return &struct{ Body api.NetworkHistory }{*h}, nil
+	})
 	s.allowNull("SwapRequest")
 }
