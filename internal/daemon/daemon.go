@@ -64,7 +64,7 @@ type Daemon struct {
 	changed chan struct{}
 
 	networks *repository.Folder
-	offers   sync.WaitGroup  // of networks, under way
+	offers   offers
 	living   context.Context // ends when the daemon is closed
 	die      context.CancelFunc
 	low      atomic.Bool  // the disk runs low
@@ -73,7 +73,7 @@ type Daemon struct {
 
 // Open opens the data folder, with a worker yet to be started by Run.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), feed: newFeed(), changed: make(chan struct{}, 1)}
+	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), feed: newFeed(), changed: make(chan struct{}, 1), offers: offers{more: map[string]bool{}}}
 	if err := os.MkdirAll(d.runsFolder(), 0o777); err != nil {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}

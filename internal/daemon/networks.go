@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"neuralwl/exporter"
@@ -95,7 +96,7 @@ func (d *Daemon) added(ref repository.Ref) (*api.Network, error) {
 	d.log.Info("a network is added", "network", ref.String(), "architecture", info.Card.Architecture)
 	for _, r := range d.mirror.records() {
 		if r.State == job.Running && d.spec(r).Follow == ref.Name {
-			d.offer(r.ID, ref)
+			d.offer(r.ID, ref.Name)
 		}
 	}
 	n := describeNetwork(info)
@@ -245,16 +246,48 @@ func checkFollow(name string) error {
 // offerTime bounds how long an exchange that is offered may take.
 const offerTime = 30 * time.Minute
 
-// offer offers a version to a run, which takes it unless it is in production or the network is none
-// for it; its events tell.
-func (d *Daemon) offer(id string, ref repository.Ref) {
-	d.offers.Go(func() {
-		ctx, cancel := context.WithTimeout(d.living, offerTime)
-		defer cancel()
-		if _, err := d.Swap(ctx, id, api.SwapRequest{Bundle: ref.String()}); err != nil {
-			d.log.Warn("a run does not take the network that it follows", "run", id, "network", ref.String(), "reason", err)
+// offers are the networks that are being offered to runs.
+type offers struct {
+	sync.WaitGroup
+	mutex sync.Mutex
+	more  map[string]bool // by run to which one is offered: whether there is another one by now
+}
+
+// offer offers the latest version of the network that a run follows, one after the other. The run
+// takes it unless it is in production or the network is none for it; its events tell.
+func (d *Daemon) offer(id, name string) {
+	o := &d.offers
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if _, under := o.more[id]; under {
+		o.more[id] = true
+		return
+	}
+	o.more[id] = false
+	o.Go(func() {
+		for again := true; again; {
+			d.offerOnce(id, name)
+			o.mutex.Lock()
+			if again = o.more[id]; again {
+				o.more[id] = false
+			} else {
+				delete(o.more, id)
+			}
+			o.mutex.Unlock()
 		}
 	})
+}
+
+func (d *Daemon) offerOnce(id, name string) {
+	ref, err := d.networks.Resolve(name)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(d.living, offerTime)
+		defer cancel()
+		_, err = d.Swap(ctx, id, api.SwapRequest{Bundle: ref.String()})
+	}
+	if err != nil {
+		d.log.Warn("a run does not take the network that it follows", "run", id, "network", ref.String(), "reason", err)
+	}
 }
 
 // publishedKept is how many versions that a run published are kept.
@@ -281,7 +314,7 @@ func (d *Daemon) watchNetworks(ctx context.Context, e queue.Event) {
 			return
 		}
 		if ref, err := d.networks.Resolve(name); err == nil && !d.has(e.Run, ref) {
-			d.offer(e.Run, ref)
+			d.offer(e.Run, name)
 		}
 	}
 }
