@@ -102,19 +102,21 @@ func (f *feed) take(r *reader) (events []queue.Event, behind, gone bool) {
 	return events, behind, r.gone
 }
 
-// Events hands over the events of a run, of all runs if that is empty, with sequence numbers
-// above after, or any if there has been no such number: first those that are kept, then those
-// that come. f gets some at a time, in order, and none when there have been none for the time
-// idle. Events returns when ctx ends, with its cause; when f returns an error, with that; and nil when the run is deleted.
-func (d *Daemon) Events(ctx context.Context, run string, after uint64, idle time.Duration, f func([]queue.Event) error) error {
-	// A number from before the queue was lost is worth nothing.
-	if last, err := d.queue.LastEvent(ctx); ctx.Err() != nil {
-		return context.Cause(ctx)
-	} else if err != nil {
-		return err
-	} else if after > last {
+// Position is the number of an event after which a reader can go on: 0, before all events, for one
+// from before the queue was lost, as there is none so high.
+func (d *Daemon) Position(ctx context.Context, after uint64) (uint64, error) {
+	last, err := d.queue.LastEvent(ctx)
+	if after > last {
 		after = 0
 	}
+	return after, err
+}
+
+// Events hands over the events of a run, of all runs if that is empty, with sequence numbers
+// above after: first those that are kept, then those that come. f gets some at a time, in order,
+// and none when there have been none for the time idle. Events returns when ctx ends, with its
+// cause; when f returns an error, with that; and nil when the run is deleted.
+func (d *Daemon) Events(ctx context.Context, run string, after uint64, idle time.Duration, f func([]queue.Event) error) error {
 	r := &reader{run: run, behind: true, bell: make(chan struct{}, 1)}
 	d.feed.join(r)
 	defer d.feed.leave(r)

@@ -27,8 +27,15 @@ type mirror struct {
 	waits map[string]string // what runs wait for that have not begun
 	specs map[string]spec
 	since map[string]time.Time // when runs that wait began to
+	told  map[string]told      // the last change of state among the events
 	// restarts counts workers that took a run which another one had lost.
 	restarts int64
+}
+
+// told is a change of state and the number of the event that told of it.
+type told struct {
+	queue.StateData
+	event uint64
 }
 
 // spec is what a job is to do, taken apart.
@@ -55,7 +62,7 @@ func (k mark) left(at time.Time, done float64) float64 {
 }
 
 func newMirror() *mirror {
-	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, marks: map[string]mark{}, last: map[string]uint64{}, specs: map[string]spec{}, since: map[string]time.Time{}}
+	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, marks: map[string]mark{}, last: map[string]uint64{}, specs: map[string]spec{}, since: map[string]time.Time{}, told: map[string]told{}}
 }
 
 // want takes what the user wants of a run.
@@ -124,6 +131,7 @@ func (m *mirror) drop(id string) {
 	delete(m.last, id)
 	delete(m.specs, id)
 	delete(m.since, id)
+	delete(m.told, id)
 }
 
 // changed is told by the queue that a record changed, nil if it is no more.
@@ -195,6 +203,12 @@ func (m *mirror) happened(e queue.Event) {
 	p.At = e.Time
 	m.last[e.Run] = max(m.last[e.Run], e.Sequence)
 	switch child.Kind(e.Kind) {
+	case queue.StateEvent:
+		d := told{event: e.Sequence}
+		if json.Unmarshal(e.Data, &d.StateData) == nil {
+			m.told[e.Run] = d
+		}
+		return
 	case child.Began:
 		var d child.BeganData
 		if json.Unmarshal(e.Data, &d) != nil {

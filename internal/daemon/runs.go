@@ -206,15 +206,19 @@ func (d *Daemon) List(keep func(*api.Run) bool) []api.Run {
 // Order is that of lists: the newest run first.
 func Order(a, b *api.Run) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)) }
 
-// State is the state of a run and the number of its submission, as last heard.
-func (d *Daemon) State(id string) (state job.State, submission int, known bool) {
+// State is the state of a run, as last heard, and the number of the event that told of it, 0 if that
+// has not been heard.
+func (d *Daemon) State(id string) (state job.State, event uint64, known bool) {
 	d.mirror.mutex.Lock()
 	defer d.mirror.mutex.Unlock()
 	r, ok := d.mirror.runs[id]
 	if !ok {
 		return "", 0, false
 	}
-	return r.State, r.Submission, true
+	if told := d.mirror.told[id]; told.State == r.State && told.Submission == r.Submission && told.Epoch == r.Epoch {
+		event = told.event
+	}
+	return r.State, event, true
 }
 
 // Change changes what is wanted of a run, or what people read about it.

@@ -73,7 +73,11 @@ func (s *Server) registerEvents() {
 	s.documentStream(&all, schemas)
 	huma.Register(s.api, all, func(ctx context.Context, in *Position) (*huma.StreamResponse, error) {
 		after, given, err := in.number()
-		if err == nil && !given {
+		switch {
+		case err != nil:
+		case given:
+			after, err = s.o.Daemon.Position(ctx, after)
+		default:
 			after, err = s.o.Daemon.Queue().LastEvent(ctx)
 		}
 		if err != nil {
@@ -100,8 +104,11 @@ func (s *Server) registerEvents() {
 			return nil, problem(err)
 		}
 		after, _, err := in.number()
+		if err == nil {
+			after, err = s.o.Daemon.Position(ctx, after)
+		}
 		if err != nil {
-			return nil, err
+			return nil, problem(err)
 		}
 		return s.streamed(eventStream, func(h huma.Context, w *stream) error { return s.follow(h.Context(), w, in.ID, after) }), nil
 	})
@@ -122,12 +129,15 @@ func (s *stream) events(events []queue.Event) {
 	}
 }
 
-// endCheck is how long a stream of a run is without events until it looks whether the run has
-// ended without one.
-const endCheck = time.Second
+// Of looking whether a run has ended.
+const (
+	endCheck = 500 * time.Millisecond // how often, where there are no events
+	endWait  = 5 * time.Second        // for the event that tells of it, which may have been lost
+)
 
 // follow sends the events of a run until it has ended.
 func (s *Server) follow(ctx context.Context, w *stream, id string, after uint64) error {
+	var ended time.Time // when it was first seen
 	err := s.o.Daemon.Events(ctx, id, after, min(endCheck, s.o.KeepAlive), func(events []queue.Event) error {
 		w.events(events)
 		if err := w.flush(); err != nil {
@@ -136,17 +146,19 @@ func (s *Server) follow(ctx context.Context, w *stream, id string, after uint64)
 		if err := w.alive(s.o.KeepAlive); err != nil {
 			return err
 		}
-		state, submission, known := s.o.Daemon.State(id)
-		if !known || !state.Final() {
-			return nil
-		}
 		if len(events) > 0 {
-			// It may go on after an earlier end.
-			var said queue.StateData
-			last := events[len(events)-1]
-			if last.Kind != queue.StateEvent || json.Unmarshal(last.Data, &said) != nil || said.State != state || said.Submission != submission {
-				return nil
-			}
+			after = events[len(events)-1].Sequence
+		}
+		state, event, known := s.o.Daemon.State(id)
+		switch {
+		case !known || !state.Final():
+			ended = time.Time{} // it may go on after an end
+			return nil
+		case ended.IsZero():
+			ended = time.Now()
+		}
+		if (event == 0 || after < event) && (len(events) > 0 || time.Since(ended) < endWait) {
+			return nil
 		}
 		if err := w.end(string(state)); err != nil {
 			return err

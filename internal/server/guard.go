@@ -53,7 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				refuse(a, http.StatusInternalServerError, "the daemon has a fault, which is in its log")
 			}
 		}
-		a.extend() // for what the server sends once the handler is done
+		a.hurry() // with what the server sends once the handler is done
 		s.count(a, route, r, time.Since(began))
 	}()
 	h := a.Header()

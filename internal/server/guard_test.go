@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -193,6 +194,7 @@ func certificate(t *testing.T, name string) *tls.Certificate {
 func TestTLS(t *testing.T) {
 	now := certificate(t, "first")
 	h := open(t, 1, func(o *Options) {
+		o.WriteTime = 200 * time.Millisecond
 		o.Secrets = func() (Secrets, error) {
 			if now == nil {
 				return Secrets{}, errors.New("none")
@@ -226,7 +228,24 @@ func TestTLS(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// What takes longer than a write, and streams that say nothing for longer.
+	h.server.mux.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(600 * time.Millisecond)
+		io.WriteString(w, "slow")
+	})
+	if status, text, _ := h.get("/slow"); status != http.StatusOK || text != "slow" {
+		t.Errorf("a slow answer over HTTP/2: %d, %s", status, text)
+	}
 	h.submit(api.Submission{ID: "run-1", Set: quick})
+	h.submit(api.Submission{ID: "run-2", Set: endless})
+	go func() {
+		time.Sleep(time.Second)
+		h.client.Change(context.Background(), "run-2", api.RunChange{Wish: job.Cancel})
+	}()
+	h.wait("run-1", job.Done)
+	if all := h.stream(api.Prefix+"/runs/run-2/events", nil); len(all) == 0 || all[len(all)-1].event != endEvent {
+		t.Errorf("events over HTTP/2: %v", all)
+	}
 	if all := h.stream(api.Prefix+"/runs/run-1/events", nil); len(all) == 0 || all[len(all)-1].event != endEvent {
 		t.Errorf("events over HTTP/2: %v", all)
 	}

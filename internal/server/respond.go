@@ -16,29 +16,25 @@ import (
 	"neuralwl/internal/daemon"
 )
 
-// answerer writes an answer with a deadline for every write, and remembers what it was.
+// answerer writes an answer with a deadline for every write, and remembers what it was. There is
+// no deadline in between: over HTTP/2 its end is that of the stream, whether or not anybody writes.
 type answerer struct {
 	http.ResponseWriter
-	control  *http.ResponseController
-	time     time.Duration // for one write; a client that reads more slowly loses the answer
-	deadline time.Time
-	status   int
-	stream   bool // it lasted as long as the client wished
+	control *http.ResponseController
+	time    time.Duration // for one write; a client that reads more slowly loses the answer
+	status  int
+	stream  bool // it lasted as long as the client wished
 }
 
 func newAnswerer(w http.ResponseWriter, writeTime time.Duration) *answerer {
 	a := &answerer{ResponseWriter: w, control: http.NewResponseController(w), time: writeTime}
-	a.extend()
+	a.free() // of what the request before on the connection set
 	return a
 }
 
-// extend moves the deadline on, not for every byte.
-func (a *answerer) extend() {
-	if until := time.Now().Add(a.time); until.Sub(a.deadline) > a.time/20 {
-		a.deadline = until
-		a.control.SetWriteDeadline(until) // a writer of tests has none
-	}
-}
+// hurry sets the deadline and free takes it away. A writer of tests has none.
+func (a *answerer) hurry() { a.control.SetWriteDeadline(time.Now().Add(a.time)) }
+func (a *answerer) free()  { a.control.SetWriteDeadline(time.Time{}) }
 
 func (a *answerer) WriteHeader(status int) {
 	if a.status == 0 {
@@ -47,7 +43,6 @@ func (a *answerer) WriteHeader(status int) {
 	if status == http.StatusRequestTimeout || status == http.StatusRequestEntityTooLarge {
 		a.Header().Set("Connection", "close") // the rest of the body may never come
 	}
-	a.extend()
 	a.ResponseWriter.WriteHeader(status)
 }
 
@@ -55,13 +50,15 @@ func (a *answerer) Write(data []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	a.extend()
+	a.hurry()
+	defer a.free()
 	return a.ResponseWriter.Write(data)
 }
 
 // FlushError sends what was written.
 func (a *answerer) FlushError() error {
-	a.extend()
+	a.hurry()
+	defer a.free()
 	return a.control.Flush()
 }
 
