@@ -343,9 +343,9 @@ func TestOtherJobs(t *testing.T) {
 	if ps := d.must("ps"); !strings.Contains(ps, "lesson") || strings.Count(ps, "converged") != 1 { // of the run
 		t.Errorf("nwl ps:\n%s", ps)
 	}
-	// Without its network it fails, and says which.
-	d.must(settings([]string{"submit", "bench", "--id", "none"}, "model.bundle=/does/not/exist")...)
-	if _, stderr, exit := d.ask("wait", "none"); exit != exitFailure || !strings.Contains(stderr, "/does/not/exist") {
+	// Without weights it fails, and says whose.
+	d.must(settings([]string{"submit", "bench", "--id", "none", "--weights", "lesson"}, "model.bundle="+filepath.Dir(bundle))...)
+	if _, stderr, exit := d.ask("wait", "none"); exit != exitFailure || !strings.Contains(stderr, "lesson has no density of states") {
 		t.Errorf("exit code %d\n%s", exit, stderr)
 	}
 }

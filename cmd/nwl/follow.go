@@ -181,6 +181,16 @@ func (r *remote) event(e api.Event) error {
 		if d.Error != "" {
 			slog.Warn("no checkpoint; the one before is kept, and the run continues", "reason", d.Error)
 		}
+	case child.Swapped:
+		var d child.SwappedData
+		if err := read(&d); err != nil {
+			return err
+		}
+		if err := d.Err(); err != nil {
+			slog.Warn("the network was not exchanged", "network", d.Name, "reason", err)
+		} else {
+			slog.Info("the network was exchanged", "network", d.Name, "stage", d.Stage, "pass", d.Pass)
+		}
 	case child.Evaluating:
 		slog.Info("results are made")
 	}
