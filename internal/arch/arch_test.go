@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/shell", "internal/systemd", "internal/token"},
+	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token"},
 }
 
 // independent packages never import each other, whatever their layers, not even
