@@ -15,8 +15,9 @@ func newEdit() *cobra.Command {
 	var title, notes string
 	var tags, empty []string
 	var priority int
+	var memory int64
 	c := &cobra.Command{
-		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]... [--priority N]",
+		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]... [--priority N] [--memory MB]",
 		Short:   "Change what is written about a run",
 		Long:    "Change title, tags or notes of a run, whatever its state, or its place among those that wait. Tags\nreplace all that it had.",
 		Example: "  nwl edit potts-q10-16x16-1 --title 'with the new network' --tag keep --clear notes",
@@ -48,8 +49,11 @@ func newEdit() *cobra.Command {
 				return usageError{fmt.Errorf("--clear %s: it can be title, tags or notes", field)}
 			}
 		}
-		if change.Title == nil && change.Notes == nil && change.Tags == nil && change.Priority == nil {
-			return usageError{errors.New("nothing to change: give --title, --tag, --notes, --clear or --priority")}
+		if c.Flags().Changed("memory") {
+			change.Memory = &memory
+		}
+		if change.Title == nil && change.Notes == nil && change.Tags == nil && change.Priority == nil && change.Memory == nil {
+			return usageError{errors.New("nothing to change: give --title, --tag, --notes, --clear, --priority or --memory")}
 		}
 		r, err := client.Change(c.Context(), ids[0], change)
 		if err != nil {
@@ -61,6 +65,7 @@ func newEdit() *cobra.Command {
 	c.Flags().StringArrayVar(&tags, "tag", nil, "a word by which the run can be found")
 	c.Flags().StringVar(&notes, "notes", "", "whatever is worth remembering")
 	c.Flags().IntVar(&priority, "priority", 0, "runs of a higher one go first, -10..10")
+	c.Flags().Int64Var(&memory, "memory", 0, "megabytes that it will need from when it begins next")
 	c.Flags().StringSliceVar(&empty, "clear", nil, "leave title, tags or notes empty")
 	return c
 }

@@ -255,7 +255,7 @@ func RestoreBackup(from, data string) (*Backup, error) {
 	if err := os.RemoveAll(making); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	if err := fill(from, making, b); err != nil {
+	if err := restoreInto(from, making, b); err != nil {
 		return nil, errors.Join(fmt.Errorf("restore: %w", err), os.RemoveAll(making))
 	}
 	if err := errors.Join(os.Remove(data), os.Rename(making, data)); err != nil { // it is empty
@@ -264,7 +264,7 @@ func RestoreBackup(from, data string) (*Backup, error) {
 	return b, nil
 }
 
-func fill(from, making string, b *Backup) error {
+func restoreInto(from, making string, b *Backup) error {
 	if err := os.MkdirAll(filepath.Join(making, runsName), 0o777); err != nil {
 		return err
 	}

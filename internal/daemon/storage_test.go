@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -89,7 +90,7 @@ func TestThin(t *testing.T) {
 	folder := h.Folder("run-1")
 	files := func() (all []string) {
 		if err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-			if !entry.IsDir() {
+			if !entry.IsDir() && !strings.HasPrefix(entry.Name(), disk.Partial) {
 				path, _ = filepath.Rel(folder, path)
 				all = append(all, path)
 			}
