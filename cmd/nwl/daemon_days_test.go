@@ -216,7 +216,7 @@ func TestDeafClient(t *testing.T) {
 // room it goes on by itself.
 func TestDaemonDiskFull(t *testing.T) {
 	long.Only(t, "a disk filled and emptied")
-	s := newServed(t, "server.jobs=2")
+	s := newServed(t, "server.jobs=2", "storage.min_free=0")
 	if err := os.MkdirAll(s.data, 0o777); err != nil {
 		t.Fatal(err)
 	}

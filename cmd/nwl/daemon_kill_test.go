@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -172,4 +173,73 @@ func (s *served) submitUntilTaken(id string, settings []string, r *rand.Rand, ki
 			s.t.Fatalf("submit %s: %v\n%s", id, err, s.log)
 		}
 	}
+}
+
+// TestDaemonKillSwapped kills the daemon and the run's process while the run exchanges its network:
+// the run ends with the numbers of an undisturbed one that makes the same exchanges.
+func TestDaemonKillSwapped(t *testing.T) {
+	long.Only(t, "a run with a network, killed ten times")
+	tiny := []string{"model.encoder=8", "model.latent=2", "model.decoder=8", "trainer.batch=16"}
+	s := newServed(t, "server.jobs=1")
+	for seed := range 2 {
+		args := []string{"train", "--out", filepath.Join(s.data, "networks"), "--name", "other", "--set", "train.steps=20"}
+		for _, a := range append(tiny, "system.q=3", "system.size=3x3", fmt.Sprintf("run.seed=%d", 80+seed), "log.level=warn") {
+			args = append(args, "--set", a)
+		}
+		if _, stderr, code := nwl(t, args...); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	settings := least(append(tiny, "run.seed=9", "run.moves=[local, neural]", "run.walkers=64", "wang_landau.final_ln_f=2e-6",
+		"production.passes=500", "checkpoint.interval=100ms")...)
+	s.start()
+	s.submit("run", settings...)
+	r := rand.New(rand.NewPCG(91, 92))
+	killed := 0
+	for ; killed < 10 && !s.get("run").State.Final(); killed++ {
+		s.until("run", "under way", func(r *api.Run) bool {
+			return r.State.Final() || r.State == job.Running && r.Attempts < 3 && len(s.children()) == 1
+		})
+		time.Sleep(time.Duration(r.IntN(800)) * time.Millisecond)
+		client := *s.client // of this life of the daemon
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			// The answer, if there is one, does not matter here: what is on record does.
+			client.Swap(context.Background(), "run", api.SwapRequest{Bundle: fmt.Sprintf("other/%d", 1+killed%2)})
+		})
+		time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond)
+		if children := s.children(); killed%2 == 0 && len(children) > 0 {
+			syscall.Kill(children[0], syscall.SIGKILL)
+		} else {
+			s.kill()
+			s.start()
+		}
+		asking.Wait()
+	}
+	s.becomes("run", job.Done)
+	again := filepath.Join(t.TempDir(), "again")
+	if err := os.MkdirAll(again, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	record, err := os.ReadFile(s.folder("run", "swaps.jsonl"))
+	if err != nil || len(record) == 0 {
+		t.Fatalf("no exchange is on record: %v\n%s", err, s.log)
+	}
+	if err := errors.Join(os.CopyFS(filepath.Join(again, "swaps"), os.DirFS(s.folder("run", "swaps"))), os.WriteFile(filepath.Join(again, "swaps.jsonl"), record, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"run", "--out", again}
+	for _, a := range settings {
+		args = append(args, "--set", a)
+	}
+	if _, stderr, code := nwl(t, args...); code != 0 && code != exitUnconverged {
+		t.Fatal(stderr)
+	}
+	undisturbed, err := os.ReadFile(filepath.Join(again, "dos.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.same("run", undisturbed)
+	t.Logf("killed %d times, %d exchanges", killed, bytes.Count(record, []byte("\n")))
+	s.stop()
 }
