@@ -6,8 +6,6 @@ import (
 	"math"
 	"runtime"
 
-	"gonum.org/v1/gonum/mat"
-
 	"neuralwl/internal/parallel"
 )
 
@@ -74,24 +72,25 @@ func transitionReplicas(energy []float64, steps int, total []float64, blocks [][
 	return replicas
 }
 
-// edge is one measured difference ln g(j) - ln g(i), of levels i < j.
+// edge is one measured difference ln g(j) - ln g(i), of levels i < j, and what it is worth:
+// one over its variance if counts were independent.
 type edge struct {
 	i, j               int
 	difference, weight float64
 }
 
-// solveTransitions solves for ln g up to a constant.
-func solveTransitions(energy []float64, steps int, counts []float64) (*Density, error) {
-	half := steps / 2
-	visits := make([]float64, len(energy))
+// edgesOf returns the differences that counts of transitions measure, and the visits to each
+// level.
+func edgesOf(steps int, counts []float64) (edges []edge, visits []float64) {
+	half, levels := steps/2, len(counts)/steps
+	visits = make([]float64, levels)
 	for b := range visits {
 		for _, c := range counts[b*steps : (b+1)*steps] {
 			visits[b] += c
 		}
 	}
-	var edges []edge
-	for i := range energy {
-		for step := 1; step <= half && i+step < len(energy); step++ {
+	for i := range levels {
+		for step := 1; step <= half && i+step < levels; step++ {
 			j := i + step
 			there, back := counts[i*steps+half+step], counts[j*steps+half-step]
 			if there > 0 && back > 0 {
@@ -99,47 +98,21 @@ func solveTransitions(energy []float64, steps int, counts []float64) (*Density, 
 			}
 		}
 	}
-	levels := bulk(visits, edges)
-	if len(levels) < 2 {
-		return nil, errors.New("no two levels have transitions both ways")
-	}
-	place := map[int]int{}
-	for k, b := range levels {
-		place[b] = k
-	}
-	// The normal equations: a weighted graph Laplacian, banded because a transition changes
-	// the level by at most half. Fixing the first level makes it regular.
-	a := mat.NewSymBandDense(len(levels), min(half, len(levels)-1), nil)
-	right := mat.NewVecDense(len(levels), nil)
-	for _, e := range edges {
-		i, ok := place[e.i]
-		if !ok {
-			continue
-		}
-		j := place[e.j]
-		a.SetSymBand(i, i, a.At(i, i)+e.weight)
-		a.SetSymBand(j, j, a.At(j, j)+e.weight)
-		a.SetSymBand(i, j, a.At(i, j)-e.weight)
-		right.SetVec(i, right.AtVec(i)-e.weight*e.difference)
-		right.SetVec(j, right.AtVec(j)+e.weight*e.difference)
-	}
-	a.SetSymBand(0, 0, 2*a.At(0, 0))
-	var cholesky mat.BandCholesky
-	if !cholesky.Factorize(a) {
-		return nil, errors.New("the equations for ln g cannot be solved: some levels are connected by too few transitions")
-	}
-	var x mat.VecDense
-	// Ill-conditioning is expected here: the diagonal spans the range of the counts.
-	if err := cholesky.SolveVecTo(&x, right); err != nil && !errors.As(err, new(mat.Condition)) {
+	return edges, visits
+}
+
+// solveTransitions solves for ln g up to a constant.
+func solveTransitions(energy []float64, steps int, counts []float64) (*Density, error) {
+	edges, visits := edgesOf(steps, counts)
+	l, err := newLadder(bulk(visits, edges), edges, nil)
+	if err != nil {
 		return nil, err
 	}
-	d := &Density{}
-	for k, b := range levels {
-		d.Energy = append(d.Energy, energy[b])
-		d.LnG = append(d.LnG, x.AtVec(k))
+	x, err := l.solve()
+	if err != nil {
+		return nil, err
 	}
-	d.sort()
-	return d, d.Validate()
+	return l.density(energy, x)
 }
 
 // bulk returns, in ascending order, the levels of the connected part with the most visits.

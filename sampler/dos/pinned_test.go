@@ -1,0 +1,119 @@
+package dos_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/sampler/dos"
+)
+
+// noisy makes blocks of counts that scatter about rates. Each block's rates between two levels are
+// off by a factor that is common to a stretch of levels, and by its inverse the other way: visits
+// that follow each other scatter like that. slow is the size of it by level.
+func noisy(r *rand.Rand, rates []float64, blocks int, mean float64, slow func(level int) float64) [][]int64 {
+	all := make([][]int64, blocks)
+	for k := range all {
+		all[k] = make([]int64, len(rates))
+		tilt := r.NormFloat64()
+		for level := range len(rates) / 5 {
+			rest := int64(mean)
+			for change := -2; change <= 2; change++ {
+				i := level*5 + change + 2
+				if change == 0 || rates[i] == 0 {
+					continue
+				}
+				m := mean * rates[i] * math.Exp(tilt*math.Sqrt(slow(level)*slow(level+change))*float64(change))
+				all[k][i] = int64(math.Max(0, math.Round(m+math.Sqrt(m)*r.NormFloat64())))
+				rest -= all[k][i]
+			}
+			all[k][level*5+2] = max(0, rest)
+		}
+	}
+	return all
+}
+
+// hill is ln g of 24 levels.
+func hill() []float64 {
+	lnG := make([]float64, 24)
+	for b := range lnG {
+		lnG[b] = 9 - 0.09*float64((b-10)*(b-10))
+	}
+	return lnG
+}
+
+// TestPinnedExact recovers ln g from exact transition probabilities, whatever the pins.
+func TestPinnedExact(t *testing.T) {
+	lnG := exampleLnG()
+	energy, rates := chain(lnG)
+	block := make([]int64, len(rates))
+	for i, p := range rates {
+		block[i] = int64(p * 1e15)
+	}
+	total := dos.LogSumExp(lnG)
+	for _, pins := range [][]dos.Pin{nil, {{9, lnG[9]}}, {{9, lnG[9]}, {8, lnG[8]}}, {{4, 1}}, {{0, lnG[0]}, {9, lnG[9]}}} {
+		p, err := dos.FromPinnedTransitions(energy, 5, [][]int64{block}, total, pins)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Len() != 9 {
+			t.Fatalf("%d levels, want 9", p.Len())
+		}
+		for i, e := range p.Energy {
+			if want := lnG[int(-e)]; math.Abs(p.LnG[i]-want) > 1e-9 {
+				t.Errorf("pins %v: ln g(%g) = %.12f, want %.12f", pins, e, p.LnG[i], want)
+			}
+		}
+	}
+}
+
+// TestPinned repeats an estimate from counts that scatter more than independent ones within a few
+// levels: with both ends known its errors are smaller, and are as its deviations say.
+func TestPinned(t *testing.T) {
+	lnG := hill()
+	energy, rates := chain(lnG)
+	total := dos.LogSumExp(lnG)
+	slow := func(level int) float64 {
+		if level >= 15 && level < 19 {
+			return 0.3
+		}
+		return 0.01
+	}
+	r := rand.New(rand.NewPCG(7, 8))
+	var free, pinned, z, freeZ, count float64
+	const repetitions = 200
+	for range repetitions {
+		blocks := noisy(r, rates, 32, 2000, slow)
+		p, err := dos.FromPinnedTransitions(energy, 5, blocks, total, []dos.Pin{{Level: 23, LnG: lnG[23]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Len() != len(lnG) || p.Error[0] != 0 {
+			t.Fatalf("%d levels, error %v of the one that is known", p.Len(), p.Error[0])
+		}
+		if p.Inflation[17] < 3*p.Inflation[8] {
+			t.Errorf("inflation %.2f where counts follow each other, %.2f elsewhere", p.Inflation[17], p.Inflation[8])
+		}
+		freeZ += p.Deviations[0] * p.Deviations[0] / repetitions
+		for i, e := range p.Energy {
+			if p.Error[i] == 0 {
+				continue
+			}
+			off, freeOff := p.LnG[i]-lnG[int(-e)], p.Free.LnG[i]-lnG[int(-e)]
+			free += freeOff * freeOff
+			pinned += off * off
+			z += off * off / (p.Error[i] * p.Error[i])
+			count++
+		}
+	}
+	t.Logf("rms deviation %.4f, without pins %.4f; mean square in errors %.2f; of the pinned level before %.2f", math.Sqrt(pinned/count), math.Sqrt(free/count), z/count, freeZ)
+	if pinned > free/4 {
+		t.Errorf("rms deviation %.4f, without pins %.4f", math.Sqrt(pinned/count), math.Sqrt(free/count))
+	}
+	if z/count < 0.75 || z/count > 1.35 {
+		t.Errorf("mean square deviation is %.2f errors squared", z/count)
+	}
+	if freeZ < 0.7 || freeZ > 1.4 {
+		t.Errorf("the pinned level was off by %.2f errors squared before", freeZ)
+	}
+}
