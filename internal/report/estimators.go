@@ -14,11 +14,20 @@ import (
 // both from the same production phase.
 type EstimatorSummary struct {
 	Levels int `json:"levels"`
-	// GroundState is ln g(E_min), nil where that level is absent.
+	// GroundState is ln g(E_min), nil where that level is absent, before it was given its known
+	// value.
 	GroundState *dos.Estimate `json:"ground_state_ln_g,omitempty"`
+	// Pinned is the number of levels with a known value, and Pull by how many errors, at
+	// most, ln g was off there before it was given that; nil if unknown.
+	Pinned int      `json:"pinned"`
+	Pull   *float64 `json:"pull,omitempty"`
+	// Gain is the median of the errors without known values in units of those with them, 1
+	// where none is known.
+	Gain float64 `json:"gain"`
 	// Exact is the difference from the exact density of states.
 	Exact *dos.Difference `json:"exact,omitempty"`
-	// ErrorRatio is the median of its errors in units of the histogram's.
+	// ErrorRatio is the median of its errors in units of the histogram's, without known values
+	// in either.
 	ErrorRatio float64 `json:"error_ratio"`
 	// Discrepancy is the root of the mean square of the differences between both, each
 	// in units of the two errors together; about 1 or, as both come from the same
@@ -31,7 +40,7 @@ type EstimatorSummary struct {
 const maxDiscrepancy = 2
 
 // byTransitions makes the estimate from transitions, nil where there is none.
-func (r *Result) byTransitions() *dos.Ensemble {
+func (r *Result) byTransitions() *dos.Pinned {
 	counts, steps := r.Samples.Transitions(), lattice.Steps(r.System)
 	if counts == nil {
 		if r.Config.Run.Has(config.LocalMoves) {
@@ -39,7 +48,11 @@ func (r *Result) byTransitions() *dos.Ensemble {
 		}
 		return nil
 	}
-	e, err := dos.FromTransitions(r.energy, steps, counts, r.System.LnStates())
+	var pins []dos.Pin
+	if lattice.GroundKnown(r.System) {
+		pins = []dos.Pin{{Level: r.System.GroundLevel(), LnG: r.System.LnGroundStates()}}
+	}
+	e, err := dos.FromPinnedTransitions(r.energy, steps, counts, r.System.LnStates(), pins)
 	if err != nil {
 		r.Log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
@@ -79,14 +92,25 @@ func (r *Result) compareEstimators() (*EstimatorSummary, error) {
 	if r.transitions == nil {
 		return nil, nil
 	}
-	t, h := r.transitions, r.density
-	s := &EstimatorSummary{Levels: t.Len()}
+	t, h := r.transitions.Free, r.density
+	s := &EstimatorSummary{Levels: t.Len(), Gain: 1}
+	for _, z := range r.transitions.Deviations {
+		if !math.IsNaN(z) {
+			s.Pinned++
+			if z = math.Abs(z); s.Pull == nil || z > *s.Pull {
+				s.Pull = &z
+			}
+		}
+	}
+	if s.Pinned > 0 {
+		_, s.Gain = difference(t.Density, r.transitions.Density)
+	}
 	if t.Energy[0] == r.System.Energy(r.System.GroundLevel()) {
 		ground := dos.NewEstimate(t.LnG[0], t.Error[0])
 		s.GroundState = &ground
 	}
 	if r.exact != nil {
-		d, err := dos.Compare(t.Density, r.exact)
+		d, err := dos.Compare(r.transitions.Density, r.exact)
 		if err != nil {
 			return nil, err
 		}
@@ -124,6 +148,9 @@ func difference(a, b *dos.Density) (discrepancy, errorRatio float64) {
 
 func (s *EstimatorSummary) String() string {
 	text := fmt.Sprintf("errors %.2f of the histogram's, discrepancy %.2f", s.ErrorRatio, s.Discrepancy)
+	if s.Pull != nil {
+		text += fmt.Sprintf(", %.2f once it has the known ground state (%.1f errors away before)", s.ErrorRatio/s.Gain, *s.Pull)
+	}
 	if s.GroundState != nil {
 		text += fmt.Sprintf(", ground state ln g = %s", s.GroundState)
 	}

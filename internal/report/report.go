@@ -160,7 +160,7 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	table(DensityFile, r.density, r.absolute)
 	write(ArchiveFile, r.density.WriteNPZ)
 	if r.transitions != nil {
-		table(TransitionsFile, r.transitions, nil)
+		table(TransitionsFile, r.transitions.Ensemble, nil)
 	}
 	if r.proposals != nil {
 		write(ProposalsFile, r.writeProposals)

@@ -22,9 +22,9 @@ type Result struct {
 	stamp  string    // on all plots, of a run that has not converged
 
 	density *dos.Ensemble
-	// transitions is the second estimate, nil where there is none, and estimators what
+	// transitions is the second estimate, which meets what is known at both ends, nil where there is none, and estimators what
 	// a comparison of both says.
-	transitions *dos.Ensemble
+	transitions *dos.Pinned
 	estimators  *EstimatorSummary
 	windows     []WindowSummary
 	// proposals counts those of the network by level, and absolute is what their inverse
