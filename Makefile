@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis load-test soak slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -44,6 +44,9 @@ load-test: build ## what requests and open streams cost a run and the daemon
 
 soak: deps ## a thousand exchanges of networks while they are used, with their latencies and the memory
 	$(GO) test ./internal/repository -run TestSwaps -v -timeout 60m -swaps 1000
+
+vulnerabilities: ## known ones in what the program calls, if their database can be reached
+	scripts/vulnerabilities.sh
 
 slurm-test: build ## the Slurm script of docs/batch.md by a Slurm of its own (root on Debian, two minutes); else it says why not
 	scripts/slurm-test.sh
