@@ -67,7 +67,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r, ok := s.identify(a, r)
-	if !ok || !limit(a, r) {
+	if !ok {
 		return
 	}
 	handler, pattern := s.mux.Handler(r)
@@ -76,6 +76,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	route = pattern
+	if !limit(a, r) {
+		return
+	}
 	s.mux.ServeHTTP(a, r)
 }
 
