@@ -89,15 +89,15 @@ func (s *screen) live(ctx context.Context, client *api.Client, in, out *os.File)
 		_, failed := io.WriteString(out, leaveScreen)
 		err = unlessClosed(errors.Join(err, failed))
 	}()
-	seen := make(chan *screen)
+	seen := make(chan screen)
+	next := *s
 	go func() {
 		for ctx.Err() == nil {
-			next := *s
 			looking, done := context.WithTimeout(ctx, 10*time.Second)
 			next.look(looking, client)
 			done()
 			select {
-			case seen <- &next:
+			case seen <- next:
 			case <-ctx.Done():
 			}
 			select {
@@ -123,7 +123,7 @@ func (s *screen) live(ctx context.Context, client *api.Client, in, out *os.File)
 		select {
 		case <-ctx.Done():
 			return nil
-		case s = <-seen:
+		case *s = <-seen:
 		case <-tick.C:
 		}
 	}
