@@ -39,6 +39,13 @@ func (k *keeper) first(id string, spec json.RawMessage) error {
 func (k *keeper) changed(ctx context.Context, r *queue.Record) error {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
+	// As it is by now: the watchers of records and wishes may come here in any order.
+	r, err := k.queue.Get(ctx, r.ID)
+	if errors.Is(err, queue.ErrNone) {
+		return nil
+	} else if err != nil {
+		return err
+	}
 	w, err := k.queue.Wanted(ctx, r.ID)
 	if err != nil {
 		return err
