@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"neuralwl/internal/long"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -226,6 +227,7 @@ func TestClients(t *testing.T) {
 // TestWaitThroughRestart waits for a run while the daemon is killed and started again, and
 // leaves off waiting for another.
 func TestWaitThroughRestart(t *testing.T) {
+	long.Only(t, "a daemon that is killed and started again takes seconds")
 	t.Parallel()
 	d := newDesk(t)
 	d.must(eternal("left")...)
@@ -294,6 +296,7 @@ func TestWaitThroughRestart(t *testing.T) {
 
 // TestOtherJobs trains and measures by the daemon; an interrupted training begins again.
 func TestOtherJobs(t *testing.T) {
+	long.Only(t, "trainings and benchmarks take seconds; those of internal/child are in make test")
 	t.Parallel()
 	d := newDesk(t)
 	network := []string{"system.q=3", "system.size=4x4", "model.architecture=microcanonical", "model.width=8", "model.window=2", "trainer.batch=32", "run.walkers=32"}

@@ -148,6 +148,7 @@ func populate(t *testing.T, d *Daemon) map[string]job.State {
 // TestLostQueue deletes the queue: runs come back as they were, those that were under way wait,
 // and directories that were put there are adopted.
 func TestLostQueue(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d, _, closed := idle(t, data)
 	want := populate(t, d)
@@ -220,6 +221,7 @@ func TestLostQueue(t *testing.T) {
 // TestDamagedQueue damages each file of a queue in several ways: whatever NATS makes of it, runs
 // are what they were, and a folder that lost something is set aside, with a word.
 func TestDamagedQueue(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d, _, closed := idle(t, data)
 	want := populate(t, d)
@@ -298,6 +300,7 @@ func TestDamagedQueue(t *testing.T) {
 // TestDeletedHalf kills the daemon while it deletes a run: the next one brings that to its end,
 // and deletes nothing else.
 func TestDeletedHalf(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d, _, closed := idle(t, data)
 	for _, id := range []string{"both", "record", "folder", "kept"} {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"log/slog"
+	"neuralwl/internal/long"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,8 @@ import (
 // TestBackup copies the data of a daemon under way: of the copy another daemon goes on with the
 // run, to the numbers of the undisturbed one, and knows all others as they were.
 func TestBackup(t *testing.T) {
+	long.Only(t, "runs before and after take seconds")
+	t.Parallel()
 	data, copied, restored := t.TempDir(), filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "data")
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	h := open(t, data)
@@ -57,6 +60,7 @@ func TestBackup(t *testing.T) {
 
 // TestBadBackup refuses what is no whole backup, and folders that hold something.
 func TestBadBackup(t *testing.T) {
+	t.Parallel()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	data := t.TempDir()
 	folder := filepath.Join(data, runsName, "run-1")

@@ -126,6 +126,7 @@ func (h *house) change(id string, c api.RunChange) {
 // TestOrder begins runs by priority, which may change while they wait, and after those that
 // they follow; one that follows a cancelled run fails and names it, with all that follow.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	h := open(t, t.TempDir())
 	h.submit(api.Submission{ID: "first", Set: lengthy()})
 	h.state("first", job.Running)
@@ -177,6 +178,7 @@ func TestOrder(t *testing.T) {
 // TestStopped lets the daemon stop with runs that wait: the next one goes on with them, the one
 // under way first.
 func TestStopped(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	h := open(t, data)
 	h.submit(api.Submission{ID: "first", Set: lengthy()})

@@ -44,6 +44,7 @@ var errEnough = errors.New("enough")
 // TestFeed gives every reader each event of its run once and in order, whatever the feed
 // hears of them: none, all, or some; and however slowly the reader takes them.
 func TestFeed(t *testing.T) {
+	t.Parallel()
 	d := office(t)
 	always, never := func(int) bool { return true }, func(int) bool { return false }
 	d.emit(t, 1, 300, never) // before the daemon began
@@ -99,6 +100,7 @@ func TestFeed(t *testing.T) {
 // TestFeedEnds tells a reader when there has been nothing for some time, and ends with its
 // context and with its run.
 func TestFeedEnds(t *testing.T) {
+	t.Parallel()
 	d := office(t)
 	err := d.Events(t.Context(), "run-1", 0, 10*time.Millisecond, func(events []queue.Event) error {
 		if len(events) != 0 {
@@ -133,6 +135,7 @@ func TestFeedEnds(t *testing.T) {
 
 // TestHistory reads what is kept in parts.
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	d := office(t)
 	if events, more, err := d.queue.History(t.Context(), "", 0, 10); err != nil || more || len(events) != 0 {
 		t.Errorf("nothing: %v, %v, %v", events, more, err)

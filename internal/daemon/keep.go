@@ -52,10 +52,6 @@ func (k *keeper) changed(ctx context.Context, r *queue.Record) error {
 	}
 	kept := job.Kept{Job: r.Job, Wish: w, Queue: k.queue.Identity(), Revision: r.Revision(), Spec: r.Spec}
 	if before, ok := k.last[r.ID]; ok {
-		if before.Queue == kept.Queue && before.Revision > kept.Revision {
-			// This record was overtaken by a newer one, but the wish is that of now.
-			kept.Job, kept.Revision, kept.Spec = before.Job, before.Revision, before.Spec
-		}
 		same := func(k job.Kept) string { // checkpoints and attempts alone do not count
 			return fmt.Sprint(k.Job.State, k.Job.Created, k.Job.Submission, k.Job.Epoch, k.Wish, k.Queue, string(k.Spec))
 		}

@@ -9,6 +9,7 @@ import (
 // TestOvertaken keeps in the run directory the newer of two records of which the older one comes
 // later, as it may by way of a wish.
 func TestOvertaken(t *testing.T) {
+	t.Parallel()
 	d, _, _ := idle(t, t.TempDir())
 	submit(t, d, "run-1")
 	older, err := d.queue.Get(t.Context(), "run-1")

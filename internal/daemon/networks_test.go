@@ -17,6 +17,7 @@ import (
 // TestNetworks lets a run take the networks that another one exports, as they come, and go back;
 // the repository keeps the latest of them, and knows them again after a restart.
 func TestNetworks(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	two := func(o *Options) { o.Jobs = 2 }
 	h := open(t, data, two)

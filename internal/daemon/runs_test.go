@@ -19,6 +19,7 @@ import (
 // TestCopies copies a run with what was changed when it went on, and refuses what does not go
 // with a copy.
 func TestCopies(t *testing.T) {
+	t.Parallel()
 	h := open(t, t.TempDir())
 	h.submit(api.Submission{ID: "first", Title: "a title", Tags: []string{"x"}, Notes: "n"})
 	h.state("first", job.Done)
@@ -53,6 +54,7 @@ func TestCopies(t *testing.T) {
 // TestEdits describes a run from several sides while its worker writes to its record: nothing
 // is lost, and the run's numbers do not change.
 func TestEdits(t *testing.T) {
+	t.Parallel()
 	h := open(t, t.TempDir())
 	h.submit(api.Submission{ID: "one", Set: lengthy()})
 	h.wait("one", "under way", func(r *api.Run) bool { return r.Progress != nil && r.Progress.Passes > 0 })
@@ -87,6 +89,7 @@ func TestEdits(t *testing.T) {
 // TestLeft guesses the time that is left of a phase by what was done since the run began, or
 // went on, in it.
 func TestLeft(t *testing.T) {
+	t.Parallel()
 	m := newMirror()
 	at, sequence := time.Now(), uint64(0)
 	happen := func(after time.Duration, kind child.Kind, data any) float64 {

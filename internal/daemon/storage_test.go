@@ -21,6 +21,7 @@ import (
 // TestVersion reads the present layout, migrates an older one, and refuses others with both
 // numbers.
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		text  string // of the file, "none" for no file
 		runs  bool   // there are run directories
@@ -62,6 +63,7 @@ func TestVersion(t *testing.T) {
 
 // TestFull refuses runs when the disk runs low, and begins none that wait; one under way goes on.
 func TestFull(t *testing.T) {
+	t.Parallel()
 	var free atomic.Int64
 	free.Store(2 << 30)
 	h := open(t, t.TempDir(), func(o *Options) {
@@ -84,6 +86,7 @@ func TestFull(t *testing.T) {
 // TestThin removes from a run what it needs only to go on, once that was kept long enough, and no
 // result.
 func TestThin(t *testing.T) {
+	t.Parallel()
 	h := open(t, t.TempDir(), func(o *Options) { o.Storage.Keep = time.Hour })
 	h.submit(api.Submission{ID: "run-1", Set: runtest.With(runtest.Quick, runtest.Brief...)})
 	h.state("run-1", job.Done)
@@ -145,6 +148,7 @@ func TestThin(t *testing.T) {
 // TestEstimate refuses what can never have enough memory, with both numbers, lets what has to
 // wait wait, and takes the user's word for it.
 func TestEstimate(t *testing.T) {
+	t.Parallel()
 	h := open(t, t.TempDir(), func(o *Options) { o.Jobs, o.Memory = 2, 100<<20 })
 	if _, err := h.Submit(t.Context(), api.Submission{Set: small("system.size=64x64")}, ""); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "may have 100 MB (server.memory)") {
 		t.Errorf("%v", err)

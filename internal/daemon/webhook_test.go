@@ -87,6 +87,7 @@ func (l *listener) wait(want ...string) {
 // TestWebhook tells of ends in their order, again where it is not taken, over a restart of the
 // daemon, and neither waits for the listener nor logs the secret.
 func TestWebhook(t *testing.T) {
+	t.Parallel()
 	l := listen(t, "hunter2")
 	data := t.TempDir()
 	var log bytes.Buffer

@@ -89,7 +89,7 @@ func TestSwapKilled(t *testing.T) {
 		{sampler.WangLandau, 72, 72},  // after one that ended training
 		{sampler.WangLandau, 95, 10},  // all of them once more
 		{sampler.Production, 10, 500}, // after all
-	}[:long.Or(5, 2)] {
+	}[:long.Or(5, 1)] {
 		name := fmt.Sprint(c)
 		begun, killed := filepath.Join(folder, name, "begun"), filepath.Join(folder, name, "killed")
 		plan(t, begun, swaps...)

@@ -23,6 +23,7 @@ import (
 // new one, and a run with that on record is the same. With a network that aims at no energies
 // walkers begin in random configurations.
 func TestSwapInStart(t *testing.T) {
+	long.Only(t, "a start by the draws of a network takes seconds")
 	s := models.System{Q: 2, Sides: []int{4, 4}}
 	save := func(b *exporter.Bundle) string {
 		folder, err := b.Save(disk.OS, t.TempDir())
