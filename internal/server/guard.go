@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -23,6 +24,7 @@ const (
 	mostHeader = 64 << 10 // bytes of the headers
 	mostBody   = 1 << 20  // bytes of the body
 	bodyTime   = 30 * time.Second
+	drained    = 4 // times as much is read of a body that is too large
 )
 
 // bearerKey is the context's key of the token's entry.
@@ -188,7 +190,8 @@ func limit(a *answerer, r *http.Request) bool {
 		want, most, within = api.ArchiveType, mostArchive, archiveTime
 	}
 	a.control.SetReadDeadline(time.Now().Add(within))
-	r.Body = http.MaxBytesReader(a, r.Body, most)
+	whole := r.Body
+	r.Body = http.MaxBytesReader(a, whole, most)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true // nobody reads it
 	}
@@ -197,6 +200,8 @@ func limit(a *answerer, r *http.Request) bool {
 		return false
 	}
 	if r.ContentLength > most {
+		// A client that is still sending would meet a closed connection instead of the answer.
+		io.CopyN(io.Discard, whole, drained*most)
 		refuse(a, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", most>>20))
 		return false
 	}
