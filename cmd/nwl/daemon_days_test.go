@@ -168,6 +168,7 @@ func TestLostChildren(t *testing.T) {
 // TestOutOfMemory submits a run that needs more memory than it may have: it fails, with a reason,
 // and another one is unharmed.
 func TestOutOfMemory(t *testing.T) {
+	long.Only(t, "runs under a limit of memory take seconds")
 	s := newServed(t, "server.jobs=2")
 	s.prefix = []string{"bash", "-c", `ulimit -v 3000000; exec "$@"`, "bash"}
 	s.start()

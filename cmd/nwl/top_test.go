@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"neuralwl/internal/long"
 	"os"
 	"os/exec"
 	"strings"
@@ -85,6 +86,7 @@ func (p *terminal) on(c *exec.Cmd) *exec.Cmd {
 // TestTop watches runs in a terminal, also while the daemon is away, and leaves the terminal as
 // it was however it ends.
 func TestTop(t *testing.T) {
+	long.Only(t, "what is drawn is compared by TestScreen")
 	t.Parallel()
 	d := newDesk(t)
 	d.must(eternal("watched")...)

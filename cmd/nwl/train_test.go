@@ -13,6 +13,7 @@ import (
 // TestTrainAndBench trains a network, uses it in a run by name of its bundle, and
 // compares moves with it under the weights of that run.
 func TestTrainAndBench(t *testing.T) {
+	long.Only(t, "a training and two benchmarks take seconds")
 	folder := t.TempDir()
 	succeed := func(args ...string) string {
 		t.Helper()

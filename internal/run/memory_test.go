@@ -89,6 +89,7 @@ func TestFlatMemory(t *testing.T) {
 // garbage to Go: the resident size stays within 50 MB of what it was after 50 steps, although
 // hundreds of sets were published.
 func TestMemoryInTraining(t *testing.T) {
+	long.Only(t, "memory is measured over many steps; TestRecycler is in make test")
 	const every, most = 50, 50
 	steps := long.Or(1000, 400)
 	ctx, cancel := context.WithCancel(context.Background())

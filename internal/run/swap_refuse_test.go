@@ -215,6 +215,7 @@ func TestSwapWithoutNetwork(t *testing.T) {
 // is dropped, the weights stay. A run with the same exchange on record gives the same numbers,
 // and so does one that is resumed.
 func TestSwapRestart(t *testing.T) {
+	long.Only(t, "two productions and their replay take seconds; the refusal is in TestSwapRefused")
 	wider := tinyBundle(t, "wider", 12, models.Autoencoder, models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 20, Floor: 1e-3, Noise: 0.3})
 	settings := runtest.With(swapping, "checkpoint.interval=1ns")
 	a := newAsker(sampler.Production, run.Swap{Bundle: wider, Restart: true})
