@@ -71,7 +71,6 @@ func processes() (pids []int) {
 // TestSilentChild stops a child: it is killed after its limit, and the run goes on.
 func TestSilentChild(t *testing.T) {
 	long.Only(t, "a silence must last to be one")
-	t.Parallel()
 	o := bad(t, 10*time.Second, func(o *Options) {
 		o.Limits = child.Limits{Loading: time.Minute, Pass: 2 * time.Second, Evaluating: time.Minute}
 	})
@@ -94,7 +93,6 @@ func TestSilentChild(t *testing.T) {
 // the queue hands the run to the same worker again and again, which never performs it twice at a
 // time.
 func TestHandedOutTwice(t *testing.T) {
-	t.Parallel()
 	long.Only(t, "a run begun again and again")
 	o := bad(t, 2*time.Second, func(o *Options) { o.Renew = time.Hour })
 	settings := runtest.With(lengthy, "production.passes=12000")
@@ -119,7 +117,6 @@ func TestHandedOutTwice(t *testing.T) {
 // TestCrashes fails a run whose process crashes before it has come any further, however many
 // checkpoints it writes of where it was.
 func TestCrashes(t *testing.T) {
-	t.Parallel()
 	o := bad(t, 10*time.Second, func(o *Options) {
 		o.Program = []string{"bash", "-c", `read task
 			echo '{"kind":"began","data":{}}'
@@ -138,7 +135,6 @@ func TestCrashes(t *testing.T) {
 // TestStoppedEarly stops the worker while a run loads its network: it waits for the next one.
 func TestStoppedEarly(t *testing.T) {
 	long.Only(t, "loading takes seconds")
-	t.Parallel()
 	o := newOffice(t)
 	o.submit("run-1", "run.moves=[local, neural]", "production.passes=50", "wang_landau.final_ln_f=1e-2")
 	o.wait("run-1", job.Running)

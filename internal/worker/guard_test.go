@@ -18,7 +18,6 @@ import (
 
 // TestGuard ends what takes more than it may, and nothing else.
 func TestGuard(t *testing.T) {
-	t.Parallel()
 	if _, err := resident(os.Getpid()); err != nil {
 		t.Skipf("SKIPPED: no /proc to read the resident size from: %v", err)
 	}
@@ -55,7 +54,6 @@ func TestGuard(t *testing.T) {
 // TestExcess ends a run in order that takes more memory than it may; with more it goes on, to
 // the numbers of the undisturbed run. What its processes logged is in its directory.
 func TestExcess(t *testing.T) {
-	t.Parallel()
 	if _, err := resident(os.Getpid()); err != nil {
 		t.Skipf("SKIPPED: no /proc to read the resident size from: %v", err)
 	}

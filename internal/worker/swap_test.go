@@ -21,7 +21,6 @@ import (
 // TestSwap exchanges the network of a run in a child process, in both phases and over a pause, and
 // gets an answer that names the fault where it is not.
 func TestSwap(t *testing.T) {
-	t.Parallel()
 	h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 0.3}
 	b, err := exporter.NewUntrained("other", models.Autoencoder, models.System{Q: 3, Sides: []int{4, 4}}, h, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {

@@ -141,7 +141,6 @@ var lengthy = []string{"run.walkers=64", "wang_landau.final_ln_f=3e-5", "product
 
 // TestJobs performs jobs side by side: each gives the numbers of the run by itself.
 func TestJobs(t *testing.T) {
-	t.Parallel()
 	o := newOffice(t)
 	jobs := long.Or(4, 2)
 	for seed := range jobs {
@@ -167,7 +166,6 @@ func TestJobs(t *testing.T) {
 // TestDisturbed pauses a run, resumes it, and stops the worker under it: another one ends it
 // with the numbers of the undisturbed run.
 func TestDisturbed(t *testing.T) {
-	t.Parallel()
 	o := newOffice(t)
 	o.submit("run-1", lengthy...)
 	at := o.event("run-1", child.Pass, 0)
@@ -199,7 +197,6 @@ func TestDisturbed(t *testing.T) {
 
 // TestCancel cancels a run that goes on.
 func TestCancel(t *testing.T) {
-	t.Parallel()
 	o := newOffice(t)
 	o.submit("run-1", lengthy...)
 	o.event("run-1", child.Pass, 0)
@@ -213,7 +210,6 @@ func TestCancel(t *testing.T) {
 
 // TestFailing fails a run that cannot start, with the reason, and harms no other.
 func TestFailing(t *testing.T) {
-	t.Parallel()
 	o := newOffice(t)
 	o.submit("bad", "run.moves=[local, neural]", "model.bundle=/does/not/exist")
 	o.submit("good")
