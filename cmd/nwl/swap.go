@@ -27,7 +27,7 @@ the program, or a folder with a bundle, which is added to the repository first. 
 loaded and tested beside sampling and exchanged between two passes; on any fault the run keeps
 the one it has.
 
-In production the exchange is refused, unless --restart begins production anew under the same
+In production the exchange is refused, unless --restart starts production over under the same
 weights.`,
 		Example: "  nwl swap potts-q10-16x16-1 potts-q10/3\n  nwl swap potts-q10-16x16-1 --back",
 		Args:    arguments(cobra.RangeArgs(1, 2)),
@@ -51,7 +51,7 @@ weights.`,
 		}
 		text := fmt.Sprintf("%s goes on with %s after pass %d (%s)", args[0], s.Bundle, s.Pass, s.Stage)
 		if s.Restarted {
-			text += "; production begins anew"
+			text += "; production starts over"
 		}
 		if s.Training != "" {
 			text += "; training " + s.Training
@@ -60,7 +60,7 @@ weights.`,
 		return err
 	})
 	c.Flags().BoolVar(&r.Back, "back", false, "go back to the network before the last exchange")
-	c.Flags().BoolVar(&restart, "restart", false, "in production: begin it anew")
+	c.Flags().BoolVar(&restart, "restart", false, "in production: start it over")
 	return c
 }
 
