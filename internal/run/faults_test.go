@@ -9,50 +9,20 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"neuralwl/inference"
 	"neuralwl/internal/disk/faulty"
 	"neuralwl/internal/long"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 )
-
-// noLeaks fails the test if goroutines, sessions or tensors are left at its end.
-func noLeaks(t *testing.T) {
-	t.Helper()
-	existing := goleak.IgnoreCurrent()
-	// The finalisers of weights run some time after the collection.
-	collect := func(rounds int, enough func() bool) {
-		for range rounds {
-			runtime.GC()
-			if enough() {
-				return
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}
-	collect(20, func() bool { return false })
-	sessions, tensors := inference.Live()
-	t.Cleanup(func() {
-		var s, n int64
-		collect(2000, func() bool { s, n = inference.Live(); return s <= sessions && n <= tensors })
-		if s > sessions || n > tensors {
-			t.Errorf("before the test there were %d sessions and %d tensors, after it %d and %d", sessions, tensors, s, n)
-		}
-		if err := goleak.Find(existing); err != nil {
-			t.Error(err)
-		}
-	})
-}
 
 // everyPass are the settings of runtest.Brief with a checkpoint after every pass.
 var everyPass = runtest.With(runtest.Brief, "checkpoint.interval=1ns")
@@ -67,7 +37,7 @@ func proceed(t *testing.T, o run.Options) (*report.Summary, error) {
 // or once. The run survives, or it ends with an error that names the fault and can be
 // taken up again when the disk is well; in both cases with the right numbers.
 func TestDiskFaults(t *testing.T) {
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	folder := t.TempDir()
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	want := runtest.Read(t, folder, "reference", report.DensityFile)
@@ -173,7 +143,7 @@ func TestSlowDisk(t *testing.T) {
 // TestInferenceFaults lets an evaluation of a network fail at random points of a run.
 // It ends with an error that says what happened and can be taken up again.
 func TestInferenceFaults(t *testing.T) {
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	folder := t.TempDir()
 	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	want := runtest.Read(t, folder, "reference", report.DensityFile)
@@ -229,7 +199,7 @@ func TestInferenceFaults(t *testing.T) {
 // TestNaNGradient makes one gradient NaN: its step is dropped and counted, the run goes
 // on with the weights before, and its result is as good as ever.
 func TestNaNGradient(t *testing.T) {
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	var count atomic.Int64
 	s, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Intercept: func(ctx context.Context, e inference.Evaluation) error {
 		err := e.Run(ctx)

@@ -15,6 +15,7 @@ import (
 	"neuralwl/inference"
 	"neuralwl/internal/event"
 	"neuralwl/internal/long"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 	"neuralwl/models"
@@ -130,7 +131,7 @@ func TestSwapMemory(t *testing.T) {
 
 func swapMemory(t *testing.T, most float64, bundles ...string) {
 	const swaps, every = 360, 40
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	ctx, enough := context.WithCancel(context.Background())
 	defer enough()
 	requests := make(chan run.Swap, 1)

@@ -20,6 +20,7 @@ import (
 	"neuralwl/internal/disk/faulty"
 	"neuralwl/internal/event"
 	"neuralwl/internal/long"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -45,7 +46,7 @@ func spoilt(t testing.TB, change func(*exporter.Bundle)) string {
 // TestSwapRefused asks a run for networks that it cannot take: each answer names the fault, and
 // the run has the numbers of one that was not asked.
 func TestSwapRefused(t *testing.T) {
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	good := tinyBundle(t, "good", 11, models.Autoencoder, models.Hyperparameters{})
 	copied := func(change func(folder string)) string {
 		folder := filepath.Join(t.TempDir(), "copy")
@@ -160,7 +161,7 @@ func TestSwapDiskFull(t *testing.T) {
 // TestSwapBusy asks while another exchange is under way, and for one that the run ends before: a
 // load that takes forever keeps neither the run from ending nor requests from being answered.
 func TestSwapBusy(t *testing.T) {
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	wider := tinyBundle(t, "wider", 12, models.Autoencoder, models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 20, Floor: 1e-3})
 	requests := make(chan run.Swap, 2)
 	var answers []event.NetworkSwapped

@@ -17,6 +17,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/event"
+	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -127,7 +128,7 @@ var swapping = runtest.With(runtest.Brief, "wang_landau.final_ln_f=3e-4")
 // with the same graphs, others, and another architecture. A run with the same exchanges on record
 // from the beginning gives the same numbers to the last bit.
 func TestSwapLive(t *testing.T) {
-	noLeaks(t)
+	onnxtest.NoLeaks(t)
 	same, wider := tinyBundle(t, "same", 11, models.Autoencoder, models.Hyperparameters{}), tinyBundle(t, "wider", 12, models.Autoencoder, models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 20, Floor: 1e-3, Noise: 0.3})
 	made := tinyBundle(t, "made", 13, models.Made, models.Hyperparameters{Decoder: 8, Floor: 1e-3})
 	a := newAsker(sampler.WangLandau, run.Swap{Bundle: same, Name: "net/0"}, run.Swap{Bundle: wider, Name: "net/1"}, run.Swap{Bundle: same, Name: "net/2"},
