@@ -13,10 +13,6 @@ type draws struct {
 	groupSize int // walkers of a group; a group in one stretch of the phase is a block
 	groups    int
 
-	// By level of the configuration that the proposal was made for: trials, acceptances, and
-	// sites changed by the accepted proposals.
-	trials, accepted, changed []int64
-
 	// inverse holds the inverse probabilities of full proposals by block, which yield the
 	// numbers of states without any Markov chain; see dos.WeightBlock. Its Draws hold the
 	// differences from level to level. Proposals without a target have none: they resemble a
@@ -27,7 +23,6 @@ type draws struct {
 func newDraws(levels, columns, windows int, targeted bool) *draws {
 	d := &draws{
 		groupSize: groupSize(columns) * windows, groups: groups(columns),
-		trials: make([]int64, levels), accepted: make([]int64, levels), changed: make([]int64, levels),
 	}
 	for range segments(columns) * d.groups {
 		if !targeted {
@@ -36,16 +31,6 @@ func newDraws(levels, columns, windows int, targeted bool) *draws {
 		d.inverse = append(d.inverse, dos.NewWeightBlock(levels))
 	}
 	return d
-}
-
-// proposed counts a proposal for a configuration of a level, and the sites that it changed
-// if it was accepted.
-func (d *draws) proposed(level int, accepted bool, changed int) {
-	d.trials[level]++
-	if accepted {
-		d.accepted[level]++
-		d.changed[level] += int64(changed)
-	}
 }
 
 // drawn counts a full proposal of walker i of level to, for which the levels in reach were
@@ -65,22 +50,36 @@ func (d *draws) drawn(segment, i int, reach lattice.Window, to int, lnInverse fl
 // made for: trials, acceptances, and sites changed by all accepted proposals together.
 type ProposalCounts struct{ Trials, Accepted, Changed []int64 }
 
+func newProposalCounts(levels int) *ProposalCounts {
+	return &ProposalCounts{make([]int64, levels), make([]int64, levels), make([]int64, levels)}
+}
+
+// count adds a proposal for a configuration of a level, and the sites that it changed if it was
+// accepted.
+func (c *ProposalCounts) count(level int, accepted bool, changed int) {
+	c.Trials[level]++
+	if accepted {
+		c.Accepted[level]++
+		c.Changed[level] += int64(changed)
+	}
+}
+
 // empty reports whether there were no proposals.
-func (d *draws) empty() bool { return d == nil || slices.Max(d.trials) == 0 }
+func (c *ProposalCounts) empty() bool { return c == nil || slices.Max(c.Trials) == 0 }
 
 // Proposals returns the counts of the network's proposals, nil if there were none. Shared,
 // valid until the next pass.
 func (s *Samples) Proposals() *ProposalCounts {
-	if s.draws.empty() {
+	if s.proposals.empty() {
 		return nil
 	}
-	return &ProposalCounts{s.draws.trials, s.draws.accepted, s.draws.changed}
+	return s.proposals
 }
 
 // Weights returns the inverse probabilities of full proposals in independent blocks for
 // dos.FromWeights; nil unless the proposals have targets.
 func (s *Samples) Weights() []dos.WeightBlock {
-	if s.draws.empty() || s.draws.inverse == nil {
+	if s.proposals.empty() || s.draws.inverse == nil {
 		return nil
 	}
 	blocks := make([]dos.WeightBlock, len(s.draws.inverse))

@@ -38,7 +38,8 @@ type Engine struct {
 	passes  int64
 	moves   Moves
 	times   Times
-	samples *Samples // of production
+	samples *Samples        // of production
+	tally   *ProposalCounts // of the phase, as far as this engine has made it; nil without a network
 }
 
 // New returns an engine with walkers in random configurations.
@@ -62,7 +63,7 @@ func New(o Options) (*Engine, error) {
 		e.windows = append(e.windows, newEstimate(&o, w, o.Walkers/len(windows)))
 	}
 	if o.Proposer != nil {
-		e.neural = e.newProposalMove()
+		e.neural, e.tally = e.newProposalMove(), newProposalCounts(p.Levels())
 	}
 	e.open()
 	return e, nil
@@ -214,7 +215,7 @@ func (e *Engine) groundLevel() int {
 
 // neuralTrial makes the n-th neural trial of the phase.
 func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
-	count, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, func(i int) []int64 { return e.hits(0, i) }, e.samples)
+	count, times, err := e.neural.run(ctx, n, e.walkers, e.window, e.o.Workers, func(i int) []int64 { return e.hits(0, i) }, e.tally, e.samples)
 	e.times.Propose += times.propose
 	e.times.LogProb += times.logProb
 	if err != nil {

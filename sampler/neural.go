@@ -90,15 +90,15 @@ type neuralTimes struct{ propose, logProb time.Duration }
 
 // proposalMove is a move by a network's proposals.
 type proposalMove interface {
-	// run makes the n-th trial for every walker. In production it records every proposal in
-	// samples, which are nil before.
-	run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, samples *Samples) (Count, neuralTimes, error)
+	// run makes the n-th trial for every walker and counts every proposal in tally, in production
+	// also in samples, which are nil before.
+	run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, tally *ProposalCounts, samples *Samples) (Count, neuralTimes, error)
 }
 
 // run makes one trial for every walker and counts it in the walker's hits at the level it
 // ends on. It rejects proposals outside the walker's window. Windows that still wait for
 // walkers take no part.
-func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, samples *Samples) (Count, neuralTimes, error) {
+func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, tally *ProposalCounts, _ *Samples) (Count, neuralTimes, error) {
 	b := m.proposer.Batch()
 	m.proposer.Pin()
 	n := b.Sites
@@ -158,9 +158,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 			continue
 		}
 		hits(i)[walkers[i].level]++
-		if samples != nil {
-			samples.draws.proposed(m.from[i], m.changed[i] >= 0, m.changed[i])
-		}
+		tally.count(m.from[i], m.changed[i] >= 0, m.changed[i])
 	}
 	return Count{Trials: trials.Load(), Accepted: accepted.Load()}, times, nil
 }

@@ -21,7 +21,8 @@ type Samples struct {
 	passes      int64
 	transitions *local.Transitions // nil without local moves or with too many levels
 	order       *order
-	draws       *draws // nil without neural moves
+	draws       *draws // nil without neural moves, as the next
+	proposals   *ProposalCounts
 	timeline    *Timeline
 }
 
@@ -103,6 +104,8 @@ func (e *Engine) Produce() {
 	}
 	if e.neural != nil {
 		s.draws = newDraws(levels, columns, len(e.windows), e.targeted())
+		s.proposals = newProposalCounts(levels)
+		e.tally = s.proposals
 	}
 	s.timeline = newTimeline(len(e.windows), s.perSegment())
 	e.samples = s
@@ -120,6 +123,9 @@ func (e *Engine) Produce() {
 // are dropped; the walkers stay where they are.
 func (e *Engine) Adapt(p Progress) {
 	e.samples, e.lnH = nil, nil
+	if e.neural != nil {
+		e.tally = newProposalCounts(e.o.System.Levels())
+	}
 	e.phase, e.passes, e.moves, e.times = e.o.Adaptation, p.Passes, p.Moves, p.Times
 	for _, w := range e.windows {
 		w.lnWeight, w.targets = w.lnG, nil

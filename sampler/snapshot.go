@@ -98,8 +98,8 @@ func (e *Engine) Snapshot() *Snapshot {
 			Timeline:    p.timeline, Segment: p.segment, Passes: p.passes,
 		}
 		s.Production.OrderCount, s.Production.OrderSums = p.Order()
-		if d := p.draws; d != nil {
-			s.Production.Draws = &DrawsSnapshot{d.trials, d.accepted, d.changed, d.inverse}
+		if c := p.proposals; c != nil {
+			s.Production.Draws = &DrawsSnapshot{c.Trials, c.Accepted, c.Changed, p.draws.inverse}
 		}
 		for _, w := range p.Windows {
 			s.Production.LnWeight = append(s.Production.LnWeight, w.LnWeight)
@@ -199,11 +199,12 @@ func (e *Engine) Restore(s *Snapshot) error {
 		if d := p.Draws; d != nil {
 			if e.samples.draws == nil { // an engine without a network, which only looks at the snapshot
 				e.samples.draws = newDraws(e.o.System.Levels(), e.samples.columns, len(e.windows), d.Weights != nil)
+				e.samples.proposals = newProposalCounts(e.o.System.Levels())
 			}
+			copy(e.samples.proposals.Trials, d.Trials)
+			copy(e.samples.proposals.Accepted, d.Accepted)
+			copy(e.samples.proposals.Changed, d.Changed)
 			own := e.samples.draws
-			copy(own.trials, d.Trials)
-			copy(own.accepted, d.Accepted)
-			copy(own.changed, d.Changed)
 			for i, b := range d.Weights {
 				copy(own.inverse[i].Draws, b.Draws)
 				copy(own.inverse[i].LnSum, b.LnSum)

@@ -22,7 +22,7 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 		return fmt.Errorf("another network: %w", err)
 	}
 	e.o = o
-	e.neural = e.newProposalMove()
+	e.neural, e.tally = e.newProposalMove(), newProposalCounts(o.System.Levels())
 	for i := range e.walkers {
 		e.walkers[i].aim.forget()
 	}

@@ -112,7 +112,7 @@ func (m *targetedMove) isPartial(n int64) bool {
 	return math.Floor(float64(n+1)*m.partial) > math.Floor(float64(n)*m.partial)
 }
 
-func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, samples *Samples) (Count, neuralTimes, error) {
+func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, window func(i int) *estimate, workers int, hits func(i int) []int64, tally *ProposalCounts, samples *Samples) (Count, neuralTimes, error) {
 	partial := m.isPartial(n)
 	b, network := m.proposer.Batch(), m.proposer.Pin()
 	var times neuralTimes
@@ -162,8 +162,11 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 			hits(i)[walkers[i].level]++
 		}
 	}
-	if samples != nil {
-		m.record(b, window, partial, samples)
+	for _, i := range m.made {
+		tally.count(m.trials[i].level, m.trials[i].changed >= 0, m.trials[i].changed)
+	}
+	if samples != nil && !partial {
+		m.record(b, window, samples)
 	}
 	return Count{Trials: int64(len(m.made)), Accepted: accepted.Load()}, times, nil
 }
@@ -262,14 +265,10 @@ func (m *targetedMove) lnInverse(t *trial, h *spread, to int, lnQ float64) float
 	return -h.lnShare(meant, t.targets) - lnQ
 }
 
-// record counts the proposals in samples.
-func (m *targetedMove) record(b *Batch, window func(i int) *estimate, partial bool, samples *Samples) {
+// record counts the inverse probabilities of full proposals in samples.
+func (m *targetedMove) record(b *Batch, window func(i int) *estimate, samples *Samples) {
 	for k, i := range m.made {
 		window, t := window(i), &m.trials[i]
-		samples.draws.proposed(t.level, t.changed >= 0, t.changed)
-		if partial {
-			continue
-		}
 		to, lnInverse := m.to[k], math.Inf(-1)
 		if m.meets(t, to) {
 			lnInverse = m.lnInverse(t, window.targets, to, float64(b.Forward[k]))

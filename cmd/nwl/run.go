@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/live"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/metrics"
@@ -64,7 +65,7 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			}
 			defer func() { err = errors.Join(err, closeMetrics()) }()
 			summary, err := run.Run(ctx, run.Options{
-				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Listener: event.Tee(metrics, progress),
+				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Listener: event.Tee(metrics, progress, live.New(slog.Default()).Listener()),
 			})
 			if err != nil {
 				return err

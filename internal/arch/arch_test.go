@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/daemon"},
 	{"internal/verify", "internal/worker"},
 	{"internal/child"},
-	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
+	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},

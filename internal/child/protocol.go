@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"neuralwl/internal/job"
+	"neuralwl/internal/live"
 	"neuralwl/internal/run"
 )
 
@@ -100,6 +101,9 @@ type PassData struct {
 	// Steps and Loss are of training, so far.
 	Steps int64   `json:"steps,omitempty"`
 	Loss  float64 `json:"loss,omitempty"`
+	// Regions counts the network's proposals of the phase by live.Regions, empty as long as there is
+	// no transition.
+	Regions []live.Bin `json:"regions,omitempty"`
 }
 
 // CheckpointData is about a checkpoint. With an error the one before is kept.

@@ -16,6 +16,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/live"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/sampler"
@@ -34,7 +35,7 @@ const Orphaned = 9
 func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	lines := json.NewDecoder(bufio.NewReader(in))
 	var task Task
-	w := &reporter{out: json.NewEncoder(out)}
+	w := &reporter{out: json.NewEncoder(out), live: live.New(log)}
 	if err := lines.Decode(&task); err != nil {
 		w.say(Failed, FailedData{Error: "the task cannot be read: " + err.Error()})
 		return 1
@@ -86,7 +87,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 
 // perform begins the run of a task or goes on with it.
 func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
-	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: w.listener(), Wait: handover, Swaps: swaps}
+	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: event.Tee(w.live.Listener(), w.listener()), Wait: handover, Swaps: swaps}
 	path := filepath.Join(task.Folder, report.ConfigFile)
 	_, err := os.Stat(path)
 	switch {
@@ -110,6 +111,7 @@ type reporter struct {
 	pass  PassData
 	made  int64     // passes of this process
 	last  time.Time // of a report of a pass
+	live  *live.Recorder
 }
 
 func (w *reporter) say(kind Kind, data any) {
@@ -195,6 +197,9 @@ func (w *reporter) passed(e event.Pass) {
 	d := &w.pass
 	d.Phase, d.Passes, d.Done, d.LnF, d.Flatness = string(p.Phase), p.Passes, finite(e.Done), finite(p.LnF), finite(p.Flatness)
 	d.Levels, d.RoundTrips, d.Acceptance = p.Levels, p.RoundTrips, finite(e.Acceptance)
+	if bins, known := w.live.ByRegion(); known {
+		d.Regions = bins[:]
+	}
 	w.say(Pass, *d)
 }
 

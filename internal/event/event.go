@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
 
@@ -47,6 +48,7 @@ type RunBegan struct {
 	Version string // of the program
 	Method  string
 	System  string
+	Lattice lattice.System
 	Seed    uint64
 	Walkers int
 	// Architecture of the network and Provider that evaluates it, both empty without one.
@@ -61,6 +63,15 @@ type PhaseBegan struct{ Phase sampler.Phase }
 type PhaseEnded struct {
 	Progress sampler.Progress
 	Took     time.Duration
+	Sight    Sight
+}
+
+// Sight is where a run stands and what there is to look at.
+type Sight struct {
+	Passes  int64         // made by the run over all phases; those of its start and of tuning do not count
+	Elapsed time.Duration // over all resumptions
+	// View may be called until the listener returns. It is nil where there is nothing to look at.
+	View func() *sampler.View
 }
 
 // Pass is the state after a pass and a guess of how much of the phase is done, 0..1.
@@ -70,6 +81,7 @@ type Pass struct {
 	// Acceptance is the share of the present network's proposals that were accepted, since it came
 	// in or its phase began; 0 without.
 	Acceptance float64
+	Sight      Sight
 }
 
 // LevelsFound lists levels.

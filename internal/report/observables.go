@@ -42,9 +42,9 @@ const (
 	coarseRatio = 1.05
 )
 
-// searched lists inverse temperatures among which to look for the maximum of the specific
+// SearchedBetas lists inverse temperatures among which to look for the maximum of the specific
 // heat, ascending: around the transition, all over the range where it is not known.
-func searched(system lattice.System) (betas []float64) {
+func SearchedBetas(system lattice.System) (betas []float64) {
 	if beta := system.InfiniteTransition(); beta > 0 {
 		return betaGrid(beta)
 	}
@@ -60,7 +60,7 @@ func (r *Result) centre() float64 {
 	if beta := r.System.InfiniteTransition(); beta > 0 {
 		return beta
 	}
-	maximum, err := r.density.Density.HeatMaximum(searched(r.System))
+	maximum, err := r.density.Density.HeatMaximum(SearchedBetas(r.System))
 	if err != nil {
 		r.Log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
 		return 1

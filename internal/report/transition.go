@@ -70,6 +70,13 @@ const (
 // for 256.
 const maxZeroSites = 256
 
+// Resolution is the half width, in units of J, of the kernel through which the energy
+// distribution of a system is looked at.
+func Resolution(system lattice.System) float64 {
+	step := float64(system.MaxStep()) * (system.Energy(0) - system.Energy(1))
+	return step * max(finestResolution, coarseResolution*math.Sqrt(float64(system.Sites())))
+}
+
 // findTransition analyses the density of states near its transition.
 func (r *Result) findTransition() *TransitionSummary {
 	return findTransition(r.System, r.density, r.leaveOut)
@@ -90,7 +97,7 @@ func findTransition(system lattice.System, d *dos.Ensemble, leaveOut func(what s
 			s.Remarks = append(s.Remarks, err.Error())
 		}
 	}
-	heat, heatError, err := d.HeatMaximum(searched(system))
+	heat, heatError, err := d.HeatMaximum(SearchedBetas(system))
 	if err != nil {
 		remark("the transition", err)
 		return s
@@ -98,8 +105,7 @@ func findTransition(system lattice.System, d *dos.Ensemble, leaveOut func(what s
 	beta, height := dos.NewEstimate(heat.Beta, heatError.Beta), dos.NewEstimate(heat.Height/n, heatError.Height/n)
 	s.HeatMaximum, s.Height = &beta, &height
 
-	step := float64(system.MaxStep()) * (system.Energy(0) - system.Energy(1))
-	resolution := step * max(finestResolution, coarseResolution*math.Sqrt(n))
+	resolution := Resolution(system)
 	states := math.Round(math.Exp(system.LnGroundStates()))
 	if !(states > 1) {
 		s.Remarks = append(s.Remarks, "no analysis of two phases: the number of ordered phases is not known, or one")

@@ -61,6 +61,7 @@ type process interface {
 	Pass(ctx context.Context) error
 	Adapted(finalLnF float64) bool
 	AdaptationProgress(finalLnF float64) float64
+	View() *sampler.View
 
 	// begin returns the stage in which a new run begins.
 	begin() (stage, error)

@@ -182,7 +182,7 @@ func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBeg
 
 // endPhase records the present phase, which has come as far as p says.
 func (j *job) endPhase(p sampler.Progress) {
-	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: j.recordPhase(p)})
+	j.listener.PhaseEnded(event.PhaseEnded{Progress: p, Took: j.recordPhase(p), Sight: j.sight()})
 }
 
 // recordPhase adds the present phase to the record, and returns how long it took.
@@ -194,5 +194,10 @@ func (j *job) recordPhase(p sampler.Progress) (took time.Duration) {
 
 // observe reports a pass.
 func (j *job) observe(p sampler.Progress, done float64) {
-	j.listener.Pass(event.Pass{Progress: p, Done: done, Acceptance: j.swaps.acceptance()})
+	j.listener.Pass(event.Pass{Progress: p, Done: done, Acceptance: j.swaps.acceptance(), Sight: j.sight()})
+}
+
+// sight is where the run stands.
+func (j *job) sight() event.Sight {
+	return event.Sight{Passes: j.at.Made, Elapsed: j.elapsed(), View: j.process.View}
 }

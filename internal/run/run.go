@@ -142,7 +142,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	}
 	workers := j.workers()
 	began := event.RunBegan{
-		Folder: j.folder, Version: o.Version, Method: j.c.Run.Method, System: j.system.String(),
+		Folder: j.folder, Version: o.Version, Method: j.c.Run.Method, System: j.system.String(), Lattice: j.system,
 		Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Resumed: last != nil,
 	}
 	if j.c.Run.Has(config.NeuralMoves) {
