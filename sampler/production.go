@@ -23,6 +23,7 @@ type Samples struct {
 	order       *order
 	draws       *draws // nil without neural moves, as the next
 	proposals   *ProposalCounts
+	bridge      *bridging // nil unless the moves have targets, and in several windows
 	timeline    *Timeline
 }
 
@@ -106,6 +107,7 @@ func (e *Engine) Produce() {
 		s.draws = newDraws(levels, columns, len(e.windows), e.targeted())
 		s.proposals = newProposalCounts(levels)
 		e.tally = s.proposals
+		s.bridge = e.newBridging(segments(columns) * groups(columns))
 	}
 	s.timeline = newTimeline(len(e.windows), s.perSegment())
 	e.samples = s
@@ -159,6 +161,16 @@ func (s *Samples) Segment(fraction float64) {
 // few walkers in one segment of the phase. Shared, valid until the next pass.
 func (s *Samples) Transitions() [][]int64 {
 	return s.transitions.Counts()
+}
+
+// Groups returns, by block of the histograms, the block of the transitions that contains it.
+func (s *Samples) Groups() []int {
+	var of []int
+	for block := range s.Windows[0].Blocks {
+		segment, column := block/s.perSegment(), block%s.perSegment()*s.together
+		of = append(of, segment*groups(s.columns)+column/groupSize(s.columns))
+	}
+	return of
 }
 
 // situations returns the block in which a group of columns counts transitions.

@@ -75,6 +75,7 @@ type ProductionSnapshot struct {
 	Blocks      [][][]int64 // by window
 	Transitions [][]int64
 	Draws       *DrawsSnapshot // nil without neural moves
+	Bridge      *dos.Bridge    // nil where there is none, and of programs without
 	OrderCount  [][]int64      // see Samples.Order
 	OrderSums   [][][]float64
 	Timeline    *Timeline // nil of programs without
@@ -100,6 +101,9 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Production.OrderCount, s.Production.OrderSums = p.Order()
 		if c := p.proposals; c != nil {
 			s.Production.Draws = &DrawsSnapshot{c.Trials, c.Accepted, c.Changed, p.draws.inverse}
+		}
+		if p.bridge != nil {
+			s.Production.Bridge = &p.bridge.Bridge
 		}
 		for _, w := range p.Windows {
 			s.Production.LnWeight = append(s.Production.LnWeight, w.LnWeight)
@@ -229,6 +233,9 @@ func (e *Engine) Restore(s *Snapshot) error {
 			lnWeight = s.Production.LnWeight[k]
 		}
 		e.windows[k].restore(&s.Windows[k], lnWeight, e.margin())
+	}
+	if s.Production != nil {
+		e.restoreBridge(s.Production.Bridge)
 	}
 	if err := e.exchanges.UnmarshalBinary(s.Exchanges); err != nil {
 		return fmt.Errorf("state of the sampler: generator of the exchanges: %w", err)

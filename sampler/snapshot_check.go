@@ -98,6 +98,14 @@ func (e *Engine) check(s *Snapshot) error {
 				}
 			}
 		}
+		if b := p.Bridge; b != nil {
+			if err := b.Check(levels, segments(columns)*groups(columns)); err != nil {
+				fault("draws and states: %w", err)
+			}
+			if len(b.Draws) != drawKinds {
+				fault("draws and states: %d kinds of draws", len(b.Draws))
+			}
+		}
 		measured := own
 		if !measuresOrder(e.o.System, blocks(columns, levels)) || own > blocks(columns, levels) && p.OrderCount == nil {
 			measured = 0

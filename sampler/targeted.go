@@ -80,6 +80,7 @@ type trial struct {
 	aim      int            // target of the proposal
 	from     int            // target of the state, if redrawn
 	level    int            // of the state
+	own      aim            // of the state
 	changed  int            // sites changed by the proposal, -1 if it was rejected
 }
 
@@ -226,7 +227,7 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, n
 	if !partial {
 		w.aim = own
 	}
-	t.level, t.changed = w.level, -1
+	t.level, t.own, t.changed = w.level, own, -1
 	to, forward := m.to[k], float64(b.Forward[k])
 	if !m.meets(t, to) {
 		return false
@@ -265,7 +266,8 @@ func (m *targetedMove) lnInverse(t *trial, h *spread, to int, lnQ float64) float
 	return -h.lnShare(meant, t.targets) - lnQ
 }
 
-// record counts the inverse probabilities of full proposals in samples.
+// record counts full proposals as draws in samples, by their inverse probabilities and, with
+// the states for which they were made, for the bridge.
 func (m *targetedMove) record(b *Batch, window func(i int) *estimate, samples *Samples) {
 	for k, i := range m.made {
 		window, t := window(i), &m.trials[i]
@@ -274,6 +276,11 @@ func (m *targetedMove) record(b *Batch, window func(i int) *estimate, samples *S
 			lnInverse = m.lnInverse(t, window.targets, to, float64(b.Forward[k]))
 		}
 		samples.draws.drawn(samples.segment, i, t.side, to, lnInverse)
+		if bridge := samples.bridge; bridge != nil {
+			block := samples.segment*samples.draws.groups + i/samples.draws.groupSize
+			bridge.state(block, t.level, t.own)
+			bridge.draw(block, t.kind(m), t.aim, to, float64(b.Forward[k]), abs(to-t.aim) <= m.tolerance)
+		}
 	}
 }
 
@@ -285,17 +292,21 @@ func (m *targetedMove) around(levels lattice.Window) lattice.Window {
 // otherEnd is the end of a window to which moves across lead from a level at its opposite
 // end; it reports false for levels in between.
 func (m *targetedMove) otherEnd(w lattice.Window, level int) (lattice.Window, bool) {
+	high, low, ok := m.ends(w)
+	if !ok || high.Contains(level) {
+		return low, ok
+	}
+	return high, low.Contains(level)
+}
+
+// ends are the two ends of a window, that of high energies first; false for one level and beyond
+// the peak, which has none.
+func (m *targetedMove) ends(w lattice.Window) (high, low lattice.Window, ok bool) {
 	// Low energies are at high levels.
 	peak := min(max(w.Low, m.system.PeakLevel()), w.High)
 	reach := int(endShare * float64(w.High-peak))
-	high, low := lattice.Window{Low: w.Low, High: peak + reach}, lattice.Window{Low: w.High - reach, High: w.High}
-	if high.High >= low.Low { // a window of one level or beyond the peak
-		return lattice.Window{}, false
-	}
-	if high.Contains(level) {
-		return low, true
-	}
-	return high, low.Contains(level)
+	high, low = lattice.Window{Low: w.Low, High: peak + reach}, lattice.Window{Low: w.High - reach, High: w.High}
+	return high, low, high.High < low.Low
 }
 
 // energy of a level in units of J; the level may lie beyond the ends.

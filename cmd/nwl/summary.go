@@ -83,6 +83,9 @@ func printSummary(w io.Writer, s *report.Summary) error {
 	if s.Estimators != nil {
 		row("transitions", "%s", s.Estimators)
 	}
+	if s.Bridge != nil {
+		row("draws", "%s", s.Bridge)
+	}
 	if s.Inverse != nil {
 		row("inverse", "%s", s.Inverse)
 	}

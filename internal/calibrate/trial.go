@@ -105,7 +105,7 @@ func (t *trial) compare(c *config.Config, known *dos.Density) error {
 		quantities = func(d *dos.Density) ([]float64, error) {
 			at := d.At(heat.Beta)
 			return []float64{
-				lnG(d, known.Energy[0]), lnG(d, known.Energy[1]), at.Energy, at.SpecificHeat, at.FreeEnergy(),
+				lnG(d, known.Energy[1]), lnG(d, known.Energy[2]), at.Energy, at.SpecificHeat, at.FreeEnergy(),
 				d.At(0.8 * heat.Beta).Energy, d.At(1.25 * heat.Beta).Energy,
 			}, nil
 		}
@@ -119,13 +119,13 @@ func (t *trial) compare(c *config.Config, known *dos.Density) error {
 		return err
 	}
 	for i := range want {
-		t.quantities = append(t.quantities, (have[i]-want[i])/deviations[i])
+		t.quantities = append(t.quantities, inErrors(have[i]-want[i], deviations[i]))
 	}
 	if c.Run.Method == config.CanonicalMethod {
 		return nil // its ln g has an unknown constant
 	}
 	for i, e := range t.density.Energy {
-		t.levels = append(t.levels, (t.density.LnG[i]-lnG(known, e))/t.density.Error[i])
+		t.levels = append(t.levels, inErrors(t.density.LnG[i]-lnG(known, e), t.density.Error[i]))
 	}
 	return nil
 }
@@ -149,3 +149,14 @@ func (t *trial) converged(except ...string) bool {
 	}
 	return true
 }
+
+// inErrors is a deviation in standard errors, NaN for what was known beforehand, without an error.
+func inErrors(deviation, standard float64) float64 {
+	if standard < rounding {
+		return math.NaN()
+	}
+	return deviation / standard
+}
+
+// rounding is more than the rounding of what has no error.
+const rounding = 1e-12

@@ -52,7 +52,7 @@ func (r *Result) byTransitions() *dos.Pinned {
 	if lattice.GroundKnown(r.System) {
 		pins = []dos.Pin{{Level: r.System.GroundLevel(), LnG: r.System.LnGroundStates()}}
 	}
-	e, err := dos.FromPinnedTransitions(r.energy, steps, counts, r.System.LnStates(), pins)
+	e, err := dos.FromPinnedTransitions(r.energy, steps, counts, r.System.LnStates(), pins, r.Samples.Bridge())
 	if err != nil {
 		r.Log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
@@ -92,7 +92,7 @@ func (r *Result) compareEstimators() (*EstimatorSummary, error) {
 	if r.transitions == nil {
 		return nil, nil
 	}
-	t, h := r.transitions.Free, r.density
+	t, h := r.transitions.Free, r.histogram
 	s := &EstimatorSummary{Levels: t.Len(), Gain: 1}
 	for _, z := range r.transitions.Deviations {
 		if !math.IsNaN(z) {
@@ -103,14 +103,14 @@ func (r *Result) compareEstimators() (*EstimatorSummary, error) {
 		}
 	}
 	if s.Pinned > 0 {
-		_, s.Gain = difference(t.Density, r.transitions.Density)
+		_, s.Gain = difference(t.Density, r.density.Density)
 	}
 	if t.Energy[0] == r.System.Energy(r.System.GroundLevel()) {
 		ground := dos.NewEstimate(t.LnG[0], t.Error[0])
 		s.GroundState = &ground
 	}
 	if r.exact != nil {
-		d, err := dos.Compare(r.transitions.Density, r.exact)
+		d, err := dos.Compare(t.Density, r.exact)
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,9 @@ const (
 	ConfigFile      = "config.yaml"         // the complete configuration
 	DensityFile     = "dos.csv"             // ln g
 	ArchiveFile     = "dos.npz"             // the same for NumPy
-	TransitionsFile = "dos_transitions.csv" // the second estimate of ln g, from transitions between levels
+	HistogramFile   = "dos_histogram.csv"   // the part of it that visits alone say
+	TransitionsFile = "dos_transitions.csv" // the part that transitions between levels alone say
+	BridgeFile      = "bridge.csv"          // the part of the network's draws, by window of levels
 	ObservablesFile = "observables.csv"     // canonical averages over the temperature
 	OrderFile       = "order.csv"           // microcanonical means of the order parameter
 	ProposalsFile   = "proposals.csv"       // the network's proposals by energy

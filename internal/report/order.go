@@ -29,6 +29,9 @@ func (s *OrderSummary) String() string {
 // level without a measurement are left out with a warning.
 func (r *Result) measureOrder() {
 	m := dos.Measurements{Energy: r.energy, Replicas: len(r.density.Replicas)}
+	if r.transitions != nil {
+		m.Of = r.Samples.Groups()
+	}
 	if m.Count, m.Sums = r.Samples.Order(); m.Count == nil {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	byHistograms  = "histograms"
 	byTransitions = "transitions"
+	byAll         = "joint"
 	byDraws       = "inverse probabilities"
 )
 
@@ -23,9 +24,12 @@ func (r *Result) setOrigins(s *Summary) {
 	o.Estimator = r.Evaluation.estimator
 	r.density.Origin = &o
 	if r.transitions != nil {
-		second := o
-		second.Estimator = byTransitions
-		r.transitions.Origin = &second
+		o.Estimator = byAll
+		for part, estimator := range map[*dos.Ensemble]string{r.histogram: byHistograms, r.transitions.Free: byTransitions} {
+			of := o
+			of.Estimator = estimator
+			part.Origin = &of
+		}
 	}
 }
 

@@ -113,8 +113,8 @@ func (r *Result) compareInverse() *InverseSummary {
 	for _, n := range a.Effective {
 		s.Effective = min(s.Effective, n)
 	}
-	if r.density != a.Ensemble {
-		s.Discrepancy, s.ErrorRatio = difference(a.Density, r.density.Density)
+	if r.histogram != nil {
+		s.Discrepancy, s.ErrorRatio = difference(a.Density, r.histogram.Density)
 	}
 	return s
 }

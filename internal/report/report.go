@@ -160,7 +160,11 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	table(DensityFile, r.density, r.absolute)
 	write(ArchiveFile, r.density.WriteNPZ)
 	if r.transitions != nil {
-		table(TransitionsFile, r.transitions.Ensemble, nil)
+		table(HistogramFile, r.histogram, nil)
+		table(TransitionsFile, r.transitions.Free, nil)
+		if r.transitions.Bridge != nil {
+			write(BridgeFile, r.writeBridge)
+		}
 	}
 	if r.proposals != nil {
 		write(ProposalsFile, r.writeProposals)

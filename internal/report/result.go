@@ -21,9 +21,12 @@ type Result struct {
 	energy []float64 // of the levels
 	stamp  string    // on all plots, of a run that has not converged
 
+	// density is the estimate of the run. For walkers it joins all that they say where they count
+	// transitions: these, what is known at both ends, and the network's draws.
 	density *dos.Ensemble
-	// transitions is the second estimate, which meets what is known at both ends, nil where there is none, and estimators what
-	// a comparison of both says.
+	// histogram is the estimate from the walkers' visits alone, and transitions the joint one
+	// with its parts, nil where there is none; estimators is what a comparison of both says.
+	histogram   *dos.Ensemble
 	transitions *dos.Pinned
 	estimators  *EstimatorSummary
 	windows     []WindowSummary
@@ -55,24 +58,34 @@ type Result struct {
 // errNothing is the error of a run without a result of any kind.
 var errNothing = errors.New("the run ended before any level was visited; give it more time (run.max_time)")
 
-// estimateWalkers makes the density of states from what walkers counted: histograms give
-// the estimate, transitions and inverse probabilities further ones.
+// estimateWalkers makes the density of states from what walkers counted: jointly or, without
+// transitions, from histograms.
 func estimateWalkers(r *Result) error {
-	r.density = &dos.Ensemble{Density: &dos.Density{}}
+	r.histogram = &dos.Ensemble{Density: &dos.Density{}}
 	if s := r.Samples; s != nil {
 		var err error
-		if r.density, r.windows, err = r.stitch(); err != nil {
+		if r.histogram, r.windows, err = r.stitch(); err != nil {
 			return err
 		}
 		r.transitions = r.byTransitions()
 		r.autocorrelation = r.autocorrelationTime()
 		r.proposals, r.absolute = s.Proposals(), r.byWeights()
 	}
-	r.unproduced = r.density.Fill(r.adaptive())
-	if r.density.Len() == 0 {
+	r.unproduced = r.histogram.Fill(r.adaptive())
+	if r.histogram.Len() == 0 {
 		return errNothing
 	}
-	r.density.Normalise(r.System.LnStates())
+	r.histogram.Normalise(r.System.LnStates())
+	if r.density = r.histogram; r.transitions == nil {
+		return nil
+	}
+	r.density = r.transitions.Clone()
+	// Levels to which no transition leads take the ln g of the histogram, or of the adaptation,
+	// without an error.
+	if filled := r.density.Fill(r.histogram.Density); len(filled) > 0 {
+		r.unproduced = filled
+		r.density.Normalise(r.System.LnStates())
+	}
 	return nil
 }
 

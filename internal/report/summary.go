@@ -47,7 +47,9 @@ type Summary struct {
 	// Halves compares the two halves of production; nil if it was too short.
 	Halves *HalvesSummary `json:"halves,omitempty"`
 	// Estimators compares the two estimates of ln g that production gives.
-	Estimators *EstimatorSummary  `json:"estimators,omitempty"`
+	Estimators *EstimatorSummary `json:"estimators,omitempty"`
+	// Bridge is what the network's draws add; nil without.
+	Bridge     *BridgeSummary     `json:"bridge,omitempty"`
 	Transition *TransitionSummary `json:"transition,omitempty"`
 	// Canonical are the averages of a run at one temperature.
 	Canonical *CanonicalSummary `json:"canonical,omitempty"`
@@ -174,7 +176,7 @@ func (r *Result) Summary(c Course) *Summary {
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
 		},
 		Exact: r.difference, Inverse: r.compareInverse(), Proposals: r.summariseProposals(c.Phases), Windows: r.windows,
-		Autocorrelation: r.autocorrelation, Estimators: r.estimators, Transition: r.transition,
+		Autocorrelation: r.autocorrelation, Estimators: r.estimators, Bridge: r.summariseBridge(), Transition: r.transition,
 	}
 	if c.Interrupted != nil {
 		s.Interrupted = c.Interrupted.Error()

@@ -91,6 +91,7 @@ func concludeWalkers(r *Result, s *Summary) {
 		v.check("estimators", e.Discrepancy <= maxDiscrepancy, "histogram and transitions differ by %.2f errors (rms), at most %d are allowed", e.Discrepancy, maxDiscrepancy)
 		v.advise("the walkers have not forgotten where they started: %s", s.prolonged(3*passes))
 	}
+	r.judgeBridge(s)
 	if waiting := WindowNames(r.System, r.Waiting); waiting != "" {
 		v.check("windows", false, "no walker has come into %s", waiting)
 		v.advise("a new run with fewer windows (windows.count below %d) or a larger overlap (windows.overlap above %g)", c.Windows.Count, c.Windows.Overlap)
@@ -173,14 +174,18 @@ func few(energies []float64) string {
 	return "E = " + strings.Join(text, ", ")
 }
 
-// groundState is the estimate of ln g(E_min) beside the known degeneracy, nil where that
-// is not known or the level is missing.
+// groundState is the estimate of ln g(E_min), before it takes the known value where it does,
+// beside that; nil where the degeneracy is not known or the level is missing.
 func (r *Result) groundState() *GroundState {
-	if !lattice.GroundKnown(r.System) || r.density.Energy[0] != r.System.Energy(r.System.GroundLevel()) {
+	d := r.density
+	if r.transitions != nil && r.transitions.Free.Energy[0] == d.Energy[0] {
+		d = r.transitions.Free
+	}
+	if !lattice.GroundKnown(r.System) || d.Energy[0] != r.System.Energy(r.System.GroundLevel()) {
 		return nil
 	}
-	g := &GroundState{LnG: r.density.LnG[0], Known: r.System.LnGroundStates()}
-	if e := r.density.Error[0]; !math.IsNaN(e) {
+	g := &GroundState{LnG: d.LnG[0], Known: r.System.LnGroundStates()}
+	if e := d.Error[0]; !math.IsNaN(e) {
 		g.Error = &e
 	}
 	return g

@@ -138,6 +138,9 @@ func meanSquare(t *testing.T, d *dos.Density) float64 {
 	exact := exacttest.Density(t, 3, 4, 4)
 	sum := 0.0
 	for i := range d.Energy {
+		if d.Error[i] == 0 && math.Abs(d.LnG[i]-exact.LnG[i]) < 1e-9 {
+			continue // known
+		}
 		z := (d.LnG[i] - exact.LnG[i]) / d.Error[i]
 		sum += z * z / float64(d.Len())
 	}

@@ -64,6 +64,9 @@ func TestSystemsWithNetworks(t *testing.T) {
 				}
 				square, worst := 0.0, 0.0
 				for i, want := range truth.LnG {
+					if l.Density.Error[i] == 0 && math.Abs(l.Density.LnG[i]-want) < 1e-9 {
+						continue // known
+					}
 					z := (l.Density.LnG[i] - want) / l.Density.Error[i]
 					square += z * z / float64(truth.Len())
 					worst = max(worst, math.Abs(z))

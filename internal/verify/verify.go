@@ -136,6 +136,12 @@ func (v *verifier) ground(d *dos.Density) {
 		v.check(name, fmt.Errorf("energy %g is not in %s", ground, report.DensityFile), "")
 	case d.Error == nil || math.IsNaN(d.Error[0]):
 		v.check(name, fmt.Errorf("ln g = %.4f has no error bar, known is %.4f", d.LnG[0], known), "")
+	case d.Error[0] == 0: // the estimate was given it
+		var err error
+		if !(math.Abs(d.LnG[0]-known) <= verifyNormalisation*float64(v.system.Sites())) {
+			err = fmt.Errorf("ln g = %.9f without an error, known is %.9f", d.LnG[0], known)
+		}
+		v.check(name, err, "ln g = %.4f, as is known", known)
 	default:
 		z := (d.LnG[0] - known) / d.Error[0]
 		text := fmt.Sprintf("ln g = %.4f(%.4f), known is %.4f: %.1f standard errors", d.LnG[0], d.Error[0], known, z)

@@ -76,6 +76,12 @@ func (d *Density) sort() {
 	d.Energy, d.LnG, d.Error = permute(d.Energy), permute(d.LnG), permute(d.Error)
 }
 
+func (d *Density) clone() *Density {
+	c := *d
+	c.Energy, c.LnG, c.Error = slices.Clone(d.Energy), slices.Clone(d.LnG), slices.Clone(d.Error)
+	return &c
+}
+
 // Normalise shifts ln g so that the sum of g over all levels is exp(lnTotal),
 // q^N for a Potts model.
 func (d *Density) Normalise(lnTotal float64) {

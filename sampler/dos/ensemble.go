@@ -27,6 +27,17 @@ type Ensemble struct {
 	Deadline time.Time
 }
 
+// Clone copies the estimate with its replicas.
+func (e *Ensemble) Clone() *Ensemble {
+	c := *e
+	c.Density = e.Density.clone()
+	c.Replicas = nil
+	for _, r := range e.Replicas {
+		c.Replicas = append(c.Replicas, r.clone())
+	}
+	return &c
+}
+
 // ErrTime is the error of an estimate for which there is no time.
 var ErrTime = errors.New("there is no time for it")
 

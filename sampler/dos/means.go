@@ -19,6 +19,9 @@ type Measurements struct {
 	// Replicas is their number in the Ensemble with which the means are to be combined; 0 for
 	// one per block.
 	Replicas int
+	// Of is, by block, the number of the Ensemble's block that contains it; nil where they are the
+	// same.
+	Of []int
 }
 
 // Means are microcanonical means with their jackknife replicas.
@@ -105,11 +108,20 @@ func (m Measurements) jackknife(levels []int, total []float64) (replicas [][][]f
 	if n < 2 {
 		return nil
 	}
+	of, blocks := func(k int) int { return k }, len(m.Count)
+	if m.Of != nil {
+		of, blocks = func(k int) int { return m.Of[k] }, slices.Max(m.Of)+1
+	}
+	if m.Replicas == 0 {
+		n = blocks
+	}
 	rest := make([]float64, len(total))
 	for r := range n {
 		copy(rest, total)
-		for k := r * len(m.Count) / n; k < (r+1)*len(m.Count)/n; k++ {
-			m.add(rest, levels, k, -1)
+		for k := range m.Count {
+			if of(k) >= r*blocks/n && of(k) < (r+1)*blocks/n {
+				m.add(rest, levels, k, -1)
+			}
 		}
 		if floats.Sum(rest[:len(levels)]) == 0 {
 			return nil

@@ -42,7 +42,8 @@ type Overlap struct {
 // lies in more than two pieces.
 //
 // Where only one density has an error at a level, it alone counts there; where none has,
-// the plain mean is taken and its error is unknown. An error of zero counts as unknown.
+// the plain mean is taken and its error is unknown. Where one has an error of zero, it
+// knows ln g, and the others do not count; a density with no other errors knows none.
 //
 // Errors are propagated to first order. They are assumed independent between the files and
 // relative to each file's own normalisation. The n common levels of an overlap, however,

@@ -38,6 +38,35 @@ func exactDensity(t *testing.T, name string) *Density {
 	return d
 }
 
+// TestMergeKnown keeps what one density knows, and an error of zero where all know it; zeros
+// throughout say nothing.
+func TestMergeKnown(t *testing.T) {
+	energy := []float64{-2, -1, 0}
+	piece := func(ground, error float64) *Density {
+		return &Density{Energy: energy, LnG: []float64{ground, 3, math.Log(100 - math.Exp(ground) - math.Exp(3))}, Error: []float64{error, 0.1, 0.1}}
+	}
+	known := math.Log(2)
+	for _, c := range []struct {
+		name         string
+		a, b         *Density
+		ground, want float64 // ln g and its error
+	}{
+		{"both", piece(known, 0), piece(known, 0), known, 0},
+		{"first", piece(known, 0), piece(0.9, 0.2), known, 0},
+		{"second", piece(0.9, 0.2), piece(known, 0), known, 0},
+		{"none", piece(0.5, 0.2), piece(0.7, 0.2), 0.6, 0.2 / math.Sqrt2},
+		{"zeros", &Density{Energy: energy, LnG: piece(0.5, 0).LnG, Error: []float64{0, 0, 0}}, piece(0.7, 0.2), 0.7, 0.2},
+	} {
+		d, _, err := Merge([]Piece{{"a", c.a}, {"b", c.b}}, math.Log(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(d.LnG[0]-c.ground) > 0.01 || math.Abs(d.Error[0]-c.want) > 1e-12 {
+			t.Errorf("%s: ln g = %v(%v), want %v(%v)", c.name, d.LnG[0], d.Error[0], c.ground, c.want)
+		}
+	}
+}
+
 // TestMergeRepetitions averages three runs over the same levels by hand. The second is off
 // by a constant, and the third has an error at only one level.
 func TestMergeRepetitions(t *testing.T) {
@@ -49,7 +78,7 @@ func TestMergeRepetitions(t *testing.T) {
 		return x
 	}
 	a := &Density{Energy: []float64{-2, -1, 0}, LnG: ln(2, 30, 68), Error: []float64{0.1, 0.2, nan}}
-	b := &Density{Energy: []float64{-2, -1, 0}, LnG: ln(2.2*7, 28.8*7, 69*7), Error: []float64{0.2, 0.1, 0}}
+	b := &Density{Energy: []float64{-2, -1, 0}, LnG: ln(2.2*7, 28.8*7, 69*7), Error: []float64{0.2, 0.1, nan}}
 	c := &Density{Energy: []float64{-2, -1, 0}, LnG: ln(1.9, 29, 69.1), Error: []float64{nan, nan, 0.3}}
 	d, overlaps, err := Merge([]Piece{{"a", a}, {"b", b}, {"c", c}}, math.NaN())
 	if err != nil {
@@ -80,7 +109,7 @@ func TestMergeRepetitions(t *testing.T) {
 	if o = overlaps[1]; o.Piece != "c" || len(o.With) != 2 || o.Compared != 0 || !math.IsNaN(o.RMS) || !math.IsNaN(o.ChiSquare) {
 		t.Errorf("overlap with c: %+v", o)
 	}
-	if slices.Equal(a.LnG, d.LnG) || a.LnG[0] != math.Log(2) || b.Error[2] != 0 {
+	if slices.Equal(a.LnG, d.LnG) || a.LnG[0] != math.Log(2) || !math.IsNaN(b.Error[2]) {
 		t.Error("the arguments changed")
 	}
 }

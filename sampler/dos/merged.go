@@ -20,8 +20,10 @@ type merged struct {
 	names       []string
 	lnSum       float64 // ln of the sum of g over the first piece
 	energy, lnG []float64
-	// weight is 1/error^2 without the errors of shifts, 0 where unknown.
+	// weight is 1/error^2 without the errors of shifts, 0 where it is unknown, and also where
+	// ln g is known, without an error.
 	weight []float64
+	known  []bool
 	// share[k][i] is how far level i moves with the shift of the k-th chained piece, and
 	// variance[k] the variance of that shift.
 	share    [][]float64
@@ -29,8 +31,10 @@ type merged struct {
 }
 
 func newMerged(p Piece) *merged {
-	m := &merged{names: []string{p.Name}, lnSum: LogSumExp(p.LnG), energy: p.Energy, lnG: p.LnG, weight: make([]float64, p.Len())}
+	m := &merged{names: []string{p.Name}, lnSum: LogSumExp(p.LnG), energy: p.Energy, lnG: p.LnG, weight: make([]float64, p.Len()), known: make([]bool, p.Len())}
+	some := slices.ContainsFunc(p.Error, func(x float64) bool { return x > 0 })
 	for i, deviation := range p.Error {
+		m.known[i] = deviation == 0 && some
 		// Skip NaN, zero, and values whose square over- or underflows.
 		if w := 1 / (deviation * deviation); w > 0 && !math.IsInf(w, 0) {
 			m.weight[i] = w
@@ -195,10 +199,11 @@ func (o Overlap) check() error {
 func (m *merged) average(piece *merged, joints []joint, shift float64, moves []float64) {
 	old := *m
 	m.names = append(m.names, piece.names...)
-	m.energy, m.lnG, m.weight, m.share = nil, nil, nil, make([][]float64, len(moves))
+	m.energy, m.lnG, m.weight, m.known, m.share = nil, nil, nil, nil, make([][]float64, len(moves))
 	// add appends a level to which the piece contributes the part beta.
-	add := func(energy, lnG, weight, beta float64, a int) {
-		m.energy, m.lnG, m.weight = append(m.energy, energy), append(m.lnG, lnG), append(m.weight, weight)
+	add := func(energy, lnG, weight float64, known bool, beta float64, a int) {
+		m.energy, m.lnG = append(m.energy, energy), append(m.lnG, lnG)
+		m.weight, m.known = append(m.weight, weight), append(m.known, known)
 		for k, move := range moves {
 			share := beta * move
 			if beta < 1 {
@@ -211,10 +216,10 @@ func (m *merged) average(piece *merged, joints []joint, shift float64, moves []f
 	until := func(endA, endB int) { // levels that only one of them has
 		for a < endA || b < endB {
 			if b == endB || a < endA && old.energy[a] < piece.energy[b] {
-				add(old.energy[a], old.lnG[a], old.weight[a], 0, a)
+				add(old.energy[a], old.lnG[a], old.weight[a], old.known[a], 0, a)
 				a++
 			} else {
-				add(piece.energy[b], piece.lnG[b]+shift, piece.weight[b], 1, 0)
+				add(piece.energy[b], piece.lnG[b]+shift, piece.weight[b], piece.known[b], 1, 0)
 				b++
 			}
 		}
@@ -223,10 +228,16 @@ func (m *merged) average(piece *merged, joints []joint, shift float64, moves []f
 		until(j.a, j.b)
 		u, v := old.weight[j.a], piece.weight[j.b]
 		beta := 0.5
-		if u+v > 0 {
+		known, knows := old.known[j.a], piece.known[j.b]
+		switch {
+		case known && !knows:
+			beta, v = 0, 0
+		case knows && !known:
+			beta, u = 1, 0
+		case u+v > 0:
 			beta = v / (u + v)
 		}
-		add(old.energy[j.a], (1-beta)*old.lnG[j.a]+beta*(piece.lnG[j.b]+shift), u+v, beta, j.a)
+		add(old.energy[j.a], (1-beta)*old.lnG[j.a]+beta*(piece.lnG[j.b]+shift), u+v, known || knows, beta, j.a)
 		a, b = j.a+1, j.b+1
 	}
 	until(len(old.energy), len(piece.energy))
@@ -251,8 +262,11 @@ func (m *merged) normalised(first *Density, lnTotal float64) *Density {
 	for i := range d.LnG {
 		d.LnG[i] += lnTotal - sum
 		d.Error[i] = math.NaN()
-		if m.weight[i] > 0 {
+		switch {
+		case m.weight[i] > 0:
 			d.Error[i] = 1 / m.weight[i]
+		case m.known[i]:
+			d.Error[i] = 0
 		}
 	}
 	for k, share := range m.share {

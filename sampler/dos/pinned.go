@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+
 	"neuralwl/internal/parallel"
 )
 
@@ -28,6 +31,8 @@ type Pinned struct {
 	// the differences of ln g near the level scatter than independent counts would. Nil where
 	// there are too few blocks to tell; it is then taken as 1.
 	Inflation []float64
+	// Bridge is what independent draws say, by window; nil without.
+	Bridge []BridgeEstimate
 }
 
 // FromPinnedTransitions is FromTransitions with ln g known at some levels, as well as the sum of
@@ -46,9 +51,18 @@ type Pinned struct {
 // solutions are averaged: kappa steers the efficiency alone, and cannot bias the result. The
 // errors are those of the jackknife over all blocks.
 //
-// Pins of levels that were not visited are ignored. Without any that is left the estimate is
-// the free one.
-func FromPinnedTransitions(energy []float64, steps int, blocks [][]int64, lnTotal float64, pins []Pin) (*Pinned, error) {
+// Pins of levels that were not visited are ignored.
+//
+// A bridge, if it is not nil, adds the number of states in windows of levels, absolute: with
+//
+//	F_k(x) = ln sum over levels of the window of exp(x - LnWeight),
+//
+// the sum above gets the terms (F_k(x) - lnZ_k)^2/v_k of the windows that are used. lnZ_k is that
+// of the half, and its variance v_k that of the other half. Its blocks must be those of the
+// transitions.
+//
+// Without pins and windows that are left the estimate is the free one.
+func FromPinnedTransitions(energy []float64, steps int, blocks [][]int64, lnTotal float64, pins []Pin, bridge *Bridge) (*Pinned, error) {
 	free, err := FromTransitions(energy, steps, blocks, lnTotal)
 	if err != nil {
 		return nil, err
@@ -67,10 +81,24 @@ func FromPinnedTransitions(energy []float64, steps int, blocks [][]int64, lnTota
 		}
 		p.Deviations = append(p.Deviations, z)
 	}
-	if len(met) == 0 {
+	s := &pinning{energy: energy, steps: steps, blocks: blocks, lnTotal: lnTotal, pins: met}
+	if bridge != nil {
+		if err := bridge.Check(len(energy), len(blocks)); err != nil {
+			return nil, fmt.Errorf("density of states from transitions and draws: %w", err)
+		}
+		p.Bridge = bridge.Estimate()
+		s.bridge = bridge
+		for k := range p.Bridge {
+			if e := &p.Bridge[k]; e.Used {
+				if e.Used = s.anchored(k); e.Used {
+					s.windows = append(s.windows, k)
+				}
+			}
+		}
+	}
+	if len(met) == 0 && len(s.windows) == 0 {
 		return p, nil
 	}
-	s := &pinning{energy: energy, steps: steps, blocks: blocks, lnTotal: lnTotal, pins: met}
 	if p.Ensemble, err = s.solve(); err != nil {
 		return nil, fmt.Errorf("density of states from transitions, with known ends: %w", err)
 	}
@@ -85,31 +113,41 @@ type pinning struct {
 	blocks  [][]int64
 	lnTotal float64
 	pins    []Pin
+	bridge  *Bridge // nil without
+	windows []int   // of it, those used
 }
 
 // solve makes the estimate with its replicas.
 func (s *pinning) solve() (*Ensemble, error) {
-	halves := 1
-	if len(s.blocks) >= 2*minStretchBlocks {
-		halves = 2
-	}
+	numbers := s.halves()
+	halves := len(numbers)
 	parts := make([]pinnedHalf, halves)
-	for k, block := range s.blocks {
-		h := k % halves // neighbours may be segments of the same walkers
-		parts[h].blocks = append(parts[h].blocks, block)
+	for h := range parts {
+		parts[h].numbers = numbers[h]
+		for _, k := range numbers[h] {
+			parts[h].blocks = append(parts[h].blocks, s.blocks[k])
+		}
 	}
 	if halves == 2 {
 		parts[0].by, parts[1].by = s.inflation(parts[1].blocks), s.inflation(parts[0].blocks)
+	}
+	for h := range parts {
+		if len(s.windows) == 0 {
+			break
+		}
+		if parts[h].anchors = s.bridge.anchorsOf(s.windows, parts[h].numbers); parts[h].anchors == nil {
+			return nil, errors.New("half of the draws do not suffice")
+		}
 	}
 	solutions := make([]*Density, halves)
 	for h := range parts {
 		parts[h].total = sumOf(parts[h].blocks)
 		var err error
-		if solutions[h], err = s.pinned(parts[h].total, parts[h].by.without(nil)); err != nil {
+		if solutions[h], err = s.part(parts, h, make([][]int, halves)); err != nil {
 			return nil, err
 		}
 	}
-	d, err := average(solutions)
+	d, err := s.average(solutions)
 	if err != nil {
 		return nil, err
 	}
@@ -120,17 +158,67 @@ func (s *pinning) solve() (*Ensemble, error) {
 	e.estimateErrors()
 	for _, pin := range s.pins {
 		if i, ok := slices.BinarySearch(e.Energy, s.energy[pin.Level]); ok && e.LnG[i] == pin.LnG && e.Replicas != nil {
-			e.Error[i] = 0 // without the rounding of a mean
+			e.Error[i] = 0
 		}
 	}
 	return e, nil
 }
 
+// halves divides the blocks, by their numbers, into two halves, or one where there are too few.
+func (s *pinning) halves() [][]int {
+	n := 1
+	if len(s.blocks) >= 2*minStretchBlocks {
+		n = 2
+	}
+	numbers := make([][]int, n)
+	for k := range s.blocks {
+		numbers[k%n] = append(numbers[k%n], k) // neighbours may be segments of the same walkers
+	}
+	return numbers
+}
+
+// anchored reports whether each half of the draws says how many states a window has.
+func (s *pinning) anchored(window int) bool {
+	for _, half := range s.halves() {
+		if s.bridge.anchorsOf([]int{window}, half) == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // pinnedHalf is a half of the blocks, which has its own solution.
 type pinnedHalf struct {
-	blocks [][]int64
-	total  []float64  // of blocks
-	by     *inflation // weights its edges, nil for 1
+	blocks  [][]int64
+	numbers []int      // of them
+	total   []float64  // of blocks
+	by      *inflation // weights its edges, nil for 1
+	anchors *anchors   // nil without draws
+}
+
+// part solves for half h, without blocks of each half by their places there.
+func (s *pinning) part(parts []pinnedHalf, h int, out [][]int) (*Density, error) {
+	p, other := &parts[h], len(parts)-1-h
+	rest := p.total
+	if len(out[h]) > 0 {
+		rest = slices.Clone(p.total)
+		for _, b := range out[h] {
+			subtract(rest, p.blocks[b])
+		}
+	}
+	var sums []lnSum
+	if p.anchors != nil {
+		lnZ, err := p.anchors.lnZWithout(out[h])
+		if err != nil {
+			return nil, err
+		}
+		v := parts[other].anchors.variances(out[other])
+		for i, k := range s.windows {
+			w := s.bridge.Windows[k]
+			sums = append(sums, lnSum{w.Low, w.High, s.bridge.LnWeight, lnZ[i], v[i]})
+		}
+	}
+	return s.pinned(rest, p.by.without(out[other]), sums)
 }
 
 // replicas repeats the estimate without some blocks each, nil if that fails for any. An omitted
@@ -145,18 +233,12 @@ func (s *pinning) replicas(parts []pinnedHalf, levels int) []*Density {
 			out[b%len(parts)] = append(out[b%len(parts)], b/len(parts))
 		}
 		solutions := make([]*Density, len(parts))
-		for h, p := range parts {
-			rest := slices.Clone(p.total)
-			for _, b := range out[h] {
-				subtract(rest, p.blocks[b])
-			}
-			var err error
-			if solutions[h], err = s.pinned(rest, p.by.without(out[len(parts)-1-h])); err != nil {
-				faults[k] = err
+		for h := range parts {
+			if solutions[h], faults[k] = s.part(parts, h, out); faults[k] != nil {
 				return
 			}
 		}
-		replicas[k], faults[k] = average(solutions)
+		replicas[k], faults[k] = s.average(solutions)
 	})
 	if errors.Join(faults...) != nil {
 		return nil
@@ -181,8 +263,9 @@ func subtract(total []float64, block []int64) {
 	}
 }
 
-// average is the mean of ln g over solutions, at the levels that all have.
-func average(solutions []*Density) (*Density, error) {
+// average is the mean of ln g over solutions, at the levels that all have. The sum of all g is
+// met again by those without a known value.
+func (s *pinning) average(solutions []*Density) (*Density, error) {
 	if len(solutions) == 1 {
 		return solutions[0], nil
 	}
@@ -203,20 +286,48 @@ func average(solutions []*Density) (*Density, error) {
 	if d.Len() < 2 {
 		return nil, errors.New("the halves of the blocks have no levels in common")
 	}
+	known := make([]bool, d.Len())
+	for _, pin := range s.pins {
+		if i, ok := slices.BinarySearch(d.Energy, s.energy[pin.Level]); ok {
+			d.LnG[i], known[i] = pin.LnG, true // without the rounding of a mean
+		}
+	}
+	var fixed, free []float64
+	for i, x := range d.LnG {
+		if known[i] {
+			fixed = append(fixed, x)
+		} else {
+			free = append(free, x)
+		}
+	}
+	shift := s.lnTotal + math.Log1p(-math.Exp(LogSumExp(fixed)-s.lnTotal)) - LogSumExp(free)
+	for i := range d.LnG {
+		if !known[i] {
+			d.LnG[i] += shift
+		}
+	}
 	return d, nil
 }
 
+// lnSum is a sum of g that is known: ln of the sum of g exp(-lnWeight) over levels, lnWeight nil
+// for 0, has a value with a variance, which may be zero.
+type lnSum struct {
+	low, high       int
+	lnWeight        []float64
+	value, variance float64
+}
+
 const (
-	// pinningTolerance is the error of ln sum e^x at which Newton's method for it ends.
+	// pinningTolerance is the last step of ln g in Newton's method.
 	pinningTolerance = 1e-11
-	// maxPinning bounds its steps; a handful suffice, as nearly all of the sum is near the
-	// peak of g, which moves as a whole.
+	// maxPinning bounds its steps; a handful suffice.
 	maxPinning = 100
 )
 
-// pinned solves with the pins and the sum of g. kappa by level multiplies the variances, nil
-// for 1. Levels that are not connected to the bulk are left out; so is a pin there.
-func (s *pinning) pinned(counts, kappa []float64) (*Density, error) {
+// pinned solves with the pins, the sum of all g, and further sums. kappa by level multiplies the
+// variances, nil for 1. Levels that are not connected to the bulk are left out; so is a pin
+// there.
+func (s *pinning) pinned(counts, kappa []float64, sums []lnSum) (*Density, error) {
 	edges, visits := edgesOf(s.steps, counts)
 	inflate(edges, kappa)
 	l, err := newLadder(bulk(visits, edges), edges, s.pins)
@@ -227,37 +338,94 @@ func (s *pinning) pinned(counts, kappa []float64) (*Density, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := append([]float64{}, free...)
-	p := make([]float64, len(x))
+	sums = append([]lnSum{{low: 0, high: len(s.energy) - 1, value: s.lnTotal}}, sums...)
+	// Each sum to first order in x is p x = const, with p the shares of its levels. The minimum
+	// is at free + sum of mu_k A^-1 p_k, in which mu_k is how far the sum is off in units of its
+	// variance. Without pins ln g may also shift as a whole: then the mu_k add up to 0, as
+	// nothing pulls at the level that the ladder holds.
+	x, n, size := slices.Clone(free), len(sums), len(sums)
+	if !slices.Contains(l.held, true) {
+		size++
+	}
 	for range maxPinning {
-		lnSum := LogSumExp(x)
-		lack := s.lnTotal - lnSum
-		if math.Abs(lack) < pinningTolerance*max(1, math.Abs(s.lnTotal)) {
-			return l.density(s.energy, x)
+		shares, responses := make([][]float64, n), make([][]float64, n)
+		a, b := mat.NewDense(size, size, nil), mat.NewVecDense(size, nil)
+		for k, sum := range sums {
+			lnSum := 0.0
+			shares[k], lnSum = l.shares(x, sum)
+			if shares[k] == nil {
+				return nil, fmt.Errorf("no transition leads to the levels %d..%d, where there are draws", sum.low, sum.high)
+			}
+			if responses[k], err = l.solveFor(shares[k]); err != nil {
+				return nil, err
+			}
+			right := sum.value - lnSum
+			for i, p := range shares[k] {
+				right += p * (x[i] - free[i])
+			}
+			b.SetVec(k, right)
 		}
-		// The constraint to first order in x is p x = const, with p = e^x / sum e^x, and the
-		// minimum under it is free + mu A^-1 p.
-		for k := range p {
-			if p[k] = math.Exp(x[k] - lnSum); l.held[k] {
-				p[k] = 0
+		for k := range sums {
+			for i := range k + 1 {
+				product := floats.Dot(shares[k], responses[i])
+				a.Set(k, i, product)
+				a.Set(i, k, product)
+			}
+			a.Set(k, k, a.At(k, k)+sums[k].variance)
+			if size > n {
+				a.Set(k, n, floats.Sum(shares[k]))
+				a.Set(n, k, floats.Sum(shares[k]))
 			}
 		}
-		u, err := l.solveFor(p)
-		if err != nil {
+		var mu mat.VecDense
+		if err := mu.SolveVec(a, b); err != nil && !errors.As(err, new(mat.Condition)) {
 			return nil, err
 		}
-		at, response := lack, 0.0
-		for k := range p {
-			at += p[k] * (x[k] - free[k])
-			response += p[k] * u[k]
+		change := 0.0
+		for i := range x {
+			if l.held[i] {
+				continue
+			}
+			next := free[i]
+			for k := range sums {
+				next += mu.AtVec(k) * responses[k][i]
+			}
+			if size > n {
+				next += mu.AtVec(n)
+			}
+			change = max(change, math.Abs(next-x[i]))
+			x[i] = next
 		}
-		for k := range x {
-			if !l.held[k] {
-				x[k] = free[k] + u[k]*at/response
+		if change < pinningTolerance*max(1, math.Abs(s.lnTotal)) {
+			return l.density(s.energy, x)
+		}
+	}
+	return nil, errors.New("ln g cannot meet the numbers of configurations")
+}
+
+// shares are the parts of a sum that levels have, by place, and ln of the sum. A level with a
+// known x has none: it cannot move. They are nil where there is no level.
+func (l *ladder) shares(x []float64, sum lnSum) (p []float64, ln float64) {
+	terms := make([]float64, len(x))
+	for k, b := range l.levels {
+		terms[k] = math.Inf(-1)
+		if b >= sum.low && b <= sum.high {
+			terms[k] = x[k]
+			if sum.lnWeight != nil {
+				terms[k] -= sum.lnWeight[b]
 			}
 		}
 	}
-	return nil, errors.New("ln g cannot meet the number of all configurations")
+	if ln = LogSumExp(terms); math.IsInf(ln, -1) {
+		return nil, ln
+	}
+	p = make([]float64, len(x))
+	for k, t := range terms {
+		if !l.held[k] {
+			p[k] = math.Exp(t - ln)
+		}
+	}
+	return p, ln
 }
 
 // inflate divides the weights of edges by kappa, which is by level; nil for 1.

@@ -53,7 +53,7 @@ func TestPinnedExact(t *testing.T) {
 	}
 	total := dos.LogSumExp(lnG)
 	for _, pins := range [][]dos.Pin{nil, {{9, lnG[9]}}, {{9, lnG[9]}, {8, lnG[8]}}, {{4, 1}}, {{0, lnG[0]}, {9, lnG[9]}}} {
-		p, err := dos.FromPinnedTransitions(energy, 5, [][]int64{block}, total, pins)
+		p, err := dos.FromPinnedTransitions(energy, 5, [][]int64{block}, total, pins, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestPinned(t *testing.T) {
 	repetitions := long.Or(200, 30)
 	for range repetitions {
 		blocks := noisy(r, rates, 32, 2000, slow)
-		p, err := dos.FromPinnedTransitions(energy, 5, blocks, total, []dos.Pin{{Level: 23, LnG: lnG[23]}})
+		p, err := dos.FromPinnedTransitions(energy, 5, blocks, total, []dos.Pin{{Level: 23, LnG: lnG[23]}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,158 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"neuralwl/sampler/dos"
+)
+
+// BridgeSummary is what the network's draws add to the walkers' transitions: the number of states,
+// absolute, in windows of levels.
+type BridgeSummary struct {
+	Windows int `json:"windows"`
+	// Used is how many windows the estimate takes: those with enough draws and states, and an
+	// overlap of at least dos.LeastOverlap.
+	Used int `json:"used"`
+	// Overlap is the least one, the share of the states of a window that could have been draws.
+	Overlap float64 `json:"overlap_least"`
+	// Forward and Reverse are the largest differences of the estimates from draws and from states
+	// alone from the joint one, in standard errors, of the windows in which these errors can be
+	// trusted; ForwardWindows and ReverseWindows is how many these are.
+	Forward        float64 `json:"forward_deviation"`
+	Reverse        float64 `json:"reverse_deviation"`
+	ForwardWindows int     `json:"forward_windows"`
+	ReverseWindows int     `json:"reverse_windows"`
+	// Discrepancy is the root of the mean square of the differences between a window's number of
+	// states by the draws and that by the transitions alone, each in units of both errors.
+	Discrepancy float64 `json:"discrepancy"`
+}
+
+// summariseBridge returns nil without draws.
+func (r *Result) summariseBridge() *BridgeSummary {
+	if r.transitions == nil || r.transitions.Bridge == nil {
+		return nil
+	}
+	s := &BridgeSummary{Windows: len(r.transitions.Bridge), Overlap: math.Inf(1)}
+	for _, e := range r.transitions.Bridge {
+		if math.IsNaN(e.LnZ) {
+			continue
+		}
+		s.Overlap = min(s.Overlap, e.Overlap)
+		if !e.Used {
+			continue
+		}
+		s.Used++
+		if z := math.Abs(e.ForwardDeviation); !math.IsNaN(z) {
+			s.ForwardWindows++
+			s.Forward = max(s.Forward, z)
+		}
+		if z := math.Abs(e.ReverseDeviation); !math.IsNaN(z) {
+			s.ReverseWindows++
+			s.Reverse = max(s.Reverse, z)
+		}
+	}
+	if math.IsInf(s.Overlap, 1) {
+		s.Overlap = 0
+	}
+	s.Discrepancy = r.bridgeDiscrepancy()
+	return s
+}
+
+// bridgeDiscrepancy compares the numbers of states in windows with those of the transitions alone.
+func (r *Result) bridgeDiscrepancy() float64 {
+	free, weights := r.transitions.Free, r.Samples.Windows[0].LnWeight
+	lnWeight := make(map[float64]float64, len(r.energy))
+	for level, e := range r.energy {
+		lnWeight[e] = weights[level]
+	}
+	used := func(f func(e dos.BridgeEstimate)) {
+		for _, e := range r.transitions.Bridge {
+			if e.Used {
+				f(e)
+			}
+		}
+	}
+	values, deviations, err := free.Estimate(func(d *dos.Density) (sums []float64, _ error) {
+		used(func(e dos.BridgeEstimate) {
+			var terms []float64
+			for i, energy := range d.Energy {
+				if energy <= r.energy[e.Low] && energy >= r.energy[e.High] {
+					terms = append(terms, d.LnG[i]-lnWeight[energy])
+				}
+			}
+			sums = append(sums, dos.LogSumExp(terms))
+		})
+		return sums, nil
+	})
+	if err != nil || len(values) == 0 {
+		return 0
+	}
+	square, n := 0.0, 0
+	used(func(e dos.BridgeEstimate) {
+		z := (values[n] - e.LnZ) / math.Hypot(deviations[n], e.Error)
+		if n++; !math.IsNaN(z) {
+			square += z * z
+		}
+	})
+	return math.Sqrt(square / float64(n))
+}
+
+func (s *BridgeSummary) String() string {
+	if s.Used == 0 {
+		return fmt.Sprintf("the draws are not used: in none of %d windows are there enough, with an overlap of at least %g (at least %.2f)", s.Windows, dos.LeastOverlap, s.Overlap)
+	}
+	text := fmt.Sprintf("%d of %d windows used, overlap at least %.2f, discrepancy from transitions %.2f", s.Used, s.Windows, s.Overlap, s.Discrepancy)
+	if s.ForwardWindows+s.ReverseWindows > 0 {
+		text += fmt.Sprintf("; draws alone differ by at most %.1f errors in %d windows, states alone by %.1f in %d", s.Forward, s.ForwardWindows, s.Reverse, s.ReverseWindows)
+	}
+	return text
+}
+
+// mostAlone is the largest difference of an estimate by draws or states alone from the joint one,
+// in standard errors, that may be chance among so many windows: three for one, and as improbable
+// for the largest of more.
+func mostAlone(windows int) float64 {
+	normal := distuv.Normal{Mu: 0, Sigma: 1}
+	return -normal.Quantile(normal.CDF(-3) / float64(max(1, windows)))
+}
+
+// judgeBridge compares what the draws say with what the rest says.
+func (r *Result) judgeBridge(s *Summary) {
+	b := s.Bridge
+	if b == nil || b.Used == 0 {
+		return
+	}
+	v := &s.Verdict
+	_, _, passes := s.production()
+	most := mostAlone(b.ForwardWindows + b.ReverseWindows)
+	v.check("draws", b.Discrepancy <= maxDiscrepancy && max(b.Forward, b.Reverse) <= most,
+		"draws and transitions differ by %.2f errors (rms), at most %d are allowed; draws alone by %.1f and states alone by %.1f from both together, at most %.1f are allowed",
+		b.Discrepancy, maxDiscrepancy, b.Forward, b.Reverse, most)
+	v.advise("the walkers have not forgotten where they started, or the draws of the network miss states: %s", s.prolonged(3*passes))
+}
+
+// writeBridge writes bridge.csv.
+func (r *Result) writeBridge(w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.Write([]string{"lowest_energy", "highest_energy", "ln_z", "ln_z_error", "ln_z_draws", "ln_z_states",
+		"draws_deviation", "states_deviation", "effective_draws", "effective_states", "overlap", "used"})
+	for _, e := range r.transitions.Bridge {
+		row := []string{fmt.Sprint(r.energy[e.High]), fmt.Sprint(r.energy[e.Low])}
+		for _, x := range []float64{e.LnZ, e.Error, e.Forward, e.Reverse, e.ForwardDeviation, e.ReverseDeviation, e.ForwardEffective, e.ReverseEffective, e.Overlap} {
+			text := ""
+			if !math.IsNaN(x) {
+				text = strconv.FormatFloat(x, 'g', 8, 64)
+			}
+			row = append(row, text)
+		}
+		out.Write(append(row, fmt.Sprint(e.Used)))
+	}
+	out.Flush()
+	return out.Error()
+}

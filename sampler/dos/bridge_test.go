@@ -1,0 +1,238 @@
+package dos_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"neuralwl/internal/long"
+	"neuralwl/sampler/dos"
+)
+
+// toy is a system of a few configurations, with a network that aims at levels badly and a chain
+// whose weights are bad as well.
+type toy struct {
+	levels    []int // by configuration
+	lnG       []float64
+	energy    []float64
+	tolerance int
+	// q by target (offset by tolerance) and configuration; alpha by kind and target, likewise.
+	q, alpha [][]float64
+	state    []float64 // by configuration: the chain's probability
+	bridge   dos.Bridge
+}
+
+func newToy(r *rand.Rand, lnG []float64) *toy {
+	levels := len(lnG)
+	t := &toy{tolerance: 1, lnG: lnG}
+	for b, x := range lnG {
+		n := math.Round(math.Exp(x))
+		lnG[b] = math.Log(n)
+		for range int(n) {
+			t.levels = append(t.levels, b)
+		}
+		t.energy = append(t.energy, -float64(b))
+	}
+	targets := levels + 2*t.tolerance
+	for target := range targets {
+		var row []float64
+		sum := 0.0
+		for _, b := range t.levels {
+			x := r.ExpFloat64() * math.Exp(-lnG[b]-math.Abs(float64(b-target+t.tolerance)))
+			row = append(row, x)
+			sum += x
+		}
+		for i := range row {
+			row[i] /= sum
+		}
+		t.q = append(t.q, row)
+	}
+	// One kind of draw aims everywhere, one at the lower half of the levels.
+	everywhere, low := make([]float64, targets), make([]float64, targets)
+	for k := range targets {
+		everywhere[k] = 1 / float64(targets)
+		if k < targets/2 {
+			low[k] = 1 / float64(targets/2)
+		}
+	}
+	t.alpha = [][]float64{everywhere, low}
+	t.bridge = dos.Bridge{Draws: []float64{300, 500}, LnWeight: make([]float64, levels)}
+	sum := 0.0
+	for b := range levels {
+		t.bridge.LnWeight[b] = lnG[b] + 0.5*r.NormFloat64()
+	}
+	for _, b := range t.levels {
+		x := math.Exp(-t.bridge.LnWeight[b])
+		t.state = append(t.state, x)
+		sum += x
+	}
+	for i := range t.state {
+		t.state[i] /= sum
+	}
+	const size = 4
+	for low := 0; low+size <= levels; low += size {
+		w := dos.BridgeWindow{Low: low, High: low + size - 1, States: 200}
+		w.Reference = t.lnZ(w) + 0.4*r.Float64() - 0.2
+		t.bridge.Windows = append(t.bridge.Windows, w)
+	}
+	return t
+}
+
+// lnZ is what a bridge is to find.
+func (t *toy) lnZ(w dos.BridgeWindow) float64 {
+	var parts []float64
+	for b := w.Low; b <= w.High; b++ {
+		parts = append(parts, t.lnG[b]-t.bridge.LnWeight[b])
+	}
+	return dos.LogSumExp(parts)
+}
+
+// point is the window of a configuration and ln(D/C), false if the point has no measure.
+func (t *toy) point(target, s int) (window int, lnRatio float64, ok bool) {
+	b := t.levels[s]
+	if max(b-target+t.tolerance, target-t.tolerance-b) > t.tolerance {
+		return 0, 0, false
+	}
+	for k, w := range t.bridge.Windows {
+		if b >= w.Low && b <= w.High {
+			sum := 0.0
+			for i, n := range t.bridge.Draws {
+				sum += n * t.alpha[i][target] * t.q[target][s]
+			}
+			return k, math.Log(sum) - math.Log(w.States) + w.Reference + t.bridge.LnWeight[b] + math.Log(float64(2*t.tolerance+1)), true
+		}
+	}
+	return 0, 0, false
+}
+
+// TestBridgeExact enumerates all draws and states with their probabilities instead of drawing: the
+// number of states in each window is exact, whatever numbers of draws and states are assumed, from
+// draws and states together and by either alone.
+func TestBridgeExact(t *testing.T) {
+	toy := newToy(rand.New(rand.NewPCG(1, 2)), []float64{0, 1, 2, 3, 3.5, 3.6, 3, 2, 1.5, 1, 0.7, 0})
+	block := dos.NewBridgeBlock(len(toy.bridge.Windows), 2)
+	block.Drawn = []float64{70, 1e4}
+	add := func(s *dos.BridgeSums, lnRatio, weight, inverse float64) {
+		var one dos.BridgeSums
+		one.AddDraw(lnRatio)
+		s.N += weight
+		s.Inverse += weight * inverse
+		for k, m := range one.Moments {
+			s.Moments[k] += weight * m
+		}
+	}
+	for target := range toy.q {
+		for s := range toy.levels {
+			k, lnRatio, ok := toy.point(target, s)
+			if !ok {
+				continue
+			}
+			for i, n := range block.Drawn {
+				add(&block.Draws[k][i], lnRatio, n*toy.alpha[i][target]*toy.q[target][s], math.Exp(-lnRatio))
+			}
+			add(&block.States[k], lnRatio, 1e5*toy.state[s]/float64(2*toy.tolerance+1), math.Exp(lnRatio))
+		}
+	}
+	toy.bridge.Blocks = []dos.BridgeBlock{block}
+	for k, e := range toy.bridge.Estimate() {
+		want := toy.lnZ(toy.bridge.Windows[k])
+		for name, x := range map[string]float64{"together": e.LnZ, "draws": e.Forward, "states": e.Reverse} {
+			// The moments that are left out have a part of 1e-5.
+			if math.Abs(x-want) > 1e-5 {
+				t.Errorf("window %d: ln Z is %.9f by %s, want %.9f", k+1, x, name, want)
+			}
+		}
+		if !(e.Overlap > 0.1 && e.Overlap < 0.95) {
+			t.Errorf("window %d: overlap %v", k+1, e.Overlap)
+		}
+	}
+}
+
+// pick draws an index with probabilities that sum to 1.
+func pick(r *rand.Rand, p []float64) int {
+	u := r.Float64()
+	for i, x := range p {
+		if u -= x; u < 0 {
+			return i
+		}
+	}
+	return len(p) - 1
+}
+
+// TestBridge repeats an estimate from transitions that scatter more than counting says, and from
+// random draws and states: deviations are as its errors say, those of each window and those of
+// ln g, which are smaller than without the draws.
+func TestBridge(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	lnG := hill()
+	for b := range lnG {
+		lnG[b] = max(0, lnG[b]/2)
+	}
+	toy := newToy(r, lnG)
+	energy, rates := chain(lnG)
+	total := dos.LogSumExp(lnG)
+	slow := func(level int) float64 {
+		if level >= 15 && level < 19 {
+			return 0.3
+		}
+		return 0.01
+	}
+	repetitions := long.Or(200, 20)
+	const blocks = 32
+	var windows, square, count, off2, alone2, used float64
+	for range repetitions {
+		toy.bridge.Blocks = nil
+		for range blocks {
+			b := dos.NewBridgeBlock(len(toy.bridge.Windows), 2)
+			b.Drawn = []float64{40, 60}
+			for i, n := range b.Drawn {
+				for range int(n) {
+					target := pick(r, toy.alpha[i])
+					if k, lnRatio, ok := toy.point(target, pick(r, toy.q[target])); ok {
+						b.Draws[k][i].AddDraw(lnRatio)
+					}
+				}
+			}
+			for range 100 {
+				s := pick(r, toy.state)
+				if k, lnRatio, ok := toy.point(toy.levels[s]+r.IntN(2*toy.tolerance+1), s); ok {
+					b.States[k].AddState(lnRatio)
+				}
+			}
+			toy.bridge.Blocks = append(toy.bridge.Blocks, b)
+		}
+		counts := noisy(r, rates, blocks, 2000, slow)
+		p, err := dos.FromPinnedTransitions(energy, 5, counts, total, nil, &toy.bridge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, e := range p.Bridge {
+			if e.Used {
+				z := (e.LnZ - toy.lnZ(toy.bridge.Windows[k])) / e.Error
+				windows += z * z
+				used++
+			}
+		}
+		for i, e := range p.Energy {
+			off, alone := p.LnG[i]-lnG[int(-e)], p.Free.LnG[i]-lnG[int(-e)]
+			square += off * off / (p.Error[i] * p.Error[i])
+			off2 += off * off
+			alone2 += alone * alone
+			count++
+		}
+	}
+	windows /= used
+	t.Logf("mean square deviation in errors: of windows %.2f, of ln g %.2f; rms deviation of ln g %.4f, without draws %.4f", windows, square/count, math.Sqrt(off2/count), math.Sqrt(alone2/count))
+	more := math.Sqrt(200 / float64(repetitions)) // the levels of one repetition are correlated
+	for name, z := range map[string]float64{"windows": windows, "ln g": square / count} {
+		if !(z > 1-0.25*more && z < 1+0.35*more) {
+			t.Errorf("mean square deviation of %s is %.2f errors squared", name, z)
+		}
+	}
+	if used < 0.9*float64(repetitions*len(toy.bridge.Windows)) {
+		t.Errorf("%.0f windows used in %d repetitions", used, repetitions)
+	}
+	if off2 > alone2/2 {
+		t.Errorf("rms deviation %.4f, without draws %.4f", math.Sqrt(off2/count), math.Sqrt(alone2/count))
+	}
+}
