@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
+	{"internal/telemetry"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},
 	{"inference"},
