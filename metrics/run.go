@@ -27,14 +27,14 @@ type Run struct {
 type runs struct {
 	list func() []Run
 
-	info, network, began, heard, end                                      *prometheus.Desc
-	phase, done, left, lnF, flatness, levels, known, lnGError, acceptance *prometheus.Desc
-	passes, trials, accepted, roundTrips, seconds                         *prometheus.Desc
-	loss, norm, steps, stepSeconds, replay, published, weights, exported  *prometheus.Desc
-	swaps, loading, pause                                                 *prometheus.Desc
-	evaluations                                                           *prometheus.Desc
-	checkpoints, checkpointSeconds, checkpointBytes, checkpointTime       *prometheus.Desc
-	resident, cpu, sessions, tensors, goroutines                          *prometheus.Desc
+	info, network, began, heard, end                                                         *prometheus.Desc
+	phase, done, left, lnF, flatness, levels, known, lnGError, acceptance, regional, changed *prometheus.Desc
+	passes, trials, accepted, roundTrips, seconds                                            *prometheus.Desc
+	loss, norm, steps, stepSeconds, replay, published, weights, exported                     *prometheus.Desc
+	swaps, loading, pause                                                                    *prometheus.Desc
+	evaluations                                                                              *prometheus.Desc
+	checkpoints, checkpointSeconds, checkpointBytes, checkpointTime                          *prometheus.Desc
+	resident, cpu, sessions, tensors, goroutines                                             *prometheus.Desc
 }
 
 // Runs adds the series of the runs that list names at every scrape. No two may have one name.
@@ -60,6 +60,9 @@ func (r *Registry) Runs(list func() []Run) error {
 		known:      of("levels_known", "Energy levels that there are; absent where nobody knows."),
 		lnGError:   of("ln_g_error_nats", "Root mean square error of ln g where the exact one is known, else absent."),
 		acceptance: of("network_acceptance_ratio", "Share of the present network's proposals that were accepted, since it came in or its phase began."),
+
+		regional: of("region_acceptance_ratio", "Share of the network's proposals for states of a region of the energy that were accepted, in the present phase.", "region"),
+		changed:  of("region_changed_ratio", "Share of the sites that an accepted proposal for states of a region of the energy changes, the mean in the present phase.", "region"),
 
 		passes:     of("passes_total", "Passes, each of local sweeps and a neural trial of every walker.", "phase"),
 		trials:     of("trials_total", "Trials, rejected ones too.", "phase", "move"),
@@ -103,7 +106,7 @@ func (r *Registry) Runs(list func() []Run) error {
 func (m *runs) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.info, m.network, m.began, m.heard, m.end,
-		m.phase, m.done, m.left, m.lnF, m.flatness, m.levels, m.known, m.lnGError, m.acceptance,
+		m.phase, m.done, m.left, m.lnF, m.flatness, m.levels, m.known, m.lnGError, m.acceptance, m.regional, m.changed,
 		m.passes, m.trials, m.accepted, m.roundTrips, m.seconds,
 		m.loss, m.norm, m.steps, m.stepSeconds, m.replay, m.published, m.weights, m.exported,
 		m.swaps, m.loading, m.pause, m.evaluations,
@@ -180,9 +183,6 @@ func (m *runs) collect(s scrape, r *telemetry.State) {
 	s.time(m.heard, r.Heard)
 	if r.End != nil {
 		s.gauge(m.end, 1, result(r.End))
-		if r.End.Error != nil {
-			s.gauge(m.lnGError, *r.End.Error)
-		}
 	}
 
 	for _, phase := range phases {
@@ -204,6 +204,9 @@ func (m *runs) collect(s scrape, r *telemetry.State) {
 	s.gauge(m.levels, float64(r.Levels))
 	if r.Known > 0 {
 		s.gauge(m.known, float64(r.Known))
+	}
+	if r.LnGError != nil {
+		s.gauge(m.lnGError, *r.LnGError)
 	}
 	for name, p := range r.Phases {
 		s.counter(m.passes, float64(p.Passes), name)
@@ -241,6 +244,10 @@ func (m *runs) collectNetwork(s scrape, r *telemetry.State) {
 		s.gauge(m.network, 1, network(r.Network)...)
 	}
 	s.gauge(m.acceptance, r.Acceptance)
+	for name, region := range r.Regions {
+		s.gauge(m.regional, float64(region.Accepted)/float64(max(1, region.Trials)), name)
+		s.gauge(m.changed, region.Changed, name)
+	}
 
 	t := r.Training
 	s.gauge(m.loss, t.Loss)

@@ -32,7 +32,8 @@ func busy() *telemetry.State {
 		Swaps:       telemetry.Swaps{Applied: 1, Failed: 2},
 		Checkpoints: telemetry.Checkpoints{Written: 1, Failed: 1, Seconds: 2, Bytes: 100, At: at},
 		Evaluations: map[string]telemetry.Histogram{},
-		End:         &telemetry.End{Converged: true, Error: &rms},
+		End:         &telemetry.End{Converged: true},
+		Regions:     map[string]telemetry.Region{"ordered": {Trials: 10, Accepted: 5, Changed: 0.125}}, LnGError: &rms,
 	}
 	h := s.Evaluations["propose"]
 	h.Observe(telemetry.EvaluationBounds, 0.01)
@@ -127,6 +128,8 @@ func TestRun(t *testing.T) {
 		`nwl_run_end_info{result="converged",run="one"} 1`,
 		`nwl_phase{phase="wang-landau",run="one"} 1`,
 		`nwl_phase{phase="production",run="one"} 0`,
+		`nwl_region_acceptance_ratio{region="ordered",run="one"} 0.5`,
+		`nwl_region_changed_ratio{region="ordered",run="one"} 0.125`,
 		`nwl_levels_known{run="one"} 12`,
 		`nwl_ln_g_error_nats{run="one"} 0.5`,
 		`nwl_trials_total{move="local",phase="wang-landau",run="one"} 100`,

@@ -60,7 +60,8 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			ctx, stop := interruptible(c.Context())
 			defer stop()
 			progress, _ := showProgress(cfg.Log.SlogLevel())
-			recorder := telemetry.NewRecorder()
+			recorder, lived := telemetry.NewRecorder(), live.New(slog.Default())
+			lived.Telemetry = recorder
 			closeMetrics, err := serveMetrics(cfg, folder, recorder)
 			if err != nil {
 				return err
@@ -68,7 +69,7 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			defer func() { err = errors.Join(err, closeMetrics()) }()
 			summary, err := run.Run(ctx, run.Options{
 				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Evaluated: recorder.Evaluated,
-				Listener: event.Tee(recorder.Listener(), progress, live.New(slog.Default()).Listener()),
+				Listener: event.Tee(recorder.Listener(), progress, lived.Listener()),
 			})
 			if err != nil {
 				return err

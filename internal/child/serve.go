@@ -37,6 +37,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	lines := json.NewDecoder(bufio.NewReader(in))
 	var task Task
 	w := &reporter{out: json.NewEncoder(out), live: live.New(log), recorder: telemetry.NewRecorder()}
+	w.live.Telemetry = w.recorder
 	if err := lines.Decode(&task); err != nil {
 		w.say(Failed, FailedData{Error: "the task cannot be read: " + err.Error()})
 		return 1

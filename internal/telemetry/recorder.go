@@ -84,7 +84,10 @@ func (r *Recorder) Listener() event.Listener {
 		CheckpointWritten: listen(r, r.checkpoint),
 		RunEnded: listen(r, func(e event.RunEnded) {
 			r.run.Left = 0
-			r.run.End = &End{Converged: e.Converged, Interrupted: e.Interrupted != "", Failed: e.Err != nil, Error: e.LnGError}
+			r.run.End = &End{Converged: e.Converged, Interrupted: e.Interrupted != "", Failed: e.Err != nil}
+			if e.LnGError != nil {
+				r.run.LnGError = e.LnGError
+			}
 		}),
 	}
 }
@@ -131,6 +134,14 @@ func (r *Recorder) pass(e event.Pass) {
 	phase.Seconds["log_prob"] += (now.LogProb - before.LogProb).Seconds()
 	r.run.Phases[string(p.Phase)] = phase
 	r.last = p
+}
+
+// Look tells what is seen in the present estimate: the network's proposals by region, and the
+// error of ln g, nil where nobody knows.
+func (r *Recorder) Look(regions map[string]Region, lnGError *float64) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.run.Regions, r.run.LnGError = regions, lnGError
 }
 
 // Far tells how far an activity of other work than a run is.

@@ -88,6 +88,7 @@ func TestCounts(t *testing.T) {
 	all.Wait()
 	r.Evaluated("propose", time.Hour)
 	rms := 0.125
+	r.Look(map[string]Region{"ordered": {10, 5, 0.5}}, nil)
 	l.RunEnded(event.RunEnded{Converged: true, LnGError: &rms})
 	s := r.Snapshot()
 	for _, c := range []struct {
@@ -101,8 +102,10 @@ func TestCounts(t *testing.T) {
 		{"pauses", s.Swaps.Pause.Sum, 1e-3},
 		{"checkpoints", s.Checkpoints, Checkpoints{1, 1, 2, 100, s.Heard}},
 		{"evaluations", s.Evaluations["propose"].Counts, []uint64{0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
-		{"end", *s.End, End{Converged: true, Error: &rms}},
+		{"end", *s.End, End{Converged: true}},
 		{"levels", s.Known, 30},
+		{"regions", s.Regions, map[string]Region{"ordered": {10, 5, 0.5}}},
+		{"error of ln g", *s.LnGError, rms},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.name, c.got, c.want)

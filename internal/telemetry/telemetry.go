@@ -37,6 +37,11 @@ type State struct {
 	Levels   int     `json:"levels"`
 	// Acceptance is the share of the present network's proposals that were accepted.
 	Acceptance float64 `json:"acceptance"`
+	// Regions of the energy by name, empty without a network and as long as there is no transition.
+	Regions map[string]Region `json:"regions,omitempty"`
+	// LnGError is the root mean square error of ln g over the levels seen, nil where the exact one
+	// is not known.
+	LnGError *float64 `json:"ln_g_error,omitempty"`
 
 	Phases      map[string]Phase     `json:"phases,omitempty"` // by name
 	Training    TrainingCounts       `json:"training"`
@@ -59,6 +64,15 @@ type Phase struct {
 type Moves struct {
 	Trials   int64 `json:"trials"`
 	Accepted int64 `json:"accepted"`
+}
+
+// Region is what became of the network's proposals for states of some energies, in the present
+// phase.
+type Region struct {
+	Trials   int64 `json:"trials"`
+	Accepted int64 `json:"accepted"`
+	// Changed is the share of the sites that an accepted one changes, the mean.
+	Changed float64 `json:"changed"`
 }
 
 // TrainingCounts is the training of the run's network.
@@ -109,8 +123,6 @@ type End struct {
 	Converged   bool `json:"converged"`
 	Interrupted bool `json:"interrupted,omitempty"` // it can go on
 	Failed      bool `json:"failed,omitempty"`      // without results
-	// Error is the root mean square error of ln g where the exact one is known, else nil.
-	Error *float64 `json:"error,omitempty"`
 }
 
 // Histogram counts values by upper bounds, which are fixed for each quantity.
@@ -158,6 +170,7 @@ func (r *State) clone() *State {
 	for graph, h := range c.Evaluations {
 		c.Evaluations[graph] = h.clone()
 	}
+	c.Regions = maps.Clone(r.Regions)
 	c.Swaps.Loading, c.Swaps.Pause = r.Swaps.Loading.clone(), r.Swaps.Pause.clone()
 	return &c
 }
