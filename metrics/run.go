@@ -27,14 +27,14 @@ type Run struct {
 type runs struct {
 	list func() []Run
 
-	info, network, began, heard, end                                                         *prometheus.Desc
-	phase, done, left, lnF, flatness, levels, known, lnGError, acceptance, regional, changed *prometheus.Desc
-	passes, trials, accepted, roundTrips, seconds                                            *prometheus.Desc
-	loss, norm, steps, stepSeconds, replay, published, weights, exported                     *prometheus.Desc
-	swaps, loading, pause                                                                    *prometheus.Desc
-	evaluations                                                                              *prometheus.Desc
-	checkpoints, checkpointSeconds, checkpointBytes, checkpointTime                          *prometheus.Desc
-	resident, cpu, sessions, tensors, goroutines                                             *prometheus.Desc
+	info, network, began, heard, end                                                                                    *prometheus.Desc
+	phase, done, left, lnF, flatness, levels, known, lnGError, acceptance, regional, changed, windowLnF, windowFlatness *prometheus.Desc
+	passes, trials, accepted, roundTrips, seconds                                                                       *prometheus.Desc
+	loss, norm, steps, stepSeconds, replay, published, weights, exported                                                *prometheus.Desc
+	swaps, loading, pause                                                                                               *prometheus.Desc
+	evaluations                                                                                                         *prometheus.Desc
+	checkpoints, checkpointSeconds, checkpointBytes, checkpointTime                                                     *prometheus.Desc
+	resident, cpu, sessions, tensors, goroutines                                                                        *prometheus.Desc
 }
 
 // Runs adds the series of the runs that list names at every scrape. No two may have one name.
@@ -63,6 +63,9 @@ func (r *Registry) Runs(list func() []Run) error {
 
 		regional: of("region_acceptance_ratio", "Share of the network's proposals for states of a region of the energy that were accepted, in the present phase.", "region"),
 		changed:  of("region_changed_ratio", "Share of the sites that an accepted proposal for states of a region of the energy changes, the mean in the present phase.", "region"),
+
+		windowLnF:      of("window_ln_f", "ln f of an energy window, by number from 0; absent with one window.", "window"),
+		windowFlatness: of("window_flatness_ratio", "Flatness of an energy window, by number from 0; absent with one window.", "window"),
 
 		passes:     of("passes_total", "Passes, each of local sweeps and a neural trial of every walker.", "phase"),
 		trials:     of("trials_total", "Trials, rejected ones too.", "phase", "move"),
@@ -106,7 +109,7 @@ func (r *Registry) Runs(list func() []Run) error {
 func (m *runs) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.info, m.network, m.began, m.heard, m.end,
-		m.phase, m.done, m.left, m.lnF, m.flatness, m.levels, m.known, m.lnGError, m.acceptance, m.regional, m.changed,
+		m.phase, m.done, m.left, m.lnF, m.flatness, m.levels, m.known, m.lnGError, m.acceptance, m.regional, m.changed, m.windowLnF, m.windowFlatness,
 		m.passes, m.trials, m.accepted, m.roundTrips, m.seconds,
 		m.loss, m.norm, m.steps, m.stepSeconds, m.replay, m.published, m.weights, m.exported,
 		m.swaps, m.loading, m.pause, m.evaluations,
@@ -204,6 +207,10 @@ func (m *runs) collect(s scrape, r *telemetry.State) {
 	s.gauge(m.levels, float64(r.Levels))
 	if r.Known > 0 {
 		s.gauge(m.known, float64(r.Known))
+	}
+	for k, w := range r.Windows {
+		s.gauge(m.windowLnF, w.LnF, k)
+		s.gauge(m.windowFlatness, w.Flatness, k)
 	}
 	if r.LnGError != nil {
 		s.gauge(m.lnGError, *r.LnGError)

@@ -34,6 +34,7 @@ func busy() *telemetry.State {
 		Evaluations: map[string]telemetry.Histogram{},
 		End:         &telemetry.End{Converged: true},
 		Regions:     map[string]telemetry.Region{"ordered": {Trials: 10, Accepted: 5, Changed: 0.125}}, LnGError: &rms,
+		Windows: map[string]telemetry.Window{"0": {LnF: 0.5}, "1": {Flatness: 0.25}},
 	}
 	h := s.Evaluations["propose"]
 	h.Observe(telemetry.EvaluationBounds, 0.01)
@@ -128,6 +129,7 @@ func TestRun(t *testing.T) {
 		`nwl_run_end_info{result="converged",run="one"} 1`,
 		`nwl_phase{phase="wang-landau",run="one"} 1`,
 		`nwl_phase{phase="production",run="one"} 0`,
+		`nwl_window_flatness_ratio{run="one",window="1"} 0.25`,
 		`nwl_region_acceptance_ratio{region="ordered",run="one"} 0.5`,
 		`nwl_region_changed_ratio{region="ordered",run="one"} 0.125`,
 		`nwl_levels_known{run="one"} 12`,

@@ -191,7 +191,7 @@ func (r *Recorder) draw(p sampler.Progress, at event.Sight) {
 	}
 	picture.look(r.lattice, v, r.transition, d, r.exact.Load(), levels)
 	if r.Telemetry != nil {
-		r.Telemetry.Look(r.told(), picture.Deviation)
+		r.Telemetry.Look(r.told(), v.Windows, picture.Deviation)
 	}
 	r.fault(picture.write(r.folder))
 	r.drawn, r.phase = time.Now(), p.Phase

@@ -4,6 +4,7 @@ import (
 	"math"
 	"path"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -136,12 +137,17 @@ func (r *Recorder) pass(e event.Pass) {
 	r.last = p
 }
 
-// Look tells what is seen in the present estimate: the network's proposals by region, and the
-// error of ln g, nil where nobody knows.
-func (r *Recorder) Look(regions map[string]Region, lnGError *float64) {
+// Look tells what is seen in the present estimate: the network's proposals by region, the energy
+// windows, and the error of ln g, nil where nobody knows.
+func (r *Recorder) Look(regions map[string]Region, windows []sampler.WindowView, lnGError *float64) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.run.Regions, r.run.LnGError = regions, lnGError
+	r.run.Regions, r.run.LnGError, r.run.Windows = regions, lnGError, map[string]Window{}
+	for _, w := range windows {
+		if len(windows) > 1 {
+			r.run.Windows[strconv.Itoa(w.Index)] = Window{finite(w.LnF), finite(w.Flatness)}
+		}
+	}
 }
 
 // Far tells how far an activity of other work than a run is.

@@ -88,7 +88,11 @@ func TestCounts(t *testing.T) {
 	all.Wait()
 	r.Evaluated("propose", time.Hour)
 	rms := 0.125
-	r.Look(map[string]Region{"ordered": {10, 5, 0.5}}, nil)
+	r.Look(nil, []sampler.WindowView{{Index: 0, LnF: 1}}, nil)
+	if w := r.Snapshot().Windows; len(w) > 0 {
+		t.Errorf("one window is shown as %v", w)
+	}
+	r.Look(map[string]Region{"ordered": {10, 5, 0.5}}, []sampler.WindowView{{Index: 0, LnF: 1, Flatness: math.Inf(1)}, {Index: 2, Flatness: 0.5}}, nil)
 	l.RunEnded(event.RunEnded{Converged: true, LnGError: &rms})
 	s := r.Snapshot()
 	for _, c := range []struct {
@@ -105,6 +109,7 @@ func TestCounts(t *testing.T) {
 		{"end", *s.End, End{Converged: true}},
 		{"levels", s.Known, 30},
 		{"regions", s.Regions, map[string]Region{"ordered": {10, 5, 0.5}}},
+		{"windows", s.Windows, map[string]Window{"0": {1, 0}, "2": {0, 0.5}}},
 		{"error of ln g", *s.LnGError, rms},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {

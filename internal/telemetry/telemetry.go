@@ -39,6 +39,8 @@ type State struct {
 	Acceptance float64 `json:"acceptance"`
 	// Regions of the energy by name, empty without a network and as long as there is no transition.
 	Regions map[string]Region `json:"regions,omitempty"`
+	// Windows are the energy windows that walkers have entered, by number from 0; empty with one.
+	Windows map[string]Window `json:"windows,omitempty"`
 	// LnGError is the root mean square error of ln g over the levels seen, nil where the exact one
 	// is not known.
 	LnGError *float64 `json:"ln_g_error,omitempty"`
@@ -73,6 +75,12 @@ type Region struct {
 	Accepted int64 `json:"accepted"`
 	// Changed is the share of the sites that an accepted one changes, the mean.
 	Changed float64 `json:"changed"`
+}
+
+// Window is the state of an energy window.
+type Window struct {
+	LnF      float64 `json:"ln_f"`
+	Flatness float64 `json:"flatness"`
 }
 
 // TrainingCounts is the training of the run's network.
@@ -170,7 +178,7 @@ func (r *State) clone() *State {
 	for graph, h := range c.Evaluations {
 		c.Evaluations[graph] = h.clone()
 	}
-	c.Regions = maps.Clone(r.Regions)
+	c.Regions, c.Windows = maps.Clone(r.Regions), maps.Clone(r.Windows)
 	c.Swaps.Loading, c.Swaps.Pause = r.Swaps.Loading.clone(), r.Swaps.Pause.clone()
 	return &c
 }
