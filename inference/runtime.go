@@ -24,6 +24,9 @@ type Runtime struct {
 	// Intercept, if not nil, is called instead of every evaluation and may run it itself.
 	// Tests use it to inject faults.
 	Intercept func(context.Context, Evaluation) error
+	// Evaluated, if not nil, is told after every evaluation of a graph (propose, log_prob or
+	// gradient), also after one that failed, how long it took. Calls may come side by side.
+	Evaluated func(graph string, took time.Duration)
 
 	cuda map[string]string // further options of the CUDA provider, for measurements
 }
@@ -51,6 +54,10 @@ func (r Runtime) evaluate(ctx context.Context, network string, outputs []ort.Val
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, errTimeout)
 		defer cancel()
+	}
+	if r.Evaluated != nil {
+		began := time.Now()
+		defer func() { r.Evaluated(network, time.Since(began)) }()
 	}
 	run := func(ctx context.Context) error { return terminable(ctx, f) }
 	var err error

@@ -53,10 +53,19 @@ func endless(t *testing.T, r Runtime) (*network, []ort.Value) {
 // and with the right reason.
 func TestTerminate(t *testing.T) {
 	began := time.Now()
-	n, v := endless(t, Runtime{Provider: CPU, Workers: 1, Timeout: 100 * time.Millisecond})
+	told := time.Duration(0)
+	evaluated := func(graph string, took time.Duration) {
+		if graph == "endless" {
+			told = took
+		}
+	}
+	n, v := endless(t, Runtime{Provider: CPU, Workers: 1, Timeout: 100 * time.Millisecond, Evaluated: evaluated})
 	err := n.run(context.Background(), v[:1], &Weights{}, v[1:])
 	if err == nil || !strings.Contains(err.Error(), "endless") || !strings.Contains(err.Error(), "inference.timeout") {
 		t.Errorf("time limit: %v", err)
+	}
+	if told < 100*time.Millisecond || told > time.Since(began) {
+		t.Errorf("the evaluation is told to have taken %v", told)
 	}
 	n, v = endless(t, Runtime{Provider: CPU, Workers: 1})
 	ctx, cancel := context.WithCancel(context.Background())

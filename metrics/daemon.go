@@ -6,80 +6,49 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"neuralwl/sampler"
 )
 
 // State is what a daemon knows at the moment of a scrape.
 type State struct {
 	Runs map[string]int // by state
+	// Slots is how many runs may go on side by side.
+	Slots int
 	// Waiting is how many runs wait in the queue, the first since Since.
 	Waiting int
 	Since   time.Time
-	// Restarts counts runs taken up after a process was lost, Faults those of the queue.
-	Restarts, Faults int64
-	Running          []Running
+	// Restarts counts runs taken up after a process was lost, Lost leases that a silent worker
+	// lost to another one, Faults those of the queue.
+	Restarts, Lost, Faults int64
+	Free                   int64 // bytes of the disk with the data folder, negative if nobody knows
 }
-
-// Running is how far a running run is, by what it reports a few times a second. Names and
-// meanings are those of Run.
-type Running struct {
-	Run                                    string
-	System, Method, Architecture, Provider string
-	Seed                                   uint64
-	Phase                                  string
-	Passes                                 int64 // of the phase
-	RoundTrips                             float64
-	Done                                   float64 // share of the phase, a guess
-	LnF, Flatness                          float64
-	Levels                                 int
-	Steps                                  int64 // gradient steps since its process began
-	Loss                                   float64
-	Heard                                  time.Time
-}
-
-// mostRunning bounds the series of running runs.
-const mostRunning = 1000
 
 // Daemon is the metrics of a daemon.
 type Daemon struct {
-	version string
-	state   func() State
+	state func() State
 
-	runs, waiting, since, restarts, faults                       *prometheus.Desc
-	info, phase, lnF, flatness, levels, passes, roundTrips, done *prometheus.Desc
-	loss, steps, heard                                           *prometheus.Desc
-	requests                                                     *prometheus.CounterVec
-	durations                                                    *prometheus.HistogramVec
-	streams                                                      prometheus.Gauge
-	refused                                                      prometheus.Counter
+	runs, slots, waiting, since, restarts, lost, faults, free *prometheus.Desc
+
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	streams   prometheus.Gauge
+	refused   prometheus.Counter
 }
 
-// Daemon adds the metrics of a daemon of some version, which state tells about itself at every
-// scrape.
-func (r *Registry) Daemon(version string, state func() State) (*Daemon, error) {
+// Daemon adds the metrics of a daemon, which state tells at every scrape.
+func (r *Registry) Daemon(state func() State) (*Daemon, error) {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
 	}
 	m := &Daemon{
-		version: version, state: state,
+		state:    state,
 		runs:     desc("runs", "Runs by their state.", "state"),
+		slots:    desc("job_slots", "Runs that may go on side by side."),
 		waiting:  desc("queue_length", "Runs that wait to be taken."),
 		since:    desc("queue_wait_seconds", "Time for which the first of them has waited, 0 without any."),
 		restarts: desc("run_restarts_total", "Runs taken up again after their process was lost."),
+		lost:     desc("leases_lost_total", "Runs that another worker took since the one that had it was silent."),
 		faults:   desc("queue_faults_total", "Faults of the queue that the daemon met."),
-
-		info:       desc("run_info", infoHelp, "run", "version", "system", "method", "seed", "architecture", "provider"),
-		phase:      desc("phase", phaseHelp, "run", "phase"),
-		lnF:        desc("ln_f", lnFHelp, "run"),
-		flatness:   desc("flatness_ratio", flatnessHelp, "run"),
-		levels:     desc("levels_seen", levelsHelp, "run"),
-		passes:     desc("passes_total", passesHelp, "run", "phase"),
-		roundTrips: desc("round_trips_total", roundTripsHelp, "run", "phase"),
-		loss:       desc("training_loss_nats", lossHelp, "run"),
-		steps:      desc("training_steps_total", stepsHelp, "run", "result"),
-		done:       desc("phase_done_ratio", "Share of its phase that a run has made, a guess.", "run"),
-		heard:      desc("run_heard_timestamp_seconds", "Time at which a run was last heard of, in seconds since 1970.", "run"),
+		free:     desc("data_free_bytes", "Free on the disk with the data folder."),
 
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_requests_total",
 			Help: "Requests answered, by what they asked for and the status."}, []string{"route", "method", "code"}),
@@ -117,10 +86,7 @@ func (m *Daemon) Refused() { m.refused.Inc() }
 
 // Describe is of prometheus.Collector.
 func (m *Daemon) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		m.runs, m.waiting, m.since, m.restarts, m.faults,
-		m.info, m.phase, m.lnF, m.flatness, m.levels, m.passes, m.roundTrips, m.done, m.loss, m.steps, m.heard,
-	} {
+	for _, d := range []*prometheus.Desc{m.runs, m.slots, m.waiting, m.since, m.restarts, m.lost, m.faults, m.free} {
 		c <- d
 	}
 }
@@ -131,58 +97,23 @@ func (m *Daemon) Collect(c chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value float64, labels ...string) {
-		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
+	counter := func(d *prometheus.Desc, value int64) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value))
 	}
 	for state, n := range s.Runs {
 		gauge(m.runs, float64(n), state)
 	}
+	gauge(m.slots, float64(s.Slots))
 	gauge(m.waiting, float64(s.Waiting))
 	wait := 0.0
 	if s.Waiting > 0 && !s.Since.IsZero() {
 		wait = time.Since(s.Since).Seconds()
 	}
 	gauge(m.since, wait)
-	counter(m.restarts, float64(s.Restarts))
-	counter(m.faults, float64(s.Faults))
-	for _, r := range s.Running[:min(len(s.Running), mostRunning)] {
-		gauge(m.info, 1, r.Run, m.version, r.System, r.Method, strconv.FormatUint(r.Seed, 10), orNone(r.Architecture), orNone(r.Provider))
-		for _, phase := range phases {
-			is := 0.0
-			if string(phase) == r.Phase {
-				is = 1
-			}
-			gauge(m.phase, is, r.Run, string(phase))
-		}
-		gauge(m.lnF, r.LnF, r.Run)
-		gauge(m.flatness, r.Flatness, r.Run)
-		gauge(m.levels, float64(r.Levels), r.Run)
-		gauge(m.done, r.Done, r.Run)
-		gauge(m.loss, r.Loss, r.Run)
-		counter(m.steps, float64(r.Steps), r.Run, applied)
-		gauge(m.heard, float64(r.Heard.UnixMilli())/1000, r.Run)
-		if isPhase(r.Phase) {
-			counter(m.passes, float64(r.Passes), r.Run, r.Phase)
-			counter(m.roundTrips, r.RoundTrips, r.Run, r.Phase)
-		}
+	counter(m.restarts, s.Restarts)
+	counter(m.lost, s.Lost)
+	counter(m.faults, s.Faults)
+	if s.Free >= 0 {
+		gauge(m.free, float64(s.Free))
 	}
-}
-
-// phases are the values of the label phase.
-var phases = []sampler.Phase{sampler.Starting, sampler.WangLandau, sampler.Multicanonical, sampler.Canonical, sampler.Tuning, sampler.Production}
-
-func isPhase(name string) bool {
-	for _, phase := range phases {
-		if string(phase) == name {
-			return true
-		}
-	}
-	return false
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,50 +13,70 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"neuralwl/internal/event"
-	"neuralwl/sampler"
-	"neuralwl/trainer"
+	"neuralwl/internal/telemetry"
 )
 
 var update = flag.Bool("update", false, "rewrite the lists of names in testdata")
 
-func newRun(t *testing.T, r *Registry, name string) *Run {
+// busy is a run that has something of everything.
+func busy() *telemetry.State {
+	at, rms := time.Now(), 0.5
+	s := &telemetry.State{
+		Heard: at, Began: at, Version: "v", System: "s", Method: "m", Architecture: "made", Provider: "cpu", Network: "net/2", Known: 12,
+		Phase: "wang-landau", Done: 0.5, Left: 3, LnF: 0.5, Flatness: 0.7, Levels: 10, Acceptance: 0.2,
+		Phases: map[string]telemetry.Phase{"wang-landau": {
+			Passes: 3, RoundTrips: 1.5, Moves: map[string]telemetry.Moves{"local": {Trials: 100, Accepted: 60}, "neural": {Trials: 10, Accepted: 2}},
+			Seconds: map[string]float64{"local": 2},
+		}},
+		Training:    telemetry.TrainingCounts{Steps: 1, Dropped: 1, Loss: 4, Norm: 2, Seconds: 1, Replay: 0.5, Published: 1, PublishedAt: at, Exported: 1},
+		Swaps:       telemetry.Swaps{Applied: 1, Failed: 2},
+		Checkpoints: telemetry.Checkpoints{Written: 1, Failed: 1, Seconds: 2, Bytes: 100, At: at},
+		Evaluations: map[string]telemetry.Histogram{},
+		End:         &telemetry.End{Converged: true},
+		Regions:     map[string]telemetry.Region{"ordered": {Trials: 10, Accepted: 5, Changed: 0.125}}, LnGError: &rms,
+		Windows: map[string]telemetry.Window{"0": {LnF: 0.5}, "1": {Flatness: 0.25}},
+	}
+	h := s.Evaluations["propose"]
+	h.Observe(telemetry.EvaluationBounds, 0.01)
+	s.Evaluations["propose"] = h
+	s.Swaps.Pause.Observe(telemetry.PauseBounds, 1e-3)
+	return s
+}
+
+// registry has runs.
+func registry(t *testing.T, list func() []Run) *Registry {
 	t.Helper()
-	m, err := r.Run(name)
+	r := NewRegistry()
+	if err := r.Runs(list); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// text is what a registry serves.
+func text(t *testing.T, r *Registry) string {
+	t.Helper()
+	s, err := Serve("127.0.0.1:0", r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
-}
-
-// busy lets a run report one event of each kind.
-func busy(t *testing.T, r *Registry, name string) (*Run, event.Listener) {
-	t.Helper()
-	m := newRun(t, r, name)
-	l := m.Listener()
-	l.RunBegan(event.RunBegan{Version: "v", System: "s", Method: "m"})
-	p := sampler.Progress{Phase: sampler.WangLandau, Passes: 3, LnF: 0.5, Flatness: 0.7, Levels: 10, RoundTrips: 1.5}
-	p.Moves[sampler.Local] = sampler.Count{Trials: 100, Accepted: 60}
-	p.Moves[sampler.Neural] = sampler.Count{Trials: 10, Accepted: 2}
-	p.Times.Local = 2 * time.Second
-	l.Pass(event.Pass{Progress: p})
-	l.GradientStep(trainer.StepInfo{Loss: 4, Norm: 2, Duration: time.Second})
-	l.GradientStep(trainer.StepInfo{Dropped: true})
-	l.BundleExported(event.BundleExported{})
-	l.BundleExported(event.BundleExported{Err: errors.New("disk full")})
-	l.NetworkSwapped(event.NetworkSwapped{Took: time.Second, Pause: time.Millisecond})
-	l.NetworkSwapped(event.NetworkSwapped{Err: errors.New("damaged")})
-	l.CheckpointWritten(event.CheckpointWritten{Took: time.Second, Bytes: 100})
-	l.CheckpointWritten(event.CheckpointWritten{Err: errors.New("disk full")})
-	return m, l
+	defer s.Close()
+	response, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, %v: %s", response.StatusCode, err, body)
+	}
+	return string(body)
 }
 
 // TestNames compares names, types and labels with a list, so that dashboards do not
 // break unnoticed, and has them linted as promtool does.
 func TestNames(t *testing.T) {
-	r := NewRegistry()
-	busy(t, r, "one")
-	checkNames(t, r, "testdata/names.txt")
+	checkNames(t, registry(t, func() []Run { return []Run{{"one", busy()}} }), "testdata/run.txt")
 }
 
 func checkNames(t *testing.T, r *Registry, path string) {
@@ -99,106 +118,83 @@ func checkNames(t *testing.T, r *Registry, path string) {
 	}
 }
 
-// TestPhases finds counters by phase that go on from zero in the next phase, and rise further
-// where production begins anew.
-func TestPhases(t *testing.T) {
-	m, l := busy(t, NewRegistry(), "one")
-	p := sampler.Progress{Phase: sampler.WangLandau, Passes: 5, RoundTrips: 4}
-	p.Moves[sampler.Local] = sampler.Count{Trials: 150, Accepted: 90}
-	p.Moves[sampler.Neural] = sampler.Count{Trials: 20, Accepted: 4}
-	p.Times.Local = 3 * time.Second
-	l.Pass(event.Pass{Progress: p})
-	p = sampler.Progress{Phase: sampler.Production, Passes: 1}
-	p.Moves[sampler.Local] = sampler.Count{Trials: 7, Accepted: 7}
-	l.Pass(event.Pass{Progress: p})
-	l.PhaseBegan(event.PhaseBegan{Phase: sampler.Production}) // anew
-	p.Moves[sampler.Local] = sampler.Count{Trials: 3, Accepted: 3}
-	l.Pass(event.Pass{Progress: p})
-	for _, c := range []struct {
-		name      string
-		got, want float64
-	}{
-		{"passes", testutil.ToFloat64(m.passes.WithLabelValues("wang-landau")), 5},
-		{"local trials", testutil.ToFloat64(m.trials.WithLabelValues("wang-landau", "local")), 150},
-		{"neural trials accepted", testutil.ToFloat64(m.accepted.WithLabelValues("wang-landau", "neural")), 4},
-		{"round trips", testutil.ToFloat64(m.roundTrips.WithLabelValues("wang-landau")), 4},
-		{"local seconds", testutil.ToFloat64(m.seconds.WithLabelValues("wang-landau", "local")), 3},
-		{"production trials", testutil.ToFloat64(m.trials.WithLabelValues("production", "local")), 7 + 3},
-		{"production passes", testutil.ToFloat64(m.passes.WithLabelValues("production")), 1 + 1},
-		{"phase wang-landau", testutil.ToFloat64(m.phase.WithLabelValues("wang-landau")), 0},
-		{"phase production", testutil.ToFloat64(m.phase.WithLabelValues("production")), 1},
-		{"steps applied", testutil.ToFloat64(m.steps.WithLabelValues(applied)), 1},
-		{"steps dropped", testutil.ToFloat64(m.steps.WithLabelValues(dropped)), 1},
-		{"loss", testutil.ToFloat64(m.loss), 4},
-		{"exported", testutil.ToFloat64(m.exported), 1},
-		{"swaps", testutil.ToFloat64(m.swaps.WithLabelValues(applied)), 1},
-		{"swaps failed", testutil.ToFloat64(m.swaps.WithLabelValues(failed)), 1},
-		{"checkpoints written", testutil.ToFloat64(m.checkpoints.WithLabelValues(written)), 1},
-		{"checkpoints failed", testutil.ToFloat64(m.checkpoints.WithLabelValues(failed)), 1},
-		{"info", testutil.ToFloat64(m.info.WithLabelValues("v", "s", "m", "0", "none", "none")), 1},
+// TestRun shows what a run has counted.
+func TestRun(t *testing.T) {
+	list := []Run{{"one", busy()}}
+	r := registry(t, func() []Run { return list })
+	got := text(t, r)
+	for _, line := range []string{
+		`nwl_run_info{architecture="made",method="m",provider="cpu",run="one",seed="0",system="s",version="v"} 1`,
+		`nwl_run_network_info{network="net",run="one",version="2"} 1`,
+		`nwl_run_end_info{result="converged",run="one"} 1`,
+		`nwl_phase{phase="wang-landau",run="one"} 1`,
+		`nwl_phase{phase="production",run="one"} 0`,
+		`nwl_window_flatness_ratio{run="one",window="1"} 0.25`,
+		`nwl_region_acceptance_ratio{region="ordered",run="one"} 0.5`,
+		`nwl_region_changed_ratio{region="ordered",run="one"} 0.125`,
+		`nwl_levels_known{run="one"} 12`,
+		`nwl_ln_g_error_nats{run="one"} 0.5`,
+		`nwl_trials_total{move="local",phase="wang-landau",run="one"} 100`,
+		`nwl_trials_accepted_total{move="neural",phase="wang-landau",run="one"} 2`,
+		`nwl_round_trips_total{phase="wang-landau",run="one"} 1.5`,
+		`nwl_activity_seconds_total{activity="local",phase="wang-landau",run="one"} 2`,
+		`nwl_training_steps_total{result="dropped",run="one"} 1`,
+		`nwl_training_replay_fill_ratio{run="one"} 0.5`,
+		`nwl_network_swaps_total{result="failed",run="one"} 2`,
+		`nwl_network_swap_pause_seconds_count{run="one"} 1`,
+		`nwl_network_swap_loading_seconds_count{run="one"} 0`,
+		`nwl_inference_duration_seconds_bucket{graph="propose",provider="cpu",run="one",le="0.005"} 0`,
+		`nwl_inference_duration_seconds_bucket{graph="propose",provider="cpu",run="one",le="+Inf"} 1`,
+		`nwl_inference_duration_seconds_count{graph="gradient",provider="cpu",run="one"} 0`,
+		`nwl_checkpoints_total{result="written",run="one"} 1`,
 	} {
-		if c.got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, c.got, c.want)
+		if !strings.Contains(got, line+"\n") {
+			t.Errorf("%s is missing in\n%s", line, got)
+		}
+	}
+	// A run without a network has no series of one, and one that is gone has none at all.
+	list = []Run{{"two", &telemetry.State{System: "s", Phase: "weights"}}}
+	got = text(t, r)
+	if strings.Contains(got, `run="one"`) || strings.Contains(got, "nwl_training") || strings.Contains(got, "nwl_run_end_info") || strings.Contains(got, "nwl_checkpoint_timestamp") {
+		t.Errorf("too much in\n%s", got)
+	}
+	if !strings.Contains(got, `nwl_phase{phase="weights",run="two"} 1`) {
+		t.Errorf("no phase in\n%s", got)
+	}
+	if err := r.Runs(func() []Run { return nil }); err == nil {
+		t.Error("two lists of runs in one registry")
+	}
+}
+
+// TestForeign shows what a worker of another version may tell, whatever its histograms are.
+func TestForeign(t *testing.T) {
+	s := busy()
+	s.Swaps.Pause = telemetry.Histogram{Counts: []uint64{1, 2}}
+	s.Evaluations["other"] = telemetry.Histogram{Counts: make([]uint64, 99)}
+	s.Phases["new"] = telemetry.Phase{Passes: 1}
+	got := text(t, registry(t, func() []Run { return []Run{{"one", s}} }))
+	for _, line := range []string{`nwl_network_swap_pause_seconds_count{run="one"} 0`, `graph="other"`, `nwl_passes_total{phase="new",run="one"} 1`} {
+		if !strings.Contains(got, line) {
+			t.Errorf("%s is missing in\n%s", line, got)
 		}
 	}
 }
 
-// TestRuns keeps the series of two runs in one registry apart, refuses a name that is in
-// use, and has none left of a run that was closed.
-func TestRuns(t *testing.T) {
-	r := NewRegistry()
-	one, _ := busy(t, r, "one")
-	two := newRun(t, r, "two")
-	series := func(name string) (n int) {
-		families, err := r.registry.Gather()
-		if err != nil {
-			t.Fatal(err)
+func TestNetwork(t *testing.T) {
+	for name, want := range map[string]string{
+		"a/12": "a 12", "pretrained/potts-q10": "pretrained/potts-q10 none", "a": "a none", "/srv/nets/b/3": "/srv/nets/b 3", "/3": "/3 none",
+	} {
+		if got := strings.Join(network(name), " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				for _, l := range m.GetLabel() {
-					if l.GetName() == "run" && l.GetValue() == name {
-						n++
-					}
-				}
-			}
-		}
-		return n
 	}
-	if series("one") <= series("two") || series("two") == 0 {
-		t.Errorf("%d series of the busy run, %d of the other", series("one"), series("two"))
-	}
-	if _, err := r.Run("one"); err == nil {
-		t.Error("two runs of one name")
-	}
-	if testutil.ToFloat64(two.loss) != 0 || testutil.ToFloat64(one.loss) != 4 {
-		t.Errorf("loss %g and %g", testutil.ToFloat64(one.loss), testutil.ToFloat64(two.loss))
-	}
-	one.Close()
-	if n := series("one"); n != 0 {
-		t.Errorf("%d series of a run that was closed", n)
-	}
-	if series("two") == 0 {
-		t.Error("the series of the other run are gone")
-	}
-	newRun(t, r, "one")
 }
 
 func TestServe(t *testing.T) {
 	r := NewRegistry()
-	busy(t, r, "one")
 	s, err := Serve("127.0.0.1:0", r)
 	if err != nil {
 		t.Fatal(err)
-	}
-	response, err := http.Get(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(response.Body)
-	response.Body.Close()
-	if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `nwl_trials_total{move="local",phase="wang-landau",run="one"} 100`) {
-		t.Errorf("status %d, %v:\n%s", response.StatusCode, err, body)
 	}
 	address := strings.TrimSuffix(strings.TrimPrefix(s.URL, "http://"), "/metrics")
 	if _, err := Serve(address, r); err == nil || !strings.Contains(err.Error(), "metrics.listen") {

@@ -109,4 +109,12 @@ func TestDensity(t *testing.T) {
 	if err != nil || len(waiting) == 0 || got.Energy[0] <= system.Energy(waiting[0].High) {
 		t.Errorf("%v: windows %v wait, estimate %+v", err, waiting, got)
 	}
+	// What is seen of the others adds up to the whole.
+	flatness, windows := math.Inf(1), engine.View().Windows
+	for _, w := range windows {
+		flatness = min(flatness, w.Flatness)
+	}
+	if len(windows)+len(waiting) != 6 || flatness != engine.Progress().Flatness {
+		t.Errorf("windows %+v, the flatness is %g", windows, engine.Progress().Flatness)
+	}
 }

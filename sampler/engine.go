@@ -269,14 +269,7 @@ func (e *Engine) Progress() Progress {
 		if !w.isOpen {
 			continue
 		}
-		flatness := w.state.flatness()
-		if w.recursion != nil {
-			flatness = w.recursion.flatness
-		}
-		if e.samples != nil {
-			flatness = e.samples.flatness(k, w)
-		}
-		p.Flatness = min(p.Flatness, flatness)
+		p.Flatness = min(p.Flatness, e.flatness(k))
 		p.Inverse = p.Inverse && w.schedule.inverse
 	}
 	for _, seen := range e.Seen() {
@@ -291,6 +284,18 @@ func (e *Engine) Progress() Progress {
 		p.RoundTrips += float64(e.walkers[i].trip.turns) / 2
 	}
 	return p
+}
+
+// flatness is that of a window; see Progress.
+func (e *Engine) flatness(k int) float64 {
+	w := e.windows[k]
+	switch {
+	case e.samples != nil:
+		return e.samples.flatness(k, w)
+	case w.recursion != nil:
+		return w.recursion.flatness
+	}
+	return w.state.flatness()
 }
 
 // Adapted reports whether the weights are good enough for production in every window that

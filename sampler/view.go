@@ -17,6 +17,14 @@ type View struct {
 	// no walkers.
 	States [][]uint8
 	Levels []int
+	// Windows are the energy windows that walkers have entered.
+	Windows []WindowView
+}
+
+// WindowView is the state of an energy window; see Progress.
+type WindowView struct {
+	Index         int // from 0, by ascending level
+	LnF, Flatness float64
 }
 
 // View returns what there is to look at.
@@ -25,6 +33,16 @@ func (e *Engine) View() *View {
 	for i := range e.walkers {
 		v.States = append(v.States, e.walkers[i].state)
 		v.Levels = append(v.Levels, e.walkers[i].level)
+	}
+	for k, w := range e.windows {
+		if !w.isOpen {
+			continue
+		}
+		window := WindowView{Index: k, Flatness: e.flatness(k)}
+		if e.phase == WangLandau {
+			window.LnF = w.schedule.lnF
+		}
+		v.Windows = append(v.Windows, window)
 	}
 	return v
 }

@@ -16,6 +16,7 @@ type Buffer struct {
 	system   lattice.System
 	sites    int
 	perLevel int
+	possible int       // levels that can have states
 	levels   [][]uint8 // states of a level one after another
 	occupied []int     // levels with a state, in the order of discovery
 	source   *rand.PCG
@@ -35,6 +36,7 @@ func NewBuffer(p lattice.System, capacity int, source *rand.PCG) *Buffer {
 		system:   p,
 		sites:    p.Sites(),
 		perLevel: max(1, capacity/possible),
+		possible: possible,
 		levels:   make([][]uint8, p.Levels()),
 		source:   source,
 		r:        rand.New(source),
@@ -62,6 +64,9 @@ func (b *Buffer) Sample(r *rand.Rand) (state []uint8, level int) {
 	i := r.IntN(len(states) / b.sites)
 	return states[i*b.sites : (i+1)*b.sites], level
 }
+
+// Fill is how full the buffer is, 0..1.
+func (b *Buffer) Fill() float64 { return float64(b.Len()) / float64(b.perLevel*b.possible) }
 
 // Len is the number of states in the buffer.
 func (b *Buffer) Len() int {

@@ -28,6 +28,9 @@ func TestBuffer(t *testing.T) {
 	if b.Len() != 1+7 {
 		t.Errorf("%d states, want 1 and 7", b.Len())
 	}
+	if got, want := b.Fill(), 8.0/(29*7); got != want {
+		t.Errorf("it is full to %g, want %g", got, want)
+	}
 	const samples = 20000
 	excited := 0
 	for range samples {

@@ -44,6 +44,8 @@ type StepInfo struct {
 	Norm     float64 // of the gradient before clipping
 	Dropped  bool    // the step before was taken back because of a NaN or an infinity
 	Duration time.Duration
+	// Replay is how full the replay buffer is, 0..1; 0 in StepReverse, which has none.
+	Replay float64
 }
 
 // EnsureDefaults fills in the defaults.
@@ -227,7 +229,7 @@ func (t *Trainer) evaluate(ctx context.Context) (w *inference.Weights, loss floa
 // settle accepts the weights of the latest step as good and makes the next step along the
 // gradients, or drops them if loss or gradients are not finite. It reports which.
 func (t *Trainer) settle(began time.Time, loss float64) (good bool) {
-	info := StepInfo{Loss: loss, Norm: norm(t.gradients)}
+	info := StepInfo{Loss: loss, Norm: norm(t.gradients), Replay: t.buffer.Fill()}
 	// A NaN anywhere makes the norm NaN, an overflow makes it infinite.
 	if info.Dropped = !finite(info.Loss) || !finite(info.Norm); info.Dropped {
 		copyWeights(t.next, t.good)

@@ -14,6 +14,7 @@ import (
 	"neuralwl/internal/live"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/telemetry"
 	"neuralwl/metrics"
 )
 
@@ -59,13 +60,16 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			ctx, stop := interruptible(c.Context())
 			defer stop()
 			progress, _ := showProgress(cfg.Log.SlogLevel())
-			metrics, closeMetrics, err := serveMetrics(cfg, folder)
+			recorder, lived := telemetry.NewRecorder(), live.New(slog.Default())
+			lived.Telemetry = recorder
+			closeMetrics, err := serveMetrics(cfg, folder, recorder)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, closeMetrics()) }()
 			summary, err := run.Run(ctx, run.Options{
-				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Listener: event.Tee(metrics, progress, live.New(slog.Default()).Listener()),
+				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Evaluated: recorder.Evaluated,
+				Listener: event.Tee(recorder.Listener(), progress, lived.Listener()),
 			})
 			if err != nil {
 				return err
@@ -80,18 +84,17 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 	return c
 }
 
-// serveMetrics serves the metrics of a run at the address that its configuration names
-// and returns what updates them. Where the default address is taken, most likely by another
-// run, it takes any free port of this machine.
-func serveMetrics(c *config.Config, name string) (_ event.Listener, close func() error, err error) {
-	address, none := c.Metrics.Listen, func() error { return nil }
+// serveMetrics serves what a recorder has of a run at the address that its configuration names.
+// Where the default address is taken, most likely by another run, it takes any free port of this
+// machine.
+func serveMetrics(c *config.Config, name string, recorder *telemetry.Recorder) (close func() error, err error) {
+	address := c.Metrics.Listen
 	if address == "" {
-		return event.Listener{}, none, nil
+		return func() error { return nil }, nil
 	}
 	registry := metrics.NewRegistry()
-	m, err := registry.Run(name)
-	if err != nil {
-		return event.Listener{}, nil, err
+	if err := registry.Runs(func() []metrics.Run { return []metrics.Run{{Name: name, State: recorder.Snapshot()}} }); err != nil {
+		return nil, err
 	}
 	server, err := metrics.Serve(address, registry)
 	if err != nil && address == config.DefaultListen {
@@ -99,10 +102,10 @@ func serveMetrics(c *config.Config, name string) (_ event.Listener, close func()
 		server, err = metrics.Serve("127.0.0.1:0", registry)
 	}
 	if err != nil {
-		return event.Listener{}, nil, fmt.Errorf("%w; choose a free address, or an empty one for no metrics", err)
+		return nil, fmt.Errorf("%w; choose a free address, or an empty one for no metrics", err)
 	}
 	slog.Info("metrics are served", "url", server.URL, "run", name)
-	return m.Listener(), server.Close, nil
+	return server.Close, nil
 }
 
 // claimFolder makes and returns parent/name-N with the least N that does not exist. Making

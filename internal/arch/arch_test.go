@@ -17,7 +17,7 @@ const module = "neuralwl/"
 // layers lists the packages from the top down. A package may import packages of
 // lower layers only.
 var layers = [][]string{
-	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd"},
+	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd", "metrics/grafana/generate"},
 	{"internal/server"},
 	{"internal/daemon"},
 	{"internal/verify", "internal/worker"},
@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "metrics"},
+	{"internal/telemetry"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},
 	{"inference"},
@@ -34,7 +35,7 @@ var layers = [][]string{
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token"},
+	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
 }
 
 // independent packages never import each other, whatever their layers, not even
@@ -47,6 +48,7 @@ var independent = [][2]string{
 var reserved = map[string][]string{
 	"github.com/spf13/viper":              {"internal/config"},
 	"github.com/prometheus/client_golang": {"metrics"},
+	"github.com/grafana":                  {"metrics/grafana"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
 	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},

@@ -17,6 +17,7 @@ import (
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/internal/telemetry"
 )
 
 // TestMain also serves as the child: one that works, or one with a fault.
@@ -119,12 +120,19 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestEndInOrder asks a child to end, which leaves results, and goes on with a change.
+// TestEndInOrder asks a child to end, which leaves results, and goes on with a change. What it
+// counted is told before its end.
 func TestEndInOrder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	o := options(t, "serve", folder)
+	var counts telemetry.State
 	o.Report = func(r child.Report) {
+		if r.Kind == child.Counts {
+			if err := json.Unmarshal(r.Data, &counts); err != nil {
+				t.Error(err)
+			}
+		}
 		if r.Kind == child.Pass {
 			cancel(errors.New("it is time for lunch"))
 		}
@@ -134,6 +142,9 @@ func TestEndInOrder(t *testing.T) {
 		t.Fatalf("%+v, %v", end, err)
 	}
 	runtest.Read(t, folder, report.DensityFile)
+	if moves := counts.Phases["wang-landau"].Moves["local"]; counts.Version != "test" || counts.End == nil || !counts.End.Interrupted || counts.Checkpoints.Written == 0 || moves.Trials == 0 {
+		t.Errorf("it counted %+v", counts)
+	}
 	o = options(t, "serve", folder)
 	o.Task.Config, o.Task.Changes = "", []string{"production.passes=100"}
 	if end, err = child.Run(t.Context(), nil, o); err != nil || end.Ended == nil || end.Ended.Interrupted != "" {

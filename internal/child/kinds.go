@@ -15,6 +15,7 @@ import (
 	"neuralwl/internal/bench"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/event"
 	"neuralwl/internal/job"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -79,7 +80,7 @@ type work struct {
 }
 
 // serve performs a task and returns its exit code.
-func (k kind) serve(ctx context.Context, task Task, log *slog.Logger, w *reporter) int {
+func (k kind) serve(ctx context.Context, task Task, version string, log *slog.Logger, w *reporter) int {
 	began := time.Now()
 	var interrupted string
 	err := k.in(task, log, func(log *slog.Logger) (any, error) {
@@ -94,7 +95,9 @@ func (k kind) serve(ctx context.Context, task Task, log *slog.Logger, w *reporte
 		if err != nil {
 			return nil, err
 		}
+		w.recorder.Listener().RunBegan(event.RunBegan{Version: version, System: fmt.Sprint(system), Method: string(task.Work), Seed: c.Run.Seed, Walkers: c.Run.Walkers})
 		w.say(Began, BeganData{System: fmt.Sprint(system), Method: string(task.Work), Seed: c.Run.Seed, Walkers: c.Run.Walkers})
+		w.count()
 		log.Info(string(task.Work) + " begins")
 		result, err := k.perform(&work{Task: task, config: c, log: log, w: w}, ctx)
 		if ctx.Err() != nil {
@@ -107,6 +110,10 @@ func (k kind) serve(ctx context.Context, task Task, log *slog.Logger, w *reporte
 		}
 		return result, err
 	})
+	if !w.counted.IsZero() { // it began
+		w.recorder.Listener().RunEnded(event.RunEnded{Converged: err == nil && interrupted == "", Interrupted: interrupted, Err: err})
+		w.count()
+	}
 	switch {
 	case err != nil:
 		w.say(Failed, FailedData{Error: err.Error()})
@@ -166,7 +173,11 @@ func (t *work) far(activity string, done float64, steps int64, loss float64) {
 		return
 	}
 	t.last = time.Now()
-	t.w.say(Pass, PassData{Phase: activity, Done: finite(done), Steps: steps, Loss: finite(loss)})
+	t.w.recorder.Far(activity, done)
+	t.w.say(Pass, PassData{Phase: activity, Done: finite(done), Steps: steps, Loss: finite(loss), Left: t.w.recorder.Left()})
+	if time.Since(t.w.counted) >= countsInterval {
+		t.w.count()
+	}
 }
 
 // weights reads the density of states of the run that the task names, nil without one.
@@ -193,13 +204,16 @@ func (t *work) train(ctx context.Context) (any, error) {
 			return nil, err
 		}
 	}
-	steps := int64(0)
+	steps, listener := int64(0), t.w.recorder.Listener()
 	o.Observe = func(activity string, done float64, step trainer.StepInfo) {
 		if activity == training.Evaluating && done == 0 {
 			t.w.say(Evaluating, struct{}{})
 		}
-		if step.Duration > 0 && !step.Dropped {
-			steps++
+		if step.Duration > 0 {
+			listener.GradientStep(step)
+			if !step.Dropped {
+				steps++
+			}
 		}
 		t.far(activity, done, steps, step.Loss)
 	}

@@ -55,7 +55,8 @@ type Kind string
 const (
 	Began      Kind = "began"
 	Phase      Kind = "phase"
-	Pass       Kind = "pass" // a few times a second at most
+	Pass       Kind = "pass"   // a few times a second at most
+	Counts     Kind = "counts" // telemetry.State, every few seconds and when something happens
 	Checkpoint Kind = "checkpoint"
 	Exported   Kind = "exported" // a version of the network
 	Swapped    Kind = "swapped"  // the network was exchanged, or was not
@@ -104,6 +105,8 @@ type PassData struct {
 	// Regions counts the network's proposals of the phase by live.Regions, empty as long as there is
 	// no transition.
 	Regions []live.Bin `json:"regions,omitempty"`
+	// Left is how many seconds the phase goes on, a guess; 0 if nothing can be said.
+	Left float64 `json:"left,omitempty"`
 }
 
 // CheckpointData is about a checkpoint. With an error the one before is kept.
@@ -173,3 +176,6 @@ type FailedData struct {
 
 // passInterval is the least time between two reports of passes.
 const passInterval = 250 * time.Millisecond
+
+// countsInterval is that between two reports of counts, unless something happens.
+const countsInterval = 2 * time.Second

@@ -19,6 +19,7 @@ import (
 	"neuralwl/internal/live"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/telemetry"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
@@ -35,7 +36,8 @@ const Orphaned = 9
 func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	lines := json.NewDecoder(bufio.NewReader(in))
 	var task Task
-	w := &reporter{out: json.NewEncoder(out), live: live.New(log)}
+	w := &reporter{out: json.NewEncoder(out), live: live.New(log), recorder: telemetry.NewRecorder()}
+	w.live.Telemetry = w.recorder
 	if err := lines.Decode(&task); err != nil {
 		w.say(Failed, FailedData{Error: "the task cannot be read: " + err.Error()})
 		return 1
@@ -69,7 +71,7 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 		w.say(Failed, FailedData{Error: err.Error()})
 		return 1
 	case k != nil:
-		return k.serve(ctx, task, log, w)
+		return k.serve(ctx, task, version, log, w)
 	}
 	s, err := perform(ctx, task, swaps, version, log, w)
 	close(over)
@@ -87,7 +89,10 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 
 // perform begins the run of a task or goes on with it.
 func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
-	o := run.Options{Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Listener: event.Tee(w.live.Listener(), w.listener()), Wait: handover, Swaps: swaps}
+	o := run.Options{
+		Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Wait: handover, Swaps: swaps,
+		Listener: event.Tee(w.recorder.Listener(), w.live.Listener(), w.listener()), Evaluated: w.recorder.Evaluated,
+	}
 	path := filepath.Join(task.Folder, report.ConfigFile)
 	_, err := os.Stat(path)
 	switch {
@@ -112,6 +117,9 @@ type reporter struct {
 	made  int64     // passes of this process
 	last  time.Time // of a report of a pass
 	live  *live.Recorder
+
+	recorder *telemetry.Recorder // which hears of everything first
+	counted  time.Time           // when it last reported
 }
 
 func (w *reporter) say(kind Kind, data any) {
@@ -124,6 +132,12 @@ func (w *reporter) say(kind Kind, data any) {
 	w.out.Encode(Report{kind, text})
 }
 
+// count reports counts.
+func (w *reporter) count() {
+	w.counted = time.Now()
+	w.say(Counts, w.recorder.Snapshot())
+}
+
 func (w *reporter) listener() event.Listener {
 	text := func(err error) string {
 		if err == nil {
@@ -134,9 +148,13 @@ func (w *reporter) listener() event.Listener {
 	return event.Listener{
 		RunBegan: func(e event.RunBegan) {
 			w.say(Began, BeganData{e.System, e.Method, e.Seed, e.Walkers, e.Architecture, e.Provider, e.Resumed})
+			w.count()
 		},
-		PhaseBegan: func(e event.PhaseBegan) { w.say(Phase, PhaseData{string(e.Phase)}) },
-		Pass:       func(e event.Pass) { w.passed(e) },
+		PhaseBegan: func(e event.PhaseBegan) {
+			w.say(Phase, PhaseData{string(e.Phase)})
+			w.count()
+		},
+		Pass: func(e event.Pass) { w.passed(e) },
 		GradientStep: func(e trainer.StepInfo) {
 			if !e.Dropped {
 				w.pass.Steps++
@@ -146,14 +164,19 @@ func (w *reporter) listener() event.Listener {
 		CheckpointWritten: func(e event.CheckpointWritten) {
 			w.say(Checkpoint, CheckpointData{w.made, e.Bytes, e.Took.Seconds(), text(e.Err)})
 		},
-		NetworkSwapped: func(e event.NetworkSwapped) { w.say(Swapped, swapped(e)) },
+		NetworkSwapped: func(e event.NetworkSwapped) {
+			w.say(Swapped, swapped(e))
+			w.count()
+		},
 		BundleExported: func(e event.BundleExported) { w.say(Exported, ExportedData{e.Folder, e.Steps, text(e.Err)}) },
 		PhaseEnded: func(e event.PhaseEnded) {
 			if e.Progress.Phase == sampler.Production {
 				w.say(Evaluating, struct{}{})
+				w.count()
 			}
 		},
 		RunEnded: func(e event.RunEnded) {
+			w.count()
 			if e.Err == nil {
 				w.say(Ended, EndedData{e.Converged, e.Failed, e.Interrupted, e.Seconds})
 			}
@@ -196,11 +219,14 @@ func (w *reporter) passed(e event.Pass) {
 	p := e.Progress
 	d := &w.pass
 	d.Phase, d.Passes, d.Done, d.LnF, d.Flatness = string(p.Phase), p.Passes, finite(e.Done), finite(p.LnF), finite(p.Flatness)
-	d.Levels, d.RoundTrips, d.Acceptance = p.Levels, p.RoundTrips, finite(e.Acceptance)
+	d.Levels, d.RoundTrips, d.Acceptance, d.Left = p.Levels, p.RoundTrips, finite(e.Acceptance), w.recorder.Left()
 	if bins, known := w.live.ByRegion(); known {
 		d.Regions = bins[:]
 	}
 	w.say(Pass, *d)
+	if time.Since(w.counted) >= countsInterval {
+		w.count()
+	}
 }
 
 // finite is x, or 0 if JSON cannot hold it.

@@ -13,6 +13,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
+	"neuralwl/internal/telemetry"
 )
 
 // mirror is the state of all runs in memory, as the queue last told it, so that lists and
@@ -22,14 +23,15 @@ type mirror struct {
 	runs  map[string]*queue.Record
 	wants map[string]job.Wish
 	far   map[string]*api.Progress
-	marks map[string]mark
-	last  map[string]uint64 // number of the last event
-	waits map[string]string // what runs wait for that have not begun
+	state map[string]*telemetry.State // what was measured of a run
+	last  map[string]uint64           // number of the last event
+	waits map[string]string           // what runs wait for that have not begun
 	specs map[string]spec
 	since map[string]time.Time // when runs that wait began to
 	told  map[string]told      // the last change of state among the events
-	// restarts counts workers that took a run which another one had lost.
-	restarts int64
+	// restarts counts runs taken up after their process was lost, lost those of which a silent
+	// worker lost the lease.
+	restarts, lost int64
 }
 
 // told is a change of state and the number of the event that told of it.
@@ -45,24 +47,11 @@ type spec struct {
 	system, method string          // as configured
 }
 
-// mark is the first that was heard of a phase since it began or went on, from which the time
-// that is left is guessed.
-type mark struct {
-	phase string
-	at    time.Time
-	done  float64
-}
-
-// left guesses how many seconds of the phase are left, 0 if nothing can be said.
-func (k mark) left(at time.Time, done float64) float64 {
-	if done <= k.done || done > 1 {
-		return 0
-	}
-	return at.Sub(k.at).Seconds() * (1 - done) / (done - k.done)
-}
-
 func newMirror() *mirror {
-	return &mirror{runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, marks: map[string]mark{}, last: map[string]uint64{}, specs: map[string]spec{}, since: map[string]time.Time{}, told: map[string]told{}}
+	return &mirror{
+		runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, state: map[string]*telemetry.State{},
+		last: map[string]uint64{}, specs: map[string]spec{}, since: map[string]time.Time{}, told: map[string]told{},
+	}
 }
 
 // want takes what the user wants of a run.
@@ -89,6 +78,9 @@ func (m *mirror) put(id string, r *queue.Record) {
 	m.runs[id] = r
 	if before != nil && r.State == job.Running && r.Epoch > before.Epoch && r.Attempts > 1 {
 		m.restarts++
+		if before.State == job.Running {
+			m.lost++
+		}
 	}
 	switch waits := r.State == job.Submitted || r.State == job.Queued; {
 	case !waits:
@@ -127,7 +119,7 @@ func (m *mirror) drop(id string) {
 	delete(m.runs, id)
 	delete(m.wants, id)
 	delete(m.far, id)
-	delete(m.marks, id)
+	delete(m.state, id)
 	delete(m.last, id)
 	delete(m.specs, id)
 	delete(m.since, id)
@@ -214,7 +206,6 @@ func (m *mirror) happened(e queue.Event) {
 		if json.Unmarshal(e.Data, &d) != nil {
 			return
 		}
-		delete(m.marks, e.Run)
 		p.Converged, p.Failed, p.Seconds = false, nil, 0
 		p.System, p.Method, p.Seed, p.Walkers, p.Architecture, p.Provider = d.System, d.Method, d.Seed, d.Walkers, d.Architecture, d.Provider
 	case child.Phase:
@@ -223,18 +214,13 @@ func (m *mirror) happened(e queue.Event) {
 			return
 		}
 		p.Phase, p.Done, p.Left = d.Phase, 0, 0
-		delete(m.marks, e.Run)
 	case child.Pass:
 		var d child.PassData
 		if json.Unmarshal(e.Data, &d) != nil {
 			return
 		}
-		if m.marks[e.Run].phase != d.Phase {
-			m.marks[e.Run] = mark{d.Phase, e.Time, d.Done}
-		}
-		p.Left = m.marks[e.Run].left(e.Time, d.Done)
 		p.Phase, p.Passes, p.Done, p.LnF, p.Flatness, p.Levels, p.RoundTrips = d.Phase, d.Passes, d.Done, d.LnF, d.Flatness, d.Levels, d.RoundTrips
-		p.Steps, p.Loss, p.Acceptance = d.Steps, d.Loss, d.Acceptance
+		p.Steps, p.Loss, p.Acceptance, p.Left = d.Steps, d.Loss, d.Acceptance, d.Left
 	case child.Evaluating:
 		p.Phase, p.Done, p.Left = string(child.Evaluating), 0, 0
 	case child.Ended:
@@ -246,6 +232,12 @@ func (m *mirror) happened(e queue.Event) {
 		if d.Interrupted == "" {
 			p.Phase, p.Done = "", 1
 		}
+	case child.Counts:
+		s := &telemetry.State{}
+		if json.Unmarshal(e.Data, s) != nil {
+			return
+		}
+		m.state[e.Run] = s
 	case child.Checkpoint, child.Exported:
 	default:
 		return

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
+	"neuralwl/internal/telemetry"
 )
 
 // TestCopies copies a run with what was changed when it went on, and refuses what does not go
@@ -86,46 +86,98 @@ func TestEdits(t *testing.T) {
 	h.state("one", job.Cancelled)
 }
 
-// TestLeft guesses the time that is left of a phase by what was done since the run began, or
-// went on, in it.
-func TestLeft(t *testing.T) {
+// TestHappened takes in what events tell, in their order.
+func TestHappened(t *testing.T) {
 	t.Parallel()
 	m := newMirror()
-	at, sequence := time.Now(), uint64(0)
-	happen := func(after time.Duration, kind child.Kind, data any) float64 {
+	at, sequence := time.Now().Add(-time.Hour), uint64(0)
+	happen := func(kind child.Kind, data any) *api.Progress {
 		t.Helper()
 		text, err := json.Marshal(data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		at, sequence = at.Add(after), sequence+1
+		at, sequence = at.Add(time.Second), sequence+1
 		m.happened(queue.Event{Sequence: sequence, Time: at, Run: "run", Kind: string(kind), Data: text})
-		return m.progress("run").Left
+		return m.progress("run")
 	}
-	pass := func(after time.Duration, phase string, done, want float64) {
-		t.Helper()
-		if got := happen(after, child.Pass, child.PassData{Phase: phase, Done: done}); math.Abs(got-want) > 1e-9 {
-			t.Errorf("%s, %g done: %g s left, want %g", phase, done, got, want)
-		}
+	happen(child.Began, child.BeganData{System: "s", Seed: 7})
+	happen(child.Phase, child.PhaseData{Phase: "wang-landau"})
+	p := happen(child.Pass, child.PassData{Phase: "wang-landau", Done: 0.25, Left: 30, Levels: 5})
+	if p.System != "s" || p.Seed != 7 || p.Phase != "wang-landau" || p.Done != 0.25 || p.Left != 30 || p.Levels != 5 {
+		t.Errorf("%+v", p)
 	}
-	happen(0, child.Began, child.BeganData{})
-	happen(0, child.Phase, child.PhaseData{Phase: "wang-landau"})
-	pass(time.Second, "wang-landau", 0.1, 0)
-	pass(10*time.Second, "wang-landau", 0.2, 80)
-	pass(10*time.Second, "wang-landau", 0.15, 340) // a guess may fall
-	pass(10*time.Second, "wang-landau", 0.1, 0)
-	happen(0, child.Phase, child.PhaseData{Phase: "production"})
-	pass(time.Second, "production", 0, 0)
-	pass(time.Second, "production", 0.5, 1)
-	// After a pause of hours it goes on.
-	happen(5*time.Hour, child.Began, child.BeganData{Resumed: true})
-	happen(0, child.Phase, child.PhaseData{Phase: "production"})
-	pass(time.Second, "production", 0.5, 0)
-	pass(time.Second, "production", 0.75, 1)
-	if left := happen(time.Second, child.Evaluating, struct{}{}); left != 0 {
-		t.Errorf("%g s left of the evaluation", left)
+	happen(child.Counts, telemetry.State{System: "s", Levels: 5})
+	if p := happen(child.Evaluating, struct{}{}); p.Phase != "evaluating" || p.Left != 0 || p.Levels != 5 || !p.At.Equal(at) {
+		t.Errorf("%+v", p)
 	}
 	if last := m.lastEvent("run"); last != sequence {
 		t.Errorf("the last event is %d, want %d", last, sequence)
 	}
+	// The metrics show it while it runs, and for minutes after its last word.
+	seen := func(state job.State, now time.Time) *telemetry.State {
+		m.runs["run"] = &queue.Record{Job: job.Job{ID: "run", State: state}}
+		if all := m.watched(now); len(all) == 1 && all[0].Name == "run" {
+			return all[0].State
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		state job.State
+		after time.Duration
+		want  bool
+	}{{job.Running, time.Hour, true}, {job.Done, watchedFor - time.Second, true}, {job.Done, watchedFor, false}, {job.Paused, watchedFor, false}} {
+		if s := seen(c.state, at.Add(c.after)); (s != nil) != c.want || s != nil && (s.Levels != 5 || !s.Heard.Equal(at)) {
+			t.Errorf("%s, %v after its last event: %+v", c.state, c.after, s)
+		}
+	}
+	m.drop("run")
+	if all := m.watched(at); len(all) > 0 {
+		t.Errorf("a run that was deleted: %+v", all)
+	}
+}
+
+// TestLost counts a run that was taken from a silent worker, and one that was given back after its
+// process was lost.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	q, err := queue.Open(t.Context(), queue.Options{Folder: t.TempDir(), Silence: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	m := newMirror()
+	see := func(restarts, lost int64) {
+		t.Helper()
+		r, err := q.Get(t.Context(), "run")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.put("run", r)
+		if m.restarts != restarts || m.lost != lost {
+			t.Errorf("%d restarts and %d leases lost, want %d and %d", m.restarts, m.lost, restarts, lost)
+		}
+	}
+	take := func() *queue.Lease {
+		t.Helper()
+		l, err := q.Take(t.Context(), "worker", 20*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	if _, err := q.Submit(t.Context(), "run", json.RawMessage("{}")); err != nil {
+		t.Fatal(err)
+	}
+	see(0, 0)
+	take()
+	see(0, 0)
+	l := take() // once the first worker was silent for too long
+	see(1, 1)
+	if err := l.Return(t.Context(), "its process ended", false); err != nil {
+		t.Fatal(err)
+	}
+	see(1, 1)
+	take()
+	see(2, 1)
 }

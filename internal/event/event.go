@@ -51,9 +51,12 @@ type RunBegan struct {
 	Lattice lattice.System
 	Seed    uint64
 	Walkers int
-	// Architecture of the network and Provider that evaluates it, both empty without one.
-	Architecture, Provider string
-	Resumed                bool
+	// Architecture of the network, Provider that evaluates it and Network, its name/version, all
+	// empty without one.
+	Architecture, Provider, Network string
+	// Levels is how many energy levels can have states, 0 where nobody knows.
+	Levels  int
+	Resumed bool
 }
 
 // PhaseBegan names a phase.
@@ -134,7 +137,9 @@ type RunEnded struct {
 	// can be resumed.
 	Interrupted string
 	Seconds     float64 // that the run took, over all resumptions
-	Err         error   // no results; the other fields mean nothing
+	// LnGError is the root mean square error of ln g where the exact one is known, else nil.
+	LnGError *float64
+	Err      error // no results; the other fields mean nothing
 }
 
 // Complete reports whether the run came to its planned end.

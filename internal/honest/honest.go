@@ -102,7 +102,7 @@ func Check(ctx context.Context, b *exporter.Bundle, o Options) (_ *Report, err e
 	if err != nil {
 		return nil, err
 	}
-	o.Runtime.Intercept = nil
+	o.Runtime.Intercept, o.Runtime.Evaluated = nil, nil
 	p, err := inference.NewProposer(b, store, o.Runtime, Rows, o.Part)
 	if err != nil {
 		return nil, err

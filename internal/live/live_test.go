@@ -16,6 +16,7 @@ import (
 	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/internal/telemetry"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
@@ -26,6 +27,7 @@ func TestRun(t *testing.T) {
 	onnxtest.Open(t)
 	folder := filepath.Join(t.TempDir(), "run")
 	r := live.New(slog.New(slog.DiscardHandler))
+	r.Telemetry = telemetry.NewRecorder()
 	var last event.Pass
 	var visits, proposals int64
 	listener := event.Tee(r.Listener(), event.Listener{Pass: func(e event.Pass) {
@@ -75,6 +77,16 @@ func TestRun(t *testing.T) {
 	regions, known := r.ByRegion()
 	if p.Transition == nil || !known || regions[0].Trials+regions[1].Trials+regions[2].Trials != total {
 		t.Errorf("transition %+v, by region %+v", p.Transition, regions)
+	}
+	told, trials := r.Telemetry.Snapshot(), int64(0)
+	for name, region := range told.Regions {
+		trials += region.Trials
+		if region.Changed < 0 || region.Changed > 1 || region.Accepted > region.Trials {
+			t.Errorf("told of the region %s: %+v", name, region)
+		}
+	}
+	if trials != total || told.LnGError == nil != (p.Deviation == nil) || told.LnGError != nil && *told.LnGError != *p.Deviation {
+		t.Errorf("told are %+v, an error of ln g of %v; the picture has %d proposals and %v", told.Regions, told.LnGError, total, p.Deviation)
 	}
 	if len(p.Lattices) != 3 {
 		t.Fatalf("%d lattices", len(p.Lattices))

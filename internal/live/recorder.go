@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"neuralwl/internal/event"
+	"neuralwl/internal/telemetry"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
@@ -21,6 +22,9 @@ import (
 
 // Recorder records one run.
 type Recorder struct {
+	// Telemetry is told what pictures show; nil for nobody.
+	Telemetry *telemetry.Recorder
+
 	log     *slog.Logger
 	folder  string
 	lattice lattice.System
@@ -186,9 +190,27 @@ func (r *Recorder) draw(p sampler.Progress, at event.Sight) {
 		System: r.system, Sides: r.lattice.Sides(), Colours: r.lattice.Colours(), Traces: r.traces,
 	}
 	picture.look(r.lattice, v, r.transition, d, r.exact.Load(), levels)
+	if r.Telemetry != nil {
+		r.Telemetry.Look(r.told(), v.Windows, picture.Deviation)
+	}
 	r.fault(picture.write(r.folder))
 	r.drawn, r.phase = time.Now(), p.Phase
 	r.pause = max(pictureEvery, time.Duration(float64(r.drawn.Sub(began))/pictureShare))
+}
+
+// told are the counts by region as telemetry has them.
+func (r *Recorder) told() map[string]telemetry.Region {
+	told := map[string]telemetry.Region{}
+	for i, b := range r.regions {
+		if b.Trials > 0 {
+			of := telemetry.Region{Trials: b.Trials, Accepted: b.Accepted}
+			if b.Accepted > 0 {
+				of.Changed = float64(b.Changed) / float64(b.Accepted) / float64(r.lattice.Sites())
+			}
+			told[string(Regions[i])] = of
+		}
+	}
+	return told
 }
 
 func (r *Recorder) flush() {

@@ -42,7 +42,7 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 	if err != nil {
 		return nil, err
 	}
-	r.Intercept = j.o.Intercept
+	r.Intercept, r.Evaluated = j.o.Intercept, j.o.Evaluated
 	n := &network{j: j, runtime: r}
 	defer func() {
 		if err != nil {

@@ -48,6 +48,9 @@ type Options struct {
 	// until Run returns.
 	Swaps <-chan Swap
 
+	// Evaluated is told of every evaluation of the network, see inference.Runtime; nil for nobody.
+	Evaluated func(graph string, took time.Duration)
+
 	// FS is where the run directory is written, by default the operating system's file
 	// system.
 	FS disk.FS
@@ -143,7 +146,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	workers := j.workers()
 	began := event.RunBegan{
 		Folder: j.folder, Version: o.Version, Method: j.c.Run.Method, System: j.system.String(), Lattice: j.system,
-		Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Resumed: last != nil,
+		Seed: j.c.Run.Seed, Walkers: j.c.Run.Walkers, Resumed: last != nil, Levels: levels(j.system),
 	}
 	if j.c.Run.Has(config.NeuralMoves) {
 		if j.network, err = j.openNetwork(ctx, workers, last); err != nil {
@@ -154,6 +157,9 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 	}
 	if err := j.openSwaps(last); err != nil {
 		return nil, err
+	}
+	if j.network != nil {
+		began.Network = j.network.called()
 	}
 	if j.process, err = j.method.by.open(j, workers); err != nil {
 		return nil, err
@@ -183,6 +189,16 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 		return nil, err
 	}
 	return j.finish()
+}
+
+// levels is how many energy levels of a system can have states, 0 where nobody knows.
+func levels(s lattice.System) (n int) {
+	for b := 0; s.LevelsKnown() && b < s.Levels(); b++ {
+		if s.Possible(b) {
+			n++
+		}
+	}
+	return n
 }
 
 // newJob makes what follows from the options alone. With an error, the job can still report
@@ -226,6 +242,9 @@ func ended(s *report.Summary, err error) event.RunEnded {
 		return event.RunEnded{Err: err}
 	}
 	e := event.RunEnded{Converged: s.Verdict.Converged, Interrupted: s.Interrupted, Seconds: s.Seconds}
+	if s.Exact != nil {
+		e.LnGError = &s.Exact.RMS
+	}
 	for _, c := range s.Verdict.Checks {
 		if !c.Passed {
 			e.Failed = append(e.Failed, c.Name)

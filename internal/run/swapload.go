@@ -129,7 +129,7 @@ func (l *loading) test(ctx context.Context, b *exporter.Bundle) (err error) {
 		return err
 	}
 	r := l.runtime
-	r.Workers, r.Intercept = 1, nil
+	r.Workers, r.Intercept, r.Evaluated = 1, nil, nil
 	p, err := inference.NewProposer(b, store, r, honest.Rows, l.j.c.Inference.Batch)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"neuralwl/internal/child"
 	"neuralwl/internal/queue"
+	"neuralwl/internal/telemetry"
 )
 
 // event is the data of an event of a stream.
@@ -30,6 +31,7 @@ var kinds = map[string]any{
 	string(child.Began):      event[child.BeganData]{},
 	string(child.Phase):      event[child.PhaseData]{},
 	string(child.Pass):       event[child.PassData]{},
+	string(child.Counts):     event[telemetry.State]{},
 	string(child.Checkpoint): event[child.CheckpointData]{},
 	string(child.Exported):   event[child.ExportedData]{},
 	string(child.Swapped):    event[child.SwappedData]{},

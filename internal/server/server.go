@@ -75,7 +75,10 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	var err error
-	if s.o.Metrics, err = o.Registry.Daemon(o.Version, o.Daemon.Overview); err != nil {
+	if s.o.Metrics, err = o.Registry.Daemon(o.Daemon.Overview); err != nil {
+		return nil, err
+	}
+	if err := o.Registry.Runs(o.Daemon.Watched); err != nil {
 		return nil, err
 	}
 	config := huma.DefaultConfig("neuralwl", o.Version)

@@ -308,7 +308,7 @@ func TestLife(t *testing.T) {
 	h.logs("run-1")
 	for series, want := range map[string]string{
 		`nwl_runs{state="done"}`: "1", `nwl_queue_length`: "0", `nwl_http_streams`: "0", `nwl_run_restarts_total`: "0",
-		`nwl_http_requests_total{code="201",method="POST",route="POST /api/v1/runs"}`: "1", `nwl_ln_f{run="run-1"}`: "",
+		`nwl_http_requests_total{code="201",method="POST",route="POST /api/v1/runs"}`: "1", `nwl_ln_f{run="run-1"}`: "0", `nwl_passes_total{phase="production",run="run-1"}`: "200",
 	} {
 		if got := h.metric(series); got != want {
 			t.Errorf("%s is %q, want %q", series, got, want)
@@ -316,6 +316,9 @@ func TestLife(t *testing.T) {
 	}
 	if status, text, _ := h.read(http.MethodDelete, api.Prefix+"/runs/run-1", ""); status != http.StatusNoContent || text != "" {
 		t.Errorf("deleted: %d, %q", status, text)
+	}
+	if got := h.metric(`nwl_ln_f{run="run-1"}`); got != "" {
+		t.Errorf("a run that was deleted has a series, %s", got)
 	}
 	for _, path := range []string{"", "/events", "/density", "/files", "/files/dos.csv", "/log", "/summary", "/config"} {
 		if status, text, header := h.get(api.Prefix + "/runs/run-1" + path); status != http.StatusNotFound || header.Get("Content-Type") != "application/problem+json" {
