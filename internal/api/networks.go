@@ -20,6 +20,7 @@ type Network struct {
 	Added        time.Time `json:"added,omitzero"`
 	Fault        string    `json:"fault,omitempty" doc:"Why it cannot be used; empty if nothing is known to be wrong."`
 	Followers    []string  `json:"followers,omitempty" doc:"Runs that are offered every new version."`
+	Users        []string  `json:"users,omitempty" doc:"Runs under way that have it at present."`
 }
 
 // NetworkList lists networks by name, with ascending versions.

@@ -19,6 +19,7 @@ const module = "neuralwl/"
 var layers = [][]string{
 	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd", "metrics/grafana/generate"},
 	{"internal/server"},
+	{"internal/page"},
 	{"internal/daemon"},
 	{"internal/verify", "internal/worker"},
 	{"internal/child"},

@@ -46,17 +46,24 @@ func (d *Daemon) Networks() ([]api.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	followers := map[string][]string{}
+	followers, users := map[string][]string{}, map[string][]string{}
 	for _, r := range d.mirror.records() {
 		if name := d.spec(r).Follow; name != "" && !r.State.Final() {
 			followers[name] = append(followers[name], r.ID)
+		}
+		if r.State != job.Running {
+			continue
+		}
+		if present := d.present(r.ID); present != "" {
+			users[present] = append(users[present], r.ID)
 		}
 	}
 	all := []api.Network{}
 	for _, info := range found {
 		n := describeNetwork(info)
-		n.Followers = followers[n.Name]
+		n.Followers, n.Users = followers[n.Name], users[info.Ref.String()]
 		slices.Sort(n.Followers)
+		slices.Sort(n.Users)
 		all = append(all, n)
 	}
 	return all, nil
@@ -317,6 +324,24 @@ func (d *Daemon) watchNetworks(ctx context.Context, e queue.Event) {
 			d.offer(e.Run, name)
 		}
 	}
+}
+
+// present is the network of the repository that a run has at present, as name/version; empty if
+// it has none, or another one.
+func (d *Daemon) present(id string) string {
+	swaps, err := run.Swaps(d.Folder(id))
+	if err == nil && len(swaps) > 0 {
+		return swaps[len(swaps)-1].Name
+	}
+	c, err := config.Load(filepath.Join(d.Folder(id), report.ConfigFile), nil)
+	if err != nil {
+		return ""
+	}
+	name, err := filepath.Rel(d.networks.Path(), c.Model.Bundle)
+	if err != nil {
+		return ""
+	}
+	return filepath.ToSlash(name) // of another folder it names none
 }
 
 // has reports whether a run has a version already.

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,15 @@ func TestNetworks(t *testing.T) {
 	last := history().Swaps[len(history().Swaps)-1]
 	if back, err := h.Swap(t.Context(), "pupil", api.SwapRequest{Back: true}); err != nil || back.Bundle != last.Before {
 		t.Errorf("back to %+v, %v; want %s", back, err, last.Before)
+	}
+	now, err := h.Networks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range now {
+		if has, want := slices.Contains(n.Users, "pupil"), fmt.Sprintf("%s/%d", n.Name, n.Version) == last.Before; has != want {
+			t.Errorf("%s/%d is used by %v", n.Name, n.Version, n.Users)
+		}
 	}
 	h.wait("pupil", "proposing with it", func(r *api.Run) bool { return history().Acceptance > 0 })
 	for _, c := range []struct {

@@ -29,31 +29,42 @@ func (i invalid) Unwrap() error        { return i.error }
 // errLibrary refuses a configuration that would have the daemon load a program of the user's choice.
 var errLibrary = invalid{errors.New("inference.library: the daemon has its own, which ONNXRUNTIME_LIB names where it is started; leave it out")}
 
+// Check returns an error for a submission that Submit would refuse for what it says. It changes
+// nothing.
+func (d *Daemon) Check(ctx context.Context, s api.Submission) error {
+	_, _, err := d.prepare(ctx, s)
+	return err
+}
+
+// prepare makes a specification of a submission and checks it.
+func (d *Daemon) prepare(ctx context.Context, s api.Submission) (spec job.Spec, c *config.Config, err error) {
+	spec = job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes, Follow: s.Follow, Publish: s.Publish}
+	if s.From != "" {
+		if spec, err = d.copyOf(ctx, s); err != nil {
+			return spec, nil, err
+		}
+	}
+	if s.ID != "" {
+		if err := job.CheckID(s.ID); err != nil {
+			return spec, nil, invalid{fmt.Errorf("id: %w", err)}
+		}
+	}
+	if c, err = d.complete(ctx, &spec, s.Set); err != nil {
+		return spec, nil, err
+	}
+	return spec, c, d.wishes(ctx, &spec, &s, c)
+}
+
 // Submit records a run and puts it into the queue.
 func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.Run, error) {
 	if err := d.roomLeft(); err != nil {
 		return nil, err
 	}
-	spec := job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes, Follow: s.Follow, Publish: s.Publish}
-	if s.From != "" {
-		var err error
-		if spec, err = d.copyOf(ctx, s); err != nil {
-			return nil, err
-		}
-	}
-	spec.By = by
-	if s.ID != "" {
-		if err := job.CheckID(s.ID); err != nil {
-			return nil, invalid{fmt.Errorf("id: %w", err)}
-		}
-	}
-	c, err := d.complete(ctx, &spec, s.Set)
+	spec, c, err := d.prepare(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.wishes(ctx, &spec, &s, c); err != nil {
-		return nil, err
-	}
+	spec.By = by
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err

@@ -2,84 +2,17 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
-	"path"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/daemon"
+	"neuralwl/internal/disk"
 )
-
-// mostFiles bounds the list of a run directory.
-const mostFiles = 10000
-
-// types of files by their extension; all others are bytes. What a browser would run is text.
-var types = map[string]string{
-	".csv": "text/csv; charset=utf-8", ".json": "application/json", ".jsonl": "application/jsonl", ".yaml": "application/yaml",
-	".svg": "image/svg+xml", ".png": "image/png", ".npz": "application/zip", ".zip": "application/zip",
-	".txt": "text/plain; charset=utf-8", ".log": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8",
-	".html": "text/plain; charset=utf-8",
-}
-
-func typeOf(name string) string {
-	if t, ok := types[strings.ToLower(path.Ext(name))]; ok {
-		return t
-	}
-	return "application/octet-stream"
-}
-
-// openRegular opens a file within a folder. Neither .. nor links lead out of it, and what is no
-// file, as a pipe that would never answer, is as good as absent.
-func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
-	about, err := root.Stat(name)
-	if err == nil && !about.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w: it is no file", name, fs.ErrNotExist)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if about, err = f.Stat(); err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, about, nil
-}
-
-// list returns the files of a run directory.
-func list(root *os.Root) (*api.FileList, error) {
-	l := &api.FileList{Files: []api.File{}}
-	err := fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // gone meanwhile
-		}
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		about, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(l.Files) == mostFiles {
-			l.More = true
-			return fs.SkipAll
-		}
-		l.Files = append(l.Files, api.File{Path: name, Bytes: about.Size(), Modified: about.ModTime().UTC(), Type: typeOf(name)})
-		return nil
-	})
-	return l, err
-}
 
 // registerFiles registers the files of run directories.
 func (s *Server) registerFiles() {
@@ -88,12 +21,7 @@ func (s *Server) registerFiles() {
 		if _, err := s.o.Daemon.Get(ctx, in.ID); err != nil {
 			return nil, problem(err)
 		}
-		root, err := s.o.Daemon.Open(in.ID)
-		if err != nil {
-			return nil, problem(err)
-		}
-		defer root.Close()
-		l, err := list(root)
+		l, err := s.o.Daemon.Files(in.ID)
 		if err != nil {
 			return nil, problem(err)
 		}
@@ -138,7 +66,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("%q is not a path within a run directory", name))
 		return
 	}
-	f, about, err := openRegular(root, name)
+	f, about, err := disk.OpenRegular(root, name)
 	if err != nil {
 		// A link that leads out of the directory, too.
 		refuse(w, http.StatusNotFound, fmt.Sprintf("%s has no file %s; /files lists them", id, name))
@@ -146,7 +74,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	}
 	defer f.Close()
 	h := w.Header()
-	h.Set("Content-Type", typeOf(name))
+	h.Set("Content-Type", daemon.TypeOf(name))
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, about.ModTime().UnixNano(), about.Size()))
 	h.Set("Cache-Control", "no-cache") // may be kept, but must be asked about
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")

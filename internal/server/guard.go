@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/page"
 	"neuralwl/internal/token"
 )
 
@@ -179,10 +180,11 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 	return r.WithContext(context.WithValue(r.Context(), bearerKey{}, e)), true
 }
 
-// limit bounds a body in size and time, and takes none but JSON, or archives where a bundle is
-// uploaded: a form that a page sends without asking could be anything else.
+// limit bounds a body in size and time, and takes none but JSON, archives where a bundle is
+// uploaded, and forms of the daemon's own pages: one that a page sends without asking could be
+// anything else.
 func limit(a *answerer, r *http.Request) bool {
-	if r.ContentLength == 0 {
+	if r.ContentLength == 0 && !page.TakesForm(r) {
 		return true
 	}
 	want, most, within := "application/json", int64(mostBody), bodyTime
@@ -190,6 +192,12 @@ func limit(a *answerer, r *http.Request) bool {
 		want, most, within = api.ArchiveType, mostArchive, archiveTime
 	}
 	a.control.SetReadDeadline(time.Now().Add(within))
+	if page.TakesForm(r) {
+		if want = page.FormType; !page.OwnForm(r) {
+			refuse(a, http.StatusForbidden, "forms are for the daemon's own pages in a browser; programs have the interface that /docs describes")
+			return false
+		}
+	}
 	whole := r.Body
 	r.Body = http.MaxBytesReader(a, whole, most)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"neuralwl/internal/disk"
 	"neuralwl/internal/report"
 )
 
@@ -26,41 +27,9 @@ const (
 	logBlock = 64 << 10               // bytes read at a time
 )
 
-// tail returns where the last lines of a file of some size begin, all of it if lines is 0, and
-// where the last complete one ends.
-func tail(f io.ReaderAt, size int64, lines int) (from, to int64, err error) {
-	block := make([]byte, logBlock)
-	found := 0
-	to = -1
-	for end := size; end > 0; {
-		begin := max(0, end-logBlock)
-		part := block[:end-begin]
-		if _, err := f.ReadAt(part, begin); err != nil && !errors.Is(err, io.EOF) {
-			return 0, 0, err
-		}
-		for i := len(part) - 1; i >= 0; i-- {
-			if part[i] != '\n' {
-				continue
-			}
-			at := begin + int64(i) + 1
-			if to < 0 {
-				if to = at; lines == 0 {
-					return 0, to, nil
-				}
-				continue
-			}
-			if found++; found == lines {
-				return at, to, nil
-			}
-		}
-		end = begin
-	}
-	return 0, max(to, 0), nil
-}
-
 // openLog opens the log of a run, nil if there is none yet.
 func openLog(root *os.Root) (*os.File, int64, error) {
-	f, about, err := openRegular(root, report.EventsFile)
+	f, about, err := disk.OpenRegular(root, report.EventsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
 	}
@@ -131,7 +100,7 @@ func (s *Server) logged(root *os.Root, id string, lines int) *huma.StreamRespons
 			return
 		}
 		defer f.Close()
-		from, to, err := tail(f, size, lines)
+		from, to, err := disk.LastLines(f, size, lines)
 		if err != nil {
 			refuseError(w, s.o.Log, fmt.Errorf("log of %s: %w", id, err))
 			return
@@ -159,12 +128,12 @@ func (l *follower) next() ([]byte, error) {
 	defer f.Close()
 	switch {
 	case !l.began:
-		if l.at, _, err = tail(f, size, l.lines); err != nil {
+		if l.at, _, err = disk.LastLines(f, size, l.lines); err != nil {
 			return nil, err
 		}
 		l.began = true
 	case l.at > size: // it was cut
-		if _, l.at, err = tail(f, size, 0); err != nil {
+		if _, l.at, err = disk.LastLines(f, size, 0); err != nil {
 			return nil, err
 		}
 	}

@@ -27,9 +27,19 @@ func (s *Server) record(h huma.Context, next func(huma.Context)) {
 		next(h)
 		return
 	}
-	e := &audit.Entry{At: time.Now().UTC(), By: bearer(h.Context()), Address: h.RemoteAddr(), What: h.Operation().OperationID}
+	e := newEntry(h.Context(), h.RemoteAddr(), h.Operation().OperationID)
 	next(huma.WithValue(h, changeKey{}, e))
 	e.Status = h.Status()
+	s.write(e)
+}
+
+// newEntry begins the record of a change.
+func newEntry(ctx context.Context, address, what string) *audit.Entry {
+	return &audit.Entry{At: time.Now().UTC(), By: bearer(ctx), Address: address, What: what}
+}
+
+// write writes a change down, in the log and the audit.
+func (s *Server) write(e *audit.Entry) {
 	s.o.Log.Info("a change was asked for", "what", e.What, "run", e.Run, "details", e.Details, "by", e.By, "address", e.Address, "status", e.Status)
 	if s.o.Audit == nil {
 		return

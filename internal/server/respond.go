@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -118,9 +117,6 @@ func submissionProblem(err error, set []string) error {
 	return problem(err)
 }
 
-// faultKey finds the key of the configuration, or the field, that a fault begins with.
-var faultKey = regexp.MustCompile(`^([a-z_]+(?:\.[a-z_]+)*): `)
-
 // faults splits an error that joins several, as that of a configuration does.
 func faults(err error, set []string) []error {
 	given := map[string]bool{}
@@ -128,34 +124,28 @@ func faults(err error, set []string) []error {
 		key, _, _ := strings.Cut(s, "=")
 		given[strings.ToLower(strings.TrimSpace(key))] = true
 	}
-	detail := func(err error) error {
-		d := &huma.ErrorDetail{Message: err.Error(), Location: "body"}
-		found := faultKey.FindStringSubmatch(d.Message)
+	detail := func(f daemon.Fault) error {
+		d := &huma.ErrorDetail{Message: f.Text, Location: "body"}
 		switch {
-		case strings.HasPrefix(d.Message, "--set "):
+		case strings.HasPrefix(f.Text, "--set "):
 			d.Location = "body.set"
-		case found == nil:
-		case given[found[1]]:
-			d.Location = "body.set." + found[1]
-		case strings.Contains(found[1], "."):
-			d.Location = "body.config." + found[1]
-		case slices.Contains(fields, found[1]):
-			d.Location = "body." + found[1]
+		case f.Key == "":
+		case given[f.Key]:
+			d.Location = "body.set." + f.Key
+		case strings.Contains(f.Key, "."):
+			d.Location = "body.config." + f.Key
+		case slices.Contains(fields, f.Key):
+			d.Location = "body." + f.Key
 		default:
 			d.Location = "body.config"
 		}
 		return d
 	}
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if many, ok := e.(interface{ Unwrap() []error }); ok {
-			var all []error
-			for _, one := range many.Unwrap() {
-				all = append(all, detail(one))
-			}
-			return all
-		}
+	var all []error
+	for _, one := range daemon.Faults(err) {
+		all = append(all, detail(one))
 	}
-	return []error{detail(err)}
+	return all
 }
 
 // fields are those of the bodies, beside the configuration itself.

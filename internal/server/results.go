@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/disk"
 	"neuralwl/internal/plots"
 	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
@@ -47,7 +48,7 @@ func (s *Server) result(ctx context.Context, id, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	f, _, err := openRegular(root, name)
+	f, _, err := disk.OpenRegular(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is %s: there is no %s yet: %w", id, run.State, name, errNone)
 	}

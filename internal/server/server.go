@@ -105,7 +105,7 @@ func New(o Options) (*Server, error) {
 	s.registerHealth()
 	s.registerDocs()
 	s.mux.Handle("GET /metrics", o.Registry.Handler())
-	return s, nil
+	return s, s.registerPages()
 }
 
 // load reads the secrets.

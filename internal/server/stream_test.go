@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 )
 
@@ -174,7 +175,7 @@ func TestTail(t *testing.T) {
 			if all := strings.SplitAfter(whole, "\n"); lines > 0 && len(all)-1 > lines {
 				want = strings.Join(all[len(all)-1-lines:], "")
 			}
-			from, to, err := tail(bytes.NewReader([]byte(text)), int64(len(text)), lines)
+			from, to, err := disk.LastLines(bytes.NewReader([]byte(text)), int64(len(text)), lines)
 			if err != nil || text[from:to] != want {
 				t.Errorf("%d lines of %.20q...: %d bytes from %d, want %d, %v", lines, text, to-from, from, len(want), err)
 			}

@@ -1,0 +1,95 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+)
+
+// siteColours are those of the sites' values. Any two of them differ by at least 32 in CIELAB,
+// also as protanopes, deuteranopes and tritanopes see them; a test says so.
+var siteColours = []color.RGBA{
+	rgb(0x000044), rgb(0xffcc00), rgb(0xee6633), rgb(0x66ff99), rgb(0x6600ff), rgb(0xffffff),
+	rgb(0xff77ee), rgb(0x8800aa), rgb(0x88aa99), rgb(0x880000), rgb(0x665577), rgb(0x330011),
+}
+
+func rgb(x uint32) color.RGBA {
+	return color.RGBA{R: uint8(x >> 16), G: uint8(x >> 8), B: uint8(x), A: 0xff}
+}
+
+// palette are the colours of sites with q values: of more than len(siteColours) a ramp from dark
+// blue to light yellow, of which neighbours cannot be told apart.
+func palette(q int) color.Palette {
+	p := make(color.Palette, 0, q+1)
+	if q <= len(siteColours) {
+		for _, c := range siteColours[:q] {
+			p = append(p, c)
+		}
+		return p
+	}
+	for k := range q {
+		t := float64(k) / float64(q-1)
+		at := func(low, high float64) uint8 { return uint8(math.Round(low + t*(high-low))) }
+		p = append(p, color.RGBA{R: at(0, 255), G: at(0x22, 0xee), B: at(0x66, 0x55), A: 0xff})
+	}
+	return p
+}
+
+// drawLattice draws a configuration in raster order, the first side being the fastest, with a
+// pixel for each site; the layers of one with three sides stand side by side. It returns a PNG.
+func drawLattice(state []byte, sides []int, colours int) ([]byte, error) {
+	if len(sides) < 2 || len(sides) > 3 || colours < 1 || colours > 256 {
+		return nil, fmt.Errorf("a lattice of sides %v with %d colours cannot be drawn", sides, colours)
+	}
+	lx, ly, layers := sides[0], sides[1], 1
+	if len(sides) == 3 {
+		layers = sides[2]
+	}
+	if lx < 1 || ly < 1 || layers < 1 || len(state) != lx*ly*layers {
+		return nil, fmt.Errorf("a lattice of sides %v has not %d sites", sides, len(state))
+	}
+	colour := palette(colours)
+	gap := 0
+	if layers > 1 {
+		gap = 1
+	}
+	picture := image.NewNRGBA(image.Rect(0, 0, layers*(lx+gap)-gap, ly))
+	for i, s := range state {
+		if int(s) >= colours {
+			return nil, fmt.Errorf("site %d has the colour %d of %d", i, s, colours)
+		}
+		x, y, z := i%lx, i/lx%ly, i/(lx*ly)
+		picture.Set(z*(lx+gap)+x, y, colour[s])
+	}
+	var data bytes.Buffer
+	err := png.Encode(&data, picture)
+	return data.Bytes(), err
+}
+
+// majority is the share of the sites with the most frequent colour.
+func majority(state []byte) float64 {
+	var counts [256]int
+	most := 0
+	for _, s := range state {
+		counts[s]++
+		most = max(most, counts[s])
+	}
+	if len(state) == 0 {
+		return 0
+	}
+	return float64(most) / float64(len(state))
+}
+
+// latticeSize is the width and height of the picture of a lattice, zero if there is none.
+func latticeSize(sides []int) (width, height int) {
+	switch len(sides) {
+	case 2:
+		return sides[0], sides[1]
+	case 3:
+		return sides[2]*(sides[0]+1) - 1, sides[1]
+	}
+	return 0, 0
+}
