@@ -19,7 +19,7 @@ const module = "neuralwl/"
 var layers = [][]string{
 	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd"},
 	{"internal/server"},
-	{"internal/daemon"},
+	{"internal/daemon", "internal/modelserver"},
 	{"internal/verify", "internal/worker"},
 	{"internal/child"},
 	{"internal/run", "internal/training", "internal/bench", "internal/inverse"},
@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
-	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/queue", "internal/scaling", "internal/schedule"},
+	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/oip", "internal/queue", "internal/scaling", "internal/schedule"},
 	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token"},
 }
 
@@ -48,8 +48,8 @@ var reserved = map[string][]string{
 	"github.com/spf13/viper":              {"internal/config"},
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
-	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb", "internal/oip/oippb"},
-	"connectrpc.com/connect":              {"internal/oip/oippb"},
+	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb", "internal/modelserver", "internal/oip", "internal/oip/oippb"},
+	"connectrpc.com/connect":              {"internal/modelserver", "internal/oip/oippb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},

@@ -30,6 +30,11 @@ func (s *Server) record(h huma.Context, next func(huma.Context)) {
 	e := &audit.Entry{At: time.Now().UTC(), By: bearer(h.Context()), Address: h.RemoteAddr(), What: h.Operation().OperationID}
 	next(huma.WithValue(h, changeKey{}, e))
 	e.Status = h.Status()
+	s.write(e)
+}
+
+// write writes an entry.
+func (s *Server) write(e *audit.Entry) {
 	s.o.Log.Info("a change was asked for", "what", e.What, "run", e.Run, "details", e.Details, "by", e.By, "address", e.Address, "status", e.Status)
 	if s.o.Audit == nil {
 		return
