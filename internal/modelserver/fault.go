@@ -49,7 +49,7 @@ var codes = map[int]connect.Code{
 	http.StatusNotFound: connect.CodeNotFound, http.StatusMethodNotAllowed: connect.CodeUnimplemented, http.StatusRequestTimeout: connect.CodeCanceled,
 	http.StatusRequestEntityTooLarge: connect.CodeResourceExhausted, http.StatusUnsupportedMediaType: connect.CodeUnimplemented,
 	http.StatusMisdirectedRequest: connect.CodePermissionDenied, http.StatusTooManyRequests: connect.CodeResourceExhausted,
-	http.StatusInternalServerError: connect.CodeInternal, http.StatusServiceUnavailable: connect.CodeUnavailable, http.StatusGatewayTimeout: connect.CodeDeadlineExceeded,
+	http.StatusInternalServerError: connect.CodeInternal, http.StatusNotImplemented: connect.CodeUnimplemented, http.StatusServiceUnavailable: connect.CodeUnavailable, http.StatusGatewayTimeout: connect.CodeDeadlineExceeded,
 }
 
 // rpcError is an error for gRPC.

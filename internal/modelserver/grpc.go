@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -51,20 +50,6 @@ func isRPC(r *http.Request) bool {
 	return err == nil && (kind == "application/grpc" || strings.HasPrefix(kind, "application/grpc+"))
 }
 
-// RefuseRPC answers with an error in the form of gRPC.
-func RefuseRPC(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	connect.NewErrorWriter().Write(w, r, rpcError(status, errors.New(detail)))
-}
-
-// refuseRequest answers with an error in the form that the client speaks.
-func (s *Server) refuseRequest(w http.ResponseWriter, r *http.Request, err error) {
-	if isRPC(r) {
-		RefuseRPC(w, r, statusOf(err), err.Error())
-		return
-	}
-	s.refuse(w, err)
-}
-
 // prefix is the length of what goes before a message: whether it is compressed, and its length.
 const prefix = 5
 
@@ -98,16 +83,12 @@ func readMessage(r *http.Request, l *lease, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// rpcFault is an error for the client; those of the program go to the log as well.
+// rpcFault is an error for the client.
 func (s *Server) rpcFault(err error) error {
 	if err == nil {
 		return nil
 	}
-	status := statusOf(err)
-	if status == http.StatusInternalServerError {
-		s.o.Log.Error("a request failed", "reason", err)
-	}
-	return rpcError(status, err)
+	return rpcError(s.status(err), err)
 }
 
 // described answers with a description, or the error of making it.

@@ -29,6 +29,9 @@ func (s *Server) results(ctx context.Context, m *model, decode func() (*oip.Requ
 	if err != nil {
 		return nil, bad(err)
 	}
+	if err := s.hold(ctx, r); err != nil {
+		return nil, err
+	}
 	w, err := m.work(r)
 	if err != nil {
 		return nil, err

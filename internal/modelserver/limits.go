@@ -3,10 +3,12 @@ package modelserver
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"neuralwl/internal/oip"
 	"os"
 	"sync"
 )
@@ -43,6 +45,23 @@ func (l *lease) take(bytes int64) error {
 	l.budget.left -= bytes
 	l.taken += bytes
 	return nil
+}
+
+// leaseKey is the context's key of the lease of a request.
+type leaseKey struct{}
+
+// hold has the lease of a request cover its tensors, which can be larger than the text or message
+// that they were in.
+func (s *Server) hold(ctx context.Context, r *oip.Request) error {
+	bytes := int64(0)
+	for _, t := range r.Inputs {
+		bytes += 4 * int64(len(t.Int32)+len(t.Float32))
+	}
+	if bytes > s.most() {
+		return errSize(s.most())
+	}
+	l := ctx.Value(leaseKey{}).(*lease)
+	return l.take(max(0, copies*bytes-l.taken))
 }
 
 // end gives all back.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"neuralwl/internal/oip"
+
+	"connectrpc.com/connect"
 )
 
 // Route is an address of the server.
@@ -103,12 +105,12 @@ func (s *Server) answer(f func(r *http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := f(r)
 		if err != nil {
-			s.refuse(w, err)
+			s.refuse(w, r, err)
 			return
 		}
 		text, err := json.Marshal(a)
 		if err != nil {
-			s.refuse(w, err)
+			s.refuse(w, r, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -134,12 +136,12 @@ func (s *Server) withBody(w http.ResponseWriter, r *http.Request, h http.Handler
 	body, err := read(r, l, most)
 	if err != nil {
 		io.Copy(io.Discard, r.Body)
-		s.refuseRequest(w, r, err)
+		s.refuse(w, r, err)
 		return
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	h.ServeHTTP(w, r)
+	h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaseKey{}, l)))
 }
 
 // readJSON reads a body, which may be empty.
@@ -173,17 +175,26 @@ func readChange(r *http.Request) (change, error) {
 	return c, nil
 }
 
-// refuse answers with an error.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+// refuse answers with an error; those of the program go to the log as well.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	Refuse(w, r, s.status(err), err.Error())
+}
+
+// status is the status of HTTP of an error, which goes to the log if it is the program's.
+func (s *Server) status(err error) int {
 	status := statusOf(err)
 	if status == http.StatusInternalServerError {
 		s.o.Log.Error("a request failed", "reason", err)
 	}
-	Refuse(w, status, err.Error())
+	return status
 }
 
-// Refuse answers with an error in the form of the protocol.
-func Refuse(w http.ResponseWriter, status int, detail string) {
+// Refuse answers with an error in the form of the protocol that the client speaks.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	if isRPC(r) {
+		connect.NewErrorWriter().Write(w, r, rpcError(status, errors.New(detail)))
+		return
+	}
 	text, err := json.Marshal(map[string]string{"error": detail})
 	if err != nil {
 		panic(err) // of a string
@@ -202,7 +213,7 @@ func (s *Server) admitted(h http.Handler) http.Handler {
 		defer s.requests.Add(-1)
 		if s.requests.Add(1) > int64(s.o.Requests) {
 			io.Copy(io.Discard, r.Body)
-			s.refuseRequest(w, r, errQueue)
+			s.refuse(w, r, errQueue)
 			return
 		}
 		l := &lease{budget: &s.budget}
@@ -251,7 +262,7 @@ func (s *Server) inferREST(w http.ResponseWriter, r *http.Request) {
 		body, err = deflate(h, r.Header.Get("Accept-Encoding"), body)
 	}
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	h.Set("Content-Type", "application/json")

@@ -81,7 +81,7 @@ func (s *Server) Preload(references []string) {
 	s.unready.Add(int64(len(references)))
 	s.wait.Go(func() {
 		for _, reference := range references {
-			if err := s.load(s.living, reference); err != nil {
+			if _, err := s.load(s.living, reference); err != nil {
 				if s.living.Err() == nil {
 					s.o.Log.Error("a network is not served", "network", reference, "reason", err)
 				}
@@ -207,9 +207,16 @@ func (s *Server) loadModel(ctx context.Context, c change, note Note) error {
 	}
 	note(ctx, map[string]any{"network": ref.String()})
 	loaded := make(chan error, 1)
-	s.wait.Go(func() { loaded <- s.load(s.living, ref.String()) })
+	s.wait.Go(func() {
+		var err error
+		ref, err = s.load(s.living, ref.String())
+		loaded <- err
+	})
 	select {
 	case err := <-loaded:
+		if err == nil {
+			note(ctx, map[string]any{"network": ref.String()})
+		}
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -217,21 +224,21 @@ func (s *Server) loadModel(ctx context.Context, c change, note Note) error {
 }
 
 // load loads a network.
-func (s *Server) load(ctx context.Context, reference string) error {
+func (s *Server) load(ctx context.Context, reference string) (repository.Ref, error) {
 	if err := s.o.Library(); err != nil {
-		return unavailable(err)
+		return repository.Ref{}, unavailable(err)
 	}
-	_, err := s.o.Networks.Load(ctx, reference)
+	ref, err := s.o.Networks.Load(ctx, reference)
 	s.forget()
 	switch {
 	case err == nil:
-		return nil
+		return ref, nil
 	case errors.Is(err, repository.ErrUnknown):
-		return missing(err)
+		return ref, missing(err)
 	case errors.Is(err, repository.ErrClosed), ctx.Err() != nil:
-		return unavailable(err)
+		return ref, unavailable(err)
 	}
-	return bad(err)
+	return ref, bad(err)
 }
 
 // versionOf reads the version from a model's configuration, Latest if it names none.

@@ -44,7 +44,6 @@ var public = []string{"/healthz", "/readyz", "/v2/health/live", "/v2/health/read
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	a := newAnswerer(w, s.o.WriteTime)
-	a.refusal = refusalOf(r)
 	route := "none"
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -66,6 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set("Cache-Control", "no-store")
 	r = s.within(r)
+	a.refusal = refusalOf(r)
 	if !s.admit(a, r) {
 		return
 	}

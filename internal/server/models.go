@@ -45,13 +45,16 @@ const rpcPrefix = "/" + oippb.GRPCInferenceServiceName + "/"
 
 // refusalOf is how the clients of an address expect refusals, nil for problem documents.
 func refusalOf(r *http.Request) func(w http.ResponseWriter, status int, detail string) {
-	switch {
-	case strings.HasPrefix(r.URL.Path, rpcPrefix):
-		return func(w http.ResponseWriter, status int, detail string) { modelserver.RefuseRPC(w, r, status, detail) }
-	case r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/"):
-		return modelserver.Refuse
+	rpc := strings.HasPrefix(r.URL.Path, rpcPrefix)
+	if !rpc && r.URL.Path != "/v2" && !strings.HasPrefix(r.URL.Path, "/v2/") {
+		return nil
 	}
-	return nil
+	return func(w http.ResponseWriter, status int, detail string) {
+		if rpc && status == http.StatusNotFound {
+			status = http.StatusNotImplemented // the method, where others have no such thing
+		}
+		modelserver.Refuse(w, r, status, detail)
+	}
 }
 
 // limitModel is limit for a route of models. Clients like Triton's send no Content-Type; what a page
