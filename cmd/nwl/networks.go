@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"neuralwl/exporter"
-	"neuralwl/internal/api"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"neuralwl/internal/api"
+	"neuralwl/internal/setup"
 )
 
 func newNetworks() *cobra.Command {
@@ -39,12 +40,12 @@ func newNetworks() *cobra.Command {
 func newNetworksAdd() *cobra.Command {
 	var name string
 	c := &cobra.Command{
-		Use:   "add FOLDER [--name NAME]",
-		Short: "Add a bundle as the next version of a network",
+		Use:   "add FOLDER|pretrained/NAME [--name NAME]",
+		Short: "Add a bundle, or one that comes with the program, as the next version of a network",
 		Args:  arguments(cobra.ExactArgs(1)),
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, args []string) error {
-		b, err := exporter.Load(args[0])
+		b, err := setup.OpenBundle(args[0])
 		if err != nil {
 			return err
 		}

@@ -88,13 +88,15 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	models := modelServer(c, d, log)
+	defer models.Close()
 	record, err := audit.Open(filepath.Join(c.Server.Data, audit.File))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
 	s, err := server.New(server.Options{
-		Daemon: d, Registry: metrics.NewRegistry(), Version: version(), Log: log, Audit: record,
+		Daemon: d, Models: models, Registry: metrics.NewRegistry(), Version: version(), Log: log, Audit: record,
 		Secrets: func() (server.Secrets, error) { return readSecrets(&c.Server) },
 		Hosts:   c.Server.OwnHosts(), BasePath: c.Server.BasePath, Streams: c.Server.Streams,
 	})
@@ -102,6 +104,7 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 		return err
 	}
 	defer reloadOnSignal(s, log)()
+	models.Preload(c.Serving.Load)
 	log.Info("the daemon takes runs", "url", c.Server.URL(listener.Addr()), "data", c.Server.Data, "jobs", jobs, "cores", cores)
 	if !c.Server.Loopback() && c.Server.Certificate == "" {
 		log.Warn("tokens travel in clear text; set server.certificate and server.key, or put a proxy with HTTPS before the daemon")

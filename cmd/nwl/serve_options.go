@@ -9,8 +9,10 @@ import (
 	"os"
 	"strings"
 
+	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/daemon"
+	"neuralwl/internal/modelserver"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/rotate"
 )
@@ -26,13 +28,27 @@ func daemonOptions(c *config.Server, program []string, jobs, cores int, log *slo
 		Queue: queue.Options{
 			URL: c.Queue.URL, Silence: c.Queue.Silence, EventAge: c.Queue.EventAge, EventBytes: int64(c.Queue.EventMegabytes) << 20,
 		},
-		Renew:  c.Queue.Silence / 3,
-		Memory: cmp.Or(int64(c.Server.Memory)<<20, daemon.RunMemory()), GPU: daemon.HasGPU(),
+		Renew:          c.Queue.Silence / 3,
+		ServingThreads: c.Serving.Threads,
+		Memory:         cmp.Or(int64(c.Server.Memory)<<20, daemon.RunMemory()), GPU: daemon.HasGPU(),
 		Storage: daemon.Storage{
 			MinFree: int64(c.Storage.MinFree) << 20, RunBytes: int64(c.Storage.RunMegabytes) << 20, Keep: c.Storage.Keep,
 		},
 		Webhook: daemon.Webhook{URL: c.Webhook.URL, Secret: secret, On: c.Webhook.On},
 	}, nil
+}
+
+// modelServer serves the networks of a daemon, which loads ONNX Runtime only then: its runs do that
+// themselves.
+func modelServer(c *config.Server, d *daemon.Daemon, log *slog.Logger) *modelserver.Server {
+	return modelserver.New(modelserver.Options{
+		Networks: d.Repository(), Library: func() error {
+			_, err := inference.Open("")
+			return err
+		},
+		Version: version(), Rows: c.Serving.Rows, Delay: c.Serving.Delay, Requests: c.Serving.Requests, Memory: int64(c.Serving.Memory) << 20,
+		Threads: c.Serving.Threads, Log: log,
+	})
 }
 
 // leastSecret is the least length of a secret that is not guessed.

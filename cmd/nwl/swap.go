@@ -13,6 +13,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/internal/api"
+	"neuralwl/internal/setup"
 )
 
 func newSwap() *cobra.Command {
@@ -83,7 +84,7 @@ func inRepository(ctx context.Context, log io.Writer, client *api.Client, bundle
 
 // upload sends a bundle, or the highest of its versions, to the daemon's repository.
 func upload(ctx context.Context, client *api.Client, folder, name string) (*api.Network, error) {
-	files, err := exporter.ReadFiles(folder)
+	files, err := setup.BundleFiles(folder)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd", "metrics/grafana/generate"},
 	{"internal/server"},
 	{"internal/page"},
-	{"internal/daemon"},
+	{"internal/daemon", "internal/modelserver"},
 	{"internal/verify", "internal/worker"},
 	{"internal/child"},
 	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
@@ -35,8 +35,8 @@ var layers = [][]string{
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
-	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
+	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/oip", "internal/queue", "internal/scaling", "internal/schedule"},
+	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
 }
 
 // independent packages never import each other, whatever their layers, not even
@@ -51,7 +51,8 @@ var reserved = map[string][]string{
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/grafana":                  {"metrics/grafana"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
-	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
+	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb", "internal/modelserver", "internal/oip", "internal/oip/oippb"},
+	"connectrpc.com/connect":              {"internal/modelserver", "internal/oip/oippb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},

@@ -24,6 +24,7 @@ type Server struct {
 	Queue  Queue   `mapstructure:"queue" yaml:"queue"`
 
 	Storage Storage   `mapstructure:"storage" yaml:"storage"`
+	Serving Serving   `mapstructure:"serving" yaml:"serving"`
 	Webhook Webhook   `mapstructure:"webhook" yaml:"webhook"`
 	Log     ServerLog `mapstructure:"log" yaml:"log"`
 }

@@ -55,11 +55,12 @@ func TestServiceFaults(t *testing.T) {
 	_, err := LoadServer("", []string{
 		"server.memory=-1", "storage.min_free=-1", "storage.run_megabytes=-2", "storage.keep=-1h", "webhook.url=ftp://user:hunter2@host",
 		"webhook.on=[converged, ended]", "log.megabytes=0", "log.keep=-1", "log.level=loud",
+		"serving.load=[good/3, 'Bad name']", "serving.rows=0", "serving.delay=-1ms", "serving.requests=0", "serving.memory=0", "serving.threads=-1",
 	})
 	if err == nil {
 		t.Fatal("it is accepted")
 	}
-	for _, want := range []string{"server.memory", "storage.min_free", "storage.run_megabytes", "storage.keep", "webhook.url", `webhook.on: "ended"`, "log.megabytes", "log.keep", "log.level"} {
+	for _, want := range []string{"server.memory", "storage.min_free", "storage.run_megabytes", "storage.keep", "webhook.url", `webhook.on: "ended"`, "log.megabytes", "log.keep", "log.level", `serving.load: "Bad name"`, "serving.rows", "serving.delay", "serving.requests", "serving.memory", "serving.threads"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in\n%v", want, err)
 		}

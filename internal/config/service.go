@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -15,6 +16,16 @@ type Storage struct {
 	MinFree      int           `mapstructure:"min_free" yaml:"min_free"`
 	RunMegabytes int           `mapstructure:"run_megabytes" yaml:"run_megabytes"`
 	Keep         time.Duration `mapstructure:"keep" yaml:"keep"`
+}
+
+// Serving is how networks are served to other programs.
+type Serving struct {
+	Load     []string      `mapstructure:"load" yaml:"load,flow"`
+	Rows     int           `mapstructure:"rows" yaml:"rows"`
+	Delay    time.Duration `mapstructure:"delay" yaml:"delay"`
+	Requests int           `mapstructure:"requests" yaml:"requests"`
+	Memory   int           `mapstructure:"memory" yaml:"memory"`
+	Threads  int           `mapstructure:"threads" yaml:"threads"`
 }
 
 // Webhook is who is told that runs ended.
@@ -46,6 +57,8 @@ type ServerLog struct {
 // Log is what it has in common with that of a run.
 func (l ServerLog) Log() Log { return Log{Level: l.Level} }
 
+var networkReference = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*(/[1-9][0-9]*)?$`)
+
 // validateService returns the faults of all that lets the daemon run for weeks.
 func (c *Server) validateService() []error {
 	var faults []error
@@ -59,6 +72,14 @@ func (c *Server) validateService() []error {
 	check(c.Storage.MinFree >= 0 && c.Storage.MinFree <= most, "storage.min_free: %d is not within 0..%d", c.Storage.MinFree, most)
 	check(c.Storage.RunMegabytes >= 0 && c.Storage.RunMegabytes <= most, "storage.run_megabytes: %d is not within 0..%d", c.Storage.RunMegabytes, most)
 	check(c.Storage.Keep >= 0, "storage.keep: %v is below 0s", c.Storage.Keep)
+	for _, network := range c.Serving.Load {
+		check(networkReference.MatchString(network), "serving.load: %q is not the name of a network, or name/version", network)
+	}
+	check(c.Serving.Rows >= 1 && c.Serving.Rows <= 1<<16, "serving.rows: %d is not within 1..65536", c.Serving.Rows)
+	check(c.Serving.Delay >= 0 && c.Serving.Delay <= time.Minute, "serving.delay: %v is not within 0s..1m", c.Serving.Delay)
+	check(c.Serving.Requests >= 1 && c.Serving.Requests <= 1<<16, "serving.requests: %d is not within 1..65536", c.Serving.Requests)
+	check(c.Serving.Memory >= 1 && c.Serving.Memory <= 1<<16, "serving.memory: %d is not within 1..65536", c.Serving.Memory)
+	check(c.Serving.Threads >= 0 && c.Serving.Threads <= 1<<16, "serving.threads: %d is not within 0..65536", c.Serving.Threads)
 	if c.Webhook.URL != "" {
 		u, err := url.Parse(c.Webhook.URL)
 		// The address may hold a secret: it is not repeated.

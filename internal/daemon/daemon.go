@@ -47,7 +47,10 @@ type Options struct {
 	Grace   time.Duration // for runs to end in order
 	Limits  child.Limits
 	Renew   time.Duration // how often a worker renews its leases
-	Log     *slog.Logger
+	// ServingThreads is how many requests to networks are evaluated at the same time, 0 for one per
+	// core.
+	ServingThreads int
+	Log            *slog.Logger
 }
 
 // Daemon is a queue with a worker. Its methods are safe for concurrent use.
@@ -63,7 +66,7 @@ type Daemon struct {
 	// changed wakes the scheduler.
 	changed chan struct{}
 
-	networks *repository.Folder
+	networks *repository.Repository
 	offers   offers
 	living   context.Context // ends when the daemon is closed
 	die      context.CancelFunc
@@ -249,12 +252,20 @@ func (d *Daemon) keep(ctx context.Context, r *queue.Record) {
 	}
 }
 
+// networksTime bounds how long the networks that are served may keep the daemon from ending.
+const networksTime = 10 * time.Second
+
 // Close ends the queue, after Run.
 func (d *Daemon) Close() (err error) {
 	d.die()
 	d.offers.Wait()
+	if d.networks != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), networksTime)
+		defer cancel()
+		err = d.networks.Close(ctx)
+	}
 	if d.queue != nil {
-		err = d.queue.Close()
+		err = errors.Join(err, d.queue.Close())
 	}
 	if d.lock != nil {
 		err = errors.Join(err, d.lock.Close())
@@ -270,8 +281,11 @@ func Missing(err error) bool {
 // Taken reports whether an error says that there is a run of that name.
 func Taken(err error) bool { return errors.Is(err, queue.ErrExists) }
 
-// Impossible reports whether an error says that the state of a run forbids what was asked.
-func Impossible(err error) bool { return errors.Is(err, job.ErrImpossible) }
+// Impossible reports whether an error says that the state of a run, or the use of a network, forbids
+// what was asked.
+func Impossible(err error) bool {
+	return errors.Is(err, job.ErrImpossible) || errors.Is(err, repository.ErrInUse)
+}
 
 // Ready returns an error unless the daemon can take runs.
 func (d *Daemon) Ready(ctx context.Context) error {

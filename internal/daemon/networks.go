@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"neuralwl/exporter"
+	"neuralwl/inference"
 	"neuralwl/internal/api"
 	"neuralwl/internal/child"
 	"neuralwl/internal/config"
@@ -36,9 +37,18 @@ func (d *Daemon) openNetworks() error {
 	if err != nil {
 		return err
 	}
-	d.networks, err = repository.OpenFolder(disk.OS, path, 0)
-	return err
+	folder, err := repository.OpenFolder(disk.OS, path, 0)
+	if err != nil {
+		return err
+	}
+	d.networks = repository.Open(folder, repository.Options{
+		Runtime: inference.Runtime{Provider: inference.CPU}, Concurrency: d.o.ServingThreads, Log: d.log,
+	})
+	return nil
 }
+
+// Repository holds the networks of the daemon.
+func (d *Daemon) Repository() *repository.Repository { return d.networks }
 
 // Networks lists all versions of all networks.
 func (d *Daemon) Networks() ([]api.Network, error) {

@@ -29,15 +29,24 @@ type LogProbInputs struct {
 	Shift, Energy []float32
 }
 
-// Propose draws M proposals [M,N], with their ln q [M]. Equal inputs give equal results, bit by
-// bit, whatever else goes on.
-func (h *Handle) Propose(ctx context.Context, in ProposeInputs) (proposal []int32, logQ []float32, err error) {
+// checkProposals collects what is wrong with inputs of Propose.
+func (h *Handle) checkProposals(in ProposeInputs) *checker {
 	c := h.checker(len(in.Start))
 	c.starts(in.Start)
 	c.states(models.State, in.State, h.e.keeps || h.e.card.TakesState())
 	c.energies(models.Shift, in.Shift, h.e.card.TakesShift())
 	c.energies(models.Energy, in.Energy, h.e.card.TakesEnergy())
 	c.uniforms(in.Uniform)
+	return c
+}
+
+// CheckPropose returns the error of Propose for what is wrong with its inputs.
+func (h *Handle) CheckPropose(in ProposeInputs) error { return h.checkProposals(in).err(h) }
+
+// Propose draws M proposals [M,N], with their ln q [M]. A row of the results depends on that row
+// of the inputs alone, bit by bit, whatever the other rows are and whatever else goes on.
+func (h *Handle) Propose(ctx context.Context, in ProposeInputs) (proposal []int32, logQ []float32, err error) {
+	c := h.checkProposals(in)
 	m, n := len(in.Start), c.sites
 	proposal, logQ = make([]int32, 0, m*n), make([]float32, 0, m)
 	err = h.evaluate(ctx, c, func(p *inference.Proposer, from, to int) error {
@@ -61,15 +70,23 @@ func (h *Handle) Propose(ctx context.Context, in ProposeInputs) (proposal []int3
 	return proposal, logQ, nil
 }
 
-// LogProb evaluates ln q [M] of M configurations. Equal inputs give equal results, bit by bit,
-// whatever else goes on.
-func (h *Handle) LogProb(ctx context.Context, in LogProbInputs) (logQ []float32, err error) {
+// checkConfigurations collects what is wrong with inputs of LogProb.
+func (h *Handle) checkConfigurations(in LogProbInputs) *checker {
 	c := h.checker(len(in.Start))
 	c.starts(in.Start)
 	c.states(models.Condition, in.Condition, h.e.card.TakesState())
 	c.states(models.State, in.State, true)
 	c.energies(models.Shift, in.Shift, h.e.card.TakesShift())
 	c.energies(models.Energy, in.Energy, h.e.card.TakesEnergy())
+	return c
+}
+
+// CheckLogProb returns the error of LogProb for what is wrong with its inputs.
+func (h *Handle) CheckLogProb(in LogProbInputs) error { return h.checkConfigurations(in).err(h) }
+
+// LogProb evaluates ln q [M] of M configurations. Rows do not depend on each other, as in Propose.
+func (h *Handle) LogProb(ctx context.Context, in LogProbInputs) (logQ []float32, err error) {
+	c := h.checkConfigurations(in)
 	n := c.sites
 	logQ = make([]float32, 0, len(in.Start))
 	err = h.evaluate(ctx, c, func(p *inference.Proposer, from, to int) error {
@@ -101,17 +118,21 @@ func rowsOf[T any](all []T, from, to, width int) []T {
 	return all[from*width : to*width]
 }
 
+// lanes is how many rows ONNX Runtime computes at once at least. The last bits of those that are
+// left over differ, so that evaluations have a multiple of lanes.
+const lanes = 4
+
 // evaluate calls f for pieces of a batch that has been checked, with a proposer that has the
-// handle's weights.
+// handle's weights. Beyond the rows of a piece the proposer evaluates what was there before.
 func (h *Handle) evaluate(ctx context.Context, c *checker, f func(p *inference.Proposer, from, to int) error) (err error) {
+	if err := c.err(h); err != nil {
+		return err
+	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("network %v: %w", h.ref, err)
 		}
 	}()
-	if err := errors.Join(c.faults...); err != nil {
-		return &InputError{err}
-	}
 	if err := h.enter(); err != nil {
 		return err
 	}
@@ -133,7 +154,7 @@ func (h *Handle) evaluate(ctx context.Context, c *checker, f func(p *inference.P
 	p.Pin()
 	for from := 0; from < c.rows; from += rows {
 		to := min(from+rows, c.rows)
-		p.Batch().Used = to - from
+		p.Batch().Used = (to - from + lanes - 1) / lanes * lanes
 		if err := f(p, from, to); err != nil {
 			return err
 		}
@@ -156,6 +177,14 @@ type checker struct {
 func (h *Handle) checker(rows int) *checker {
 	s := h.e.card.System.System()
 	return &checker{rows: rows, sites: s.Sites(), colours: s.Q}
+}
+
+// err is what was found.
+func (c *checker) err(h *Handle) error {
+	if err := errors.Join(c.faults...); err != nil {
+		return &InputError{fmt.Errorf("network %v: %w", h.ref, err)}
+	}
+	return nil
 }
 
 func (c *checker) fault(format string, a ...any) {

@@ -15,6 +15,7 @@ import (
 	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/repository"
 	"neuralwl/models"
+	"neuralwl/models/pretrained"
 )
 
 // TestEvaluate compares batches of any size with a proposer of the same network, for all
@@ -66,7 +67,7 @@ func TestEvaluate(t *testing.T) {
 					if err != nil || !slices.Equal(again, proposal) || !slices.Equal(q, sampled) {
 						t.Errorf("%s: another answer to the same request: %v", architecture, err)
 					}
-					if _, err := h.LogProb(context.Background(), reversed(h, head(h, in, size), proposal[:size*n])); err != nil {
+					if _, err := h.LogProb(context.Background(), reversed(h, rowsOf(in, 0, size, n), proposal[:size*n])); err != nil {
 						t.Error(err)
 					}
 				}
@@ -109,18 +110,17 @@ func alone(t testing.TB, b *exporter.Bundle, in repository.ProposeInputs) (propo
 	return batch.Proposal, batch.Forward
 }
 
-// head returns the first rows of a request.
-func head(h *repository.Handle, in repository.ProposeInputs, m int) repository.ProposeInputs {
-	n := h.Card().System.System().Sites()
-	in.Start, in.Uniform = in.Start[:m], in.Uniform[:m*n]
+// rowsOf returns a range of the rows of a request for n sites.
+func rowsOf(in repository.ProposeInputs, from, to, n int) repository.ProposeInputs {
+	in.Start, in.Uniform = in.Start[from:to], in.Uniform[from*n:to*n]
 	if in.State != nil {
-		in.State = in.State[:m*n]
+		in.State = in.State[from*n : to*n]
 	}
 	if in.Shift != nil {
-		in.Shift = in.Shift[:m]
+		in.Shift = in.Shift[from:to]
 	}
 	if in.Energy != nil {
-		in.Energy = in.Energy[:m]
+		in.Energy = in.Energy[from:to]
 	}
 	return in
 }
@@ -183,6 +183,53 @@ func TestInputs(t *testing.T) {
 		}
 		_, err := h.LogProb(context.Background(), repository.LogProbInputs{Start: []int32{0}, State: make([]int32, n), Condition: make([]int32, n), Energy: []float32{1}, Shift: []float32{1}})
 		refused(t, err, nil, "does not take it")
+		h.Release()
+	}
+}
+
+// TestRows evaluates rows in batches of many sizes: each gives the same result in all, bit by bit.
+func TestRows(t *testing.T) {
+	folder := newFolder(t)
+	names := []string{"potts-q2"}
+	files, err := pretrained.Open(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := folder.Add(context.Background(), files, names[0]); err != nil {
+		t.Fatal(err)
+	}
+	for architecture := range tiny {
+		add(t, folder, weighted(t, architecture, models.System{Q: 10, Sides: []int{6, 6}}, 1), architecture)
+		names = append(names, architecture)
+	}
+	r := open(t, folder, repository.Options{})
+	for _, name := range names {
+		load(t, r, name)
+		h := acquire(t, r, name)
+		n, m := h.Card().System.System().Sites(), 66
+		in := moves(h, m, rand.NewPCG(1, 2))
+		proposal, sampled, err := h.Propose(context.Background(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		evaluated, err := h.LogProb(context.Background(), reversed(h, in, proposal))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for from, size := 0, 1; from+size <= m; from, size = from+size, size+1 { // 1, 2, ... 10 rows
+			part := rowsOf(in, from, from+size, n)
+			p, q, err := h.Propose(context.Background(), part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := h.LogProb(context.Background(), reversed(h, part, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(p, proposal[from*n:(from+size)*n]) || !slices.Equal(q, sampled[from:from+size]) || !slices.Equal(e, evaluated[from:from+size]) {
+				t.Errorf("%s: rows %d..%d depend on the others: ln q %v and %v, with them %v and %v", name, from, from+size-1, q, e, sampled[from:from+size], evaluated[from:from+size])
+			}
+		}
 		h.Release()
 	}
 }

@@ -200,6 +200,36 @@ func TestWeightsLeave(t *testing.T) {
 	}
 }
 
+// TestWithdraw unloads one of two names of a network, and then the other: only then it leaves.
+func TestWithdraw(t *testing.T) {
+	folder := newFolder(t)
+	b := weighted(t, models.Made, small, 1)
+	add(t, folder, b, "aa")
+	add(t, folder, b, "bb")
+	r := open(t, folder, repository.Options{})
+	load(t, r, "aa")
+	load(t, r, "bb")
+	h := acquire(t, r, "aa")
+	if ref, err := r.Withdraw("aa"); err != nil || ref.Version != 1 {
+		t.Errorf("%v, %v", ref, err)
+	}
+	_, err := r.Withdraw("aa")
+	refused(t, err, repository.ErrNotLoaded, "unload network aa")
+	_, err = r.Acquire("aa")
+	refused(t, err, repository.ErrNotLoaded)
+	acquire(t, r, "bb").Release()
+	if _, err := r.Withdraw("bb"); err != nil {
+		t.Error(err)
+	}
+	if s := status(t, r, repository.Ref{Name: "bb", Version: 1}); s.State != repository.Draining {
+		t.Errorf("with a user it is %s", s.State)
+	}
+	h.Release()
+	if s := status(t, r, repository.Ref{Name: "bb", Version: 1}); s.State != repository.Unavailable {
+		t.Errorf("without users it is %s", s.State)
+	}
+}
+
 // TestUnloadMeanwhile unloads a network while another name is given to it.
 func TestUnloadMeanwhile(t *testing.T) {
 	folder := newFolder(t)

@@ -109,6 +109,26 @@ func (r *Repository) Unload(ctx context.Context, digest string) error {
 	return r.wait(ctx, leaving)
 }
 
+// Withdraw takes what is served under a name out of service. It leaves memory with the last of
+// those who have it, unless another name serves it as well; Withdraw does not wait for that. It
+// is an ErrNotLoaded if nothing is served under the name.
+func (r *Repository) Withdraw(name string) (Ref, error) {
+	r.mutex.Lock()
+	s := r.served[name]
+	if s == nil {
+		r.mutex.Unlock()
+		return Ref{Name: name}, fmt.Errorf("unload network %s: %w", name, ErrNotLoaded)
+	}
+	delete(r.served, name)
+	s.entry.names--
+	gone := r.sweep(s.entry)
+	r.mutex.Unlock()
+	r.free(gone)
+	ref := Ref{name, s.version}
+	r.o.Log.Info("network unloaded", "network", ref, "digest", s.entry.digest)
+	return ref, nil
+}
+
 // wait waits until entries have left memory.
 func (r *Repository) wait(ctx context.Context, leaving []*entry) error {
 	for _, e := range leaving {

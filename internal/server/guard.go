@@ -39,7 +39,7 @@ func bearer(ctx context.Context) string {
 
 // public are the addresses that need no token: whether the daemon lives, and what is the same for
 // every daemon.
-var public = []string{"/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml"}
+var public = []string{"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml"}
 
 // ServeHTTP answers a request: counted, limited in time and size, and only if it may be asked.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -66,20 +66,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set("Cache-Control", "no-store")
 	r = s.within(r)
+	a.refusal = refusalOf(r)
 	if !s.admit(a, r) {
 		return
 	}
-	r, ok := s.identify(a, r)
+	handler, pattern := s.mux.Handler(r)
+	model, isModel := s.models[pattern]
+	need := token.Operate
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || isModel && model.Change == "" {
+		need = token.Read
+	}
+	r, ok := s.identify(a, r, need)
 	if !ok {
 		return
 	}
-	handler, pattern := s.mux.Handler(r)
 	if escaped := r.URL.EscapedPath(); pattern == "" || escaped != path.Clean(escaped) { // the mux would redirect it
 		s.lost(a, r, handler)
 		return
 	}
 	route = pattern
-	if !limit(a, r) {
+	if isModel {
+		ok = limitModel(a, r, model)
+	} else {
+		ok = limit(a, r)
+	}
+	if !ok {
 		return
 	}
 	s.mux.ServeHTTP(a, r)
@@ -91,10 +102,7 @@ func (s *Server) count(a *answerer, route string, r *http.Request, took time.Dur
 	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete, http.MethodOptions}, method) {
 		method = "other"
 	}
-	status := a.status
-	if status == 0 {
-		status = http.StatusOK
-	}
+	status := a.outcome()
 	if a.stream {
 		s.o.Metrics.Stream(route, method, status)
 	} else {
@@ -146,8 +154,8 @@ func (s *Server) called(host string) bool {
 	return host == "localhost" || slices.ContainsFunc(s.o.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-// identify finds out whose request it is and whether its role allows it.
-func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+// identify finds out whose request it is and whether the role has what it needs.
+func (s *Server) identify(w http.ResponseWriter, r *http.Request, need token.Role) (*http.Request, bool) {
 	tokens := s.secrets.Load().Tokens
 	if tokens == nil || slices.Contains(public, r.URL.Path) {
 		return r, true
@@ -168,10 +176,6 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 		refuse(w, http.StatusUnauthorized, detail)
 		return r, false
 	}
-	need := token.Operate
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		need = token.Read
-	}
 	if !e.Role.Allows(need) {
 		s.o.Log.Warn("a request is refused", "by", e.Name, "role", e.Role, "method", r.Method, "address", r.RemoteAddr)
 		refuse(w, http.StatusForbidden, "the token "+e.Name+" has the role "+string(e.Role)+"; this needs "+string(need))
@@ -191,26 +195,32 @@ func limit(a *answerer, r *http.Request) bool {
 	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, api.Prefix+"/networks/") {
 		want, most, within = api.ArchiveType, mostArchive, archiveTime
 	}
-	a.control.SetReadDeadline(time.Now().Add(within))
 	if page.TakesForm(r) {
 		if want = page.FormType; !page.OwnForm(r) {
 			refuse(a, http.StatusForbidden, "forms are for the daemon's own pages in a browser; programs have the interface that /docs describes")
 			return false
 		}
 	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && (err != nil || kind != want) {
+		refuse(a, http.StatusUnsupportedMediaType, "the body must come with Content-Type: "+want)
+		return false
+	}
+	return bound(a, r, most, within)
+}
+
+// bound bounds a body in size and time.
+func bound(a *answerer, r *http.Request, most int64, within time.Duration) bool {
+	a.control.SetReadDeadline(time.Now().Add(within))
 	whole := r.Body
 	r.Body = http.MaxBytesReader(a, whole, most)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true // nobody reads it
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != want {
-		refuse(a, http.StatusUnsupportedMediaType, "the body must come with Content-Type: "+want)
-		return false
-	}
 	if r.ContentLength > most {
 		// A client that is still sending would meet a closed connection instead of the answer.
 		io.CopyN(io.Discard, whole, drained*most)
-		refuse(a, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", most>>20))
+		refuse(a, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", most))
 		return false
 	}
 	return true

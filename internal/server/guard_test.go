@@ -265,6 +265,9 @@ func TestBasePath(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", path, status, want, text)
 		}
 	}
+	if status, text, _ := h.get("/nwl/v2/none"); status != 404 || !strings.HasPrefix(text, `{"error":"`) {
+		t.Errorf("%d %s", status, text)
+	}
 	if _, text, _ := h.get("/nwl/openapi.json"); !strings.Contains(text, `"url":"/nwl"`) {
 		t.Errorf("the document does not say where it is: %.300s", text)
 	}

@@ -48,7 +48,7 @@ func (s *Server) registerNetworks() {
 		note(ctx, "", map[string]any{"network": in.Name, "version": n.Version, "digest": n.Digest})
 		return &struct{ Body api.Network }{*n}, nil
 	})
-	remove := of(http.MethodDelete, "/networks/{name}/{version}", "remove-network", "Delete a version of a network", 404, 422)
+	remove := of(http.MethodDelete, "/networks/{name}/{version}", "remove-network", "Delete a version of a network", 404, 409, 422)
 	huma.Register(s.api, remove, func(ctx context.Context, in *struct {
 		NetworkPath
 		Version string `path:"version" maxLength:"20" doc:"Its number."`

@@ -17,11 +17,11 @@ func (s *Server) registerPages() error {
 		return err
 	}
 	for _, route := range pages.Routes() {
-		handler := route.Handler
+		handler := http.Handler(route.Handler)
 		if route.Change != "" {
 			handler = s.recorded(route.Change, handler)
 		}
-		s.mux.HandleFunc(route.Pattern, handler)
+		s.mux.Handle(route.Pattern, handler)
 	}
 	return nil
 }
@@ -30,14 +30,4 @@ func (s *Server) registerPages() error {
 func (s *Server) asks(ctx context.Context) (name string, operates bool) {
 	e, known := ctx.Value(bearerKey{}).(token.Entry)
 	return e.Name, !known && s.secrets.Load().Tokens == nil || e.Role.Allows(token.Operate)
-}
-
-// recorded has every change by a form on record.
-func (s *Server) recorded(what string, handler http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		e := newEntry(r.Context(), r.RemoteAddr, what)
-		handler(w, r.WithContext(context.WithValue(r.Context(), changeKey{}, e)))
-		e.Status = w.(*answerer).status
-		s.write(e)
-	}
 }

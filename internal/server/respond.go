@@ -22,7 +22,8 @@ type answerer struct {
 	control *http.ResponseController
 	time    time.Duration // for one write; a client that reads more slowly loses the answer
 	status  int
-	stream  bool // it lasted as long as the client wished
+	stream  bool                                                   // it lasted as long as the client wished
+	refusal func(w http.ResponseWriter, status int, detail string) // nil for a problem document
 }
 
 func newAnswerer(w http.ResponseWriter, writeTime time.Duration) *answerer {
@@ -64,8 +65,12 @@ func (a *answerer) FlushError() error {
 // Unwrap is for http.ResponseController.
 func (a *answerer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// refuse writes a problem document (RFC 9457).
+// refuse writes a problem document (RFC 9457), or what else clients of an address expect.
 func refuse(w http.ResponseWriter, status int, detail string) {
+	if a, ok := w.(*answerer); ok && a.refusal != nil {
+		a.refusal(w, status, detail)
+		return
+	}
 	document, err := json.Marshal(huma.NewError(status, detail))
 	if err != nil {
 		panic(err) // of strings and a number

@@ -18,6 +18,7 @@ import (
 
 	"neuralwl/internal/audit"
 	"neuralwl/internal/daemon"
+	"neuralwl/internal/modelserver"
 	"neuralwl/internal/token"
 	"neuralwl/metrics"
 )
@@ -25,7 +26,8 @@ import (
 // Options of a server.
 type Options struct {
 	Daemon   *daemon.Daemon
-	Registry *metrics.Registry // served at /metrics
+	Models   *modelserver.Server // serves networks to other programs
+	Registry *metrics.Registry   // served at /metrics
 	Version  string
 	Log      *slog.Logger
 	Audit    *audit.Log
@@ -56,7 +58,8 @@ type Server struct {
 	api     huma.API
 	secrets atomic.Pointer[Secrets]
 	origin  *http.CrossOriginProtection
-	streams chan struct{} // as many as are open
+	streams chan struct{}                // as many as are open
+	models  map[string]modelserver.Route // by pattern
 }
 
 // New returns a server, which answers requests but listens nowhere yet.
@@ -98,6 +101,7 @@ func New(o Options) (*Server, error) {
 	s.api.UseMiddleware(s.record)
 	s.registerRuns()
 	s.registerNetworks()
+	s.registerModels()
 	s.registerEvents()
 	s.registerResults()
 	s.registerFiles()
@@ -136,9 +140,15 @@ const shutdownTime = 2 * time.Second
 
 // Serve answers requests until ctx ends, over TLS if there is a certificate. Streams end with it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	// gRPC needs HTTP/2, also without TLS.
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	// No WriteTimeout: streams last. Every write has a deadline of its own.
 	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: mostHeader,
+		Protocols: protocols,
+		Handler:   s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: mostHeader,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug), // of clients that speak otherwise
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {

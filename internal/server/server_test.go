@@ -19,11 +19,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"neuralwl/inference"
 	"neuralwl/internal/api"
 	"neuralwl/internal/audit"
 	"neuralwl/internal/child"
 	"neuralwl/internal/daemon"
 	"neuralwl/internal/job"
+	"neuralwl/internal/modelserver"
 	"neuralwl/internal/queue"
 	"neuralwl/metrics"
 )
@@ -90,7 +92,14 @@ func open(t testing.TB, jobs int, change func(*Options)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Daemon: h.daemon, Registry: metrics.NewRegistry(), Version: "test", Log: log, Audit: record}
+	models := modelserver.New(modelserver.Options{
+		Networks: h.daemon.Repository(), Library: func() error {
+			_, err := inference.Open("")
+			return err
+		},
+		Version: "test", Rows: 64, Delay: time.Millisecond, Requests: 8, Memory: 16 << 20, Log: log,
+	})
+	o := Options{Daemon: h.daemon, Models: models, Registry: metrics.NewRegistry(), Version: "test", Log: log, Audit: record}
 	if change != nil {
 		change(&o)
 	}
@@ -119,6 +128,7 @@ func open(t testing.TB, jobs int, change func(*Options)) *house {
 		h.http.CloseIdleConnections()
 		cancel()
 		wait.Wait()
+		models.Close()
 		if err := h.daemon.Close(); err != nil {
 			t.Error(err)
 		}
