@@ -112,8 +112,9 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-proto: ## regenerates exporter/onnxpb from onnx.proto
+proto: ## regenerates the Go code of the .proto files
 	exporter/onnxpb/generate.sh
+	internal/oip/oippb/generate.sh
 
 clean:
 	rm -rf bin .deps

@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token"},
+	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token"},
 }
 
 // independent packages never import each other, whatever their layers, not even
@@ -48,7 +48,8 @@ var reserved = map[string][]string{
 	"github.com/spf13/viper":              {"internal/config"},
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
-	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb"},
+	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb", "internal/oip/oippb"},
+	"connectrpc.com/connect":              {"internal/oip/oippb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
