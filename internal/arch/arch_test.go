@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd"},
 	{"internal/server"},
 	{"internal/daemon"},
-	{"internal/verify", "internal/worker"},
+	{"internal/bundle", "internal/verify", "internal/worker"},
 	{"internal/child"},
 	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},

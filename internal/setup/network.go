@@ -48,7 +48,7 @@ func Bundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 		}
 		return b, nil
 	}
-	b, err := buildBundle(c, c.Model.Architecture, hyperparameters(c))
+	b, err := buildBundle(NetworkSystem(c), c.Run.Seed, c.Model.Architecture, hyperparameters(c))
 	if err != nil {
 		return nil, fmt.Errorf("model.architecture: %w", err)
 	}
@@ -108,22 +108,30 @@ func Fit(c *config.Config, from *exporter.Bundle, log *slog.Logger) (*exporter.B
 	if own := from.Card.System.System(); own.Name() != NetworkSystem(c).Name() || own.Q != c.System.Q {
 		return nil, mismatch
 	}
-	b, err := buildBundle(c, from.Card.Architecture, from.Card.Hyperparameters)
+	b, err := Resize(from, c.System.Size)
 	if err != nil {
-		return nil, mismatch
-	}
-	if err := transfer(b, from); err != nil {
 		return nil, mismatch
 	}
 	log.Info("the network was trained on another size of the lattice", "bundle", from.Card.Name, "size", from.Card.System.Size)
 	return b, nil
 }
 
+// Resize returns the network of a bundle for a lattice of other sides, if its weights fit all
+// sizes.
+func Resize(from *exporter.Bundle, sides []int) (*exporter.Bundle, error) {
+	s := from.Card.System.System()
+	s.Sides = sides
+	b, err := buildBundle(s, 1, from.Card.Architecture, from.Card.Hyperparameters)
+	if err != nil {
+		return nil, err
+	}
+	return b, transfer(b, from)
+}
+
 // buildBundle makes a new bundle with random weights.
-func buildBundle(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
-	s := NetworkSystem(c)
+func buildBundle(s models.System, seed uint64, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
 	name := fmt.Sprintf("%s-%s-q%d-%s", architecture, s.Name(), s.Q, s.Size())
-	r := rand.New(sampler.Stream(c.Run.Seed, sampler.NetworkStream, 0))
+	r := rand.New(sampler.Stream(seed, sampler.NetworkStream, 0))
 	return exporter.NewUntrained(name, architecture, s, h, r)
 }
 
