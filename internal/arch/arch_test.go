@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"internal/config", "internal/plots", "metrics"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},
-	{"inference"},
+	{"inference", "inference/remote"},
 	{"exporter"},
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
@@ -40,7 +40,7 @@ var layers = [][]string{
 // independent packages never import each other, whatever their layers, not even
 // through others.
 var independent = [][2]string{
-	{"sampler", "models"}, {"sampler", "exporter"}, {"sampler", "inference"}, {"models", "exporter"},
+	{"sampler", "models"}, {"sampler", "exporter"}, {"sampler", "inference"}, {"models", "exporter"}, {"inference/remote", "inference"},
 }
 
 // reserved libraries may be imported by the packages given and no others.
@@ -49,7 +49,7 @@ var reserved = map[string][]string{
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
 	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb", "internal/oip/oippb"},
-	"connectrpc.com/connect":              {"internal/oip/oippb"},
+	"connectrpc.com/connect":              {"inference/remote", "internal/oip/oippb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
@@ -57,7 +57,7 @@ var reserved = map[string][]string{
 }
 
 // testOnly packages may not be imported by any other but tests.
-var testOnly = []string{"internal/bundletest", "internal/exacttest", "internal/long", "internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
+var testOnly = []string{"internal/bundletest", "internal/exacttest", "internal/long", "internal/oiptest", "internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
 
 type goPackage struct {
 	ImportPath string

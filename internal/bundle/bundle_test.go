@@ -184,7 +184,7 @@ func TestVerify(t *testing.T) {
 		"two graphs": {change: func(b *exporter.Bundle) {
 			bundletest.Offset(b, 0.1)
 			b.LogProb = bundletest.New(t, models.Microcanonical, square, b.Card.Hyperparameters).LogProb
-		}, fails: "ln q", detail: "ONNX Runtime"},
+		}, fails: "ln q", detail: "in pure Go"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := saved(t, c.change)
