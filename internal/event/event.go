@@ -53,7 +53,9 @@ type RunBegan struct {
 	Walkers int
 	// Architecture of the network and Provider that evaluates it, both empty without one.
 	Architecture, Provider string
-	Resumed                bool
+	// Server is the model server that evaluates the network, in words; empty without one.
+	Server  string
+	Resumed bool
 }
 
 // PhaseBegan names a phase.

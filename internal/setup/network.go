@@ -1,13 +1,16 @@
 package setup
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"strings"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/inference/remote"
 	"neuralwl/internal/config"
 	"neuralwl/models"
 	"neuralwl/models/pretrained"
@@ -17,6 +20,9 @@ import (
 // Runtime opens ONNX Runtime's library and returns how networks are evaluated with a
 // number of workers. What the library and the provider have to report goes to log.
 func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime, error) {
+	if c.Inference.Remote() {
+		return inference.Runtime{}, fmt.Errorf("inference.provider: %s is for nwl run alone; take auto, cpu or cuda here", config.RemoteProvider)
+	}
 	path, err := inference.Open(c.Inference.Library)
 	if err != nil {
 		return inference.Runtime{}, err
@@ -27,6 +33,21 @@ func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime
 	}
 	log.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
 	return inference.Runtime{Provider: provider, Workers: workers, Timeout: c.Inference.Timeout, Log: log}, nil
+}
+
+// Server connects to the model server of a configuration and makes sure that it has a bundle.
+func Server(ctx context.Context, c *config.Config, b *exporter.Bundle, log *slog.Logger) (*remote.Server, error) {
+	name, version := c.Inference.OnServer()
+	s, err := remote.Dial(ctx, b, remote.Options{
+		URL: c.Inference.URL, Model: name, Version: version, Token: os.Getenv(config.InferenceTokenVariable),
+		Timeout: c.Inference.Timeout, Retries: c.Inference.Retries, Seed: c.Run.Seed, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inference.provider %s: %w", config.RemoteProvider, err)
+	}
+	i := s.Info()
+	log.Info("a model server evaluates the network", "url", i.URL, "server", i.Name, "version", i.Version, "model", i.Model)
+	return s, nil
 }
 
 // NetworkSystem is the system of a configuration, as networks know it.
