@@ -142,7 +142,7 @@ func noiseWidth(b *exporter.Bundle) int {
 // Evaluate returns the loss of the batch under weights and writes the derivative by each
 // weight to the slice of that name in gradients.
 func (g *Gradient) Evaluate(ctx context.Context, w *Weights, gradients map[string][]float32) (loss float64, err error) {
-	err = concurrently(ctx, g.runtime.Workers, len(g.parts), func(i int) error {
+	err = parallel.Each(ctx, g.runtime.Workers, len(g.parts), func(i int) error {
 		return g.net.run(ctx, g.parts[i].in, w, g.parts[i].out)
 	})
 	if err != nil {

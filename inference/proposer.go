@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"neuralwl/exporter"
+	"neuralwl/internal/parallel"
 	"neuralwl/models"
 	"neuralwl/sampler"
 )
@@ -62,22 +62,9 @@ func (n *Networks) NewProposer(store *Store, walkers int) (*Proposer, error) {
 	if n.runtime.Provider != CPU && walkers != n.part {
 		return nil, n.fault(fmt.Errorf("%d walkers, the networks are laid out for %d", walkers, n.part))
 	}
-	sites := n.card.System.System().Sites()
 	s := &Proposer{
 		propose: n.propose, logProb: n.logProb, store: store, runtime: n.runtime, size: n.part,
-		close: func() error { return nil },
-		batch: sampler.Batch{
-			Walkers: walkers, Sites: sites, Used: walkers,
-			State: make([]int32, walkers*sites), Start: make([]int32, walkers), Uniform: make([]float32, walkers*sites),
-			Proposal: make([]int32, walkers*sites), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
-		},
-	}
-	if n.card.TakesEnergy() {
-		s.batch.Target, s.batch.Current = make([]float32, walkers), make([]float32, walkers)
-		s.batch.Tolerance = n.card.Hyperparameters.Window
-	}
-	if n.card.TakesShift() {
-		s.batch.Shift, s.batch.Back = make([]float32, walkers), make([]float32, walkers)
+		close: func() error { return nil }, batch: n.card.NewBatch(walkers),
 	}
 	if err := s.divide(); err != nil {
 		return nil, errors.Join(n.fault(err), s.Close())
@@ -160,15 +147,12 @@ func (s *Proposer) addPart(from, to int) error {
 // Batch returns the buffers of the exchange.
 func (s *Proposer) Batch() *sampler.Batch { return &s.batch }
 
-// versions is the number of versions handed out in this process.
-var versions atomic.Uint64
-
 // Pin selects the weights published last for all calls of Propose and LogProb until the next
 // Pin, so that both directions of a move see one network even if others are published
 // meanwhile. The version changes whenever the weights do, and no two proposers share one.
 func (s *Proposer) Pin() sampler.Version {
 	if w := s.store.hold(s.pinned); w != s.pinned {
-		s.pinned, s.version = w, sampler.Version(versions.Add(1))
+		s.pinned, s.version = w, sampler.NewVersion()
 	}
 	return s.version
 }
@@ -181,7 +165,7 @@ func (s *Proposer) Propose(ctx context.Context) error {
 	if s.pinned == nil {
 		s.Pin()
 	}
-	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
+	return parallel.Each(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
 		return s.propose.run(ctx, s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)
 	})
 }
@@ -194,7 +178,7 @@ func (s *Proposer) LogProb(ctx context.Context) error {
 	if err := s.divide(); err != nil {
 		return err
 	}
-	return concurrently(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
+	return parallel.Each(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
 		return s.logProb.run(ctx, s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)
 	})
 }

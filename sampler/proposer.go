@@ -1,6 +1,9 @@
 package sampler
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) for a
 // network that takes a shift d of the energy, or q(s'|E*) for one that aims at an energy. It
@@ -22,6 +25,12 @@ type Proposer interface {
 // Version identifies a network with its parameters within a process: two calls of Pin return
 // the same version only if ln q is the same function. No version is 0.
 type Version uint64
+
+// versions is the number of versions handed out.
+var versions atomic.Uint64
+
+// NewVersion is a version that no network of this process had before.
+func NewVersion() Version { return Version(versions.Add(1)) }
 
 // Batch is the exchange between the engine and a Proposer for up to M walkers on N sites.
 // Configurations are in the walker's frame and stored one after another.

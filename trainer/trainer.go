@@ -100,7 +100,8 @@ type Trainer struct {
 	source   *rand.PCG
 	r        *rand.Rand // over source
 	frame    *lattice.Frame
-	window   int // w of a network that takes an energy
+	window   int    // w of a network that takes an energy
+	size     string // of the lattice
 	workers  int
 	*learned
 }
@@ -115,6 +116,7 @@ type learned struct {
 	sets       inference.Recycler
 	gradients  map[string][]float32
 	record     exporter.Training
+	losses     Losses
 }
 
 // New returns a trainer for the network of a bundle. It starts from the bundle's weights and
@@ -142,6 +144,7 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		r:        rand.New(source),
 		frame:    o.System.NewFrame(),
 		window:   b.Card.Hyperparameters.Window,
+		size:     b.Card.System.System().Size(),
 		workers:  r.Workers,
 		learned:  learned,
 	}, nil
@@ -240,9 +243,13 @@ func (t *Trainer) settle(began time.Time, loss float64) (good bool) {
 		t.adam.Step(t.workers, flat(t.next), t.gradients, min(1, t.o.Clip/info.Norm))
 		t.record.Steps++
 		t.record.Loss = smooth(t.record.Loss, loss, t.record.Steps)
+		t.record.KL, t.record.Acceptance = nil, nil // measured with other weights
 	}
 	info.Duration = time.Since(began)
 	t.record.Seconds += info.Duration.Seconds()
+	if !info.Dropped {
+		t.losses.add(LossRow{t.record.Steps, t.size, t.record.Seconds, info.Loss, info.Norm, t.adam.LearningRate})
+	}
 	if t.o.Events.Step != nil {
 		t.o.Events.Step(info)
 	}
@@ -297,9 +304,14 @@ func smooth(mean, x float64, steps int64) float64 {
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// Export writes the good weights into b.
+// Export writes the good weights into b, with the loss of the steps that made them as its only
+// record.
 func (t *Trainer) Export(b *exporter.Bundle) error {
 	b.Card.Training = t.record
+	b.Records = nil
+	if len(t.losses.Rows) > 0 {
+		b.Records = map[string][]byte{LossFile: LossTable(t.losses.Rows)}
+	}
 	return b.SetWeights(t.good)
 }
 

@@ -6,9 +6,26 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"neuralwl/internal/config"
 	"neuralwl/internal/setup"
 )
+
+func newBundle() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "bundle",
+		Short: "Look at networks on disk, check them, give them to other programs",
+		Long: `A network is a bundle: a folder with card.json and the ONNX files that it lists. BUNDLE is such a
+folder, a folder with numbered versions, of which the highest is taken, or pretrained/NAME for a
+network that comes with the program. Those of a run are in models/ of its run directory, those of
+a daemon in networks/ of its data folder; nwl networks asks the daemon itself.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newBundleList(), newBundleShow(), newBundleVerify(), newBundleExport(), newBundleImport())
+	return c
+}
 
 // openBundle opens a bundle, by default the pretrained one, for q colours and a size as in
 // 16x16, and tests its draws.

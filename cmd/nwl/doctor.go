@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"neuralwl/inference"
 	"neuralwl/internal/config"
+	"neuralwl/internal/setup"
 )
 
 func newDoctor() *cobra.Command {
@@ -28,7 +30,7 @@ func newDoctor() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return doctor(c.OutOrStdout(), cfg)
+			return doctor(c.Context(), c.OutOrStdout(), cfg)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
@@ -38,7 +40,7 @@ func newDoctor() *cobra.Command {
 
 // doctor prints the state of the machine. Its error sums up what stands in the way
 // of a run.
-func doctor(w io.Writer, cfg *config.Config) error {
+func doctor(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	defer t.Flush()
@@ -46,6 +48,9 @@ func doctor(w io.Writer, cfg *config.Config) error {
 	row("cores", "%d", runtime.GOMAXPROCS(0))
 	row("cpu features", "%s", cpuFeatures())
 
+	if cfg.Inference.Remote() {
+		return doctorRemote(ctx, row, cfg)
+	}
 	path, origin := inference.FindLibrary(cfg.Inference.Library)
 	row("onnx runtime", "%s (from the %s)", path, origin)
 	if _, err := inference.Open(cfg.Inference.Library); err != nil {
@@ -71,6 +76,29 @@ func doctor(w io.Writer, cfg *config.Config) error {
 	}
 	row("a run takes", "%s (inference.provider %s)", chosen, cfg.Inference.Provider)
 	return errors.Join(faults...)
+}
+
+// doctorRemote prints the state of the model server. The library is not needed then.
+func doctorRemote(ctx context.Context, row func(name, format string, a ...any), cfg *config.Config) error {
+	row("a run takes", "the model server at %s (inference.provider %s)", cfg.Inference.URL, cfg.Inference.Provider)
+	if !cfg.Run.Has(config.NeuralMoves) {
+		row("", "nothing of it, as run.moves has no %s", config.NeuralMoves)
+		return nil
+	}
+	b, err := setup.Bundle(cfg, slog.Default())
+	if err != nil {
+		return err
+	}
+	s, err := setup.Server(ctx, cfg, b, slog.New(slog.DiscardHandler))
+	if err != nil {
+		row("", "NOT usable")
+		return err
+	}
+	defer s.Close()
+	i := s.Info()
+	row("", "is %s", strings.TrimSpace(i.Name+" "+i.Version))
+	row("network", "%s works, and its ln q is that of %s", i.Model, cfg.Model.Bundle)
+	return nil
 }
 
 // cpuFeatures lists what matters for the speed of networks.

@@ -52,7 +52,11 @@ func printSummary(w io.Writer, s *report.Summary) error {
 		row("autocorrelation", "of the energy: %s passes", s.Autocorrelation)
 	}
 	if n := s.Network; n != nil {
-		row("network", "%s on %s, %d gradient steps, loss %.2f nats", n.Architecture, n.Provider, n.Training.Steps, n.Training.Loss)
+		provider := n.Provider
+		if n.Server != nil {
+			provider += fmt.Sprintf(" (%v)", n.Server)
+		}
+		row("network", "%s on %s, %d gradient steps, loss %.2f nats", n.Architecture, provider, n.Training.Steps, n.Training.Loss)
 		if n.Training.Dropped > 0 {
 			row("", "%d gradient steps dropped: loss or gradient was not finite", n.Training.Dropped)
 		}

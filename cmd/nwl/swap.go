@@ -1,10 +1,7 @@
 package main
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +10,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/internal/api"
+	"neuralwl/internal/repository"
 	"neuralwl/internal/setup"
 )
 
@@ -89,23 +87,7 @@ func upload(ctx context.Context, client *api.Client, folder, name string) (*api.
 		return nil, err
 	}
 	in, out := io.Pipe()
-	go func() {
-		compressed := gzip.NewWriter(out)
-		archive := tar.NewWriter(compressed)
-		var err error
-		for file, data := range files {
-			if err == nil {
-				err = archive.WriteHeader(&tar.Header{Name: file, Mode: 0o644, Size: int64(len(data)), Typeflag: tar.TypeReg})
-			}
-			if err == nil {
-				_, err = archive.Write(data)
-			}
-		}
-		if err == nil {
-			err = errors.Join(archive.Close(), compressed.Close())
-		}
-		out.CloseWithError(err)
-	}()
+	go func() { out.CloseWithError(repository.WriteArchive(out, files)) }()
 	defer in.Close()
 	return client.AddNetwork(ctx, name, in)
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/report"
 	"neuralwl/internal/verify"
 )
 
@@ -24,23 +26,28 @@ code is 1 if anything does not hold. Nothing is changed.`,
 			if err != nil {
 				return err
 			}
-			failed := 0
-			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			for _, check := range checks {
-				mark := "ok"
-				if !check.Passed {
-					mark = "FAILED"
-					failed++
-				}
-				fmt.Fprintf(t, "%s\t%s: %s\n", check.Name, mark, check.Detail)
-			}
-			if err := t.Flush(); err != nil {
-				return err
-			}
-			if failed > 0 {
-				return fmt.Errorf("verify %s: %d of %d checks failed", args[0], failed, len(checks))
-			}
-			return nil
+			return printChecks(c.OutOrStdout(), args[0], checks)
 		},
 	}
+}
+
+// printChecks prints checks of what is at a path. The error says that some do not hold.
+func printChecks(w io.Writer, path string, checks []report.Check) error {
+	failed := 0
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, check := range checks {
+		mark := "ok"
+		if !check.Passed {
+			mark = "FAILED"
+			failed++
+		}
+		fmt.Fprintf(t, "%s\t%s: %s\n", check.Name, mark, clean(check.Detail))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("verify %s: %d of %d checks failed", path, failed, len(checks))
+	}
+	return nil
 }

@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/server"},
 	{"internal/page"},
 	{"internal/daemon", "internal/modelserver"},
-	{"internal/verify", "internal/worker"},
+	{"internal/bundle", "internal/verify", "internal/worker"},
 	{"internal/child"},
 	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"internal/telemetry"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},
-	{"inference"},
+	{"inference", "inference/remote"},
 	{"exporter"},
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
@@ -42,7 +42,7 @@ var layers = [][]string{
 // independent packages never import each other, whatever their layers, not even
 // through others.
 var independent = [][2]string{
-	{"sampler", "models"}, {"sampler", "exporter"}, {"sampler", "inference"}, {"models", "exporter"},
+	{"sampler", "models"}, {"sampler", "exporter"}, {"sampler", "inference"}, {"models", "exporter"}, {"inference/remote", "inference"},
 }
 
 // reserved libraries may be imported by the packages given and no others.
@@ -52,7 +52,7 @@ var reserved = map[string][]string{
 	"github.com/grafana":                  {"metrics/grafana"},
 	"github.com/yalue/onnxruntime_go":     {"inference"},
 	"google.golang.org/protobuf":          {"exporter", "exporter/onnxpb", "internal/modelserver", "internal/oip", "internal/oip/oippb"},
-	"connectrpc.com/connect":              {"internal/modelserver", "internal/oip/oippb"},
+	"connectrpc.com/connect":              {"inference/remote", "internal/modelserver", "internal/oip/oippb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
@@ -60,7 +60,7 @@ var reserved = map[string][]string{
 }
 
 // testOnly packages may not be imported by any other but tests.
-var testOnly = []string{"internal/bundletest", "internal/exacttest", "internal/long", "internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
+var testOnly = []string{"internal/bundletest", "internal/exacttest", "internal/long", "internal/oiptest", "internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
 
 type goPackage struct {
 	ImportPath string

@@ -171,6 +171,23 @@ type Inference struct {
 	Batch    int    `mapstructure:"batch" yaml:"batch"`
 
 	Timeout time.Duration `mapstructure:"timeout" yaml:"timeout"`
+
+	URL     string `mapstructure:"url" yaml:"url"`
+	Model   string `mapstructure:"model" yaml:"model"`
+	Retries int    `mapstructure:"retries" yaml:"retries"`
+}
+
+// Remote reports whether a model server evaluates the network.
+func (i Inference) Remote() bool { return i.Provider == RemoteProvider }
+
+// OnServer is the name of the network on the model server and its version there, from
+// inference.model; empty where it does not have that form.
+func (i Inference) OnServer() (name, version string) {
+	k := strings.LastIndex(i.Model, "/")
+	if k < 0 {
+		return "", ""
+	}
+	return i.Model[:k], i.Model[k+1:]
 }
 
 // Checkpoint configures when the state of the run is written.

@@ -196,6 +196,36 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestRemote names what a network on a model server needs, and takes what is complete.
+func TestRemote(t *testing.T) {
+	_, err := config.Load("", []string{"inference.provider=remote"})
+	for _, want := range []string{"inference.url:", "inference.model:", "model.bundle:", "trainer.every:"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in: %v", want, err)
+		}
+	}
+	whole := []string{"inference.provider=remote", "inference.url=http://127.0.0.1:8001", "inference.model=a/b/3", "model.bundle=b", "trainer.every=0"}
+	c, err := config.Load("", whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, version := c.Inference.OnServer(); name != "a/b" || version != "3" || !c.Inference.Remote() {
+		t.Errorf("network %q, version %q", name, version)
+	}
+	// Without a network nothing is needed for it.
+	if _, err := config.Load("", append(whole[:3:3], "run.method=wang-landau")); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"inference.url=127.0.0.1:8001", "inference.url=ftp://a", "inference.model=a", "inference.model=a/", "inference.retries=-1"} {
+		key, _, _ := strings.Cut(bad, "=")
+		for _, provider := range []string{"remote", "cpu"} {
+			if _, err := config.Load("", append(whole[1:5:5], bad, "inference.provider="+provider)); err == nil || !strings.Contains(err.Error(), key+":") {
+				t.Errorf("%s with %s: %v", bad, provider, err)
+			}
+		}
+	}
+}
+
 // TestUnreadableValues checks that values of the wrong kind are reported together with
 // faults of other keys, and without a second fault for the same key.
 func TestUnreadableValues(t *testing.T) {

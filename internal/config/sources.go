@@ -19,6 +19,8 @@ const (
 	// TokensVariable holds the daemon's tokens, as in the file server.tokens, or in place of each hash the
 	// token itself.
 	TokensVariable = "NWL_TOKENS"
+	// InferenceTokenVariable holds the token with which a run shows a model server who it is.
+	InferenceTokenVariable = "NWL_INFERENCE_TOKEN"
 )
 
 // sources is what defaults, file, environment and command line say together.
@@ -107,7 +109,7 @@ func variablesOf(keys []string) map[string]string {
 
 // allVariables are the environment variables that any command reads.
 var allVariables = func() []string {
-	names := []string{URLVariable, SecretVariable, TokenVariable, TokensVariable}
+	names := []string{URLVariable, SecretVariable, TokenVariable, TokensVariable, InferenceTokenVariable}
 	for _, text := range []string{Default, DefaultServer} {
 		v := viper.New()
 		v.SetConfigType("yaml")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,8 @@ const (
 
 	ResumeAdaptation = "adaptation"
 	ResumeProduction = "production"
+
+	RemoteProvider = "remote"
 
 	Sequential = "sequential"
 	Random     = "random"
@@ -219,7 +222,9 @@ func (c *Config) Validate() []error {
 		}
 	}
 	count("train.steps", c.Train.Steps, 1<<30)
-	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda")
+	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda", RemoteProvider)
+	atLeast("inference.retries", c.Inference.Retries, 0)
+	c.validateRemote(fault)
 	count("inference.batch", c.Inference.Batch, maxCount)
 	if c.Metrics.Listen != "" {
 		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
@@ -227,6 +232,30 @@ func (c *Config) Validate() []error {
 		}
 	}
 	return append(faults, c.Log.validate()...)
+}
+
+// validateRemote reports the faults of a model server's address and of the network's name there, and
+// what is missing if it is to evaluate the network.
+func (c *Config) validateRemote(fault func(key, format string, a ...any)) {
+	i, needed := c.Inference, ""
+	if i.Remote() {
+		needed = fmt.Sprintf(", which inference.provider %s needs", RemoteProvider)
+	}
+	if u, err := url.Parse(i.URL); (i.URL != "" || i.Remote()) && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		fault("inference.url", "%q is not the address of a model server such as http://127.0.0.1:8001%s", i.URL, needed)
+	}
+	if name, version := i.OnServer(); (i.Model != "" || i.Remote()) && (name == "" || version == "") {
+		fault("inference.model", "%q is not the name of the network on the model server with its version there, such as potts-q10/1%s", i.Model, needed)
+	}
+	if !i.Remote() || !c.Run.Has(NeuralMoves) {
+		return
+	}
+	if c.Model.Bundle == "" {
+		fault("model.bundle", "it is empty, but inference.provider %s needs the bundle that the server has, to test it by", RemoteProvider)
+	}
+	if c.Trainer.Every > 0 {
+		fault("trainer.every", "%d, but a network on a model server (inference.provider %s) cannot be trained; set it to 0", c.Trainer.Every, RemoteProvider)
+	}
 }
 
 func (l Log) validate() []error {

@@ -216,7 +216,7 @@ func (d *Daemon) wishes(ctx context.Context, s *job.Spec, of *api.Submission, c 
 			d.log.Info("nobody knows what memory a run will need", "reason", err) // as its network is not here yet
 		}
 	}
-	s.GPU = d.o.GPU && c.Run.Has(config.NeuralMoves) && c.Inference.Provider != string(inference.CPU)
+	s.GPU = d.o.GPU && c.Run.Has(config.NeuralMoves) && c.Inference.Provider != string(inference.CPU) && !c.Inference.Remote()
 	if d.o.Memory > 0 && s.Memory > d.o.Memory {
 		faults = append(faults, errors.New(schedule.TooLarge(s.Memory, d.o.Memory)+"; make the run smaller, raise server.memory, or, if the estimate is wrong, submit it with memory"))
 	}

@@ -54,6 +54,8 @@ type RunBegan struct {
 	// Architecture of the network, Provider that evaluates it and Network, its name/version, all
 	// empty without one.
 	Architecture, Provider, Network string
+	// Server is the model server that evaluates the network, in words; empty without one.
+	Server string
 	// Levels is how many energy levels can have states, 0 where nobody knows.
 	Levels  int
 	Resumed bool

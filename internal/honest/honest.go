@@ -23,6 +23,7 @@ import (
 	"math/rand/v2"
 
 	"neuralwl/exporter"
+	"neuralwl/exporter/reference"
 	"neuralwl/inference"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -113,7 +114,7 @@ func Check(ctx context.Context, b *exporter.Bundle, o Options) (_ *Report, err e
 
 // CheckProposer is Check with a proposer of the bundle for Rows walkers, instead of one by
 // Options.Runtime and Options.Part.
-func CheckProposer(ctx context.Context, b *exporter.Bundle, p *inference.Proposer, o Options) (*Report, error) {
+func CheckProposer(ctx context.Context, b *exporter.Bundle, p sampler.Proposer, o Options) (*Report, error) {
 	if w := p.Batch().Walkers; w != Rows {
 		return nil, fmt.Errorf("a proposer for %d walkers cannot be tested, %d are right", w, Rows)
 	}
@@ -147,7 +148,7 @@ type checker struct {
 	ctx      context.Context
 	o        Options
 	bundle   *exporter.Bundle
-	proposer *inference.Proposer
+	proposer sampler.Proposer
 	keeps    bool // proposals can keep sites
 	own      bool // this program has written the graphs
 	rng      rand.Source
@@ -216,20 +217,13 @@ func (c *checker) draw() ([]trial, []float64, error) {
 		return nil, nil, err
 	}
 	for w := range drawn {
-		d, allowed := math.Abs(forward[w]-logQ[w]), rounding(n, logQ[w])
+		d, allowed := math.Abs(forward[w]-logQ[w]), reference.Rounding(n, logQ[w])
 		if c.report.Agreement = max(c.report.Agreement, d); !(d <= allowed) {
 			return nil, nil, fmt.Errorf("test of the contract: ln q of a proposal (%s) is %v by propose and %v by log_prob, at most %.2g apart is right; %s",
 				c.describe(drawn[w]), forward[w], logQ[w], allowed, remedy)
 		}
 	}
 	return drawn, logQ, nil
-}
-
-// rounding is how far ln q of n sites in single precision may be off: by the rounding of the
-// conditional probabilities, and by that of their sum, about sqrt(n) half units in its last
-// place.
-func rounding(n int, logQ float64) float64 {
-	return 5e-4 + math.Sqrt(float64(n))*0x1p-24*math.Abs(logQ)
 }
 
 // describe names what a proposal depends on.

@@ -8,7 +8,6 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/exporter/reference"
-	"neuralwl/inference"
 	"neuralwl/models"
 	"neuralwl/models/graph"
 	"neuralwl/sampler"
@@ -18,7 +17,7 @@ import (
 // walkers, and compares ln q, as sampled and as evaluated for the reverse moves, with its
 // evaluation in pure Go and double precision. It returns the largest difference in nats. The
 // proposals start from Options.States first, then from random configurations.
-func Reference(ctx context.Context, b *exporter.Bundle, p *inference.Proposer, proposals int, o Options) (worst float64, err error) {
+func Reference(ctx context.Context, b *exporter.Bundle, p sampler.Proposer, proposals int, o Options) (worst float64, err error) {
 	batch := p.Batch()
 	batch.Used = proposals
 	n := batch.Sites
@@ -64,9 +63,9 @@ func Reference(ctx context.Context, b *exporter.Bundle, p *inference.Proposer, p
 		}
 		for w, want := range out[models.LogQ].Float64s() {
 			d := math.Abs(float64(got[w]) - want)
-			allowed := rounding(n, want)
+			allowed := reference.Rounding(n, want)
 			if worst = max(worst, d); !(d <= allowed) {
-				return fmt.Errorf("ln q of %s is %v by ONNX Runtime and %v in pure Go, at most %.2g apart is right", of, got[w], want, allowed)
+				return fmt.Errorf("ln q of %s is %v by the network and %v in pure Go, at most %.2g apart is right", of, got[w], want, allowed)
 			}
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"neuralwl/exporter/reference"
 	"slices"
 )
 
@@ -98,7 +99,7 @@ const mostRounding = 0.25
 
 // check compares a sum with 1, given the lowest ln q in it.
 func (s *sums) check(total, logQ float64, format string, a ...any) error {
-	d, allowed := math.Abs(total-1), min(mostRounding, rounding(s.c.o.System.Sites(), logQ))
+	d, allowed := math.Abs(total-1), min(mostRounding, reference.Rounding(s.c.o.System.Sites(), logQ))
 	s.c.report.Sums++
 	if s.c.report.Sum = max(s.c.report.Sum, d); !(d <= allowed) {
 		return fmt.Errorf("test of normalisation: "+format+", expected is 1 within %.2g; %s", append(a, allowed, remedy)...)

@@ -50,6 +50,9 @@ func (p *Panel) IncludeY(values ...float64) {
 // LegendRight moves the legend to the right, away from curves that fall.
 func (p *Panel) LegendRight() { p.plot.Legend.Left = false }
 
+// LegendBottom moves the legend down, away from curves near the top.
+func (p *Panel) LegendBottom() { p.plot.Legend.Top = false }
+
 // AlignX gives the panel the current x range of other.
 func (p *Panel) AlignX(other *Panel) {
 	p.plot.X.Min, p.plot.X.Max = other.plot.X.Min, other.plot.X.Max

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -130,12 +131,26 @@ type LevelSummary struct {
 
 // NetworkSummary describes the network that proposed.
 type NetworkSummary struct {
-	Architecture string            `json:"architecture"`
-	Provider     string            `json:"provider"`
-	Bundle       string            `json:"bundle"` // folder of the latest version
-	Training     exporter.Training `json:"training"`
+	Architecture string `json:"architecture"`
+	Provider     string `json:"provider"`
+	// Server is the model server that evaluated it, nil without one.
+	Server   *ServerSummary    `json:"server,omitempty"`
+	Bundle   string            `json:"bundle"` // folder of the latest version
+	Training exporter.Training `json:"training"`
 	// Swaps are the exchanges of the network in mid-run, in their order.
 	Swaps []Swap `json:"swaps,omitempty"`
+}
+
+// ServerSummary describes a model server.
+type ServerSummary struct {
+	URL     string `json:"url"`
+	Name    string `json:"name"` // as it calls itself
+	Version string `json:"version"`
+	Model   string `json:"model"` // name/version of the network on it
+}
+
+func (s *ServerSummary) String() string {
+	return fmt.Sprintf("%s at %s, %s", strings.TrimSpace(s.Name+" "+s.Version), s.URL, s.Model)
 }
 
 // Swap is an exchange of a run's network for another one, as a line of SwapsFile plans it.

@@ -66,7 +66,7 @@ func (f *Folder) Add(ctx context.Context, source fs.FS, name string) (Ref, error
 // all in the same folder and nothing else.
 func (f *Folder) AddArchive(ctx context.Context, archive io.Reader, name string) (Ref, error) {
 	return f.adding(name, func() (map[string][]byte, error) {
-		return readArchive(readerContext{ctx, archive}, f.maximum)
+		return ReadArchive(readerContext{ctx, archive}, f.maximum)
 	})
 }
 

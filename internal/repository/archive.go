@@ -6,15 +6,33 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
+
+// WriteArchive writes files as AddArchive reads them: a tar archive compressed by gzip. It is the same
+// for equal files.
+func WriteArchive(w io.Writer, files map[string][]byte) error {
+	compressed := gzip.NewWriter(w)
+	archive := tar.NewWriter(compressed)
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if err := archive.WriteHeader(&tar.Header{Name: file, Mode: 0o644, Size: int64(len(files[file])), Typeflag: tar.TypeReg}); err != nil {
+			return err
+		}
+		if _, err := archive.Write(files[file]); err != nil {
+			return err
+		}
+	}
+	return errors.Join(archive.Close(), compressed.Close())
+}
 
 // overhead is what headers may take in an archive beside the contents of the files.
 const overhead = 1 << 20
 
-// readArchive returns the files of a tar archive that is compressed by gzip.
-func readArchive(r io.Reader, most int64) (map[string][]byte, error) {
+// ReadArchive returns the files of a tar archive that is compressed by gzip.
+func ReadArchive(r io.Reader, most int64) (map[string][]byte, error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, fmt.Errorf("the archive is not compressed by gzip: %w", err)

@@ -67,7 +67,7 @@ func TestArchive(t *testing.T) {
 		if prefix != "" {
 			members = append([]member{{prefix, tar.TypeDir, "", nil}}, members...)
 		}
-		files, err := readArchive(bytes.NewReader(compressed(t, packed(t, members...))), testMost)
+		files, err := ReadArchive(bytes.NewReader(compressed(t, packed(t, members...))), testMost)
 		if err != nil || len(files) != 2 || string(files["card.json"]) != "card" || string(files["propose.onnx"]) != "propose" {
 			t.Errorf("with the prefix %q: %d files, %v", prefix, len(files), err)
 		}
@@ -115,13 +115,13 @@ func TestHostileArchives(t *testing.T) {
 		{"a bomb behind the end", compressed(t, append(packed(t, file("a")), make([]byte, 4*testMost)...)), "bytes"},
 		{"cut", compressed(t, packed(t, large))[:300], "unexpected EOF"},
 	} {
-		if files, err := readArchive(bytes.NewReader(c.data), testMost); err == nil || !strings.Contains(err.Error(), c.want) {
+		if files, err := ReadArchive(bytes.NewReader(c.data), testMost); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %d files, %v", c.what, len(files), err)
 		}
 	}
 	damaged := compressed(t, packed(t, large))
 	damaged[len(damaged)-6] ^= 1
-	if _, err := readArchive(bytes.NewReader(damaged), testMost); !errors.Is(err, gzip.ErrChecksum) {
+	if _, err := ReadArchive(bytes.NewReader(damaged), testMost); !errors.Is(err, gzip.ErrChecksum) {
 		t.Errorf("wrong checksum: %v", err)
 	}
 }
@@ -141,7 +141,7 @@ func FuzzArchive(f *testing.F) {
 		const most = 1 << 16
 		read := readTar
 		if gz {
-			read = readArchive
+			read = ReadArchive
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

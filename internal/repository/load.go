@@ -230,7 +230,7 @@ func (r *Repository) snapshot(ref Ref) (*exporter.Bundle, error) {
 
 // test evaluates a bundle in the sessions that are going to serve it.
 func (r *Repository) test(ctx context.Context, b *exporter.Bundle, s *sessions, store *inference.Store) (err error) {
-	system, err := systemOf(&b.Card)
+	system, err := SystemOf(&b.Card)
 	if err != nil {
 		return err
 	}
@@ -255,9 +255,9 @@ func (r *Repository) test(ctx context.Context, b *exporter.Bundle, s *sessions, 
 // that takes long.
 func compared(sites int) int { return max(2, min(8, 512/sites)) }
 
-// systemOf returns a system that a network was made for. Couplings are those by default: the
+// SystemOf returns a system that a network was made for. Couplings are those by default: the
 // tests of a network's draws do not depend on them.
-func systemOf(card *exporter.Card) (lattice.Symmetric, error) {
+func SystemOf(card *exporter.Card) (lattice.Symmetric, error) {
 	own := card.System.System()
 	s, err := config.SystemOf(own.Name(), own.Q, own.Sides, nil, nil)
 	if err != nil {

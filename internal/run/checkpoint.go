@@ -105,7 +105,7 @@ func (j *job) save() *saved {
 	if n := j.network; n != nil {
 		s.Network = &savedNetwork{
 			Name: n.bundle.Card.Name, Version: n.bundle.Card.Version, SHA256: n.bundle.Card.SHA256,
-			Provider: string(n.runtime.Provider), Exported: n.exported,
+			Provider: n.provider(), Exported: n.exported,
 			Swaps: j.swaps.recorded[:j.swaps.made], Since: j.swaps.since, Untrained: n.untrained,
 			Folder: j.relative(n.folder),
 		}

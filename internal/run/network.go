@@ -8,11 +8,13 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/inference/remote"
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
 	"neuralwl/internal/honest"
 	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
+	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
@@ -25,7 +27,8 @@ type network struct {
 	folder   string // of the bundle's latest version
 	runtime  inference.Runtime
 	store    *inference.Store
-	proposer *inference.Proposer
+	proposer proposer
+	server   *remote.Server   // that evaluates it; nil where runtime and store do
 	graphs   graphs           // of the bundle
 	trainer  *trainer.Trainer // nil if the network stays as it is
 	// untrained says that training has ended when the network was exchanged.
@@ -34,16 +37,23 @@ type network struct {
 	needed    [2]int // versions that the last two checkpoints name
 }
 
+// proposer is the network in the hands of the sampler.
+type proposer interface {
+	sampler.Proposer
+	Close() error
+}
+
 // openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
 // loads the one that the configuration describes, whose draws it tests.
 func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *network, err error) {
 	c := j.c
-	r, err := setup.Runtime(c, workers, j.log)
-	if err != nil {
-		return nil, err
+	n := &network{j: j}
+	if !c.Inference.Remote() {
+		if n.runtime, err = setup.Runtime(c, workers, j.log); err != nil {
+			return nil, err
+		}
+		n.runtime.Intercept, n.runtime.Evaluated = j.o.Intercept, j.o.Evaluated
 	}
-	r.Intercept, r.Evaluated = j.o.Intercept, j.o.Evaluated
-	n := &network{j: j, runtime: r}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -67,6 +77,13 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 		if err := last.Network.sameFiles(n.bundle.Card.SHA256); err != nil {
 			return nil, err
 		}
+	}
+	if c.Inference.Remote() {
+		if n.server, err = setup.Server(ctx, c, n.bundle, j.log); err != nil {
+			return nil, err
+		}
+	}
+	if last != nil && last.Network != nil {
 		n.bundle.Card.Name, n.bundle.Card.Version = last.Network.Name, last.Network.Version
 	} else if err := n.testDraws(ctx); err != nil {
 		return nil, err
@@ -74,17 +91,25 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 	if n.graphs, err = graphsOf(n.bundle); err != nil {
 		return nil, err
 	}
+	if n.server != nil {
+		n.proposer = n.server.NewProposer(c.Run.Walkers, c.Inference.Batch)
+		return n, nil
+	}
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {
 		return nil, err
 	}
-	n.proposer, err = inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
-	return n, err
+	p, err := inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
+	if err != nil {
+		return nil, err
+	}
+	n.proposer = p
+	return n, nil
 }
 
 // testDraws returns an error unless the network draws with the probabilities that it states.
 // Later versions have the same graphs.
 func (n *network) testDraws(ctx context.Context) error {
-	r, err := honest.Check(ctx, n.bundle, honest.Options{
+	r, err := n.honesty(ctx, honest.Options{
 		System: n.j.system.(lattice.Symmetric), Runtime: n.runtime, Part: n.j.c.Inference.Batch, Seed: n.j.c.Run.Seed,
 	})
 	if ctx.Err() != nil {
@@ -98,6 +123,26 @@ func (n *network) testDraws(ctx context.Context) error {
 	}
 	r.Log(n.j.log, n.bundle.Card.Name)
 	return nil
+}
+
+// honesty tests the draws. Those of a server are also compared with pure Go.
+func (n *network) honesty(ctx context.Context, o honest.Options) (*honest.Report, error) {
+	if n.server == nil {
+		return honest.Check(ctx, n.bundle, o)
+	}
+	p := n.server.NewProposer(honest.Rows, o.Part)
+	if _, err := honest.Reference(ctx, n.bundle, p, compared, o); err != nil {
+		return nil, err
+	}
+	return honest.CheckProposer(ctx, n.bundle, p, o)
+}
+
+// provider is what evaluates the network.
+func (n *network) provider() string {
+	if n.server != nil {
+		return config.RemoteProvider
+	}
+	return string(n.runtime.Provider)
 }
 
 // openTrainer makes the trainer, with that many states per batch, unless the network is
@@ -191,9 +236,18 @@ func (n *network) called() string {
 // summary is the network's part in the record of the run.
 func (n *network) summary() *report.NetworkSummary {
 	return &report.NetworkSummary{
-		Architecture: n.bundle.Card.Architecture, Provider: string(n.runtime.Provider),
+		Architecture: n.bundle.Card.Architecture, Provider: n.provider(), Server: n.serverSummary(),
 		Bundle: n.folder, Training: n.bundle.Card.Training, Swaps: n.j.swaps.recorded[:n.j.swaps.made],
 	}
+}
+
+// serverSummary is the record of the model server, nil without one.
+func (n *network) serverSummary() *report.ServerSummary {
+	if n.server == nil {
+		return nil
+	}
+	i := n.server.Info()
+	return &report.ServerSummary{URL: i.URL, Name: i.Name, Version: i.Version, Model: i.Model}
 }
 
 func (n *network) close() error {
@@ -203,6 +257,9 @@ func (n *network) close() error {
 	}
 	if n.proposer != nil {
 		errs = append(errs, n.proposer.Close())
+	}
+	if n.server != nil {
+		n.server.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -22,7 +22,7 @@ import (
 // not affect its numbers.
 var mayChange = []string{
 	"run.workers", "run.max_time", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
-	"inference.provider", "inference.library", "inference.timeout",
+	"inference.provider", "inference.library", "inference.timeout", "inference.url", "inference.model", "inference.retries",
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
 
@@ -114,7 +114,7 @@ func (j *job) restore(s *saved) error {
 	}
 	j.recall(s)
 	if n := j.network; n != nil {
-		if was, is := s.Network.Provider, string(n.runtime.Provider); was != is {
+		if was, is := s.Network.Provider, n.provider(); was != is {
 			j.log.Warn("the network now runs on another provider: results are as good, but their last digits differ from those of the uninterrupted run",
 				"before", was, "now", is)
 		}

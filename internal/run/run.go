@@ -153,7 +153,10 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, j.network.close()) }()
-		began.Architecture, began.Provider = j.network.bundle.Card.Architecture, string(j.network.runtime.Provider)
+		began.Architecture, began.Provider = j.network.bundle.Card.Architecture, j.network.provider()
+	}
+	if j.network != nil && j.network.server != nil {
+		began.Server = j.network.serverSummary().String()
 	}
 	if err := j.openSwaps(last); err != nil {
 		return nil, err

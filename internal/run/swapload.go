@@ -8,6 +8,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/honest"
 	"neuralwl/internal/setup"
@@ -45,9 +46,15 @@ func (x *newNetwork) close() error {
 // loader returns a function that loads the network of an exchange, which may work beside
 // sampling and training.
 func (n *network) loader(x *exchange) func(context.Context) *newNetwork {
+	if n.server != nil {
+		return func(context.Context) *newNetwork {
+			return &newNetwork{err: fmt.Errorf("a model server evaluates the network (inference.provider: %s), and this run has no other way to; resume it with inference.provider auto", config.RemoteProvider)}
+		}
+	}
+	proposer, _ := n.proposer.(*inference.Proposer)
 	l := loading{
 		j: n.j, from: x.Bundle, digest: x.plan.Digest, graphs: n.graphs, architecture: n.bundle.Card.Architecture,
-		runtime: n.runtime, store: n.store, proposer: n.proposer, trainer: n.trainer,
+		runtime: n.runtime, store: n.store, proposer: proposer, trainer: n.trainer,
 	}
 	folder := filepath.Join(n.j.folder, x.plan.Folder)
 	return func(ctx context.Context) *newNetwork {

@@ -58,7 +58,7 @@ func openWalkers(j *job, workers int) (_ process, err error) {
 
 // propose sets what the options of an engine have of a network. Partial refreshes are for those
 // alone that are shown the sites to keep.
-func (w *walkers) propose(o *sampler.Options, b *exporter.Bundle, p *inference.Proposer) {
+func (w *walkers) propose(o *sampler.Options, b *exporter.Bundle, p sampler.Proposer) {
 	o.Proposer, o.Partial = p, 0
 	if b.KeepsSites() {
 		o.Partial = w.j.partial(b)

@@ -16,6 +16,8 @@ const (
 	stepFactor    = 0.9
 	weightsCopies = 4
 	statesCopies  = 2
+	// requestBytes are those of the requests to a model server and its answers, by site.
+	requestBytes = 64
 )
 
 // Memory estimates the resident bytes that a run with that many threads comes to need. It errs on
@@ -30,7 +32,9 @@ func Memory(c *config.Config, workers int) (int64, error) {
 	windows := max(1, c.Windows.Count)
 	states := int64(c.Run.Walkers)
 	bytes := int64(programBytes) + countFactor*sampler.CountBytes(system, max(1, c.Run.Walkers/windows), windows, c.Run.Has(config.LocalMoves), neural)
-	if neural {
+	if neural && c.Inference.Remote() {
+		bytes += int64(requestBytes * states * int64(system.Sites()))
+	} else if neural {
 		m, err := architecture(c)
 		if err != nil {
 			return 0, err

@@ -1,13 +1,16 @@
 package setup
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"strings"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
+	"neuralwl/inference/remote"
 	"neuralwl/internal/config"
 	"neuralwl/models"
 	"neuralwl/models/pretrained"
@@ -17,6 +20,9 @@ import (
 // Runtime opens ONNX Runtime's library and returns how networks are evaluated with a
 // number of workers. What the library and the provider have to report goes to log.
 func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime, error) {
+	if c.Inference.Remote() {
+		return inference.Runtime{}, fmt.Errorf("inference.provider: %s is for nwl run alone; take auto, cpu or cuda here", config.RemoteProvider)
+	}
 	path, err := inference.Open(c.Inference.Library)
 	if err != nil {
 		return inference.Runtime{}, err
@@ -27,6 +33,21 @@ func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime
 	}
 	log.Info("ONNX Runtime", "version", inference.Version(), "library", path, "provider", provider)
 	return inference.Runtime{Provider: provider, Workers: workers, Timeout: c.Inference.Timeout, Log: log}, nil
+}
+
+// Server connects to the model server of a configuration and makes sure that it has a bundle.
+func Server(ctx context.Context, c *config.Config, b *exporter.Bundle, log *slog.Logger) (*remote.Server, error) {
+	name, version := c.Inference.OnServer()
+	s, err := remote.Dial(ctx, b, remote.Options{
+		URL: c.Inference.URL, Model: name, Version: version, Token: os.Getenv(config.InferenceTokenVariable),
+		Timeout: c.Inference.Timeout, Retries: c.Inference.Retries, Seed: c.Run.Seed, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inference.provider %s: %w", config.RemoteProvider, err)
+	}
+	i := s.Info()
+	log.Info("a model server evaluates the network", "url", i.URL, "server", i.Name, "version", i.Version, "model", i.Model)
+	return s, nil
 }
 
 // NetworkSystem is the system of a configuration, as networks know it.
@@ -48,7 +69,7 @@ func Bundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 		}
 		return b, nil
 	}
-	b, err := buildBundle(c, c.Model.Architecture, hyperparameters(c))
+	b, err := buildBundle(NetworkSystem(c), c.Run.Seed, c.Model.Architecture, hyperparameters(c))
 	if err != nil {
 		return nil, fmt.Errorf("model.architecture: %w", err)
 	}
@@ -108,22 +129,30 @@ func Fit(c *config.Config, from *exporter.Bundle, log *slog.Logger) (*exporter.B
 	if own := from.Card.System.System(); own.Name() != NetworkSystem(c).Name() || own.Q != c.System.Q {
 		return nil, mismatch
 	}
-	b, err := buildBundle(c, from.Card.Architecture, from.Card.Hyperparameters)
+	b, err := Resize(from, c.System.Size)
 	if err != nil {
-		return nil, mismatch
-	}
-	if err := transfer(b, from); err != nil {
 		return nil, mismatch
 	}
 	log.Info("the network was trained on another size of the lattice", "bundle", from.Card.Name, "size", from.Card.System.Size)
 	return b, nil
 }
 
+// Resize returns the network of a bundle for a lattice of other sides, if its weights fit all
+// sizes.
+func Resize(from *exporter.Bundle, sides []int) (*exporter.Bundle, error) {
+	s := from.Card.System.System()
+	s.Sides = sides
+	b, err := buildBundle(s, 1, from.Card.Architecture, from.Card.Hyperparameters)
+	if err != nil {
+		return nil, err
+	}
+	return b, transfer(b, from)
+}
+
 // buildBundle makes a new bundle with random weights.
-func buildBundle(c *config.Config, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
-	s := NetworkSystem(c)
+func buildBundle(s models.System, seed uint64, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
 	name := fmt.Sprintf("%s-%s-q%d-%s", architecture, s.Name(), s.Q, s.Size())
-	r := rand.New(sampler.Stream(c.Run.Seed, sampler.NetworkStream, 0))
+	r := rand.New(sampler.Stream(seed, sampler.NetworkStream, 0))
 	return exporter.NewUntrained(name, architecture, s, h, r)
 }
 

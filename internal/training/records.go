@@ -2,45 +2,40 @@ package training
 
 import (
 	"bytes"
+	"encoding/csv"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
+
+	"neuralwl/trainer"
 )
 
-// Files that a trained bundle holds beside the network.
-const (
-	LossFile       = "loss.csv"
-	EvaluationFile = "evaluation.csv"
-)
-
-// lossRow is one gradient step.
-type lossRow struct {
-	step                      int
-	size                      string
-	seconds, loss, norm, rate float64
-}
+// EvaluationFile is a file of a bundle with its Evaluation by energy.
+const EvaluationFile = "evaluation.csv"
 
 // lossRows is about how many gradient steps the loss curve shows.
 const lossRows = 500
 
-// lossTable is the loss curve as CSV.
-func lossTable(rows []lossRow) []byte {
-	var buf bytes.Buffer
-	fmt.Fprintln(&buf, "step,size,seconds,loss,gradient_norm,learning_rate")
+// thinned is one row of every so many, and the last.
+func thinned(rows []trainer.LossRow) []trainer.LossRow {
 	every := (len(rows) + lossRows - 1) / lossRows
+	var kept []trainer.LossRow
 	for i, r := range rows {
-		if i%every != 0 && i != len(rows)-1 {
-			continue
+		if i%every == 0 || i == len(rows)-1 {
+			kept = append(kept, r)
 		}
-		fmt.Fprintf(&buf, "%d,%s,%.2f,%s,%s,%.4g\n", r.step, r.size, r.seconds, field(r.loss), field(r.norm), r.rate)
 	}
-	return buf.Bytes()
+	return kept
 }
+
+const evaluationHeader = "energy,states,kl,proposals,hit_rate,mean_ln_weight,effective_share"
 
 // table is the evaluation by level as CSV, an empty field where nothing was found.
 func (e *Evaluation) table() []byte {
 	var buf bytes.Buffer
-	fmt.Fprintln(&buf, "energy,states,kl,proposals,hit_rate,mean_ln_weight,effective_share")
+	fmt.Fprintln(&buf, evaluationHeader)
 	for _, l := range e.Levels {
 		fmt.Fprintf(&buf, "%g,%d,%s,%d,%s,%s,%s\n", l.Energy, l.States, field(l.KL), l.Proposals, field(l.HitRate), field(l.MeanLnWeight), field(l.EffectiveShare))
 	}
@@ -52,4 +47,32 @@ func field(x float64) string {
 		return ""
 	}
 	return strconv.FormatFloat(x, 'g', 6, 64)
+}
+
+// ReadEvaluation reads EvaluationFile. Empty fields become NaN.
+func ReadEvaluation(data []byte) ([]LevelEvaluation, error) {
+	lines, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EvaluationFile, err)
+	}
+	if len(lines) == 0 || !slices.Equal(lines[0], strings.Split(evaluationHeader, ",")) {
+		return nil, fmt.Errorf("%s: its first line is not %q", EvaluationFile, evaluationHeader)
+	}
+	var levels []LevelEvaluation
+	for i, line := range lines[1:] {
+		values := make([]float64, len(line))
+		for k, text := range line {
+			if values[k] = math.NaN(); text == "" {
+				continue
+			}
+			if values[k], err = strconv.ParseFloat(text, 64); err != nil {
+				return nil, fmt.Errorf("%s: line %d: %w", EvaluationFile, i+2, err)
+			}
+		}
+		levels = append(levels, LevelEvaluation{
+			Energy: values[0], States: int(values[1]), KL: values[2], Proposals: int(values[3]),
+			HitRate: values[4], MeanLnWeight: values[5], EffectiveShare: values[6],
+		})
+	}
+	return levels, nil
 }

@@ -65,7 +65,7 @@ type session struct {
 	o       Options
 	run     inference.Runtime
 	courses []*course
-	losses  []lossRow
+	losses  []trainer.LossRow
 }
 
 // course is the part of a training that concerns one size of the lattice.
@@ -145,7 +145,7 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	bundle.Card.Training.Data = fmt.Sprintf("states of a flat histogram by local moves (%s) of %d walkers, seed %d, sizes %s",
 		setup.LocalMove(c), c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
-	bundle.Records = map[string][]byte{LossFile: lossTable(s.losses)}
+	bundle.Records = map[string][]byte{trainer.LossFile: trainer.LossTable(thinned(s.losses))}
 	for i, course := range s.courses {
 		if bundle.Card.TakesState() || o.Hurry && ctx.Err() != nil {
 			break
@@ -289,7 +289,7 @@ func (s *session) train(ctx context.Context) (err error) {
 		if err := r.trainer.Step(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
-		s.losses = append(s.losses, lossRow{step + 1, r.size(), time.Since(began).Seconds(), r.last.Loss, r.last.Norm, rate})
+		s.losses = append(s.losses, trainer.LossRow{Step: int64(step + 1), Size: r.size(), Seconds: time.Since(began).Seconds(), Loss: r.last.Loss, Norm: r.last.Norm, Rate: rate})
 		s.observe("training", done, r.last)
 	}
 	if ctx.Err() != nil {

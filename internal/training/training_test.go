@@ -2,13 +2,11 @@ package training_test
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -136,22 +134,24 @@ func TestTrain(t *testing.T) {
 	if math.Abs(e.KL-exact) > 5*e.KLError+0.02 || exact > 1 || exact < 0 || e.Acceptance < 0.3 || e.HitRate < 0.8 {
 		t.Errorf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f, %.3f hit", e.KL, e.KLError, exact, e.Acceptance, e.HitRate)
 	}
-	for file, rows := range map[string]int{training.LossFile: 300, training.EvaluationFile: len(e.Levels)} {
-		f, err := os.Open(filepath.Join(r.Folder, file))
+	read := func(file string) []byte {
+		data, err := os.ReadFile(filepath.Join(r.Folder, file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		table, err := csv.NewReader(f).ReadAll()
-		f.Close()
-		if err != nil || len(table) != rows+1 {
-			t.Errorf("%s: %d rows, want %d (%v)", file, len(table)-1, rows, err)
-		}
-		for _, row := range table[1:] {
-			for i, x := range row {
-				if _, err := strconv.ParseFloat(x, 64); err != nil && x != "" && table[0][i] != "size" {
-					t.Errorf("%s: %s is %q", file, table[0][i], x)
-				}
-			}
+		return data
+	}
+	losses, err := trainer.ReadLossTable(read(trainer.LossFile))
+	if err != nil || len(losses) != 300 || losses[299].Step != 300 || losses[299].Size != "3x3" || !(losses[299].Loss < losses[0].Loss) {
+		t.Errorf("%d losses (%v)", len(losses), err)
+	}
+	levels, err := training.ReadEvaluation(read(training.EvaluationFile))
+	if err != nil || len(levels) != len(e.Levels) {
+		t.Errorf("%d levels, want %d (%v)", len(levels), len(e.Levels), err)
+	}
+	for i, l := range levels {
+		if want := e.Levels[i]; l.Energy != want.Energy || l.States != want.States || !close(l.KL, want.KL) || !close(l.EffectiveShare, want.EffectiveShare) {
+			t.Errorf("evaluation %+v, read as %+v", want, l)
 		}
 	}
 
@@ -163,6 +163,14 @@ func TestTrain(t *testing.T) {
 	if next.Evaluations[0].KL > 0.7*untrained.Evaluations[0].KL {
 		t.Errorf("on 4x4: %.3f nats with weights trained on 3x3, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
 	}
+}
+
+// close reports whether a number is another one as a table holds it, NaN if it is not finite.
+func close(read, written float64) bool {
+	if math.IsNaN(read) {
+		return math.IsNaN(written) || math.IsInf(written, 0)
+	}
+	return math.Abs(read-written) <= 1e-5*math.Abs(written)
 }
 
 // TestTrainLocalMove trains on states of the local move that is configured, order included.
