@@ -123,6 +123,12 @@ func TestWebhook(t *testing.T) {
 	l.mutex.Unlock()
 	h = open(t, data, hook)
 	l.wait("run.converged good.1.done", "run.failed bad.1.failed", "run.unconverged poor.1.done", "run.converged again.1.done")
+	h.wait("again", "on record as told", func(*api.Run) bool {
+		var s hookState
+		text, err := os.ReadFile(filepath.Join(data, hookFile))
+		_, event, _ := h.State("again")
+		return err == nil && json.Unmarshal(text, &s) == nil && s.Sequence >= event
+	})
 	h.stop()
 	// A queue that is lost is made anew, and tells of nothing again.
 	if err := os.RemoveAll(filepath.Join(data, queueName)); err != nil {
