@@ -278,6 +278,9 @@ func Missing(err error) bool {
 	return errors.Is(err, queue.ErrNone) || errors.Is(err, repository.ErrUnknown) && !errors.Is(err, ErrInvalid)
 }
 
+// Away reports whether an error says that the queue does not answer, for now.
+func Away(err error) bool { return queue.Away(err) }
+
 // Taken reports whether an error says that there is a run of that name.
 func Taken(err error) bool { return errors.Is(err, queue.ErrExists) }
 

@@ -107,6 +107,8 @@ func problem(err error) error {
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, daemon.ErrInvalid):
 		return huma.Error422UnprocessableEntity("the request cannot be carried out", faults(err, nil)...)
+	case daemon.Away(err):
+		return huma.Error503ServiceUnavailable("the queue does not answer; runs go on, try again later: " + err.Error())
 	case errors.Is(err, daemon.ErrFull):
 		return huma.NewError(http.StatusInsufficientStorage, err.Error())
 	}
@@ -159,7 +161,7 @@ var fields = []string{"id", "from", "config", "kind", "train", "bench", "weights
 // operation is an operation of the interface, which lists the errors that it may return beside
 // those of every one.
 func operation(method, path, id, summary string, more ...int) huma.Operation {
-	all := append([]int{401, 403, 421, 500}, more...)
+	all := append([]int{401, 403, 421, 500, 503}, more...)
 	if method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut {
 		all = append(all, 400, 408, 413, 415, 422)
 	}

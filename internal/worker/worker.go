@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"neuralwl/internal/child"
+	"neuralwl/internal/event"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/rotate"
@@ -135,7 +136,7 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 	log.Info("a run is taken", "epoch", l.Epoch, "attempt", l.Attempts)
 	stderr, closeLog := o.childLog(l.ID, log)
 	defer closeLog()
-	number := l.Checkpoint
+	number, lost := l.Checkpoint, 0
 	e, err := child.Run(running, h.kill, child.Options{
 		Program: o.Program, Grace: o.Grace, Limits: o.Limits, Swaps: swaps,
 		Task: child.Task{
@@ -150,7 +151,9 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 		},
 		Report: func(r child.Report) {
 			if err := o.Queue.Emit(record, l.ID, string(r.Kind), r.Data); err != nil {
-				log.Warn("an event is lost", "reason", err)
+				if lost++; event.Often(lost) {
+					log.Warn("an event is lost", "reason", err, "times", lost)
+				}
 			}
 			var c child.CheckpointData
 			if r.Kind == child.Checkpoint && json.Unmarshal(r.Data, &c) == nil && c.Error == "" && c.Passes > 0 {
