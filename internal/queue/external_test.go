@@ -61,13 +61,15 @@ func TestExternal(t *testing.T) {
 	}
 	s = start()
 	defer s.Shutdown()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		r, err := one.Get(t.Context(), "run-1")
-		if err == nil && r.State == job.Running && r.Epoch == l.Epoch {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after the restart: %+v, %v", r, err)
+	for _, q := range []*Queue{one, two} {
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			r, err := q.Get(t.Context(), "run-1")
+			if err == nil && r.State == job.Running && r.Epoch == l.Epoch {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("after the restart: %+v, %v", r, err)
+			}
 		}
 	}
 	submit(t, one, "run-2")
