@@ -149,7 +149,11 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 			})
 		},
 		Report: func(r child.Report) {
-			if err := o.Queue.Emit(record, l.ID, string(r.Kind), r.Data); err != nil {
+			emit := o.Queue.Emit
+			if r.Kind == child.Counts { // larger than others, and of no use once there are newer ones
+				emit = o.Queue.EmitLatest
+			}
+			if err := emit(record, l.ID, string(r.Kind), r.Data); err != nil {
 				log.Warn("an event is lost", "reason", err)
 			}
 			var c child.CheckpointData
