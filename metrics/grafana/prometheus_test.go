@@ -56,7 +56,9 @@ func TestPrometheus(t *testing.T) {
 	d.submit("made", append(common, "run.max_time=25s", "wang_landau.final_ln_f=1e-12", "model.architecture=made", "trainer.batch=64")...)
 	d.submit("local", append(common, "run.moves=local", "run.max_time=15s", "wang_landau.final_ln_f=1e-9")...)
 	d.submit("waits", "run.moves=local", "system.q=3", "system.size=4x4", "wang_landau.final_ln_f=1e-3", "production.passes=200", "run.walkers=32")
+	alone := startRun(t, append(common, "run.max_time=25s", "wang_landau.final_ln_f=1e-12", "model.architecture=made", "trainer.batch=64")...)
 	time.Sleep(12 * time.Second)
+	sameSeries(t, alone, d.url+"/metrics", "made")
 	if out, err := d.nwl("swap", "autoencoder", "pretrained/potts-q2"); err == nil {
 		t.Errorf("a network for two colours is taken: %s", out)
 	}
@@ -140,18 +142,73 @@ func startDaemon(t *testing.T) *daemon {
 	folder := t.TempDir()
 	log := filepath.Join(folder, "log")
 	start(t, log, *nwl, "serve", "--data", filepath.Join(folder, "data"), "--set", "server.listen=127.0.0.1:0", "--set", "server.jobs=3", "--set", "server.cores=1", "--set", "server.grace=5s")
-	d := &daemon{t: t}
-	url := regexp.MustCompile(`the daemon takes runs" url=(\S+)`)
-	for deadline := time.Now().Add(time.Minute); d.url == ""; time.Sleep(50 * time.Millisecond) {
+	return &daemon{t, logged(t, log, `the daemon takes runs" url=(\S+)`)}
+}
+
+// startRun starts nwl run and returns the address of its metrics.
+func startRun(t *testing.T, settings ...string) string {
+	folder := t.TempDir()
+	log := filepath.Join(folder, "log")
+	arguments := []string{"run", "--out", filepath.Join(folder, "run"), "--set", "metrics.listen=127.0.0.1:0"}
+	for _, s := range settings {
+		arguments = append(arguments, "--set", s)
+	}
+	start(t, log, *nwl, arguments...)
+	return logged(t, log, `metrics are served" url=(\S+)`)
+}
+
+// logged waits for a line of a log and returns what the expression finds there.
+func logged(t *testing.T, log, expression string) string {
+	t.Helper()
+	e := regexp.MustCompile(expression)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		text, _ := os.ReadFile(log)
-		if m := url.FindSubmatch(text); m != nil {
-			d.url = string(m[1])
+		if m := e.FindSubmatch(text); m != nil {
+			return string(m[1])
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the daemon does not start: %s", text)
+			t.Fatalf("no %s in the log: %s", expression, text)
 		}
 	}
-	return d
+}
+
+// sameSeries compares the names and labels of a run by itself with those of one of a daemon.
+func sameSeries(t *testing.T, alone, daemon, run string) {
+	t.Helper()
+	names := regexp.MustCompile(`(?m)^(nwl_\w+)\{(.*)\} `)
+	keys := regexp.MustCompile(`(\w+)="[^"]*"`)
+	series := func(url, of string) map[string]bool {
+		r, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]bool{}
+		for _, m := range names.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[2], `run="`+of) {
+				all[m[1]+keys.ReplaceAllString(m[2], "$1")] = true
+			}
+		}
+		return all
+	}
+	one, other := series(alone, ""), series(daemon, run+`"`)
+	for name := range one {
+		if !other[name] {
+			t.Errorf("nwl run has %s, the daemon has not", name)
+		}
+	}
+	for name := range other {
+		if !one[name] {
+			t.Errorf("the daemon has %s, nwl run has not", name)
+		}
+	}
+	if len(one) < 45 {
+		t.Errorf("%d series", len(one))
+	}
 }
 
 func (d *daemon) nwl(arguments ...string) (string, error) {
@@ -375,7 +432,7 @@ func answersPage(all []answered) []byte {
 		"`make grafana-docs` writes this page and the pictures. A Prometheus, scraping every second, watched a daemon with four runs of\n" +
 		"a minute: one whose autoencoder was trained and then exchanged for `pretrained/potts-q10`, after a network for two\n" +
 		"colours was refused; one with another architecture; one with local moves alone; and one that waited for a place. Then every\n" +
-		"expression of every panel, mark and alert was asked for, with the run and the time of rates (" + window + ") put in.\n\n" +
+		"expression of every panel, mark and alert was asked for, with the run, the time of rates (" + window + ") and the step of marks (1s) put in.\n\n" +
 		"The last column is the last value of one of the series.\n")
 	last := ""
 	for _, a := range all {
