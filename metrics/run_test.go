@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -92,7 +93,8 @@ func checkNames(t *testing.T, r *Registry, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list strings.Builder
+	var list, table strings.Builder
+	table.WriteString("\n| name | type | labels | |\n|---|---|---|---|\n")
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), "nwl_") {
 			continue
@@ -102,19 +104,48 @@ func checkNames(t *testing.T, r *Registry, path string) {
 			labels = append(labels, l.GetName())
 		}
 		slices.Sort(labels)
-		fmt.Fprintf(&list, "%s %s %v\n", f.GetName(), strings.ToLower(f.GetType().String()), labels)
+		kind := strings.ToLower(f.GetType().String())
+		fmt.Fprintf(&list, "%s %s %v\n", f.GetName(), kind, labels)
+		labels = slices.DeleteFunc(labels, func(l string) bool { return l == "run" })
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", f.GetName(), kind, strings.Join(labels, ", "), f.GetHelp())
 	}
+	table.WriteString("\n")
 	if *update {
 		if err := os.WriteFile(path, []byte(list.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	checkTable(t, filepath.Base(path), table.String())
 	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if list.String() != string(want) {
 		t.Errorf("metrics differ from %s (go test ./metrics -update rewrites it):\n%s", path, list.String())
+	}
+}
+
+// checkTable compares a table with that of docs/watching.md.
+func checkTable(t *testing.T, name, table string) {
+	t.Helper()
+	const path = "../docs/watching.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), "<!-- "+name+" -->\n")
+	there, after, ended := strings.Cut(rest, "<!-- end -->\n")
+	if !found || !ended {
+		t.Fatalf("%s has no place for the table of %s", path, name)
+	}
+	if *update && there != table {
+		if err := os.WriteFile(path, []byte(before+"<!-- "+name+" -->\n"+table+"<!-- end -->\n"+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		there = table
+	}
+	if there != table {
+		t.Errorf("%s differs from the metrics (go test ./metrics -update rewrites it); they are\n%s", path, table)
 	}
 }
 

@@ -89,7 +89,7 @@ func doctorRemote(ctx context.Context, row func(name, format string, a ...any), 
 	if err != nil {
 		return err
 	}
-	s, err := setup.Server(ctx, cfg, b, slog.New(slog.DiscardHandler))
+	s, err := setup.Server(ctx, cfg, b, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		row("", "NOT usable")
 		return err

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"time"
 
 	"neuralwl/internal/parallel"
 	"neuralwl/models"
@@ -47,6 +48,7 @@ func (p *Proposer) Propose(ctx context.Context) error {
 			in[models.Energy] = b.Target[from:to]
 		}
 		out := values{models.Proposal: rows(b.Proposal, from, to, b.Sites), models.LogQ: b.Forward[from:to]}
+		defer s.timed("propose", time.Now())
 		sample, err := s.propose.evaluate(ctx, to-from, in, s.canary.propose, out, s.o.Retries)
 		if err != nil {
 			return err
@@ -70,12 +72,20 @@ func (p *Proposer) LogProb(ctx context.Context) error {
 		if b.Current != nil {
 			in[models.Energy] = b.Current[from:to]
 		}
+		defer s.timed("log_prob", time.Now())
 		sample, err := s.logProb.evaluate(ctx, to-from, in, s.canary.inputs, values{models.LogQ: b.Reverse[from:to]}, s.o.Retries)
 		if err != nil {
 			return err
 		}
 		return s.evaluated(sample)
 	})
+}
+
+// timed tells of an evaluation that began at a time.
+func (s *Server) timed(graph string, began time.Time) {
+	if s.o.Evaluated != nil {
+		s.o.Evaluated(graph, time.Since(began))
+	}
 }
 
 // rows is a range of rows of that width.

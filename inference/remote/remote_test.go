@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -111,7 +112,14 @@ func TestSame(t *testing.T) {
 			b := bundletest.New(t, c.architecture, square, c.h)
 			at := state(b)
 			at.Silent = c.silent
-			server := dial(t, b, options(oiptest.New(t, at)))
+			o, told := options(oiptest.New(t, at)), map[string]int{}
+			var mutex sync.Mutex
+			o.Evaluated = func(graph string, took time.Duration) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				told[graph]++
+			}
+			server := dial(t, b, o)
 			if i := server.Info(); i.Name != "oiptest" || i.Version != "1.2" || i.Model != "tiny/7" {
 				t.Errorf("server %+v", i)
 			}
@@ -141,6 +149,9 @@ func TestSame(t *testing.T) {
 						t.Errorf("ln q of reverse move %d is %v there and %v here", i, x.Reverse[i], y.Reverse[i])
 					}
 				}
+			}
+			if told["propose"] < 3 || told["propose"] != told["log_prob"] || len(told) != 2 {
+				t.Errorf("told of the evaluations %v", told)
 			}
 		})
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	Backoff time.Duration
 	Seed    uint64       // of the canary
 	Log     *slog.Logger // nil for slog's default
+	// Evaluated is told of every evaluation of a Proposer, as inference.Runtime does; nil for nobody.
+	Evaluated func(graph string, took time.Duration)
 }
 
 // Info says what a Server is.

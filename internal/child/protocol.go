@@ -56,7 +56,7 @@ const (
 	Began      Kind = "began"
 	Phase      Kind = "phase"
 	Pass       Kind = "pass"   // a few times a second at most
-	Counts     Kind = "counts" // telemetry.State, every few seconds and when something happens
+	Counts     Kind = "counts" // telemetry.State, every few seconds and when something happens; for metrics alone
 	Checkpoint Kind = "checkpoint"
 	Exported   Kind = "exported" // a version of the network
 	Swapped    Kind = "swapped"  // the network was exchanged, or was not

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -22,12 +23,21 @@ type Event struct {
 
 // Emit adds an event. Kind is a word.
 func (q *Queue) Emit(ctx context.Context, run, kind string, data any) error {
+	return q.emit(ctx, run, kind, data, nil)
+}
+
+// EmitLatest adds an event that takes the place of those of its kind of the run.
+func (q *Queue) EmitLatest(ctx context.Context, run, kind string, data any) error {
+	return q.emit(ctx, run, kind, data, nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}})
+}
+
+func (q *Queue) emit(ctx context.Context, run, kind string, data any, header nats.Header) error {
 	text, err := json.Marshal(data)
 	if err == nil {
 		err = q.server.trouble()
 	}
 	if err == nil {
-		_, err = q.js.Publish(ctx, eventSubject+token(run)+"."+kind, text)
+		_, err = q.js.PublishMsg(ctx, &nats.Msg{Subject: eventSubject + token(run) + "." + kind, Data: text, Header: header})
 	}
 	if err != nil {
 		return fmt.Errorf("event %s of %s: %w", kind, run, err)

@@ -151,7 +151,7 @@ func (q *Queue) make(ctx context.Context) error {
 	}
 	_, err = q.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventsStream, Subjects: []string{eventSubject + ">"}, MaxAge: q.o.EventAge, MaxBytes: q.o.EventBytes, Discard: jetstream.DiscardOld,
-		MaxMsgsPerSubject: eventsPerKind,
+		MaxMsgsPerSubject: eventsPerKind, AllowRollup: true,
 	})
 	if err != nil {
 		return err

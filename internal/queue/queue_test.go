@@ -351,6 +351,17 @@ func TestEvents(t *testing.T) {
 	if both := read(q, "", 0, 10); both[9].Run != "b" {
 		t.Errorf("all: %+v", both[9])
 	}
+	// Of some kinds only the latest of a run is kept.
+	for i := range 3 {
+		for _, run := range []string{"a.1", "b"} {
+			if err := q.EmitLatest(t.Context(), run, "counts", i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if latest := read(q, "", 0, 12)[10:]; string(latest[0].Data) != "2" || string(latest[1].Data) != "2" || latest[0].Run == latest[1].Run {
+		t.Errorf("the latest are %+v", latest)
+	}
 	q.Close()
 	q = open(t, folder)
 	if rest := read(q, "a.1", all[3].Sequence, 1); rest[0].Sequence != all[4].Sequence {

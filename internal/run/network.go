@@ -79,7 +79,7 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 		}
 	}
 	if c.Inference.Remote() {
-		if n.server, err = setup.Server(ctx, c, n.bundle, j.log); err != nil {
+		if n.server, err = setup.Server(ctx, c, n.bundle, j.log, j.o.Evaluated); err != nil {
 			return nil, err
 		}
 	}

@@ -15,7 +15,6 @@ import (
 
 	"neuralwl/internal/child"
 	"neuralwl/internal/queue"
-	"neuralwl/internal/telemetry"
 )
 
 // event is the data of an event of a stream.
@@ -31,7 +30,6 @@ var kinds = map[string]any{
 	string(child.Began):      event[child.BeganData]{},
 	string(child.Phase):      event[child.PhaseData]{},
 	string(child.Pass):       event[child.PassData]{},
-	string(child.Counts):     event[telemetry.State]{},
 	string(child.Checkpoint): event[child.CheckpointData]{},
 	string(child.Exported):   event[child.ExportedData]{},
 	string(child.Swapped):    event[child.SwappedData]{},
@@ -119,6 +117,9 @@ func (s *Server) registerEvents() {
 // events adds events.
 func (s *stream) events(events []queue.Event) {
 	for _, e := range events {
+		if e.Kind == string(child.Counts) { // what is in the metrics
+			continue
+		}
 		data := e.Data
 		if len(data) == 0 {
 			data = json.RawMessage("null")

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -35,12 +36,13 @@ func Runtime(c *config.Config, workers int, log *slog.Logger) (inference.Runtime
 	return inference.Runtime{Provider: provider, Workers: workers, Timeout: c.Inference.Timeout, Log: log}, nil
 }
 
-// Server connects to the model server of a configuration and makes sure that it has a bundle.
-func Server(ctx context.Context, c *config.Config, b *exporter.Bundle, log *slog.Logger) (*remote.Server, error) {
+// Server connects to the model server of a configuration and makes sure that it has a bundle. evaluated
+// is remote.Options.Evaluated.
+func Server(ctx context.Context, c *config.Config, b *exporter.Bundle, log *slog.Logger, evaluated func(graph string, took time.Duration)) (*remote.Server, error) {
 	name, version := c.Inference.OnServer()
 	s, err := remote.Dial(ctx, b, remote.Options{
 		URL: c.Inference.URL, Model: name, Version: version, Token: os.Getenv(config.InferenceTokenVariable),
-		Timeout: c.Inference.Timeout, Retries: c.Inference.Retries, Seed: c.Run.Seed, Log: log,
+		Timeout: c.Inference.Timeout, Retries: c.Inference.Retries, Seed: c.Run.Seed, Log: log, Evaluated: evaluated,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("inference.provider %s: %w", config.RemoteProvider, err)

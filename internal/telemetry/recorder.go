@@ -85,6 +85,9 @@ func (r *Recorder) Listener() event.Listener {
 		CheckpointWritten: listen(r, r.checkpoint),
 		RunEnded: listen(r, func(e event.RunEnded) {
 			r.run.Left = 0
+			if e.Complete() {
+				r.run.Done = 1
+			}
 			r.run.End = &End{Converged: e.Converged, Interrupted: e.Interrupted != "", Failed: e.Err != nil}
 			if e.LnGError != nil {
 				r.run.LnGError = e.LnGError

@@ -181,3 +181,27 @@ func TestProcess(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkRecorder reports what a run pays: for an evaluation of its network, for a pass, and for
+// a report.
+func BenchmarkRecorder(b *testing.B) {
+	p := sampler.Progress{Phase: sampler.WangLandau}
+	p.Moves = sampler.Moves{{Trials: 1}, {Trials: 1}, {Trials: 1}}
+	r := NewRecorder()
+	l := r.Listener()
+	for name, f := range map[string]func(){
+		"evaluation": func() { r.Evaluated("propose", time.Millisecond) },
+		"pass":       func() { l.Pass(event.Pass{Progress: p}) },
+		"report": func() {
+			if _, err := json.Marshal(r.Snapshot()); err != nil {
+				b.Fatal(err)
+			}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}

@@ -150,7 +150,11 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 			})
 		},
 		Report: func(r child.Report) {
-			if err := o.Queue.Emit(record, l.ID, string(r.Kind), r.Data); err != nil {
+			emit := o.Queue.Emit
+			if r.Kind == child.Counts { // larger than others, and of no use once there are newer ones
+				emit = o.Queue.EmitLatest
+			}
+			if err := emit(record, l.ID, string(r.Kind), r.Data); err != nil {
 				if lost++; event.Often(lost) {
 					log.Warn("an event is lost", "reason", err, "times", lost)
 				}

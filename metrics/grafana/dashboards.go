@@ -105,7 +105,7 @@ func run() *page {
 		p.graph(g)
 	}
 	p.row("Network")
-	p.number(show(6, "In use", "Name and version.", asText, query{`nwl_run_network_info{` + of + `}`, "{{network}}/{{version}}"}))
+	p.number(show(6, "In use", "Name and version.", asText, query{`nwl_run_network_info{` + of + `}`, "{{network}}, version {{version}}"}))
 	p.number(show(6, "Architecture", "And what evaluates it.", asText, query{`nwl_run_info{` + of + `}`, "{{architecture}} on {{provider}}"}))
 	p.number(show(6, "Exchanges", "Since the run's process began.", "", query{`nwl_network_swaps_total{` + of + `}`, "{{result}}"}))
 	p.number(show(6, "Age of the weights", "Time since proposals use the present ones.", "s", query{`time() - nwl_weights_timestamp_seconds{` + of + `}`, "age"}))
@@ -166,7 +166,7 @@ func architectures() *page {
 		{`max by (run, system, architecture, seed) (nwl_run_info{` + of + `})`, ""},
 		{`max by (run, result) (nwl_run_end_info{run=~"$run"})`, ""},
 		{`sum by (run) (nwl_round_trips_total{run=~"$run"})`, "round trips"},
-		{`sum by (run) (nwl_round_trips_total{run=~"$run"}) / max by (run) (nwl_run_cpu_seconds_total{run=~"$run"})`, "round trips per processor second"},
+		{`sum by (run) (nwl_round_trips_total{run=~"$run"}) / max by (run) (nwl_run_cpu_seconds_total{run=~"$run"})`, "round trips per CPU s"},
 		{`max by (run) (nwl_network_acceptance_ratio{run=~"$run"})`, "acceptance"},
 		{`max by (run) (nwl_training_loss_nats{run=~"$run"})`, "loss"},
 		{`max by (run) (nwl_ln_g_error_nats{run=~"$run"})`, "error of ln g"},

@@ -88,7 +88,7 @@ func newPage(uid, title, about string, variables ...cog.Builder[dashboard.Variab
 	p := &page{DashboardBuilder: dashboard.NewDashboardBuilder(title).
 		Uid(uid).Description(about).Tags([]string{"neuralwl"}).Editable().Refresh("15s").Time("now-1h", "now").Timezone("browser").
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Prometheus").Type("prometheus")).
+		WithVariable(plainly(dashboard.NewDatasourceVariableBuilder("datasource").Label("Prometheus").Type("prometheus"), ofOthers)).
 		Link(dashboard.NewDashboardLinkBuilder("neuralwl").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"neuralwl"}).KeepTime(true))}
 	for _, v := range variables {
 		p.WithVariable(v)
@@ -99,7 +99,7 @@ func newPage(uid, title, about string, variables ...cog.Builder[dashboard.Variab
 // variable is one with the values of a label; multiple ones are all at first.
 func variable(name, label, series string, multiple bool) cog.Builder[dashboard.VariableModel] {
 	text := "label_values(" + series + ", " + name + ")"
-	v := dashboard.NewQueryVariableBuilder(name).Label(label).Datasource(source).Definition(text).
+	v := dashboard.NewQueryVariableBuilder(name).Label(label).Datasource(source).
 		Query(dashboard.StringOrMap{Map: map[string]any{"query": text, "refId": "PrometheusVariableQueryEditor-VariableQuery", "qryType": 1, "label": name, "metric": series}}).
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc)
 	if multiple {
@@ -107,7 +107,30 @@ func variable(name, label, series string, multiple bool) cog.Builder[dashboard.V
 			Text: dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}}, Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 		})
 	}
-	return v
+	return plainly(v, ofOthers)
+}
+
+// ofOthers takes from a variable what the SDK adds for intervals.
+func ofOthers(v *dashboard.VariableModel) { v.Auto, v.AutoMin, v.AutoCount = nil, nil, nil }
+
+// footless takes the footer from a table, which has none and of which Grafana's own types say nothing.
+func footless(p *dashboard.Panel) { p.Options.(*table.Options).Footer = nil }
+
+// changed is a builder whose product is changed at last.
+type changed[T any] struct {
+	cog.Builder[T]
+	by func(*T)
+}
+
+func plainly[T any](b cog.Builder[T], by func(*T)) cog.Builder[T] { return changed[T]{b, by} }
+
+// Build makes the product.
+func (c changed[T]) Build() (T, error) {
+	product, err := c.Builder.Build()
+	if err == nil {
+		c.by(&product)
+	}
+	return product, err
 }
 
 // mark draws a line where an expression has a value.
@@ -165,7 +188,7 @@ func (p *page) graph(g panel) {
 // number adds a panel of a single number, or of some.
 func (p *page) number(g panel) {
 	b := stat.NewPanelBuilder().Id(p.id()).Title(g.title).Description(g.about).Datasource(source).Unit(g.unit).Height(4).Span(g.width).
-		GraphMode(common.BigValueGraphModeNone).ColorMode(common.BigValueColorModeNone).
+		Orientation(common.VizOrientationAuto).GraphMode(common.BigValueGraphModeNone).ColorMode(common.BigValueColorModeNone).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}).Values(false))
 	if g.unit == asText {
 		b.Unit("").TextMode(common.BigValueTextModeName)
@@ -182,8 +205,7 @@ const asText = "text"
 // list adds a table with a row for each value of a label. The legends of its queries are the
 // headings of their columns; a query without one adds its labels.
 func (p *page) list(g panel, label string, hidden ...string) {
-	b := table.NewPanelBuilder().Id(p.id()).Title(g.title).Description(g.about).Datasource(source).Height(10).Span(g.width).ShowHeader(true).
-		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{"sum"}))
+	b := table.NewPanelBuilder().Id(p.id()).Title(g.title).Description(g.about).Datasource(source).Height(10).Span(g.width).ShowHeader(true)
 	names, exclude := map[string]string{}, map[string]bool{"Time": true}
 	for _, h := range append(hidden, "job", "instance", "__name__") {
 		exclude[h] = true
@@ -205,5 +227,5 @@ func (p *page) list(g panel, label string, hidden ...string) {
 	}
 	b.WithTransformation(dashboard.DataTransformerConfig{Id: "joinByField", Options: map[string]any{"byField": label, "mode": "outer"}})
 	b.WithTransformation(dashboard.DataTransformerConfig{Id: "organize", Options: map[string]any{"excludeByName": exclude, "renameByName": names, "indexByName": map[string]int{label: 0}}})
-	p.WithPanel(b)
+	p.WithPanel(plainly(b, footless))
 }
