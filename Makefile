@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis mlserver-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -47,6 +47,9 @@ grafana-test: build ## dashboards and alerts, by Grafana's types, promtool and a
 
 grafana-docs: build ## the same, and docs/dashboards.md with a picture of each dashboard
 	scripts/grafana-test.sh docs
+
+tritonclient-test: build ## the networks of a daemon used by Triton's client for Python, over HTTP and gRPC; skipped if pip cannot fetch it
+	scripts/tritonclient.sh
 
 load-test: build ## what requests and open streams cost a run and the daemon
 	$(GO) run ./internal/loadtest --nwl bin/nwl --rounds $(or $(ROUNDS),8)

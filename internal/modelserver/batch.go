@@ -38,8 +38,9 @@ type batcher struct {
 	slots  chan struct{} // full while all threads are at work
 	wait   sync.WaitGroup
 
-	mutex  sync.Mutex
-	queues map[identity]*queue
+	mutex   sync.Mutex
+	queues  map[identity]*queue
+	company bool // the last evaluation was of several works
 }
 
 // identity of a model, whatever its name.
@@ -75,7 +76,7 @@ func (b *batcher) do(ctx context.Context, w *work) error {
 	}
 	q.works, q.rows = append(q.works, w), q.rows+w.rows
 	switch {
-	case q.rows >= b.rows || b.delay == 0:
+	case q.rows >= b.rows || b.delay == 0 || !b.company: // a single client would wait in vain
 		b.order(id, q)
 	case len(q.works) == 1:
 		time.AfterFunc(b.delay, func() {
@@ -119,6 +120,9 @@ func (b *batcher) order(id identity, q *queue) {
 		b.mutex.Lock()
 		q.coming--
 		batch := q.take(b.rows)
+		if len(batch) > 0 {
+			b.company = len(batch) > 1
+		}
 		b.order(id, q) // what is left has waited long enough
 		b.tidy(id, q)
 		b.mutex.Unlock()

@@ -148,14 +148,23 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestDelay has requests wait for each other when there is nothing else to do.
+// TestDelay has requests wait for each other when there is nothing else to do, if those before came
+// together.
 func TestDelay(t *testing.T) {
 	p := open(t, func(o *Options) { o.Delay, o.Rows = time.Hour, 6 }, nil)
 	p.add(tinyBundle(t, models.Made, 1), "net")
+	p.add(tinyBundle(t, models.Made, 2), "other")
 	p.load("net")
+	p.load("other")
 	h := p.acquire("net")
 	defer h.Release()
 	in := proposeTensors(moves(h, 2, 1))
+	for range 2 { // a single client does not wait
+		if _, err := p.infer("grpc", "other.propose", in); err != nil {
+			t.Error(err)
+		}
+	}
+	p.server.batcher.company = true
 	var wait sync.WaitGroup
 	for range 3 {
 		wait.Go(func() {

@@ -29,7 +29,7 @@ type Options struct {
 	Library func() error
 	Version string // of the program
 	// Rows is the number of rows that requests are gathered up to, and Delay how long the first of
-	// them waits for others at most.
+	// them waits for others at most, if those before it had company.
 	Rows  int
 	Delay time.Duration
 	// Requests is the number of inferences at most that are read, wait or are evaluated, and Memory

@@ -20,9 +20,12 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"neuralwl/internal/api"
 	"neuralwl/internal/audit"
 	"neuralwl/internal/job"
+	"neuralwl/internal/oip/oippb"
 	"neuralwl/internal/token"
 )
 
@@ -227,6 +230,10 @@ func TestTLS(t *testing.T) {
 		if err := h.server.Reload(); (err == nil) != (now != nil) {
 			t.Error(err)
 		}
+	}
+	rpc := oippb.NewGRPCInferenceServiceClient(h.http, h.url, connect.WithGRPC())
+	if a, err := rpc.ServerLive(t.Context(), &oippb.ServerLiveRequest{}); err != nil || !a.GetLive() {
+		t.Errorf("gRPC: %v, %v", a, err)
 	}
 	// What takes longer than a write, and streams that say nothing for longer.
 	h.server.mux.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http.Request) {
