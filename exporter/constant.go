@@ -1,9 +1,12 @@
 package exporter
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 
 	"neuralwl/exporter/onnxpb"
+	"neuralwl/models"
 )
 
 // WithoutWeightInputs is a copy of a model whose weights are constants, no inputs: servers of
@@ -25,33 +28,41 @@ func WithoutWeightInputs(model *onnxpb.ModelProto) *onnxpb.ModelProto {
 	return model
 }
 
-// Tensor is an input or output of a model: -1 stands for a dimension that the file leaves open.
+// Tensor is an input or output of a bundle's network as the contract has it.
 type Tensor struct {
 	Name  string
-	Type  string // as ONNX calls it, such as FLOAT or INT32
-	Shape []int64
+	Type  string // INT32, or FLOAT for single precision, as ONNX calls them
+	Sites int    // N for a tensor [M,N], 0 for one [M]
 }
 
-// Inputs are those of a model that are no weights, and Outputs all it has, in the file's order.
-func Inputs(model *onnxpb.ModelProto) []Tensor {
-	return tensors(WithoutWeightInputs(model).GetGraph().GetInput())
+// Shape is that for a number of rows M, -1 for any.
+func (t Tensor) Shape(rows int) []int64 {
+	if t.Sites == 0 {
+		return []int64{int64(rows)}
+	}
+	return []int64{int64(rows), int64(t.Sites)}
 }
 
-// Outputs lists the outputs of a model, as Inputs does.
-func Outputs(model *onnxpb.ModelProto) []Tensor { return tensors(model.GetGraph().GetOutput()) }
+// Inputs lists the inputs of propose.onnx or log_prob.onnx that are no weights, in the file's order.
+func (b *Bundle) Inputs(model *onnxpb.ModelProto) []Tensor {
+	return b.tensors(WithoutWeightInputs(model).GetGraph().GetInput())
+}
 
-func tensors(values []*onnxpb.ValueInfoProto) []Tensor {
+// Outputs lists the outputs of propose.onnx or log_prob.onnx that the contract has.
+func (b *Bundle) Outputs(model *onnxpb.ModelProto) []Tensor {
+	return slices.DeleteFunc(b.tensors(model.GetGraph().GetOutput()), func(t Tensor) bool {
+		return t.Name != models.Proposal && t.Name != models.LogQ
+	})
+}
+
+// tensors takes from a file what the contract leaves to it: a file may leave dimensions open.
+func (b *Bundle) tensors(values []*onnxpb.ValueInfoProto) []Tensor {
 	all := make([]Tensor, len(values))
 	for i, v := range values {
-		t := v.GetType().GetTensorType()
-		all[i] = Tensor{Name: v.GetName(), Type: onnxpb.TensorProto_DataType(t.GetElemType()).String()}
-		for _, d := range t.GetShape().GetDim() {
-			size, fixed := d.GetValue().(*onnxpb.TensorShapeProto_Dimension_DimValue)
-			if !fixed {
-				all[i].Shape = append(all[i].Shape, -1)
-				continue
-			}
-			all[i].Shape = append(all[i].Shape, size.DimValue)
+		all[i] = Tensor{Name: v.GetName(), Type: onnxpb.TensorProto_DataType(v.GetType().GetTensorType().GetElemType()).String()}
+		switch v.GetName() {
+		case models.State, models.Condition, models.Uniform, models.Proposal:
+			all[i].Sites = b.Card.System.System().Sites()
 		}
 	}
 	return all

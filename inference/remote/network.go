@@ -20,8 +20,8 @@ type network struct {
 	outputs []exporter.Tensor
 }
 
-func newNetwork(s *Server, name string, model *onnxpb.ModelProto) *network {
-	return &network{server: s, name: name, inputs: exporter.Inputs(model), outputs: exporter.Outputs(model)}
+func newNetwork(s *Server, name string, b *exporter.Bundle, model *onnxpb.ModelProto) *network {
+	return &network{server: s, name: name, inputs: b.Inputs(model), outputs: b.Outputs(model)}
 }
 
 // datatypes are the protocol's names of element types; the contract has no others.
@@ -44,8 +44,8 @@ func (n *network) check(m *oippb.ModelMetadataResponse) error {
 				faults = append(faults, fmt.Errorf("it has no %s %q, which the bundle has", side.kind, t.Name))
 				continue
 			}
-			if h := side.have[i]; h.GetDatatype() != datatypes[t.Type] || !fits(h.GetShape(), t.Shape) {
-				faults = append(faults, fmt.Errorf("its %s %q is %s%v, that of the bundle %s%v", side.kind, t.Name, h.GetDatatype(), h.GetShape(), datatypes[t.Type], t.Shape))
+			if h := side.have[i]; h.GetDatatype() != datatypes[t.Type] || !fits(h.GetShape(), t.Shape(-1)) {
+				faults = append(faults, fmt.Errorf("its %s %q is %s%v, that of the bundle %s%v", side.kind, t.Name, h.GetDatatype(), h.GetShape(), datatypes[t.Type], t.Shape(-1)))
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func (n *network) evaluate(ctx context.Context, rows int, in, canary, out values
 		if err != nil {
 			return nil, fault(fmt.Errorf("input %q: %w", t.Name, err))
 		}
-		r.Inputs = append(r.Inputs, &oippb.ModelInferRequest_InferInputTensor{Name: t.Name, Datatype: datatypes[t.Type], Shape: withRows(t, rows+1)})
+		r.Inputs = append(r.Inputs, &oippb.ModelInferRequest_InferInputTensor{Name: t.Name, Datatype: datatypes[t.Type], Shape: t.Shape(rows + 1)})
 		r.RawInputContents = append(r.RawInputContents, raw)
 	}
 	for _, t := range n.outputs {
@@ -85,13 +85,6 @@ func (n *network) evaluate(ctx context.Context, rows int, in, canary, out values
 		return nil, fault(fmt.Errorf("its answer is wrong: %w", err))
 	}
 	return sample, nil
-}
-
-// withRows is the shape of a tensor of that many rows.
-func withRows(t exporter.Tensor, rows int) []int64 {
-	shape := slices.Clone(t.Shape)
-	shape[0] = int64(rows)
-	return shape
 }
 
 // appendRaw appends tensors as the protocol has them.
@@ -125,7 +118,7 @@ func (n *network) read(answer *oippb.ModelInferResponse, rows int, out values) (
 		if i < 0 {
 			return nil, fmt.Errorf("it has no output %q", t.Name)
 		}
-		o, want := outputs[i], withRows(t, rows+1)
+		o, want := outputs[i], t.Shape(rows+1)
 		if o.GetDatatype() != datatypes[t.Type] || !fits(o.GetShape(), want) {
 			return nil, fmt.Errorf("its output %q is %s%v, right is %s%v", t.Name, o.GetDatatype(), o.GetShape(), datatypes[t.Type], want)
 		}
@@ -136,10 +129,7 @@ func (n *network) read(answer *oippb.ModelInferResponse, rows int, out values) (
 		} else if data, err = listed(o); err != nil {
 			return nil, fmt.Errorf("output %q: %w", t.Name, err)
 		}
-		width := 1
-		for _, d := range want[1:] {
-			width *= int(d)
-		}
+		width := max(1, t.Sites)
 		if len(data) != 4*(rows+1)*width {
 			return nil, fmt.Errorf("its output %q has %d bytes, right are %d", t.Name, len(data), 4*(rows+1)*width)
 		}

@@ -20,6 +20,7 @@ import (
 	"connectrpc.com/connect"
 
 	"neuralwl/exporter"
+	"neuralwl/exporter/onnxpb"
 	"neuralwl/inference/remote"
 	"neuralwl/internal/bundletest"
 	"neuralwl/internal/oip/oippb"
@@ -154,6 +155,27 @@ func TestSame(t *testing.T) {
 				t.Errorf("told of the evaluations %v", told)
 			}
 		})
+	}
+}
+
+// TestOpenShapes takes a bundle of another program that leaves all dimensions open, or says nothing
+// of an output's shape.
+func TestOpenShapes(t *testing.T) {
+	b := microcanonical(t)
+	for _, model := range []*onnxpb.ModelProto{b.Propose, b.LogProb} {
+		for _, v := range model.Graph.Input {
+			if dims := v.GetType().GetTensorType().GetShape().GetDim(); v.GetName() == models.State || v.GetName() == models.Uniform {
+				dims[1].Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
+			}
+		}
+		for _, v := range model.Graph.Output {
+			v.GetType().GetTensorType().Shape = nil
+		}
+	}
+	p := dial(t, b, options(oiptest.New(t, state(b)))).NewProposer(5, 5)
+	fill(p.Batch(), 1)
+	if err := errors.Join(p.Propose(t.Context()), p.LogProb(t.Context())); err != nil {
+		t.Error(err)
 	}
 }
 

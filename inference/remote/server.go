@@ -106,8 +106,8 @@ func Dial(ctx context.Context, b *exporter.Bundle, o Options) (_ *Server, err er
 			connect.WithGRPC(), connect.WithAcceptCompression("gzip", nil, nil), connect.WithReadMaxBytes(mostBytes), connect.WithInterceptors(bearer(o.Token))),
 	}
 	s.repeated.log = o.Log
-	s.propose = newNetwork(s, o.Model+".propose", b.Propose)
-	s.logProb = newNetwork(s, o.Model+".log_prob", b.LogProb)
+	s.propose = newNetwork(s, o.Model+".propose", b, b.Propose)
+	s.logProb = newNetwork(s, o.Model+".log_prob", b, b.LogProb)
 	defer func() {
 		if err != nil {
 			s.Close()

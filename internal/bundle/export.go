@@ -102,7 +102,7 @@ func ExportTriton(b *exporter.Bundle, name, folder string) (models []string, err
 		if err != nil {
 			return nil, err
 		}
-		text, err := tritonConfig(part.name, part.model)
+		text, err := tritonConfig(part.name, b.Inputs(part.model), b.Outputs(part.model))
 		if err != nil {
 			return nil, err
 		}
@@ -136,23 +136,20 @@ var tritonTypes = map[string]string{"FLOAT": "TYPE_FP32", "INT32": "TYPE_INT32"}
 
 // tritonConfig is config.pbtxt of a model: a ModelConfig in the text format of protocol buffers. The
 // shapes include the batch (max_batch_size 0), as start and energy have no other dimension.
-func tritonConfig(name string, model *onnxpb.ModelProto) ([]byte, error) {
+func tritonConfig(name string, inputs, outputs []exporter.Tensor) ([]byte, error) {
 	var buf bytes.Buffer
 	fmt.Fprintf(&buf, "name: %q\nbackend: \"onnxruntime\"\ndefault_model_filename: \"model.onnx\"\nmax_batch_size: 0\nversion_policy { all { } }\n", name)
 	for _, list := range []struct {
 		field   string
 		tensors []exporter.Tensor
-	}{{"input", exporter.Inputs(model)}, {"output", exporter.Outputs(model)}} {
+	}{{"input", inputs}, {"output", outputs}} {
 		for _, t := range list.tensors {
 			kind, ok := tritonTypes[t.Type]
 			if !ok {
 				return nil, fmt.Errorf("%s %q has the element type %s, which the contract does not have", list.field, t.Name, t.Type)
 			}
-			dims := make([]string, len(t.Shape))
-			for i, d := range t.Shape {
-				dims[i] = fmt.Sprint(d)
-			}
-			fmt.Fprintf(&buf, "%s { name: %q data_type: %s dims: [ %s ] }\n", list.field, t.Name, kind, strings.Join(dims, ", "))
+			dims := strings.ReplaceAll(strings.Trim(fmt.Sprint(t.Shape(-1)), "[]"), " ", ", ")
+			fmt.Fprintf(&buf, "%s { name: %q data_type: %s dims: [ %s ] }\n", list.field, t.Name, kind, dims)
 		}
 	}
 	return buf.Bytes(), nil

@@ -83,10 +83,8 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 	c := exec.Command(o.Program[0], o.Program[1:]...)
 	apart(c)
 	// A run's configuration is its own, whatever the environment of the parent sets.
-	c.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return strings.HasPrefix(name, config.EnvironmentPrefix+"_") && name != config.InferenceTokenVariable
-	})
+	// It gets no token for model servers: whoever submits it could name any server.
+	c.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, config.EnvironmentPrefix+"_") })
 	in, err := c.StdinPipe()
 	if err != nil {
 		return nil, err

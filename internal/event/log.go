@@ -13,9 +13,14 @@ func Log(log *slog.Logger) Listener {
 	dropped := 0
 	return Listener{
 		RunBegan: func(e RunBegan) {
-			if !e.Resumed {
-				log.Info("run begins", "method", e.Method, "system", e.System, "walkers", e.Walkers, "seed", e.Seed)
+			if e.Resumed {
+				return
 			}
+			about := []any{"method", e.Method, "system", e.System, "walkers", e.Walkers, "seed", e.Seed}
+			if e.Server != "" {
+				about = append(about, "model_server", e.Server)
+			}
+			log.Info("run begins", about...)
 		},
 		PhaseBegan: func(e PhaseBegan) { log.Info("phase begins", "phase", e.Phase) },
 		PhaseEnded: func(e PhaseEnded) {

@@ -142,11 +142,11 @@ func (s *Server) ModelMetadata(_ context.Context, r *oippb.ModelMetadataRequest)
 	}
 	describe := func(tensors []exporter.Tensor) (all []*oippb.ModelMetadataResponse_TensorMetadata) {
 		for _, t := range tensors {
-			all = append(all, &oippb.ModelMetadataResponse_TensorMetadata{Name: t.Name, Datatype: map[string]string{"FLOAT": "FP32", "INT32": "INT32"}[t.Type], Shape: t.Shape})
+			all = append(all, &oippb.ModelMetadataResponse_TensorMetadata{Name: t.Name, Datatype: map[string]string{"FLOAT": "FP32", "INT32": "INT32"}[t.Type], Shape: t.Shape(-1)})
 		}
 		return all
 	}
-	m.Inputs, m.Outputs = describe(exporter.Inputs(file)), describe(exporter.Outputs(file))
+	m.Inputs, m.Outputs = describe(b.Inputs(file)), describe(b.Outputs(file))
 	return m, nil
 }
 

@@ -40,11 +40,11 @@ type savedNetwork struct {
 	Version   int
 	Folder    string            // of the bundle in use, in the run directory; empty in checkpoints of older programs for that version
 	SHA256    map[string]string // of its files
-	Provider  string
-	Exported  int64         // gradient steps at the latest export
-	Swaps     []report.Swap // that were made
-	Since     baseline      // of the last of them
-	Untrained bool          // training ended with one of them
+	Provider  string            // with a model server also what that is
+	Exported  int64             // gradient steps at the latest export
+	Swaps     []report.Swap     // that were made
+	Since     baseline          // of the last of them
+	Untrained bool              // training ended with one of them
 }
 
 // folder is that of the bundle in use, in a run directory.
@@ -105,7 +105,7 @@ func (j *job) save() *saved {
 	if n := j.network; n != nil {
 		s.Network = &savedNetwork{
 			Name: n.bundle.Card.Name, Version: n.bundle.Card.Version, SHA256: n.bundle.Card.SHA256,
-			Provider: n.provider(), Exported: n.exported,
+			Provider: n.evaluator(), Exported: n.exported,
 			Swaps: j.swaps.recorded[:j.swaps.made], Since: j.swaps.since, Untrained: n.untrained,
 			Folder: j.relative(n.folder),
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -143,6 +144,15 @@ func (n *network) provider() string {
 		return config.RemoteProvider
 	}
 	return string(n.runtime.Provider)
+}
+
+// evaluator is the provider with all on which the last digits of its results may depend.
+func (n *network) evaluator() string {
+	if n.server == nil {
+		return n.provider()
+	}
+	i := n.server.Info()
+	return fmt.Sprintf("%s (%s, %s)", n.provider(), strings.TrimSpace(i.Name+" "+i.Version), i.Model)
 }
 
 // openTrainer makes the trainer, with that many states per batch, unless the network is

@@ -114,7 +114,7 @@ func (j *job) restore(s *saved) error {
 	}
 	j.recall(s)
 	if n := j.network; n != nil {
-		if was, is := s.Network.Provider, n.provider(); was != is {
+		if was, is := s.Network.Provider, n.evaluator(); was != is {
 			j.log.Warn("the network now runs on another provider: results are as good, but their last digits differ from those of the uninterrupted run",
 				"before", was, "now", is)
 		}
