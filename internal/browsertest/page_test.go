@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
@@ -261,5 +262,66 @@ func TestManyRuns(t *testing.T) {
 	}
 	if b.largest > 200e3 {
 		t.Errorf("an answer had %.0f bytes: %s", b.largest, b.at)
+	}
+}
+
+// TestWithoutScript reads the pages, and cancels a run, where no script is allowed; and as they are
+// printed.
+func TestWithoutScript(t *testing.T) {
+	d := serve(t)
+	d.submit(api.Submission{ID: "plain", Set: with("wang_landau.final_ln_f=1e-12")})
+	d.reach("plain", job.Running)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(d.data, "runs", "plain", "live.json")); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the run records nothing")
+		}
+	}
+	b := open(t, d)
+	b.do(emulation.SetScriptExecutionDisabled(true))
+	b.goTo(d.url + "/")
+	b.says("caption", "1 to 1 of 1 runs")
+	b.do(chromedp.Click(`#run-plain`))
+	b.says("h1", "plain")
+	b.says("#figure-ln-g h3", "Density of states")
+	if box := value[float64](b, `document.querySelector('#figure-ln-g svg').getBoundingClientRect().height`); box < 100 {
+		t.Errorf("the figure is %v high", box)
+	}
+	b.do(chromedp.Click(`#figure-ln-g a.explore`)) // its numbers
+	b.says("body", `"at":[`)
+	b.goTo(d.url + "/runs/plain")
+	b.do(chromedp.Click(`button[value=cancel]`))
+	b.says(".said", "will end")
+	d.reach("plain", job.Cancelled)
+	b.do(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	for expression, want := range map[string]string{
+		`getComputedStyle(document.querySelector('header nav')).display`:        "none",
+		`getComputedStyle(document.querySelector('.wishes')).display`:           "none",
+		`getComputedStyle(document.body).backgroundColor`:                       "rgb(255, 255, 255)",
+		`getComputedStyle(document.body).color`:                                 "rgb(0, 0, 0)",
+		`getComputedStyle(document.querySelector('#figure-ln-g svg')).display`:  "block",
+		`getComputedStyle(document.querySelector('#figure-ln-g .line')).stroke`: "rgb(0, 114, 178)",
+	} {
+		if got := value[string](b, expression); got != want {
+			t.Errorf("in print %s is %s, want %s", expression, got, want)
+		}
+	}
+}
+
+// TestPhone looks at the pages on a phone: nothing is wider than the screen.
+func TestPhone(t *testing.T) {
+	d := serve(t)
+	d.submit(api.Submission{ID: "small-" + strings.Repeat("x", 50), Title: strings.Repeat("long ", 30), Tags: []string{"a", "b"}, Set: with("production.passes=1000", "wang_landau.final_ln_f=1e-4")})
+	d.reach("small-"+strings.Repeat("x", 50), job.Done)
+	b := open(t, d)
+	b.do(chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
+	for _, path := range []string{"/", "/runs/small-" + strings.Repeat("x", 50), "/networks", "/submit", "/group?system=q3-4x4&method=neural-wang-landau"} {
+		b.goTo(d.url + path)
+		if width := value[float64](b, `document.documentElement.scrollWidth`); width > 360 {
+			t.Errorf("%s is %v wide", path, width)
+		}
+		b.accessible("on a phone " + path[:min(len(path), 12)])
 	}
 }
