@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -50,6 +50,12 @@ grafana-docs: build ## the same, and docs/dashboards.md with a picture of each d
 
 tritonclient-test: build ## the networks of a daemon used by Triton's client for Python, over HTTP and gRPC; skipped if pip cannot fetch it
 	scripts/tritonclient.sh
+
+page-test: build ## the daemon's pages in headless Chromium, with axe-core; skipped if one of them is not to be had
+	scripts/page-test.sh
+
+screenshots: build ## docs/page-light.png, page-dark.png and page-phone.png from a run of its own; needs Chromium
+	SCREENSHOTS=$(CURDIR)/docs scripts/page-test.sh -run TestScreenshots
 
 load-test: build ## what requests and open streams cost a run and the daemon
 	$(GO) run ./internal/loadtest --nwl bin/nwl --rounds $(or $(ROUNDS),8)

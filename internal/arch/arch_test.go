@@ -60,7 +60,7 @@ var reserved = map[string][]string{
 }
 
 // testOnly packages may not be imported by any other but tests.
-var testOnly = []string{"internal/bundletest", "internal/exacttest", "internal/long", "internal/oiptest", "internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
+var testOnly = []string{"internal/browsertest", "internal/bundletest", "internal/exacttest", "internal/long", "internal/oiptest", "internal/onnxtest", "internal/runtest", "internal/disk/faulty"}
 
 type goPackage struct {
 	ImportPath string

@@ -258,13 +258,17 @@ func (v view) ticks(n float64) (at []float64, labels []string) {
 
 // label writes a number for an axis, with a true minus sign.
 func label(x float64) string {
-	return strings.Replace(strconv.FormatFloat(x+0, 'g', 4, 64), "-", "−", 1)
+	digits := 10
+	if a := math.Abs(x); a >= 1e7 || a < 1e-4 {
+		digits = 4
+	}
+	return strings.Replace(strconv.FormatFloat(x+0, 'g', digits, 64), "-", "−", 1)
 }
 
 // ranges are those of all that is drawn.
-func (c *chart) ranges(curves []curve) (x, y view, ok bool) {
+func (c *chart) ranges() (x, y view, ok bool) {
 	x0, x1, y0, y1 := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	for _, k := range curves {
+	for _, k := range c.Curves {
 		for i := range k.X {
 			if !c.shows(k.Y[i]) {
 				continue
@@ -285,7 +289,7 @@ func (c *chart) ranges(curves []curve) (x, y view, ok bool) {
 // SVG draws the chart.
 func (c *chart) SVG() template.HTML {
 	curves := c.thinned(mostDrawn)
-	x, y, ok := c.ranges(curves)
+	x, y, ok := c.ranges()
 	if !ok {
 		return ""
 	}

@@ -213,11 +213,14 @@ func (s *sight) over(name, title, label string, of func(p, before live.Point) fl
 	return c
 }
 
+// mostTraces is how many of them can be told apart.
+const mostTraces = 3
+
 // traces are the energies of some walkers.
 func (s *sight) traces() *chart {
 	c := &chart{Name: "traces", Title: "Energies of some walkers", X: axis{Label: "pass"}, Y: axis{Label: "E (J)"}}
 	t := s.picture.Traces
-	for w, energies := range t.Energy[:min(len(t.Energy), 4)] {
+	for w, energies := range t.Energy[:min(len(t.Energy), mostTraces)] {
 		k := curve{Name: fmt.Sprintf("walker %d", w+1), Colour: w}
 		for i, e := range energies[:min(len(energies), len(t.Passes))] {
 			k.X, k.Y = append(k.X, float64(t.Passes[i])), append(k.Y, e)

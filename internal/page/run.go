@@ -264,7 +264,7 @@ func factsOf(r *api.Run, picture *live.Picture, now time.Time) (facts []fact) {
 		add("Round trips", "%.0f in the phase", p.RoundTrips)
 	}
 	if picture != nil && picture.Deviation != nil {
-		add("Deviation of ln g", "%.3g (rms) from the exact result, without errors taken into account", *picture.Deviation)
+		add("Deviation of ln g", "%.3g from the exact result (root mean square)", *picture.Deviation)
 	}
 	if p != nil && r.State == job.Running {
 		if p.LnF > 0 {

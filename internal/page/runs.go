@@ -19,6 +19,12 @@ import (
 // rowsPerPage keeps a page of the table below 200 kB, however long titles and reasons are.
 const rowsPerPage = 50
 
+// Tags that are longer, or more, are not in the table.
+const (
+	mostTag    = 40
+	tagsPerRow = 6
+)
+
 // runsView is what the table of runs is made of.
 type runsView struct {
 	Filter  filter
@@ -126,7 +132,11 @@ func rowOf(r *api.Run, now time.Time) row {
 		ID: r.ID, Title: cut(r.Title, 80), State: stateWord(r, now), Class: stateClass(r, now), System: r.System, Method: r.Method,
 		Progress: cut(progressWord(r), 80), Done: -1, Levels: levelsOf(r), Left: leftWord(r, now), Verdict: verdictWord(r), Created: r.Created,
 	}
-	out.Tags = r.Tags[:min(len(r.Tags), 6)]
+	for _, t := range r.Tags {
+		if len(t) <= mostTag && len(out.Tags) < tagsPerRow {
+			out.Tags = append(out.Tags, t)
+		}
+	}
 	if r.State == job.Running && r.Progress != nil && r.Progress.Done > 0 {
 		out.Done = r.Progress.Done
 	}
@@ -190,7 +200,7 @@ func (p *Page) runs(w http.ResponseWriter, r *http.Request) {
 		v.All++
 		systems[r.System], methods[r.Method] = r.System != "", r.Method != ""
 		for _, t := range r.Tags {
-			tags[t] = true
+			tags[t] = len(t) <= mostTag
 		}
 		switch {
 		case r.State == job.Queued || r.State == job.Submitted:

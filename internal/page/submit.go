@@ -153,9 +153,9 @@ func (p *Page) submit(w http.ResponseWriter, r *http.Request) {
 	if len(v.Config.Value) > mostConfig {
 		v.Config.fault("config: %d bytes are too many, %d fit", len(v.Config.Value), mostConfig)
 	}
-	p.o.Note(r.Context(), s.ID, nil)
+	check := r.PostFormValue("check") != ""
+	p.o.Note(r.Context(), s.ID, map[string]any{"check": check})
 	if !v.faulty() {
-		check := r.PostFormValue("check") != ""
 		var err error
 		if check {
 			err = p.o.Daemon.Check(r.Context(), s)

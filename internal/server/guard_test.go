@@ -266,7 +266,7 @@ func TestTLS(t *testing.T) {
 func TestBasePath(t *testing.T) {
 	h := open(t, 0, func(o *Options) { o.BasePath = "/nwl" })
 	for path, want := range map[string]int{
-		"/nwl/healthz": 200, "/healthz": 200, "/nwl/api/v1/runs": 200, "/api/v1/runs": 200, "/nwl": 200, "/nwlx/healthz": 404, "/nwl/nwl/healthz": 404,
+		"/nwl/healthz": 200, "/healthz": 200, "/nwl/api/v1/runs": 200, "/api/v1/runs": 200, "/nwl": 200, "/nwl/": 200, "/nwlx/healthz": 404, "/nwl/nwl/healthz": 404,
 	} {
 		if status, text, _ := h.get(path); status != want {
 			t.Errorf("%s: %d, want %d: %s", path, status, want, text)

@@ -104,6 +104,7 @@ func New(o Options) (*Server, error) {
 	s.registerModels()
 	s.registerEvents()
 	s.registerResults()
+	s.registerLive()
 	s.registerFiles()
 	s.registerLog()
 	s.registerHealth()

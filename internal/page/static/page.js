@@ -33,7 +33,8 @@ function unreachable() {
 
 for (const part of document.querySelectorAll('[data-live]')) part.kept = part.innerHTML;
 
-// replace takes over what differs. What has the focus keeps it, and details stay open.
+// replace takes over what differs. What has the focus keeps it, details stay open, and what was
+// chosen in a form stays chosen.
 function replace(text) {
 	const fresh = new DOMParser().parseFromString(text, 'text/html');
 	for (const part of document.querySelectorAll('[data-live]')) {
@@ -42,8 +43,14 @@ function replace(text) {
 		const focus = part.contains(document.activeElement) ? document.activeElement.id : '';
 		const open = [...part.querySelectorAll('details[open]')].map(d => d.id);
 		const scrolled = [...part.querySelectorAll('.scroll')].map(s => [s.scrollLeft, s.scrollTop, s.scrollHeight - s.clientHeight - s.scrollTop < 4]);
+		const chosen = [...part.querySelectorAll('select, input[type=checkbox]')].map(c => [c.name, c.value, c.checked]);
 		part.kept = other.innerHTML;
 		part.replaceChildren(...other.childNodes);
+		for (const [name, value, checked] of chosen) {
+			const control = part.querySelector(`[name="${name}"]`);
+			if (control?.tagName === 'SELECT' && [...control.options].some(o => o.value === value)) control.value = value;
+			else if (control) control.checked = checked;
+		}
 		for (const id of open) document.getElementById(id)?.setAttribute('open', '');
 		part.querySelectorAll('.scroll').forEach((s, i) => {
 			if (!scrolled[i]) return;
