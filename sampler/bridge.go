@@ -29,7 +29,7 @@ const (
 
 // stateWorth is how many independent states a state is taken to be worth, of those that a walker
 // is in at two proposals in a row. It decides about the size of errors alone, and little.
-const stateWorth = 0.1
+const stateWorth = 1
 
 // levelsPerBridge is how many levels a window of the bridge has at least, and mostPerEnd how many
 // windows each end has at most, and the levels in between twice as many.

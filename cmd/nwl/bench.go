@@ -24,7 +24,7 @@ func newBench() *cobra.Command {
 			return usageError{errors.New("nwl bench needs a subcommand; `nwl bench --help` lists them")}
 		},
 	}
-	c.AddCommand(newBenchMoves(), newBenchNetworks())
+	c.AddCommand(newBenchMoves(), newBenchErrors(), newBenchNetworks())
 	return c
 }
 

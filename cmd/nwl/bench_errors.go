@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"neuralwl/internal/bench"
+)
+
+func newBenchErrors() *cobra.Command {
+	var q, seeds, walkers int
+	var size, bundle, density string
+	var mixes []string
+	var duration time.Duration
+	var seed uint64
+	var asJSON, low bool
+	var files densityReader
+	c := &cobra.Command{
+		Use:   "errors --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
+		Short: "Compare moves by the errors of their results",
+		Long: `Measure how precise a result is for the processor time that it took, under frozen weights: of
+the sequential heat bath alone, and of mixes with a network's proposals. All make the estimate of a
+run, which is held to the known ln g at both ends of the energies; with a network that aims at
+energies it is also made with its draws joined. What is given is the variance times the seconds
+of one core, of
+
+  X                 ln of the ratio of the weights of the ordered and the disordered phase at the
+                    transition of the infinite lattice,
+  ln g              the mean over the levels from the infinite-temperature peak to the ground state,
+  ln(P_max/P_min)   the barrier between the phases at equal height.
+
+Half of it means the same error in half of the time. Variances are jackknifed over independent
+walkers, their errors come from the scatter between seeds. Ratios are those to the heat bath. The
+training of the network is not counted. A mix is SWEEPS:TRIALS[:SHARE[:SHIFT]] as in nwl bench moves.
+
+The weights are the inverse of a density of states, that of a run, or without one those of
+Wang-Landau sampling with the network, which comes first.`,
+		Example: "  nwl bench errors --q 10 --size 16x16\n  nwl bench errors --q 10 --size 32x32 --time 120s --mix 20:1 --dos runs/q10-32x32-1",
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := required(c, "q", "size"); err != nil {
+				return err
+			}
+			o := bench.ErrorOptions{Seeds: seeds, Options: bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: walkers, Time: duration, Low: low, Observe: logProgress()}}
+			if seeds < 1 || walkers < 16 {
+				return usageError{fmt.Errorf("--seeds %d, --walkers %d: at least one and 16 are needed, as errors are from the scatter between walkers", seeds, walkers)}
+			}
+			for _, m := range mixes {
+				mix, err := bench.ParseMix(m)
+				if err != nil {
+					return usageError{fmt.Errorf("--mix %w", err)}
+				}
+				o.Mixes = append(o.Mixes, mix)
+			}
+			n, err := openBundle(c.Context(), bundle, q, size, 1)
+			if err != nil {
+				return err
+			}
+			o.System, o.Bundle, o.Runtime, o.Part = n.System, n.Bundle, n.Runtime, n.Part
+			if density != "" {
+				if o.LnG, err = weightsOf(c, files, density, o.System); err != nil {
+					return err
+				}
+			}
+			results, err := bench.Errors(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(results)
+			}
+			return printErrors(c.OutOrStdout(), results)
+		},
+	}
+	c.Flags().IntVar(&q, "q", 0, "number of colours")
+	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
+	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
+	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
+	c.Flags().StringSliceVar(&mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().BoolVar(&low, "low", false, "measure also with more time at low energies")
+	c.Flags().DurationVar(&duration, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
+	c.Flags().Uint64Var(&seed, "seed", 1, "the first one")
+	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")
+	c.Flags().IntVar(&walkers, "walkers", 64, "walkers of each kind of move")
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	files.addFlags(c)
+	return c
+}
+
+// printErrors prints a comparison as a table.
+func printErrors(w io.Writer, results []bench.Precision) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "moves\tseconds\tacceptance")
+	for _, name := range bench.Quantities {
+		fmt.Fprintf(t, "\t%s: variance x seconds\tratio", name)
+	}
+	fmt.Fprintln(t)
+	for _, r := range results {
+		fmt.Fprintf(t, "%s\t%.1f\t%.3f", r.Moves, r.Seconds, r.Acceptance)
+		for _, c := range r.Cost {
+			fmt.Fprintf(t, "\t%.3g(%.1g)\t%.3f(%.3f)", c.Value, c.Error, c.Ratio, c.RatioError)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,322 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+
+	"neuralwl/inference"
+	"neuralwl/internal/config"
+	"neuralwl/internal/report"
+	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+// Precision is what one kind of move achieved: the variance of a quantity times the processor time
+// that it took. Half of it means the same error in half of the time.
+type Precision struct {
+	Moves string `json:"moves"`
+	Mix   Mix    `json:"mix"`
+	Low   bool   `json:"low"` // histogram, else a flat one
+	// Draws says whether the network's draws entered the estimate.
+	Draws bool `json:"draws"`
+	// Seconds of one core, the mean over the seeds, and Acceptance of the network's proposals.
+	Seconds    float64 `json:"seconds"`
+	Acceptance float64 `json:"acceptance"`
+	// Cost is of each quantity, variance times seconds.
+	Cost [quantities]Cost `json:"cost"`
+}
+
+// Cost is a variance times the time that it took, in seconds of one core, with the standard error
+// from the scatter between seeds, and in units of the first contender's.
+type Cost struct {
+	Value      float64 `json:"value"`
+	Error      float64 `json:"error"`
+	Ratio      float64 `json:"ratio"`
+	RatioError float64 `json:"ratio_error"`
+	// Deviation is by how many errors the quantity was off its mean over all kinds of move and
+	// seeds, the root of the mean square over seeds; NaN for ln g, which are many.
+	Deviation float64 `json:"deviation"`
+}
+
+// MarshalJSON writes null for what is not known.
+func (c Cost) MarshalJSON() ([]byte, error) {
+	known := func(x float64) *float64 {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil
+		}
+		return &x
+	}
+	return json.Marshal(map[string]*float64{"value": known(c.Value), "error": known(c.Error), "ratio": known(c.Ratio), "ratio_error": known(c.RatioError), "deviation": known(c.Deviation)})
+}
+
+// The quantities whose errors are measured: X, the logarithm of the ratio of the weights of the
+// ordered and the disordered phase at the infinite lattice's transition; the mean variance of ln g
+// over the levels from the infinite-temperature peak to the ground state; and ln(P_max/P_min) at
+// equal height.
+const (
+	LnWeightRatio = iota
+	LnG
+	LnBarrier
+	quantities
+)
+
+// Quantities are their names.
+var Quantities = [quantities]string{"X", "ln g", "ln(P_max/P_min)"}
+
+// ErrorOptions are those of a comparison by errors.
+type ErrorOptions struct {
+	Options
+	// Seeds is how many runs each kind of move makes.
+	Seeds int
+}
+
+// attempt is one contender with one seed.
+type attempt struct {
+	contender
+	value, variance [quantities]float64
+}
+
+// Errors measures with every kind of move the errors of the estimate of a run, for the processor
+// time that they took: of the sequential heat bath alone, and of every mix with the network's draws in
+// the estimate and without. All move under the same weights.
+func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
+	store, err := inference.OpenStore(o.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	o.Runtime.Workers = 1
+	if o.LnG == nil {
+		if o.LnG, err = adapt(ctx, o.Options, store); err != nil {
+			return nil, err
+		}
+	}
+	weights := &dos.Density{}
+	for level := len(o.LnG) - 1; level >= 0; level-- {
+		if !math.IsNaN(o.LnG[level]) {
+			weights.Energy, weights.LnG = append(weights.Energy, o.System.Energy(level)), append(weights.LnG, o.LnG[level])
+		}
+	}
+	m, err := newMeasure(o.System, weights)
+	if err != nil {
+		return nil, err
+	}
+	histograms := []bool{false, true}
+	if !o.Low {
+		histograms = histograms[:1]
+	}
+	var all []Precision
+	var attempts [][]*attempt
+	for _, low := range histograms {
+		for _, mix := range append([]Mix{{Mix: config.Mix{Sweeps: localSweeps}}}, o.Mixes...) {
+			for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
+				name := mix.String()
+				if low {
+					name += ", low histogram"
+				}
+				if draws {
+					name += ", draws joined"
+				}
+				all = append(all, Precision{Moves: name, Mix: mix, Low: low, Draws: draws})
+				attempts = append(attempts, nil)
+			}
+		}
+	}
+	done := 0
+	for seed := range o.Seeds {
+		for i := range all {
+			o.observe("measurement", float64(done)/float64(o.Seeds*len(all)))
+			done++
+			p := &all[i]
+			if p.Draws {
+				continue // made of the same run as the one before
+			}
+			a, err := o.try(ctx, store, p, uint64(seed))
+			if err != nil {
+				return nil, err
+			}
+			both := []bool{false}
+			if p.Mix.Trials > 0 {
+				both = append(both, true)
+			}
+			for k, draws := range both {
+				b := *a
+				if b.value, b.variance, err = m.of(a.engine.Samples(), draws); err != nil {
+					return nil, fmt.Errorf("%s: %w", all[i+k].Moves, err)
+				}
+				b.engine = nil
+				attempts[i+k] = append(attempts[i+k], &b)
+			}
+		}
+	}
+	o.sumUp(all, attempts)
+	return all, nil
+}
+
+// try makes one run.
+func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, seed uint64) (_ *attempt, err error) {
+	a := &attempt{contender: contender{mix: p.Mix, low: p.Low}}
+	options := o.Options
+	options.Seed += seed
+	if err := a.open(options, store); err != nil {
+		return nil, err
+	}
+	if a.proposer != nil {
+		defer func() { err = errors.Join(err, a.proposer.Close()) }()
+	}
+	if p.Low {
+		a.engine.SetHistogram(a.engine.LowHistogram())
+	}
+	a.engine.Produce()
+	if err := a.spend(ctx, o.Time/4, nil); err != nil {
+		return nil, err
+	}
+	a.engine.Produce() // anew, in equilibrium
+	began := cpuTime()
+	if err := a.spend(ctx, o.Time, a.engine.Samples().Segment); err != nil {
+		return nil, err
+	}
+	a.spent = cpuTime() - began
+	a.progress = a.engine.Progress()
+	return a, nil
+}
+
+// spend makes passes for so much processor time, and tells at which share of it each begins.
+func (a *attempt) spend(ctx context.Context, d time.Duration, at func(float64)) error {
+	began := cpuTime()
+	for {
+		done := float64(cpuTime()-began) / float64(d)
+		if done >= 1 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if at != nil {
+			at(done)
+		}
+		if err := a.engine.Pass(ctx); err != nil {
+			return fmt.Errorf("%v: %w", a.mix, err)
+		}
+	}
+}
+
+// measure turns counts into the quantities.
+type measure struct {
+	system *lattice.Potts
+	beta   float64 // of the infinite lattice's transition
+	cut    float64 // between the phases
+	start  float64 // inverse temperature of equal height, about
+	two    bool    // there are two phases
+}
+
+func newMeasure(system *lattice.Potts, weights *dos.Density) (*measure, error) {
+	m := &measure{system: system, beta: system.InfiniteTransition()}
+	heat, err := weights.HeatMaximum(report.SearchedBetas(system))
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	c, err := weights.Coexistence(heat.Beta, report.Resolution(system), float64(system.Q()))
+	if err == nil {
+		m.cut, m.start, m.two = c.Minimum, c.EqualHeight, true
+	}
+	return m, nil
+}
+
+// of estimates as a run does, with the network's draws or without.
+func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantities]float64, err error) {
+	var bridge *dos.Bridge
+	if draws {
+		bridge = s.Bridge()
+	}
+	pins := []dos.Pin{{Level: m.system.GroundLevel(), LnG: m.system.LnGroundStates()}}
+	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Steps(m.system), s.Transitions(), m.system.LnStates(), pins, bridge)
+	if err != nil {
+		return value, variance, err
+	}
+	peak, n := m.system.Energy(m.system.PeakLevel()), 0.0
+	for i, energy := range e.Energy {
+		if energy <= peak {
+			variance[LnG] += e.Error[i] * e.Error[i]
+			n++
+		}
+	}
+	variance[LnG] /= n
+	value[LnG] = math.NaN()
+	if !m.two {
+		for _, k := range []int{LnWeightRatio, LnBarrier} {
+			value[k], variance[k] = math.NaN(), math.NaN()
+		}
+		return value, variance, nil
+	}
+	values, deviations, err := e.Estimate(func(d *dos.Density) ([]float64, error) {
+		var ordered, disordered []float64
+		for i, energy := range d.Energy {
+			if x := d.LnG[i] - m.beta*energy; energy < m.cut {
+				ordered = append(ordered, x)
+			} else {
+				disordered = append(disordered, x)
+			}
+		}
+		barrier := math.NaN()
+		if c, err := d.Coexistence(m.start, report.Resolution(m.system), float64(m.system.Q())); err == nil {
+			barrier = c.Barrier // a replica may be too rough to have one
+		}
+		return []float64{dos.LogSumExp(ordered) - dos.LogSumExp(disordered), barrier}, nil
+	})
+	if err != nil {
+		return value, variance, err
+	}
+	for i, k := range []int{LnWeightRatio, LnBarrier} {
+		value[k], variance[k] = values[i], deviations[i]*deviations[i]
+	}
+	return value, variance, nil
+}
+
+// sumUp fills in the results.
+func (o *ErrorOptions) sumUp(all []Precision, attempts [][]*attempt) {
+	for k := range quantities {
+		sum, total := 0.0, 0.0
+		for _, own := range attempts {
+			for _, a := range own {
+				sum += a.value[k] / a.variance[k]
+				total += 1 / a.variance[k]
+			}
+		}
+		for i, own := range attempts {
+			var costs []float64
+			square := 0.0
+			for _, a := range own {
+				costs = append(costs, a.variance[k]*a.spent.Seconds())
+				z := (a.value[k] - sum/total) / math.Sqrt(a.variance[k])
+				square += z * z / float64(len(own))
+			}
+			c := Cost{Value: stat.Mean(costs, nil), Error: math.NaN()}
+			if len(costs) > 1 {
+				c.Error = stat.StdDev(costs, nil) / math.Sqrt(float64(len(costs)))
+			}
+			base := all[0].Cost[k]
+			if i == 0 {
+				base = c
+			}
+			c.Ratio = c.Value / base.Value
+			if c.RatioError = c.Ratio * math.Hypot(c.Error/c.Value, base.Error/base.Value); i == 0 {
+				c.RatioError = 0
+			}
+			c.Deviation = math.Sqrt(square)
+			all[i].Cost[k] = c
+		}
+	}
+	for i, own := range attempts {
+		for _, a := range own {
+			all[i].Seconds += a.spent.Seconds() / float64(len(own))
+			all[i].Acceptance += a.progress.Moves[sampler.Neural].Ratio() / float64(len(own))
+		}
+	}
+}
