@@ -3,6 +3,8 @@ package metrics
 import (
 	"testing"
 	"time"
+
+	"neuralwl/internal/oip"
 )
 
 // TestDaemonNames compares the metrics of a daemon beside those of its runs with a list.
@@ -19,6 +21,9 @@ func TestDaemonNames(t *testing.T) {
 	m.Stream("GET /y", "GET", 200)
 	m.Streams(1)
 	m.Refused()
+	if err := r.Models(func() []oip.ModelStatistics { return []oip.ModelStatistics{{Name: "net.propose", Version: "1"}} }); err != nil {
+		t.Fatal(err)
+	}
 	checkNames(t, r, "testdata/daemon.txt")
 	if _, err := r.Daemon(state); err == nil {
 		t.Error("two daemons in one registry")

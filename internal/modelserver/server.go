@@ -140,6 +140,9 @@ func (s *Server) config(name, version string) (*oip.Config, error) {
 	return c, nil
 }
 
+// Statistics are those of all versions of models that are served.
+func (s *Server) Statistics() []oip.ModelStatistics { return s.statistics.of("", "") }
+
 // stats are the statistics of a version of a model, or of all models without a name.
 func (s *Server) stats(name, version string) (*oip.Statistics, error) {
 	if name != "" {

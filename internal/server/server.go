@@ -81,7 +81,7 @@ func New(o Options) (*Server, error) {
 	if s.o.Metrics, err = o.Registry.Daemon(o.Daemon.Overview); err != nil {
 		return nil, err
 	}
-	if err := o.Registry.Runs(o.Daemon.Watched); err != nil {
+	if err := errors.Join(o.Registry.Runs(o.Daemon.Watched), o.Registry.Models(o.Models.Statistics)); err != nil {
 		return nil, err
 	}
 	config := huma.DefaultConfig("neuralwl", o.Version)

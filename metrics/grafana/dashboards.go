@@ -49,6 +49,14 @@ func overview() *page {
 	} {
 		p.graph(g)
 	}
+	p.row("Networks served to other programs")
+	for _, g := range []panel{
+		show(8, "Requests per second", "By network and result.", "reqps", query{rate("nwl_model_requests_total", "network, version, graph, result"), "{{network}}/{{version}} {{graph}} {{result}}"}),
+		show(8, "Rows per evaluation", "Configurations of requests that came at the same time.", "", query{rate("nwl_model_rows_total", "network, graph") + " / " + rate("nwl_model_evaluations_total", "network, graph"), "{{network}} {{graph}}"}),
+		show(8, "Time of a request", "The mean, by what it was spent on.", "s", query{rate("nwl_model_seconds_total", "activity") + ` / ignoring (activity) group_left sum(rate(nwl_model_requests_total{result="succeeded"}[$__rate_interval]))`, "{{activity}}"}).onLog(),
+	} {
+		p.graph(g)
+	}
 	p.row("Interface")
 	for _, g := range []panel{
 		show(8, "Requests per second", "By what they asked for and the status.", "reqps", query{rate("nwl_http_requests_total", "route, code"), "{{route}} {{code}}"}),

@@ -65,6 +65,7 @@ func TestPrometheus(t *testing.T) {
 	if out, err := d.nwl("swap", "autoencoder", "pretrained/potts-q10"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	d.infer("potts-q2")
 	for _, run := range []string{"autoencoder", "made", "local", "waits"} {
 		if out, err := d.nwl("wait", run); err != nil && !strings.Contains(out, "exit status 3") && err.Error() != "exit status 3" {
 			t.Fatalf("%s: %v: %s", run, err, out)
@@ -226,6 +227,62 @@ func (d *daemon) submit(id string, settings ...string) {
 	}
 	if out, err := d.nwl(arguments...); err != nil {
 		d.t.Fatalf("%s: %v: %s", id, err, out)
+	}
+}
+
+// infer serves a network that comes with the program, and asks for some proposals.
+func (d *daemon) infer(name string) {
+	d.t.Helper()
+	if out, err := d.nwl("networks", "add", "pretrained/"+name); err != nil {
+		d.t.Fatalf("%v: %s", err, out)
+	}
+	ask := func(method, path string, body any) []byte {
+		text, err := json.Marshal(body)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		r, err := http.NewRequest(method, d.url+"/v2/"+path, bytes.NewReader(text))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if text, err = io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+			d.t.Fatalf("%s: %d %v: %s", path, answer.StatusCode, err, text)
+		}
+		return text
+	}
+	ask("POST", "repository/models/"+name+".propose/load", struct{}{})
+	type tensor struct {
+		Name     string    `json:"name"`
+		DataType string    `json:"datatype"`
+		Shape    []int     `json:"shape"`
+		Data     []float64 `json:"data,omitempty"`
+	}
+	var of struct{ Inputs []tensor }
+	if err := json.Unmarshal(ask("GET", "models/"+name+".propose", nil), &of); err != nil {
+		d.t.Fatal(err)
+	}
+	for i := range of.Inputs {
+		in := &of.Inputs[i]
+		size := 1
+		for k := range in.Shape {
+			in.Shape[k] = max(1, in.Shape[k]) // one row
+			size *= in.Shape[k]
+		}
+		in.Data = make([]float64, size)
+		for k := range in.Data {
+			if in.Name == "uniform" {
+				in.Data[k] = 0.5
+			}
+		}
+	}
+	for range 5 {
+		ask("POST", "models/"+name+".propose/infer", map[string]any{"inputs": of.Inputs})
+		time.Sleep(scrapes)
 	}
 }
 
@@ -431,8 +488,8 @@ func answersPage(all []answered) []byte {
 	b.WriteString("# What Prometheus answers to the dashboards\n\n" +
 		"`make grafana-docs` writes this page and the pictures. A Prometheus, scraping every second, watched a daemon with four runs of\n" +
 		"a minute: one whose autoencoder was trained and then exchanged for `pretrained/potts-q10`, after a network for two\n" +
-		"colours was refused; one with another architecture; one with local moves alone; and one that waited for a place. Then every\n" +
-		"expression of every panel, mark and alert was asked for, with the run, the time of rates (" + window + ") and the step of marks (1s) put in.\n\n" +
+		"colours was refused; one with another architecture; one with local moves alone; and one that waited for a place. Another\n" +
+		"program asked for proposals of a network. Then every expression of every panel, mark and alert was asked for, with the run, the time of rates (" + window + ") and the step of marks (1s) put in.\n\n" +
 		"The last column is the last value of one of the series.\n")
 	last := ""
 	for _, a := range all {
