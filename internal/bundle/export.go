@@ -45,7 +45,7 @@ func Files(path string, sides []int) (*exporter.Bundle, map[string][]byte, error
 	card := b.Card
 	card.System.Size = sides
 	if _, err = repository.SystemOf(&card); err == nil {
-		b, err = setup.Resize(b, sides)
+		b, err = setup.Rebuild(b, b.Card.System.System().Q, sides)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("bundle %s: %w", path, err)

@@ -31,7 +31,7 @@ func served(t *testing.T) (*oiptest.Server, []string) {
 	t.Helper()
 	b, err := setup.OpenBundle("pretrained/potts-q2")
 	if err == nil {
-		b, err = setup.Resize(b, []int{4, 4})
+		b, err = setup.Rebuild(b, b.Card.System.System().Q, []int{4, 4})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestRemoteGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong, err := setup.Resize(right, []int{4, 4})
+	wrong, err := setup.Rebuild(right, right.Card.System.System().Q, []int{4, 4})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,28 +122,30 @@ func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 }
 
 // Fit returns a bundle that was made for the system of a configuration. One that was made for
-// another size of the lattice is rebuilt for this one with its weights, if they fit all sizes.
+// another size of the lattice, or another number of colours, is rebuilt for this one with its
+// weights, if they depend on neither.
 func Fit(c *config.Config, from *exporter.Bundle, log *slog.Logger) (*exporter.Bundle, error) {
 	mismatch := from.Card.CheckSystem(NetworkSystem(c))
 	if mismatch == nil {
 		return from, nil
 	}
-	if own := from.Card.System.System(); own.Name() != NetworkSystem(c).Name() || own.Q != c.System.Q {
+	own, s := from.Card.System.System(), NetworkSystem(c)
+	if own.Name() != s.Name() {
 		return nil, mismatch
 	}
-	b, err := Resize(from, c.System.Size)
+	b, err := Rebuild(from, s.Q, s.Sides)
 	if err != nil {
 		return nil, mismatch
 	}
-	log.Info("the network was trained on another size of the lattice", "bundle", from.Card.Name, "size", from.Card.System.Size)
+	log.Info("the network was trained on another system", "bundle", from.Card.Name, "of", own, "for", s)
 	return b, nil
 }
 
-// Resize returns the network of a bundle for a lattice of other sides, if its weights fit all
-// sizes.
-func Resize(from *exporter.Bundle, sides []int) (*exporter.Bundle, error) {
+// Rebuild returns the network of a bundle for another number of colours and a lattice of other
+// sides, if its weights depend on neither.
+func Rebuild(from *exporter.Bundle, q int, sides []int) (*exporter.Bundle, error) {
 	s := from.Card.System.System()
-	s.Sides = sides
+	s.Q, s.Sides = q, sides
 	b, err := buildBundle(s, 1, from.Card.Architecture, from.Card.Hyperparameters)
 	if err != nil {
 		return nil, err
