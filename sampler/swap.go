@@ -27,9 +27,7 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 		e.walkers[i].aim.forget()
 	}
 	for _, w := range e.windows {
-		if w.targets != nil {
-			w.spreadTargets(e.margin())
-		}
+		w.spreadTargets(e.margin())
 	}
 	if e.samples != nil {
 		e.Produce()

@@ -18,7 +18,7 @@ func newBenchErrors() *cobra.Command {
 	var mixes []string
 	var duration time.Duration
 	var seed uint64
-	var asJSON, low bool
+	var asJSON, low, phases bool
 	var files densityReader
 	c := &cobra.Command{
 		Use:   "errors --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
@@ -46,7 +46,7 @@ Wang-Landau sampling with the network, which comes first.`,
 			if err := required(c, "q", "size"); err != nil {
 				return err
 			}
-			o := bench.ErrorOptions{Seeds: seeds, Options: bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: walkers, Time: duration, Low: low, Observe: logProgress()}}
+			o := bench.ErrorOptions{Seeds: seeds, Phases: phases, Options: bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: walkers, Time: duration, Low: low, Observe: logProgress()}}
 			if seeds < 1 || walkers < 16 {
 				return usageError{fmt.Errorf("--seeds %d, --walkers %d: at least one and 16 are needed, as errors are from the scatter between walkers", seeds, walkers)}
 			}
@@ -85,6 +85,7 @@ Wang-Landau sampling with the network, which comes first.`,
 	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
 	c.Flags().StringSliceVar(&mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().BoolVar(&low, "low", false, "measure also with more time at low energies")
+	c.Flags().BoolVar(&phases, "phases", true, "measure mixes also with targets at the two phases")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
 	c.Flags().Uint64Var(&seed, "seed", 1, "the first one")
 	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")

@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
-	{"internal/config", "internal/plots", "metrics"},
+	{"internal/config", "internal/plots", "internal/transition", "metrics"},
 	{"internal/telemetry"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},

@@ -12,7 +12,7 @@ import (
 
 	"neuralwl/inference"
 	"neuralwl/internal/config"
-	"neuralwl/internal/report"
+	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
@@ -24,6 +24,9 @@ type Precision struct {
 	Moves string `json:"moves"`
 	Mix   Mix    `json:"mix"`
 	Low   bool   `json:"low"` // histogram, else a flat one
+	// Phases says that the network aims at the two phases at the transition, else as often at all
+	// levels or as the histogram has them.
+	Phases bool `json:"phases"`
 	// Draws says whether the network's draws entered the estimate.
 	Draws bool `json:"draws"`
 	// Seconds of one core, the mean over the seeds, and Acceptance of the network's proposals.
@@ -75,6 +78,8 @@ type ErrorOptions struct {
 	Options
 	// Seeds is how many runs each kind of move makes.
 	Seeds int
+	// Phases measures mixes also with targets at the two phases; see transition.Aims.
+	Phases bool
 }
 
 // attempt is one contender with one seed.
@@ -103,10 +108,8 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 			weights.Energy, weights.LnG = append(weights.Energy, o.System.Energy(level)), append(weights.LnG, o.LnG[level])
 		}
 	}
-	m, err := newMeasure(o.System, weights)
-	if err != nil {
-		return nil, err
-	}
+	m := newMeasure(o.System, weights)
+	aims := m.aims(weights)
 	histograms := []bool{false, true}
 	if !o.Low {
 		histograms = histograms[:1]
@@ -115,16 +118,23 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 	var attempts [][]*attempt
 	for _, low := range histograms {
 		for _, mix := range append([]Mix{{Mix: config.Mix{Sweeps: localSweeps}}}, o.Mixes...) {
-			for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
-				name := mix.String()
-				if low {
-					name += ", low histogram"
+			for _, phases := range []bool{false, true} {
+				if phases && (mix.Trials == 0 || !o.Phases || aims == nil) {
+					continue
 				}
-				if draws {
-					name += ", draws joined"
+				for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
+					p := Precision{Moves: mix.String(), Mix: mix, Low: low, Phases: phases, Draws: draws}
+					if low {
+						p.Moves += ", low histogram"
+					}
+					if phases {
+						p.Moves += ", targets at the phases"
+					}
+					if draws {
+						p.Moves += ", draws joined"
+					}
+					all, attempts = append(all, p), append(attempts, nil)
 				}
-				all = append(all, Precision{Moves: name, Mix: mix, Low: low, Draws: draws})
-				attempts = append(attempts, nil)
 			}
 		}
 	}
@@ -137,7 +147,7 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 			if p.Draws {
 				continue // made of the same run as the one before
 			}
-			a, err := o.try(ctx, store, p, uint64(seed))
+			a, err := o.try(ctx, store, p, aims, uint64(seed))
 			if err != nil {
 				return nil, err
 			}
@@ -160,7 +170,7 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 }
 
 // try makes one run.
-func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, seed uint64) (_ *attempt, err error) {
+func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, aims []float64, seed uint64) (_ *attempt, err error) {
 	a := &attempt{contender: contender{mix: p.Mix, low: p.Low}}
 	options := o.Options
 	options.Seed += seed
@@ -172,6 +182,9 @@ func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Preci
 	}
 	if p.Low {
 		a.engine.SetHistogram(a.engine.LowHistogram())
+	}
+	if p.Phases {
+		a.engine.SetTargets(aims)
 	}
 	a.engine.Produce()
 	if err := a.spend(ctx, o.Time/4, nil); err != nil {
@@ -210,23 +223,21 @@ func (a *attempt) spend(ctx context.Context, d time.Duration, at func(float64)) 
 // measure turns counts into the quantities.
 type measure struct {
 	system *lattice.Potts
-	beta   float64 // of the infinite lattice's transition
-	cut    float64 // between the phases
-	start  float64 // inverse temperature of equal height, about
-	two    bool    // there are two phases
+	beta   float64                // of the infinite lattice's transition
+	at     *transition.Transition // of this lattice; nil where it is not to be seen
 }
 
-func newMeasure(system *lattice.Potts, weights *dos.Density) (*measure, error) {
-	m := &measure{system: system, beta: system.InfiniteTransition()}
-	heat, err := weights.HeatMaximum(report.SearchedBetas(system))
-	if err != nil {
-		return nil, fmt.Errorf("weights: %w", err)
+func newMeasure(system *lattice.Potts, weights *dos.Density) *measure {
+	return &measure{system: system, beta: system.InfiniteTransition(), at: transition.Find(system, weights, nil)}
+}
+
+// aims are targets at the two phases, nil without.
+func (m *measure) aims(weights *dos.Density) []float64 {
+	levels := make([]int, weights.Len())
+	for i, e := range weights.Energy {
+		levels[i] = int(math.Round((m.system.Energy(0) - e) / (m.system.Energy(0) - m.system.Energy(1))))
 	}
-	c, err := weights.Coexistence(heat.Beta, report.Resolution(system), float64(system.Q()))
-	if err == nil {
-		m.cut, m.start, m.two = c.Minimum, c.EqualHeight, true
-	}
-	return m, nil
+	return transition.Aims(m.system, levels, weights, m.at)
 }
 
 // of estimates as a run does, with the network's draws or without.
@@ -249,7 +260,7 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	}
 	variance[LnG] /= n
 	value[LnG] = math.NaN()
-	if !m.two {
+	if m.at == nil || !m.at.TwoPeaks {
 		for _, k := range []int{LnWeightRatio, LnBarrier} {
 			value[k], variance[k] = math.NaN(), math.NaN()
 		}
@@ -258,14 +269,14 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	values, deviations, err := e.Estimate(func(d *dos.Density) ([]float64, error) {
 		var ordered, disordered []float64
 		for i, energy := range d.Energy {
-			if x := d.LnG[i] - m.beta*energy; energy < m.cut {
+			if x := d.LnG[i] - m.beta*energy; energy < m.at.Minimum {
 				ordered = append(ordered, x)
 			} else {
 				disordered = append(disordered, x)
 			}
 		}
 		barrier := math.NaN()
-		if c, err := d.Coexistence(m.start, report.Resolution(m.system), float64(m.system.Q())); err == nil {
+		if c, err := d.Coexistence(m.at.Beta, transition.Resolution(m.system), float64(m.system.Q())); err == nil {
 			barrier = c.Barrier // a replica may be too rough to have one
 		}
 		return []float64{dos.LogSumExp(ordered) - dos.LogSumExp(disordered), barrier}, nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
@@ -28,12 +29,12 @@ type Picture struct {
 	Sides   []int     `json:"sides"`
 	Colours int       `json:"colours"`
 
-	Levels     Levels      `json:"levels"`
-	Deviation  *float64    `json:"deviation,omitempty" doc:"Root mean square deviation of ln g from the exact one over the levels seen, where that is known."`
-	Transition *Transition `json:"transition,omitempty" doc:"Absent as long as the density of states shows none."`
-	Acceptance []Bin       `json:"acceptance,omitempty" doc:"Proposals of the network by energy; absent without a network."`
-	Traces     Traces      `json:"traces"`
-	Lattices   []Lattice   `json:"lattices,omitempty" doc:"Configurations of the walkers at the lowest, the middle and the highest energy."`
+	Levels     Levels                 `json:"levels"`
+	Deviation  *float64               `json:"deviation,omitempty" doc:"Root mean square deviation of ln g from the exact one over the levels seen, where that is known."`
+	Transition *transition.Transition `json:"transition,omitempty" doc:"Absent as long as the density of states shows none."`
+	Acceptance []Bin                  `json:"acceptance,omitempty" doc:"Proposals of the network by energy; absent without a network."`
+	Traces     Traces                 `json:"traces"`
+	Lattices   []Lattice              `json:"lattices,omitempty" doc:"Configurations of the walkers at the lowest, the middle and the highest energy."`
 }
 
 // Levels are columns by energy, ascending; of neighbouring levels one stands for some where there
@@ -44,16 +45,6 @@ type Levels struct {
 	Exact       []float64 `json:"exact,omitempty" doc:"The exact ln g, where it is known."`
 	Visits      []int64   `json:"visits" doc:"Of the present iteration or of production, summed over the levels that this one stands for."`
 	Probability []float64 `json:"probability,omitempty" doc:"P(E) at the transition, the mean over the levels that this one stands for; absent without a transition."`
-}
-
-// Transition is where the present density of states has its transition.
-type Transition struct {
-	Beta float64 `json:"beta" doc:"Inverse temperature at which both peaks of P(E) are equally high or, with one peak, of the maximum of the specific heat."`
-	// Low and High divide the energies into three regions: ordered, coexistence, disordered.
-	Low       float64 `json:"low" doc:"Energy of the ordered phase's peak or, with one peak, one standard deviation below its mean."`
-	High      float64 `json:"high" doc:"The same for the disordered phase."`
-	TwoPeaks  bool    `json:"two_peaks"`
-	LnBarrier float64 `json:"ln_barrier,omitempty" doc:"ln(P_max/P_min) where there are two peaks."`
 }
 
 // Bin counts the network's proposals for configurations of some energies, in the present phase.
@@ -111,27 +102,11 @@ func (p *Picture) write(folder string) error {
 }
 
 // look fills in what a view shows.
-func (p *Picture) look(s lattice.System, v *sampler.View, t *Transition, d, exact *dos.Density, shown []int) {
+func (p *Picture) look(s lattice.System, v *sampler.View, t *transition.Transition, d, exact *dos.Density, shown []int) {
 	p.Transition = t
 	p.levels(s, v, d, exact, shown)
 	p.proposals(s, v)
 	p.lattices(s, v)
-}
-
-// seen returns the levels seen by ascending energy, and the density of states there.
-func seen(s lattice.System, v *sampler.View) (levels []int, d *dos.Density) {
-	d = &dos.Density{}
-	for level := s.Levels() - 1; level >= 0; level-- {
-		if v.Seen[level] && !math.IsNaN(v.LnG[level]) && !math.IsInf(v.LnG[level], 0) {
-			levels = append(levels, level)
-			d.Energy = append(d.Energy, s.Energy(level))
-			d.LnG = append(d.LnG, v.LnG[level])
-		}
-	}
-	if len(levels) > 0 {
-		d.Normalise(s.LnStates())
-	}
-	return levels, d
 }
 
 // levels fills in the columns by energy.

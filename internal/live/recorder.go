@@ -13,6 +13,7 @@ import (
 
 	"neuralwl/internal/event"
 	"neuralwl/internal/telemetry"
+	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
@@ -39,7 +40,7 @@ type Recorder struct {
 	drawn      time.Time // the last picture
 	pause      time.Duration
 	phase      sampler.Phase // of the last picture
-	transition *Transition
+	transition *transition.Transition
 	regions    [len(Regions)]Bin
 	traces     Traces
 	every      int64 // passes between points of the traces
@@ -98,7 +99,7 @@ func (r *Recorder) ByRegion() (bins [len(Regions)]Bin, known bool) {
 }
 
 // Transition is that of the last picture, nil if it had none.
-func (r *Recorder) Transition() *Transition { return r.transition }
+func (r *Recorder) Transition() *transition.Transition { return r.transition }
 
 func (r *Recorder) begin(e event.RunBegan) {
 	r.folder, r.lattice, r.system, r.began = e.Folder, e.Lattice, e.System, true
@@ -179,11 +180,11 @@ func (r *Recorder) draw(p sampler.Progress, at event.Sight) {
 	}
 	began := time.Now()
 	v := at.View()
-	levels, d := seen(r.lattice, v)
-	r.transition = findTransition(r.lattice, d, r.transition)
+	levels, d := transition.Known(r.lattice, v.Seen, v.LnG)
+	r.transition = transition.Find(r.lattice, d, r.transition)
 	r.regions = [len(Regions)]Bin{}
 	if r.transition != nil && v.Proposals != nil {
-		r.regions = r.transition.byRegion(r.lattice, v.Proposals)
+		r.regions = byRegion(r.transition, r.lattice, v.Proposals)
 	}
 	picture := &Picture{
 		At: began.UTC(), Seconds: at.Elapsed.Seconds(), Phase: string(p.Phase), Passes: at.Passes,

@@ -18,6 +18,7 @@ import (
 	"neuralwl/internal/job"
 	"neuralwl/internal/live"
 	"neuralwl/internal/long"
+	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
 )
 
@@ -211,7 +212,7 @@ func TestComparison(t *testing.T) {
 func TestFigures(t *testing.T) {
 	s := &sight{
 		picture: &live.Picture{
-			Sides: []int{4, 4}, Colours: 3, Transition: &live.Transition{Beta: 1, Low: -20, High: -10, TwoPeaks: true},
+			Sides: []int{4, 4}, Colours: 3, Transition: &transition.Transition{Beta: 1, Low: -20, High: -10, TwoPeaks: true},
 			Levels:     live.Levels{Energy: []float64{-32, -20, 0}, LnG: []float64{1, 5, 9}, Exact: []float64{1.1, 5, 9}, Probability: []float64{0.2, 0.5, 0.3}},
 			Acceptance: []live.Bin{{Low: -32, High: -16, Trials: 100, Accepted: 25, Changed: 200}, {Low: -16, High: 0}},
 			Traces:     live.Traces{Passes: []int64{1, 2}, Energy: [][]float64{{-3, -4}, {-5, -6}}},

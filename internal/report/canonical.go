@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -43,7 +44,7 @@ func completeCanonical(_ context.Context, r *Result) (err error) {
 	beta := r.Config.Run.Beta
 	betas := []float64{beta}
 	if low, high := Support(r.System, r.density.Density); low < beta && beta < high {
-		reach := max((gridReach-1)*math.Abs(beta), leastReach)
+		reach := max((transition.Reach-1)*math.Abs(beta), leastReach)
 		low, high = max(low, beta-reach), min(high, beta+reach)
 		betas = betas[:0]
 		for i := range canonicalPoints {

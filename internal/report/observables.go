@@ -8,51 +8,9 @@ import (
 	"slices"
 	"strconv"
 
+	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
-	"neuralwl/sampler/lattice"
 )
-
-// The inverse temperatures of observables.csv and of the energy plot: gridPoints of
-// them around the infinite lattice's transition, or where that is not known around the
-// maximum of the specific heat, within a factor of gridReach. Their
-// distances grow exponentially with that from the transition, by gridSharpness in all:
-// as the transition of a finite lattice is the wider the farther off it is, it is
-// resolved at any size.
-const (
-	gridPoints    = 161
-	gridReach     = 1.4
-	gridSharpness = 5
-)
-
-// betaGrid lists inverse temperatures, ascending, around that of the transition.
-func betaGrid(transition float64) []float64 {
-	betas := make([]float64, gridPoints)
-	for i := range betas {
-		u := 2*float64(i)/(gridPoints-1) - 1
-		betas[i] = transition * math.Pow(gridReach, math.Sinh(gridSharpness*u)/math.Sinh(gridSharpness))
-	}
-	return betas
-}
-
-// The inverse temperatures, in units of 1/J, among which the maximum of the specific heat
-// is looked for where the transition is not known: their ratio is coarseRatio.
-const (
-	coarseFirst = 1e-3
-	coarseLast  = 1e3
-	coarseRatio = 1.05
-)
-
-// SearchedBetas lists inverse temperatures among which to look for the maximum of the specific
-// heat, ascending: around the transition, all over the range where it is not known.
-func SearchedBetas(system lattice.System) (betas []float64) {
-	if beta := system.InfiniteTransition(); beta > 0 {
-		return betaGrid(beta)
-	}
-	for beta := coarseFirst; beta < coarseLast; beta *= coarseRatio {
-		betas = append(betas, beta)
-	}
-	return betas
-}
 
 // centre is the inverse temperature around which observables are computed. Where
 // neither the transition is known nor the specific heat has a maximum it is 1.
@@ -60,7 +18,7 @@ func (r *Result) centre() float64 {
 	if beta := r.System.InfiniteTransition(); beta > 0 {
 		return beta
 	}
-	maximum, err := r.density.Density.HeatMaximum(SearchedBetas(r.System))
+	maximum, err := r.density.Density.HeatMaximum(transition.Betas(r.System))
 	if err != nil {
 		r.Log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
 		return 1

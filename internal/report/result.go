@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
@@ -37,7 +38,7 @@ type Result struct {
 	// autocorrelation is the integrated autocorrelation time of the energy in production,
 	// in passes, the longest of all windows; nil where it cannot be told.
 	autocorrelation *dos.Estimate
-	// canonical averages follow from density, at the inverse temperatures of betaGrid.
+	// canonical averages follow from density, at the inverse temperatures of transition.Grid.
 	canonical []dos.CanonicalEstimate
 	// means are those of the order parameter at each energy, and order what follows from
 	// them at the same inverse temperatures; nil without production.
@@ -105,7 +106,7 @@ func (r *Result) adaptive() *dos.Density {
 // known, the most important first.
 func complete(ctx context.Context, r *Result) (err error) {
 	r.density.Deadline = r.Deadline
-	r.canonical, err = r.density.Canonical(betaGrid(r.centre()))
+	r.canonical, err = r.density.Canonical(transition.Grid(r.centre()))
 	if err != nil && !r.leaveOut("averages over temperature", err) {
 		return err
 	}

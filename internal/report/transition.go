@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -55,27 +56,9 @@ type ZeroSummary struct {
 	Imaginary dos.Estimate `json:"imaginary"`
 }
 
-// finestResolution is the least half width, in units of the largest step of the energy by
-// one site, with which the energy distribution is looked at: narrower, the gaps between
-// the lowest levels show. coarseResolution is the half width in the same units over the
-// square root of the number of sites: the peaks' standard deviation is sqrt(N C)/beta with
-// C per site in one phase, about 3 sqrt(N) for the Potts model of ten colours, whose
-// largest step is 4: a sixth of that hides the noise and leaves the peaks alone.
-const (
-	finestResolution = 1.5
-	coarseResolution = 0.125
-)
-
 // maxZeroSites is up to how many sites Fisher zeros are computed, a third of a second
 // for 256.
 const maxZeroSites = 256
-
-// Resolution is the half width, in units of J, of the kernel through which the energy
-// distribution of a system is looked at.
-func Resolution(system lattice.System) float64 {
-	step := float64(system.MaxStep()) * (system.Energy(0) - system.Energy(1))
-	return step * max(finestResolution, coarseResolution*math.Sqrt(float64(system.Sites())))
-}
 
 // findTransition analyses the density of states near its transition.
 func (r *Result) findTransition() *TransitionSummary {
@@ -97,7 +80,7 @@ func findTransition(system lattice.System, d *dos.Ensemble, leaveOut func(what s
 			s.Remarks = append(s.Remarks, err.Error())
 		}
 	}
-	heat, heatError, err := d.HeatMaximum(SearchedBetas(system))
+	heat, heatError, err := d.HeatMaximum(transition.Betas(system))
 	if err != nil {
 		remark("the transition", err)
 		return s
@@ -105,7 +88,7 @@ func findTransition(system lattice.System, d *dos.Ensemble, leaveOut func(what s
 	beta, height := dos.NewEstimate(heat.Beta, heatError.Beta), dos.NewEstimate(heat.Height/n, heatError.Height/n)
 	s.HeatMaximum, s.Height = &beta, &height
 
-	resolution := Resolution(system)
+	resolution := transition.Resolution(system)
 	states := math.Round(math.Exp(system.LnGroundStates()))
 	if !(states > 1) {
 		s.Remarks = append(s.Remarks, "no analysis of two phases: the number of ordered phases is not known, or one")

@@ -50,6 +50,10 @@ func TestMetamorphic(t *testing.T) {
 		"wang-landau":    {6, nil, true},
 		"windows":        {2, []string{"windows.count=2"}, false},
 		"microcanonical": {3, []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "neural.trials=2", "production.histogram=low"}, false},
+		"phases": {2, []string{
+			"model.architecture=microcanonical", "model.width=8", "model.window=3", "system.q=10", "system.size=4x16", "local.sweeps=10",
+			"wang_landau.final_ln_f=1e-2", "production.passes=40", "production.targets=phases",
+		}, false},
 		"conv":           {2, []string{"model.architecture=conv", "model.width=6", "model.depth=1"}, false},
 		"shifts":         {3, []string{"model.energy_weight=30", "neural.shift=6", "production.passes=150"}, false},
 		"mix":            {2, []string{"production.mix=3:2"}, false},

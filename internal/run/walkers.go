@@ -11,6 +11,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
+	"neuralwl/internal/transition"
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -124,6 +125,14 @@ func (w *walkers) learn(ctx context.Context) error {
 func (w *walkers) shape(e *sampler.Engine) {
 	if w.j.c.Production.Histogram == config.LowHistogram {
 		e.SetHistogram(e.LowHistogram())
+	}
+	if w.j.c.Production.Targets == config.PhaseTargets {
+		levels, d := transition.Known(w.j.system, e.Seen(), e.LnG())
+		aims := transition.Aims(w.j.system, levels, d, transition.Find(w.j.system, d, nil))
+		if aims == nil {
+			w.j.log.Warn("production.targets: the energy distribution has no two peaks; targets follow the histogram")
+		}
+		e.SetTargets(aims)
 	}
 }
 

@@ -1,0 +1,174 @@
+// Package transition finds where a system has its transition, by its density of states.
+package transition
+
+import (
+	"math"
+
+	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+)
+
+// The inverse temperatures of a Grid: gridPoints of them within a factor of Reach. Their
+// distances grow exponentially with that from the transition, by gridSharpness in all: as the
+// transition of a finite lattice is the wider the farther off it is, it is resolved at any
+// size.
+const (
+	gridPoints    = 161
+	Reach         = 1.4
+	gridSharpness = 5
+)
+
+// Grid lists inverse temperatures, ascending, around that of a transition.
+func Grid(transition float64) []float64 {
+	betas := make([]float64, gridPoints)
+	for i := range betas {
+		u := 2*float64(i)/(gridPoints-1) - 1
+		betas[i] = transition * math.Pow(Reach, math.Sinh(gridSharpness*u)/math.Sinh(gridSharpness))
+	}
+	return betas
+}
+
+// The inverse temperatures, in units of 1/J, among which the maximum of the specific heat
+// is looked for where the transition is not known: their ratio is coarseRatio.
+const (
+	coarseFirst = 1e-3
+	coarseLast  = 1e3
+	coarseRatio = 1.05
+)
+
+// Betas lists inverse temperatures among which to look for the maximum of the specific heat,
+// ascending: around the infinite lattice's transition, all over the range where that is not known.
+func Betas(system lattice.System) (betas []float64) {
+	if beta := system.InfiniteTransition(); beta > 0 {
+		return Grid(beta)
+	}
+	for beta := coarseFirst; beta < coarseLast; beta *= coarseRatio {
+		betas = append(betas, beta)
+	}
+	return betas
+}
+
+// finestResolution is the least half width, in units of the largest step of the energy by
+// one site, with which the energy distribution is looked at: narrower, the gaps between
+// the lowest levels show. coarseResolution is the half width in the same units over the
+// square root of the number of sites: the peaks' standard deviation is sqrt(N C)/beta with
+// C per site in one phase, about 3 sqrt(N) for the Potts model of ten colours, whose
+// largest step is 4: a sixth of that hides the noise and leaves the peaks alone.
+const (
+	finestResolution = 1.5
+	coarseResolution = 0.125
+)
+
+// Resolution is the half width, in units of J, of the kernel through which the energy
+// distribution of a system is looked at.
+func Resolution(system lattice.System) float64 {
+	step := float64(system.MaxStep()) * (system.Energy(0) - system.Energy(1))
+	return step * max(finestResolution, coarseResolution*math.Sqrt(float64(system.Sites())))
+}
+
+// Transition is where a density of states has its transition. Energies are those of the whole
+// system in units of J.
+type Transition struct {
+	Beta float64 `json:"beta" doc:"Inverse temperature at which both peaks of P(E) are equally high or, with one peak, of the maximum of the specific heat."`
+	// Low and High divide the energies into three regions: ordered, coexistence, disordered.
+	Low       float64 `json:"low" doc:"Energy of the ordered phase's peak or, with one peak, one standard deviation below its mean."`
+	High      float64 `json:"high" doc:"The same for the disordered phase."`
+	TwoPeaks  bool    `json:"two_peaks"`
+	Minimum   float64 `json:"minimum,omitempty" doc:"Energy of the minimum between two peaks."`
+	LnBarrier float64 `json:"ln_barrier,omitempty" doc:"ln(P_max/P_min) where there are two peaks."`
+}
+
+// Find looks for the transition of a system in a density of states, nil where that shows none: too
+// little of it is known. It looks near the last one first, unless that is nil.
+func Find(s lattice.System, d *dos.Density, last *Transition) *Transition {
+	states := math.Round(math.Exp(s.LnGroundStates()))
+	twoPeaks := func(near float64) *Transition {
+		if !(states > 1) {
+			return nil
+		}
+		c, err := d.Coexistence(near, Resolution(s), states)
+		if err != nil {
+			return nil
+		}
+		return &Transition{Beta: c.EqualHeight, Low: c.Ordered, High: c.Disordered, TwoPeaks: true, Minimum: c.Minimum, LnBarrier: c.Barrier}
+	}
+	if d.Len() < 2 {
+		return nil
+	}
+	if last != nil && last.TwoPeaks {
+		if t := twoPeaks(last.Beta); t != nil {
+			return t
+		}
+	}
+	heat, err := d.HeatMaximum(Betas(s))
+	if err != nil {
+		return nil
+	}
+	if t := twoPeaks(heat.Beta); t != nil {
+		return t
+	}
+	c := d.At(heat.Beta)
+	deviation := math.Sqrt(c.SpecificHeat) / heat.Beta
+	return &Transition{Beta: heat.Beta, Low: c.Energy - deviation, High: c.Energy + deviation}
+}
+
+// Known is the density of states at the levels seen, by ascending energy, normalised to the number
+// of all configurations; levels lists them.
+func Known(s lattice.System, seen []bool, lnG []float64) (levels []int, d *dos.Density) {
+	d = &dos.Density{}
+	for level := s.Levels() - 1; level >= 0; level-- {
+		if seen[level] && !math.IsNaN(lnG[level]) && !math.IsInf(lnG[level], 0) {
+			levels = append(levels, level)
+			d.Energy = append(d.Energy, s.Energy(level))
+			d.LnG = append(d.LnG, lnG[level])
+		}
+	}
+	if len(levels) > 0 {
+		d.Normalise(s.LnStates())
+	}
+	return levels, d
+}
+
+// evenShare of the targets of Aims are spread evenly from the infinite-temperature peak to the
+// ground state.
+const evenShare = 0.25
+
+// Aims is a distribution of targets that serves the ratio of two phases' weights, ln of it by
+// level: half of what is not spread evenly is like the ordered phase at the transition, half like the
+// disordered one. Draws for these targets say how many states each phase has. It is nil without
+// two phases.
+func Aims(s lattice.System, levels []int, d *dos.Density, t *Transition) []float64 {
+	if t == nil || !t.TwoPeaks {
+		return nil
+	}
+	p, _ := d.Distribution(t.Beta)
+	ordered := 0.0
+	for i, e := range d.Energy {
+		if e < t.Minimum {
+			ordered += p[i]
+		}
+	}
+	if !(ordered > 0 && ordered < 1) {
+		return nil
+	}
+	even := evenShare / float64(s.GroundLevel()-s.PeakLevel()+1)
+	aims := make([]float64, s.Levels())
+	for level := s.PeakLevel(); level <= s.GroundLevel(); level++ {
+		aims[level] = even
+	}
+	for i, level := range levels {
+		share := (1 - evenShare) / 2 / ordered
+		if d.Energy[i] >= t.Minimum {
+			share = (1 - evenShare) / 2 / (1 - ordered)
+		}
+		aims[level] += share * p[i]
+	}
+	for level, x := range aims {
+		aims[level] = math.Log(max(x, leastAim*even))
+	}
+	return aims
+}
+
+// leastAim is the least share of a level in units of the even one: the levels beyond the
+// infinite-temperature peak are of no use, but every move must have its way back.
+const leastAim = 1e-3
