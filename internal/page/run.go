@@ -165,7 +165,7 @@ func (p *Page) view(ctx context.Context, id string) (*runView, error) {
 
 // sight reads what there is to draw of a run.
 func (p *Page) sight(ctx context.Context, r *api.Run) (*sight, error) {
-	s := &sight{rests: r.State != job.Running}
+	s := &sight{rests: r.State == job.Paused || r.State.Final()}
 	history, err := p.o.Daemon.NetworkHistory(ctx, r.ID)
 	if err != nil {
 		return nil, err
