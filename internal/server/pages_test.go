@@ -109,11 +109,22 @@ func TestPages(t *testing.T) {
 	for path, want := range map[string]int{
 		"/runs/first/lattices/low.png": 200, "/runs/first/lattices/high.png": 200, "/runs/first/lattices/none.png": 404, "/runs/none/lattices/low.png": 404,
 		"/runs/first/figures/none": 404, "/static/uPlot.js": 200, "/static/uPlot-LICENSE.txt": 200, "/static/none.js": 404, "/static/..%2fpage.go": 404,
+		"/group/figures/deviation?system=q3-4x4&method=wang-landau": 200, "/group/figures/none?system=q3-4x4&method=wang-landau": 404,
+		"/group/figures/deviation": 200, "/group": 200,
 		"/api/v1/runs/first/live": 200, "/api/v1/runs/first/history": 200, "/api/v1/runs/none/live": 404,
 	} {
 		if status, text, _ := h.get(path); status != want {
 			t.Errorf("%s: %d, want %d: %.200s", path, status, want, text)
 		}
+	}
+	var past struct {
+		Pass []int64
+		Loss []float64
+	}
+	_, text, _ := h.get("/api/v1/runs/first/history?points=7")
+	_, all, _ := h.get("/api/v1/runs/first/history?points=2000")
+	if err := json.Unmarshal([]byte(text), &past); err != nil || len(past.Pass) != 7 || len(past.Loss) != 7 || !strings.Contains(all, fmt.Sprintf(",%d],", past.Pass[6])) {
+		t.Errorf("%v: %s", err, text)
 	}
 	// What cannot be read is named, and only in the page of that run.
 	if err := os.WriteFile(filepath.Join(h.daemon.Folder("second"), "live.json"), []byte("{"), 0o666); err != nil {
