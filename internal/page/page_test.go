@@ -23,7 +23,7 @@ import (
 
 // many are runs in all states, with texts as long as they may be.
 func many(n int) (runs []api.Run) {
-	text := strings.Repeat("long ", 2000)
+	text := strings.Repeat("long ", 50000)
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		r := api.Run{
@@ -223,7 +223,7 @@ func TestFigures(t *testing.T) {
 		p.Neural.Trials, p.Neural.Accepted = int64(10*i), int64(4*i)
 		if i >= 30 {
 			p.Phase, p.LnF, p.Loss = "production", 0, 0
-			p.Neural.Trials, p.Neural.Accepted = int64(10*(i-29)), int64(i-29)
+			p.Neural.Trials, p.Neural.Accepted = int64(1000*(i-29)), int64(100*(i-29))
 		}
 		s.history = append(s.history, p)
 	}
