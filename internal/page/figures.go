@@ -203,7 +203,7 @@ func (s *sight) over(name, title, label string, of func(p, before live.Point) fl
 		k.X, k.Y = append(k.X, p.Seconds/unit), append(k.Y, of(p, before))
 		before = p
 	}
-	for _, swap := range s.swaps {
+	for _, swap := range s.lastSwaps() {
 		i := slices.IndexFunc(s.history, func(p live.Point) bool { return p.Pass >= swap.Pass })
 		if i >= 0 {
 			c.Marks = append(c.Marks, mark{s.history[i].Seconds / unit, "swap"})
@@ -227,5 +227,11 @@ func (s *sight) traces() *chart {
 		}
 		c.Curves = append(c.Curves, k)
 	}
+	for _, swap := range s.lastSwaps() {
+		c.Marks = append(c.Marks, mark{float64(swap.Pass), "swap"})
+	}
 	return c
 }
+
+// lastSwaps are as many exchanges as a figure can show.
+func (s *sight) lastSwaps() []api.PastSwap { return s.swaps[max(0, len(s.swaps)-mostSwaps):] }

@@ -117,11 +117,11 @@ type layout struct {
 	Operates bool
 	Version  string
 	// Events is the address of the stream whose events say that the page is out of date, empty for
-	// none; with Ends it ends.
-	Events string
-	Said   string // what came of a change
-	Faults []string
-	Body   any
+	// none; Kinds are those that do, with spaces between, empty for all.
+	Events, Kinds string
+	Said          string // what came of a change
+	Faults        []string
+	Body          any
 }
 
 // render sends a page.

@@ -15,10 +15,15 @@ let ended = false;
 
 function clock(date) { return date.toLocaleTimeString([], { hour12: false }); }
 
+// say changes what is said of the contact; the same again would be read out again.
+function say(text, state) {
+	contact.className = state;
+	if (contact.textContent !== text) contact.textContent = text;
+}
+
 function reached() {
 	lost = null;
-	contact.className = '';
-	contact.textContent = ended ? 'complete' : 'live';
+	say(ended ? 'complete' : 'live', '');
 	document.body.classList.remove('lost-contact');
 }
 
@@ -26,8 +31,7 @@ function reached() {
 function unreachable() {
 	if (ended) return;
 	lost ??= new Date();
-	contact.className = 'lost';
-	contact.textContent = `the daemon is unreachable since ${clock(lost)}; trying again`;
+	say(`the daemon is unreachable since ${clock(lost)}; trying again`, 'lost');
 	document.body.classList.add('lost-contact');
 }
 
@@ -89,7 +93,7 @@ function soon(wait) {
 	due = setTimeout(update, Math.max(wait, last + pause - Date.now()));
 }
 
-const kinds = ['state', 'began', 'phase', 'pass', 'checkpoint', 'exported', 'swapped', 'evaluating', 'ended', 'failed'];
+const kinds = document.body.dataset.kinds?.split(' ') ?? ['state', 'began', 'phase', 'pass', 'checkpoint', 'exported', 'swapped', 'evaluating', 'ended', 'failed'];
 
 let events = null;
 let seen = ''; // the last event, after which a stream goes on
