@@ -56,6 +56,7 @@ var reserved = map[string][]string{
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
+	"github.com/chromedp":                 {}, // tests alone
 	"C":                                   {},
 }
 

@@ -25,16 +25,21 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("make screenshots takes pictures")
 	}
 	d := serve(t)
-	ten := []string{"system.size=6x6", "trainer.export_every=400"}
+	ten := []string{"system.size=5x5", "trainer.export_every=400"}
 	for i, seed := range []string{"1", "2", "3"} {
 		d.submit(api.Submission{ID: "q3-8x8-" + seed, Title: "three colours", Tags: []string{"seeds"}, Set: []string{"system.q=3", "system.size=8x8", "run.moves=local", "wang_landau.final_ln_f=1e-5", "production.passes=2000", "run.seed=" + seed}})
 		if i == 0 {
 			d.submit(api.Submission{ID: "teacher", Title: "a network for others", Publish: true, Set: ten})
 		}
 	}
-	d.submit(api.Submission{ID: "wrong-size", Title: "a large one", Priority: -5, Set: []string{"system.size=64x64", "model.bundle=pretrained/potts-q10"}})
 	d.reach("q3-8x8-3", job.Done)
-	run := d.submit(api.Submission{ID: "ten-colours", Title: "ten colours, trained as it goes", Tags: []string{"potts"}, Priority: 5, Set: ten})
+	if _, err := d.client.Change(t.Context(), "teacher", api.RunChange{Wish: job.Pause}); err != nil {
+		t.Fatal(err)
+	}
+	d.reach("teacher", job.Paused)
+	run := d.submit(api.Submission{ID: "ten-colours", Title: "ten colours, trained as it goes", Tags: []string{"potts"}, Set: append(ten, "wang_landau.final_ln_f=2e-6", "production.passes=4000")})
+	d.reach(run.ID, job.Running)
+	d.submit(api.Submission{ID: "large", Title: "a large one", After: []string{run.ID}, Set: []string{"system.size=64x64", "model.bundle=pretrained/potts-q10"}})
 	b := open(t, d)
 	b.goTo(d.url + "/runs/" + run.ID)
 	b.until("production", `document.querySelector('.lead').innerText.includes('production')`)

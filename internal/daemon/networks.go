@@ -31,6 +31,9 @@ import (
 // networksName is the folder of the repository of networks in the data folder.
 const networksName = "networks"
 
+// evaluationTime bounds the evaluation of up to 128 rows for other programs.
+const evaluationTime = 5 * time.Minute
+
 // openNetworks opens the repository, whose path is absolute: it becomes part of configurations.
 func (d *Daemon) openNetworks() error {
 	path, err := filepath.Abs(filepath.Join(d.o.Data, networksName))
@@ -42,7 +45,7 @@ func (d *Daemon) openNetworks() error {
 		return err
 	}
 	d.networks = repository.Open(folder, repository.Options{
-		Runtime: inference.Runtime{Provider: inference.CPU}, Concurrency: d.o.ServingThreads, Log: d.log,
+		Runtime: inference.Runtime{Provider: inference.CPU, Timeout: evaluationTime}, Concurrency: d.o.ServingThreads, Log: d.log,
 	})
 	return nil
 }

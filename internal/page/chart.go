@@ -193,9 +193,9 @@ func (c *chart) json() ([]byte, error) {
 
 // Dimensions of the SVG, in its units, which are about pixels.
 const (
-	chartWidth  = 440.0
-	chartHeight = 270.0
-	marginTop   = 24.0
+	chartWidth  = 380.0
+	chartHeight = 250.0
+	marginTop   = 34.0
 	marginRight = 12.0
 	marginBase  = 42.0
 	charWidth   = 6.8 // of a digit of a label
@@ -330,8 +330,8 @@ func (c *chart) drawMarks(b *bytes.Buffer, x, y view) {
 			continue
 		}
 		fmt.Fprintf(b, `<path class="mark" d="M%.1f %.1fV%.1f"/>`, at, y.from, y.to)
-		if width := 6 * float64(len([]rune(m.Name))); at >= free && at+width+4 <= chartWidth {
-			fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%.1f">%s</text>`, at+3, y.to+10, template.HTMLEscapeString(m.Name))
+		if width := 6 * float64(len([]rune(m.Name))); at >= free && at+width <= chartWidth {
+			fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%.1f">%s</text>`, at-3, y.to-6, template.HTMLEscapeString(m.Name))
 			free = at + width + 10
 		}
 	}

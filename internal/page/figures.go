@@ -16,7 +16,7 @@ type sight struct {
 	history []live.Point
 	density *dos.Density // the result
 	swaps   []api.PastSwap
-	rests   bool // it does not go on at present
+	rests   bool // it does not go on, at least not by itself
 }
 
 // charts are the figures of a run, in the order of the page. Those that do not apply, as of a
@@ -184,7 +184,7 @@ func (s *sight) acceptance() *chart {
 	return c
 }
 
-// over is a quantity over the time of the run, with phases and exchanges of the network marked.
+// over is a quantity over the time of the run, a curve for each phase, with phases and exchanges of the network marked.
 // of is given a point and the one before, which is empty for the first.
 func (s *sight) over(name, title, label string, of func(p, before live.Point) float64) *chart {
 	c := &chart{Name: name, Title: title, X: axis{Label: "time (s)"}, Y: axis{Label: label}}
@@ -193,17 +193,17 @@ func (s *sight) over(name, title, label string, of func(p, before live.Point) fl
 	}
 	x, unit := timeAxis(s.history[len(s.history)-1].Seconds)
 	c.X = x
-	k := curve{}
 	before := live.Point{}
 	for _, p := range s.history {
-		k.X, k.Y = append(k.X, p.Seconds/unit), append(k.Y, of(p, before))
-		if p.Phase != before.Phase {
+		if p.Phase != before.Phase || len(c.Curves) == 0 { // phases are apart
 			c.Marks = append(c.Marks, mark{p.Seconds / unit, p.Phase})
+			c.Curves = append(c.Curves, curve{})
 		}
+		k := &c.Curves[len(c.Curves)-1]
+		k.X, k.Y = append(k.X, p.Seconds/unit), append(k.Y, of(p, before))
 		before = p
 	}
-	c.Curves = []curve{k}
-	for _, swap := range s.swaps {
+	for _, swap := range s.lastSwaps() {
 		i := slices.IndexFunc(s.history, func(p live.Point) bool { return p.Pass >= swap.Pass })
 		if i >= 0 {
 			c.Marks = append(c.Marks, mark{s.history[i].Seconds / unit, "swap"})
@@ -227,5 +227,11 @@ func (s *sight) traces() *chart {
 		}
 		c.Curves = append(c.Curves, k)
 	}
+	for _, swap := range s.lastSwaps() {
+		c.Marks = append(c.Marks, mark{float64(swap.Pass), "swap"})
+	}
 	return c
 }
+
+// lastSwaps are as many exchanges as a figure can show.
+func (s *sight) lastSwaps() []api.PastSwap { return s.swaps[max(0, len(s.swaps)-mostSwaps):] }

@@ -85,7 +85,7 @@ func (p *Page) group(w http.ResponseWriter, r *http.Request) {
 	for _, c := range c.charts() {
 		v.Figures = append(v.Figures, figureView{c, c.SVG(), p.at("/group/figures", c.Name) + g.query()})
 	}
-	p.render(w, r, "group", http.StatusOK, layout{Title: "Runs of " + g.System + " by " + g.Method, Section: "runs", Events: p.events(nil), Body: v})
+	p.render(w, r, "group", http.StatusOK, layout{Title: "Runs of " + g.System + " by " + g.Method, Section: "runs", Events: p.events(nil), Kinds: "state", Body: v})
 }
 
 // groupFigure sends the points of a figure of a group.

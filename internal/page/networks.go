@@ -59,5 +59,5 @@ func (p *Page) networks(w http.ResponseWriter, r *http.Request) {
 	}) {
 		v.Runs = append(v.Runs, run.ID)
 	}
-	p.render(w, r, "networks", http.StatusOK, layout{Title: "Networks", Section: "networks", Events: p.events(nil), Body: v})
+	p.render(w, r, "networks", http.StatusOK, layout{Title: "Networks", Section: "networks", Events: p.events(nil), Kinds: "state began exported swapped", Body: v})
 }

@@ -6,6 +6,7 @@ package page
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"embed"
 	"errors"
 	"fmt"
@@ -78,10 +79,10 @@ func (p *Page) Routes() []Route {
 		{"GET /networks", "", p.networks},
 		{"GET /submit", "", p.submitForm},
 		{"GET /static/{name}", "", p.static},
-		{"POST /submit", "submit", p.submit},
-		{"POST /runs/{id}/wish", "change", p.wish},
-		{"POST /runs/{id}/network", "swap", p.swap},
-		{"POST /networks/swap", "swap", p.swapInto},
+		{"POST /submit", "submit", p.form(p.submit)},
+		{"POST /runs/{id}/wish", "change", p.form(p.wish)},
+		{"POST /runs/{id}/network", "swap", p.form(p.swap)},
+		{"POST /networks/swap", "swap", p.form(p.swapInto)},
 	}
 }
 
@@ -116,11 +117,11 @@ type layout struct {
 	Operates bool
 	Version  string
 	// Events is the address of the stream whose events say that the page is out of date, empty for
-	// none; with Ends it ends.
-	Events string
-	Said   string // what came of a change
-	Faults []string
-	Body   any
+	// none; Kinds are those that do, with spaces between, empty for all.
+	Events, Kinds string
+	Said          string // what came of a change
+	Faults        []string
+	Body          any
 }
 
 // render sends a page.
@@ -140,6 +141,22 @@ func (p *Page) render(w http.ResponseWriter, r *http.Request, name string, statu
 	h.Set("Referrer-Policy", "same-origin")
 	w.WriteHeader(status)
 	w.Write(text.Bytes())
+}
+
+// form reads the form of a request before its handler is called.
+func (p *Page) form(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := r.ParseForm()
+		var large *http.MaxBytesError
+		switch {
+		case errors.As(err, &large):
+			p.render(w, r, "fault", http.StatusRequestEntityTooLarge, layout{Title: "This did not work", Faults: []string{fmt.Sprintf("the form is larger than %d bytes", large.Limit)}})
+		case err != nil:
+			p.render(w, r, "fault", http.StatusBadRequest, layout{Title: "This did not work", Faults: []string{"the form cannot be read: " + err.Error()}})
+		default:
+			handler(w, r)
+		}
+	}
 }
 
 // statusOf is the status of an error of the daemon.
@@ -219,7 +236,7 @@ func (p *Page) static(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind)
-	h.Set("ETag", fmt.Sprintf("%q", p.o.Version+"-"+fmt.Sprint(len(data))))
+	h.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(data)))
 	h.Set("Cache-Control", "no-cache") // may be kept, but must be asked about
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }

@@ -24,7 +24,7 @@ import (
 
 // many are runs in all states, with texts as long as they may be.
 func many(n int) (runs []api.Run) {
-	text := strings.Repeat("long ", 2000)
+	text := strings.Repeat("long ", 50000)
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		r := api.Run{
@@ -224,7 +224,7 @@ func TestFigures(t *testing.T) {
 		p.Neural.Trials, p.Neural.Accepted = int64(10*i), int64(4*i)
 		if i >= 30 {
 			p.Phase, p.LnF, p.Loss = "production", 0, 0
-			p.Neural.Trials, p.Neural.Accepted = int64(10*(i-29)), int64(i-29)
+			p.Neural.Trials, p.Neural.Accepted = int64(1000*(i-29)), int64(100*(i-29))
 		}
 		s.history = append(s.history, p)
 	}
@@ -239,13 +239,13 @@ func TestFigures(t *testing.T) {
 	if k := charts["acceptance"].Curves; k[0].Y[0] != 0.25 || k[1].Y[0] != 0.5 || len(k[0].X) != 1 {
 		t.Errorf("acceptance %+v", k)
 	}
-	if k := charts["network"].Curves[0]; !math.IsNaN(k.Y[0]) || math.Abs(k.Y[5]-0.4) > 1e-12 || math.Abs(k.Y[30]-0.1) > 1e-12 {
-		t.Errorf("acceptance over time %v", k.Y)
+	if k := charts["network"].Curves; len(k) != 2 || !math.IsNaN(k[0].Y[0]) || math.Abs(k[0].Y[5]-0.4) > 1e-12 || len(k[0].X) != 30 || math.Abs(k[1].Y[0]-0.1) > 1e-12 || charts["network"].Keys() != nil {
+		t.Errorf("acceptance over time %+v", k)
 	}
 	if c := charts["flatness"]; fmt.Sprint(c.Marks) != fmt.Sprint([]mark{{0, "wang-landau"}, {2000.0 / 60, "swap"}, {50, "production"}}) || c.X.Label != "time (min)" {
 		t.Errorf("marks %v over %s", c.Marks, c.X.Label)
 	}
-	if k := charts["ln-f"].Curves[0]; !charts["ln-f"].Y.Log || !math.IsNaN(k.Y[35]) {
+	if k := charts["ln-f"].Curves[1]; !charts["ln-f"].Y.Log || !math.IsNaN(k.Y[5]) {
 		t.Errorf("ln f %v", k.Y)
 	}
 	if k := charts["deviation"].Curves[0]; k.Low != nil || math.Abs(k.Y[0]+0.1) > 0.01 {
@@ -258,5 +258,55 @@ func TestFigures(t *testing.T) {
 				t.Errorf("%s: %q", c.Name, c.None)
 			}
 		}
+	}
+}
+
+// TestSizes bounds what is sent of a run of 8189 levels that records as much as one may.
+func TestSizes(t *testing.T) {
+	s := &sight{picture: &live.Picture{Sides: []int{64, 64}, Colours: 10, Transition: &live.Transition{Beta: 1.426, Low: -6000, High: -3000, TwoPeaks: true}}, rests: true}
+	s.density = &dos.Density{}
+	for i := range 8189 {
+		e := float64(i) - 8192
+		s.density.Energy, s.density.LnG, s.density.Error = append(s.density.Energy, e), append(s.density.LnG, 9000*math.Sin(e/9000)+0.123456789), append(s.density.Error, 0.0123456789)
+		if l := &s.picture.Levels; i%5 == 0 {
+			l.Energy, l.LnG, l.Exact = append(l.Energy, e), append(l.LnG, s.density.LnG[i]+0.1), append(l.Exact, s.density.LnG[i])
+			l.Probability = append(l.Probability, 1e-5*(1+math.Sin(e)))
+		}
+	}
+	for k := range 40 {
+		s.picture.Acceptance = append(s.picture.Acceptance, live.Bin{Low: float64(200 * k), High: float64(200*k + 200), Trials: 12345678, Accepted: int64(k * 12345), Changed: int64(k * 1234567)})
+	}
+	for i := range 2000 {
+		p := live.Point{Pass: int64(i * 1000), Seconds: 123.456 * float64(i), Phase: "wang-landau", LnF: 1.23456e-6, Flatness: 0.123456, Levels: i * 4, RoundTrips: 12345.6 * float64(i), Loss: 1234.56 + math.Sin(float64(i))}
+		p.Neural.Trials, p.Neural.Accepted = int64(i*1e9), int64(i*1e8+i*i)
+		s.history = append(s.history, p)
+	}
+	for w := range 8 {
+		s.picture.Traces.Energy = append(s.picture.Traces.Energy, nil)
+		for i := range 500 {
+			if w == 0 {
+				s.picture.Traces.Passes = append(s.picture.Traces.Passes, int64(i*4000))
+			}
+			s.picture.Traces.Energy[w] = append(s.picture.Traces.Energy[w], -8192*math.Abs(math.Sin(float64(i*(w+1)))))
+		}
+	}
+	for i := range 1000 {
+		s.swaps = append(s.swaps, api.PastSwap{Pass: int64(i * 2000), Bundle: "teacher/1000"})
+	}
+	drawn := 0
+	for _, c := range s.charts() {
+		text := wellFormed(t, c)
+		drawn += len(text)
+		data, err := c.json()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) > 150e3 {
+			t.Errorf("the points of %s are %d bytes", c.Name, len(data))
+		}
+		t.Logf("%s: drawn %d bytes, points %d", c.Name, len(text), len(data))
+	}
+	if drawn > 150e3 {
+		t.Errorf("the drawings are %d bytes", drawn)
 	}
 }

@@ -29,7 +29,8 @@ type runView struct {
 	Run             *api.Run
 	State, Class    string
 	Sentence        string
-	Done            float64 // of the phase, negative where there is no bar
+	Broken          []string // what cannot be read of it
+	Done            float64  // of the phase, negative where there is no bar
 	Facts           []fact
 	Advice          []report.Check // that failed
 	Passed          []report.Check
@@ -37,6 +38,7 @@ type runView struct {
 	Figures         []figureView
 	Lattices        []latticeView
 	Swaps           []api.PastSwap
+	Earlier         int      // exchanges that are not shown
 	Networks        []string // that it can be given
 	Exchanges       bool     // it can be given one now
 	Produces        bool     // in production, where that is refused unless it begins anew
@@ -68,10 +70,11 @@ type fileView struct {
 	Address string
 }
 
-// mostFiles and mostLines bound the lists of a page; all are a click away.
+// Bounds of the lists of a page; files and the interface have all of them.
 const (
 	mostFiles = 60
 	mostLines = 40
+	mostSwaps = 40
 )
 
 // run shows a run.
@@ -114,18 +117,25 @@ func (p *Page) view(ctx context.Context, id string) (*runView, error) {
 		return nil, err
 	}
 	now := time.Now()
-	v := &runView{Run: r, State: stateWord(r, now), Class: stateClass(r, now), Sentence: sentence(r, now), Done: -1}
+	v := &runView{Run: r, State: stateWord(r, now), Class: stateClass(r, now), Sentence: cut(sentence(r, now), 4000), Done: -1}
 	if r.State == job.Running && r.Progress != nil && r.Progress.Done > 0 {
 		v.Done = r.Progress.Done
 	}
 	v.Pauses = (r.State == job.Running || r.State == job.Queued || r.State == job.Submitted) && r.Wish == job.Run
 	v.Cancels = !r.State.Final() && r.Wish != job.Cancel
 	v.Resumes = r.State == job.Paused || r.State.Final()
-	s, err := p.sight(ctx, r)
-	if err != nil {
-		return nil, err
+	// A file that cannot be read costs what it would show, and no more.
+	broken := func(err error) {
+		if err != nil {
+			v.Broken = append(v.Broken, err.Error())
+		}
 	}
+	s, err := p.sight(ctx, r)
+	broken(err)
 	v.Swaps = s.swaps
+	if v.Earlier = len(s.swaps) - mostSwaps; v.Earlier > 0 {
+		v.Swaps = s.swaps[v.Earlier:]
+	}
 	if r.Kind == job.WorkRun {
 		for _, c := range s.charts() {
 			v.Figures = append(v.Figures, figureView{c, c.SVG(), p.at("/runs", id, "figures", c.Name)})
@@ -133,20 +143,16 @@ func (p *Page) view(ctx context.Context, id string) (*runView, error) {
 		v.Lattices = p.lattices(id, s.picture)
 	}
 	summary, err := p.summary(id)
-	if err != nil {
-		return nil, err
-	}
+	broken(err)
 	v.judge(summary)
-	v.Facts = factsOf(r, s.picture, now)
+	v.Facts = factsOf(r, s.picture, summary, now)
 	if v.Exchanges = r.State == job.Running && r.Progress != nil && r.Progress.Architecture != ""; v.Exchanges {
 		v.Produces = r.Progress.Phase == "production"
-		if v.Networks, err = p.offered(); err != nil {
-			return nil, err
-		}
+		v.Networks, err = p.offered()
+		broken(err)
 	}
-	if v.Log, err = p.log(id); err != nil {
-		return nil, err
-	}
+	v.Log, err = p.log(id)
+	broken(err)
 	files, err := p.o.Daemon.Files(id)
 	if err != nil {
 		return nil, err
@@ -163,32 +169,34 @@ func (p *Page) view(ctx context.Context, id string) (*runView, error) {
 	return v, nil
 }
 
-// sight reads what there is to draw of a run.
+// sight reads what there is to draw of a run, all that can be read.
 func (p *Page) sight(ctx context.Context, r *api.Run) (*sight, error) {
-	s := &sight{rests: r.State != job.Running}
-	history, err := p.o.Daemon.NetworkHistory(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	s.swaps = history.Swaps
-	folder := p.o.Daemon.Folder(r.ID)
-	if s.picture, err = live.ReadPicture(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if s.history, err = live.ReadHistory(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	data, err := p.file(r.ID, report.DensityFile)
-	if err != nil {
-		return nil, err
-	}
-	// Of a run that goes on, the file is what it came to when it last ended.
-	if data != nil && s.rests {
-		if s.density, err = dos.ReadCSV(bytes.NewReader(data)); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", r.ID, report.DensityFile, err)
+	s := &sight{rests: r.State == job.Paused || r.State.Final()}
+	var faults []error
+	there := func(err error) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			faults = append(faults, err)
 		}
 	}
-	return s, nil
+	history, err := p.o.Daemon.NetworkHistory(ctx, r.ID)
+	if there(err); err == nil {
+		s.swaps = history.Swaps
+	}
+	folder := p.o.Daemon.Folder(r.ID)
+	s.picture, err = live.ReadPicture(folder)
+	there(err)
+	s.history, err = live.ReadHistory(folder)
+	there(err)
+	// Of a run that goes on, the file is what it came to when it last ended.
+	if s.rests {
+		data, err := p.file(r.ID, report.DensityFile)
+		if there(err); data != nil {
+			if s.density, err = dos.ReadCSV(bytes.NewReader(data)); err != nil {
+				there(fmt.Errorf("%s: %s: %w", r.ID, report.DensityFile, err))
+			}
+		}
+	}
+	return s, errors.Join(faults...)
 }
 
 // file reads a file of a run directory, nil if there is none.
@@ -237,7 +245,7 @@ func (v *runView) judge(s *report.Summary) {
 }
 
 // factsOf lists what is known of a run.
-func factsOf(r *api.Run, picture *live.Picture, now time.Time) (facts []fact) {
+func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now time.Time) (facts []fact) {
 	add := func(name, format string, a ...any) {
 		if text := fmt.Sprintf(format, a...); strings.Trim(text, " ,") != "" {
 			facts = append(facts, fact{name, text})
@@ -259,11 +267,20 @@ func factsOf(r *api.Run, picture *live.Picture, now time.Time) (facts []fact) {
 		add("System", "%s", r.System)
 		add("Method", "%s", r.Method)
 	}
-	if p != nil && p.Levels > 0 {
+	ended := summary != nil && r.State != job.Running
+	switch {
+	case ended && summary.Levels.Known > 0:
+		add("Energies seen", "%d of %d", summary.Levels.Seen, summary.Levels.Known)
+	case p != nil && p.Levels > 0:
 		add("Energies seen", "%d", p.Levels)
+	}
+	if p != nil && p.Levels > 0 {
 		add("Round trips", "%.0f in the phase", p.RoundTrips)
 	}
-	if picture != nil && picture.Deviation != nil {
+	switch {
+	case ended && summary.Exact != nil:
+		add("Deviation of ln g", "%.3g from the exact result (root mean square)", summary.Exact.RMS)
+	case !ended && picture != nil && picture.Deviation != nil:
 		add("Deviation of ln g", "%.3g from the exact result (root mean square)", *picture.Deviation)
 	}
 	if p != nil && r.State == job.Running {
@@ -371,8 +388,7 @@ func (p *Page) figure(w http.ResponseWriter, r *http.Request) {
 	}
 	s, err := p.sight(r.Context(), run)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		p.o.Log.Debug("a figure lacks what cannot be read", "run", run.ID, "reason", err)
 	}
 	p.sendChart(w, r, s.charts())
 }

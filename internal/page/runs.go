@@ -97,6 +97,9 @@ func stateOrder(r *api.Run) int {
 	return slices.Index([]job.State{job.Running, job.Queued, job.Submitted, job.Paused, job.Failed, job.Done, job.Cancelled}, r.State)
 }
 
+// restOrder is the place of runs that have ended.
+const restOrder = 4
+
 func doneOf(r *api.Run) float64 {
 	switch {
 	case r.State.Final():
@@ -250,10 +253,9 @@ func (p *Page) fill(v *runsView, f filter, found []api.Run) {
 		}
 		c.Address = p.at("/") + next.query()
 	}
-	if f.Sort == "" { // what goes on first, the newest first
+	if f.Sort == "" { // what goes on first, then what waits, then the rest, the newest first
 		slices.SortStableFunc(found, func(a, b api.Run) int {
-			rest := func(r *api.Run) int { return map[bool]int{true: 0, false: 1}[!r.State.Final()] }
-			return cmp.Or(rest(&a)-rest(&b), daemon.Order(&a, &b))
+			return cmp.Or(min(stateOrder(&a), restOrder)-min(stateOrder(&b), restOrder), daemon.Order(&a, &b))
 		})
 	}
 	f.Page = min(f.Page, max(1, (len(found)+rowsPerPage-1)/rowsPerPage))

@@ -129,3 +129,48 @@ func FuzzHost(f *testing.F) {
 		t.Fatalf("%q names the daemon", host)
 	})
 }
+
+// FuzzForms sends forms and queries that nobody would: the answer is a page.
+func FuzzForms(f *testing.F) {
+	h := open(f, 0, nil)
+	h.submit(api.Submission{ID: "run-1", Set: quick})
+	for _, text := range []string{
+		"system.q=3&run.seed=x&config=run%3A%0A++seed%3A+%5B", "id=run-1&after=run-1+none&priority=99", "wish=pause", "wish=fly", "bundle=pretrained%2Fpotts-q10&back=1",
+		"bundle=..%2F..&restart=1&run=run-1", "%zz", "sort=left&order=down&page=-1&text=%00", "system=q3-4x4&method=wang-landau&tag=x", "from=run-1", "from=../x", "a;b", "",
+	} {
+		for to := range len(formPaths) {
+			f.Add(uint8(to), text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, to uint8, text string) {
+		path, posted := strings.CutPrefix(formPaths[int(to)%len(formPaths)], "POST ")
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.URL.RawQuery = text
+		if posted {
+			if path == "/submit" {
+				text = "check=1&" + text
+			}
+			r = httptest.NewRequest(http.MethodPost, path, strings.NewReader(text))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+		}
+		r.Host = "localhost"
+		w := httptest.NewRecorder()
+		h.server.ServeHTTP(w, r)
+		checkPage(t, w, 200, 303, 400, 404, 409, 413, 422)
+	})
+}
+
+// formPaths are the pages that read a form or a query.
+var formPaths = []string{"POST /submit", "POST /runs/run-1/wish", "POST /runs/run-1/network", "POST /networks/swap", "/", "/group", "/submit", "/runs/run-1"}
+
+// checkPage fails unless an answer has one of some statuses and is a page for browsers.
+func checkPage(t *testing.T, w *httptest.ResponseRecorder, allowed ...int) {
+	t.Helper()
+	if !slices.Contains(allowed, w.Code) || w.Code != http.StatusSeeOther && w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("%d, %v: %s", w.Code, w.Header(), w.Body)
+	}
+	if text := w.Body.String(); strings.Contains(text, "<script>") || strings.Contains(text, "ZgotmplZ") {
+		t.Fatalf("the page has what it was sent: %s", text)
+	}
+}

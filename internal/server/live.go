@@ -45,6 +45,18 @@ func historyOf(run string, points []live.Point) *history {
 	return h
 }
 
+// thinned leaves at most that many points, the last among them.
+func thinned(points []live.Point, most int) []live.Point {
+	if len(points) <= most {
+		return points
+	}
+	thin := make([]live.Point, most)
+	for i := range thin {
+		thin[i] = points[(i+1)*len(points)/most-1]
+	}
+	return thin
+}
+
 // recordedOf asks for what a run records as it goes on. It takes no lock.
 func recordedOf[T any](ctx context.Context, s *Server, id string, read func(folder string) (T, error)) (found T, err error) {
 	run, err := s.o.Daemon.Get(ctx, id)
@@ -69,12 +81,15 @@ func (s *Server) registerLive() {
 		return &struct{ Body *live.Picture }{p}, nil
 	})
 	past := operation(http.MethodGet, "/runs/{id}/history", "history", "How a run went, over the time", 404, 409, 422)
-	past.Description = "At most 2,000 points; their distance grows with the run. 409 as long as there is none."
-	huma.Register(s.api, past, func(ctx context.Context, in *RunPath) (*struct{ Body *history }, error) {
+	past.Description = "The last point is always there. 409 as long as there is none."
+	huma.Register(s.api, past, func(ctx context.Context, in *struct {
+		RunPath
+		Points int `query:"points" minimum:"1" maximum:"2000" default:"1000" doc:"At most so many, evenly spread; a run records up to 2,000."`
+	}) (*struct{ Body *history }, error) {
 		points, err := recordedOf(ctx, s, in.ID, live.ReadHistory)
 		if err != nil {
 			return nil, err
 		}
-		return &struct{ Body *history }{historyOf(in.ID, points)}, nil
+		return &struct{ Body *history }{historyOf(in.ID, thinned(points, in.Points))}, nil
 	})
 }

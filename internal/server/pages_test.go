@@ -109,21 +109,32 @@ func TestPages(t *testing.T) {
 	for path, want := range map[string]int{
 		"/runs/first/lattices/low.png": 200, "/runs/first/lattices/high.png": 200, "/runs/first/lattices/none.png": 404, "/runs/none/lattices/low.png": 404,
 		"/runs/first/figures/none": 404, "/static/uPlot.js": 200, "/static/uPlot-LICENSE.txt": 200, "/static/none.js": 404, "/static/..%2fpage.go": 404,
+		"/group/figures/deviation?system=q3-4x4&method=wang-landau": 200, "/group/figures/none?system=q3-4x4&method=wang-landau": 404,
+		"/group/figures/deviation": 200, "/group": 200,
 		"/api/v1/runs/first/live": 200, "/api/v1/runs/first/history": 200, "/api/v1/runs/none/live": 404,
 	} {
 		if status, text, _ := h.get(path); status != want {
 			t.Errorf("%s: %d, want %d: %.200s", path, status, want, text)
 		}
 	}
-	// What cannot be read is named, and only in the page of that run.
+	var past struct {
+		Pass []int64
+		Loss []float64
+	}
+	_, text, _ := h.get("/api/v1/runs/first/history?points=7")
+	_, all, _ := h.get("/api/v1/runs/first/history?points=2000")
+	if err := json.Unmarshal([]byte(text), &past); err != nil || len(past.Pass) != 7 || len(past.Loss) != 7 || !strings.Contains(all, fmt.Sprintf(",%d],", past.Pass[6])) {
+		t.Errorf("%v: %s", err, text)
+	}
+	// What cannot be read is named, and the rest is there.
 	if err := os.WriteFile(filepath.Join(h.daemon.Folder("second"), "live.json"), []byte("{"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if status, text, _ := h.get("/runs/second"); status != http.StatusInternalServerError || !strings.Contains(text, "live.json") {
-		t.Errorf("a damaged picture: %d, %s", status, text)
-	}
-	if status, _, _ := h.get("/"); status != http.StatusOK {
-		t.Errorf("the table fails with it: %d", status)
+	status, text, _ := h.get("/runs/second")
+	for _, want := range []string{"It cannot be read: ", "live.json", "Density of states", "run begins", "Submit a copy"} {
+		if status != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("%q is not there of a run with a damaged picture: %d, %s", want, status, text)
+		}
 	}
 }
 
@@ -135,6 +146,10 @@ func TestNothingRecorded(t *testing.T) {
 		if status, text, _ := h.get("/api/v1/runs/run-1/" + what); status != http.StatusConflict || !strings.Contains(text, "nothing recorded yet") {
 			t.Errorf("%s: %d, %s", what, status, text)
 		}
+	}
+	h.submit(api.Submission{ID: "training", Kind: job.WorkTrain, Set: []string{"system.size=4x4"}})
+	if status, text, _ := h.get("/runs/training"); status != http.StatusOK || strings.Contains(text, "Figures") || strings.Contains(text, "Submit a copy") {
+		t.Errorf("a training: %d, %s", status, text)
 	}
 	if status, text, _ := h.get("/runs/run-1"); status != http.StatusOK || !strings.Contains(text, "nothing to draw") || !strings.Contains(text, "It waits") {
 		t.Errorf("%d, %s", status, text)

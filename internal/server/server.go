@@ -85,7 +85,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	config := huma.DefaultConfig("neuralwl", o.Version)
-	config.Info.Description = "Densities of states by neural Wang-Landau sampling: runs, their progress and results."
+	config.Info.Description = "Densities of states by neural Wang-Landau sampling: runs, their progress and results. Networks are served under /v2, and over gRPC, by the Open Inference Protocol, which is described elsewhere."
 	config.DocsPath = ""                                                                 // huma's page loads its parts from elsewhere
 	config.SchemasPath, config.CreateHooks = "", nil                                     // no $schema in every answer
 	config.Servers = []*huma.Server{{URL: o.BasePath + "/", Description: "this daemon"}} // a URL must not be empty

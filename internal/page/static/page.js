@@ -15,10 +15,15 @@ let ended = false;
 
 function clock(date) { return date.toLocaleTimeString([], { hour12: false }); }
 
+// say changes what is said of the contact; the same again would be read out again.
+function say(text, state) {
+	contact.className = state;
+	if (contact.textContent !== text) contact.textContent = text;
+}
+
 function reached() {
 	lost = null;
-	contact.className = '';
-	contact.textContent = ended ? 'complete' : 'live';
+	say(ended ? 'complete' : 'live', '');
 	document.body.classList.remove('lost-contact');
 }
 
@@ -26,8 +31,7 @@ function reached() {
 function unreachable() {
 	if (ended) return;
 	lost ??= new Date();
-	contact.className = 'lost';
-	contact.textContent = `the daemon is unreachable since ${clock(lost)}; trying again`;
+	say(`the daemon is unreachable since ${clock(lost)}; trying again`, 'lost');
 	document.body.classList.add('lost-contact');
 }
 
@@ -89,23 +93,33 @@ function soon(wait) {
 	due = setTimeout(update, Math.max(wait, last + pause - Date.now()));
 }
 
-const kinds = ['state', 'began', 'phase', 'pass', 'checkpoint', 'exported', 'swapped', 'evaluating', 'ended', 'failed'];
+const kinds = document.body.dataset.kinds?.split(' ') ?? ['state', 'began', 'phase', 'pass', 'checkpoint', 'exported', 'swapped', 'evaluating', 'ended', 'failed'];
 
-function listen(address) {
-	const events = new EventSource(address);
+let events = null;
+let seen = ''; // the last event, after which a stream goes on
+
+// A hidden page needs no stream: browsers open but a few to the same host, for all their pages.
+function listen() {
+	events?.close();
+	events = null;
+	if (document.hidden || ended) return;
+	const address = new URL(document.body.dataset.events, location.href);
+	if (seen) address.searchParams.set('after', seen);
+	const stream = events = new EventSource(address);
 	let waits = false;
-	const happened = () => {
+	const happened = event => {
+		seen = event.lastEventId || seen;
 		if (waits) return;
 		waits = true;
 		setTimeout(() => { waits = false; update(); }, Math.max(0, last + pause - Date.now()));
 	};
-	for (const kind of kinds) events.addEventListener(kind, happened);
-	events.addEventListener('open', () => { if (lost) happened(); else reached(); });
-	events.addEventListener('end', () => { events.close(); update().then(() => { ended = true; clearTimeout(due); reached(); }); });
-	events.addEventListener('error', () => {
+	for (const kind of kinds) stream.addEventListener(kind, happened);
+	stream.addEventListener('open', event => { if (lost) happened(event); else reached(); });
+	stream.addEventListener('end', () => { stream.close(); update().then(() => { ended = true; clearTimeout(due); reached(); }); });
+	stream.addEventListener('error', () => {
 		unreachable();
 		// A browser gives up on an answer that is no stream, such as that of a proxy.
-		if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), 5000);
+		if (stream.readyState === EventSource.CLOSED) setTimeout(() => { if (stream === events) listen(); }, 5000);
 	});
 }
 
@@ -116,9 +130,12 @@ if (location.search.includes('done=')) {
 	history.replaceState(null, '', address);
 }
 if (document.body.dataset.events) {
-	listen(document.body.dataset.events);
+	listen();
 	soon(again);
-	document.addEventListener('visibilitychange', () => { if (!document.hidden) update(); });
+	document.addEventListener('visibilitychange', () => {
+		listen();
+		if (!document.hidden) update();
+	});
 }
 for (const log of document.querySelectorAll('.log')) log.scrollTop = log.scrollHeight;
 
