@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/bench"
+	"neuralwl/sampler/dos"
 )
 
 func newBenchErrors() *cobra.Command {
@@ -76,7 +79,7 @@ Wang-Landau sampling with the network, which comes first.`,
 				e.SetIndent("", "  ")
 				return e.Encode(results)
 			}
-			return printErrors(c.OutOrStdout(), results)
+			return printErrors(c.OutOrStdout(), results, n.Bundle.Card.Training.Seconds)
 		},
 	}
 	c.Flags().IntVar(&q, "q", 0, "number of colours")
@@ -96,7 +99,7 @@ Wang-Landau sampling with the network, which comes first.`,
 }
 
 // printErrors prints a comparison as a table.
-func printErrors(w io.Writer, results []bench.Precision) error {
+func printErrors(w io.Writer, results []bench.Precision, training float64) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "moves\tseconds\tacceptance")
 	for _, name := range bench.Quantities {
@@ -106,9 +109,43 @@ func printErrors(w io.Writer, results []bench.Precision) error {
 	for _, r := range results {
 		fmt.Fprintf(t, "%s\t%.1f\t%.3f", r.Moves, r.Seconds, r.Acceptance)
 		for _, c := range r.Cost {
-			fmt.Fprintf(t, "\t%.3g(%.1g)\t%.3f(%.3f)", c.Value, c.Error, c.Ratio, c.RatioError)
+			fmt.Fprintf(t, "\t%s\t%s", costString(c.Value, c.Error), costString(c.Ratio, c.RatioError))
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nThe network was trained for %.0f s, which are not counted above. With them, and beyond so many seconds\nof one core, runs with the network are more precise than with the heat bath:\n\n", training)
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "moves\t"+strings.Join(bench.Quantities[:], "\t"))
+	for _, r := range results {
+		if r.Mix.Trials == 0 {
+			continue
+		}
+		fmt.Fprint(t, r.Moves)
+		for _, c := range r.Cost {
+			switch {
+			case math.IsNaN(c.Value):
+				fmt.Fprint(t, "\t")
+			case math.IsInf(c.BreakEven, 1):
+				fmt.Fprint(t, "\tnever")
+			default:
+				fmt.Fprintf(t, "\t%.0f", c.BreakEven)
+			}
 		}
 		fmt.Fprintln(t)
 	}
 	return t.Flush()
+}
+
+// costString writes a value with its error, as far as they are known.
+func costString(x, deviation float64) string {
+	switch {
+	case math.IsNaN(x):
+		return "unknown"
+	case math.IsNaN(deviation):
+		return fmt.Sprintf("%.3g", x)
+	}
+	return dos.NewEstimate(x, deviation).String()
 }

@@ -43,6 +43,9 @@ type Cost struct {
 	Error      float64 `json:"error"`
 	Ratio      float64 `json:"ratio"`
 	RatioError float64 `json:"ratio_error"`
+	// BreakEven is after how many seconds of a core a run with the network, its training included, is
+	// as precise as one with the first contender's moves; infinite where it never is.
+	BreakEven float64 `json:"break_even_seconds"`
 	// Deviation is by how many errors the quantity was off its mean over all kinds of move and
 	// seeds, the root of the mean square over seeds; NaN for ln g, which are many.
 	Deviation float64 `json:"deviation"`
@@ -56,7 +59,7 @@ func (c Cost) MarshalJSON() ([]byte, error) {
 		}
 		return &x
 	}
-	return json.Marshal(map[string]*float64{"value": known(c.Value), "error": known(c.Error), "ratio": known(c.Ratio), "ratio_error": known(c.RatioError), "deviation": known(c.Deviation)})
+	return json.Marshal(map[string]*float64{"value": known(c.Value), "error": known(c.Error), "ratio": known(c.Ratio), "ratio_error": known(c.RatioError), "deviation": known(c.Deviation), "break_even_seconds": known(c.BreakEven)})
 }
 
 // The quantities whose errors are measured: X, the logarithm of the ratio of the weights of the
@@ -321,6 +324,10 @@ func (o *ErrorOptions) sumUp(all []Precision, attempts [][]*attempt) {
 				c.RatioError = 0
 			}
 			c.Deviation = math.Sqrt(square)
+			c.BreakEven = breakEven(base.Value, c.Value, o.Bundle.Card.Training.Seconds)
+			if all[i].Mix.Trials == 0 {
+				c.BreakEven = 0
+			}
 			all[i].Cost[k] = c
 		}
 	}
@@ -330,4 +337,13 @@ func (o *ErrorOptions) sumUp(all []Precision, attempts [][]*attempt) {
 			all[i].Acceptance += a.progress.Moves[sampler.Neural].Ratio() / float64(len(own))
 		}
 	}
+}
+
+// breakEven is the time at which two ways of equal error meet: one of a cost, the other of another
+// cost after its training. Their variances are base/t and cost/(t - training).
+func breakEven(base, cost, training float64) float64 {
+	if !(cost < base) {
+		return math.Inf(1)
+	}
+	return base * training / (base - cost)
 }

@@ -62,6 +62,15 @@ func TestErrors(t *testing.T) {
 	if _, err := json.Marshal(results); err != nil {
 		t.Error(err)
 	}
+	training := n.Card.Training.Seconds
+	for _, r := range results[1:] {
+		for k, c := range r.Cost {
+			base := results[0].Cost[k].Value
+			if better := c.Value < base; !math.IsNaN(c.Value) && better == math.IsInf(c.BreakEven, 1) || better && math.Abs(base/c.BreakEven-c.Value/(c.BreakEven-training)) > 1e-9*base {
+				t.Errorf("%s: %s breaks even after %g s: costs %g and %g, training %g s", r.Moves, bench.Quantities[k], c.BreakEven, c.Value, base, training)
+			}
+		}
+	}
 	if results[0].Cost[0].Ratio != 1 || results[1].Acceptance <= 0 {
 		t.Errorf("%+v", results)
 	}
