@@ -140,15 +140,23 @@ func (s *Server) withBody(w http.ResponseWriter, r *http.Request, h http.Handler
 		return
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{})
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Body, r.ContentLength = &memory{*bytes.NewReader(body), body}, int64(len(body))
 	h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaseKey{}, l)))
 }
 
+// memory is a body that is in memory.
+type memory struct {
+	bytes.Reader
+	data []byte
+}
+
+func (m *memory) Close() error { return nil }
+
 // readJSON reads a body, which may be empty.
 func readJSON(r *http.Request, to any) error {
-	body, err := io.ReadAll(r.Body)
-	if err != nil || len(body) == 0 {
-		return err
+	body := r.Body.(*memory).data
+	if len(body) == 0 {
+		return nil
 	}
 	if err := json.Unmarshal(body, to); err != nil {
 		return bad(fmt.Errorf("the body is not the JSON of this request: %w", err))
@@ -242,17 +250,14 @@ func (s *Server) inferREST(w http.ResponseWriter, r *http.Request) {
 	var body []byte
 	length := -1
 	err := s.infer(r.Context(), r.PathValue("model"), r.PathValue("version"), func() (*oip.Request, error) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
 		header, json := r.Header.Get(oip.HeaderLength), -1
 		if header != "" {
+			var err error
 			if json, err = strconv.Atoi(header); err != nil || json < 0 {
 				return nil, fmt.Errorf("%s: %q is no number of bytes", oip.HeaderLength, header)
 			}
 		}
-		return oip.DecodeRequest(body, json)
+		return oip.DecodeRequest(r.Body.(*memory).data, json)
 	}, func(q *oip.Request, a *oip.Response) (err error) {
 		body, length, err = oip.EncodeResponse(a, q)
 		return err
