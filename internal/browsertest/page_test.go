@@ -133,33 +133,41 @@ func TestKeyboard(t *testing.T) {
 // TestSwap exchanges the network of a run, and is told why another one will not do.
 func TestSwap(t *testing.T) {
 	d := serve(t)
-	d.submit(api.Submission{ID: "teacher", Publish: true, Set: with("wang_landau.final_ln_f=1e-12", "trainer.export_every=200")})
+	learning := with("wang_landau.final_ln_f=1e-12", "trainer.export_every=200")
+	d.submit(api.Submission{ID: "teacher", Publish: true, Set: learning})
+	d.submit(api.Submission{ID: "stranger", Publish: true, Set: append(learning, "system.size=5x5")})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		n, err := d.client.Networks(t.Context())
 		if err != nil || time.Now().After(deadline) {
 			t.Fatal("no network was published", err)
 		}
-		if len(n.Networks) > 1 {
+		if names := fmt.Sprint(n.Networks); strings.Contains(names, "{teacher ") && strings.Contains(names, "{stranger ") {
 			break
 		}
 	}
-	if _, err := d.client.Change(t.Context(), "teacher", api.RunChange{Wish: job.Pause}); err != nil {
-		t.Fatal(err)
+	for _, id := range []string{"teacher", "stranger"} {
+		if _, err := d.client.Change(t.Context(), id, api.RunChange{Wish: job.Pause}); err != nil {
+			t.Fatal(err)
+		}
+		d.reach(id, job.Paused)
 	}
-	d.reach("teacher", job.Paused)
 	d.submit(api.Submission{ID: "pupil", Set: with("wang_landau.final_ln_f=1e-12", "run.seed=2")})
 	b := open(t, d)
 	b.goTo(d.url + "/runs/pupil")
 	b.until("a network to choose", `!!document.querySelector('select[name=bundle] option')`)
-	chosen := value[string](b, `[...document.querySelectorAll('select[name=bundle] option')].map(o => o.value).find(v => v.startsWith('teacher/'))`)
+	first := func(name string) string {
+		return value[string](b, fmt.Sprintf(`[...document.querySelectorAll('select[name=bundle] option')].map(o => o.value).find(v => v.startsWith('%s/'))`, name))
+	}
+	chosen, wrong := first("teacher"), first("stranger")
 	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, chosen), nil), chromedp.Click(`form[data-slow] button:not([name])`))
 	b.says(".said", "The run goes on with "+chosen)
 	b.says("[data-live=network] table", chosen)
 	b.until("the swap in the figures", `[...document.querySelectorAll('#figure-network text')].some(e => e.textContent === 'swap') `)
 	b.allow(true)
-	b.do(chromedp.Evaluate(`document.querySelector('select[name=bundle]').value = 'pretrained/potts-q10'`, nil), chromedp.Click(`form[data-slow] button:not([name])`))
+	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, wrong), nil), chromedp.Click(`form[data-slow] button:not([name])`))
 	b.says("[role=alert]", "keeps the one that it has")
-	b.says("[role=alert]", "was made for potts q=10")
+	b.until("what was chosen", fmt.Sprintf(`document.querySelector('select[name=bundle]').value === %q`, wrong))
+	b.says("[role=alert]", "was made for potts q=3, size 5x5")
 	b.says("h1 .state", "running")
 	b.accessible("swap that failed")
 	b.allow(false)

@@ -56,7 +56,7 @@ var files embed.FS
 // New returns the pages of a daemon.
 func New(o Options) (*Page, error) {
 	p := &Page{o: o, templates: map[string]*template.Template{}}
-	functions := template.FuncMap{"add1": func(n int) int { return n + 1 }, "at": p.at, "when": when, "megabytes": megabytes, "percent": percent}
+	functions := template.FuncMap{"add1": func(n int) int { return n + 1 }, "at": p.at, "when": when, "moment": moment, "megabytes": megabytes, "percent": percent}
 	for _, name := range []string{"runs", "run", "networks", "submit", "group", "fault"} {
 		t, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {

@@ -274,7 +274,11 @@ func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now tim
 	case p != nil && p.Levels > 0:
 		add("Energies seen", "%d", p.Levels)
 	}
-	if p != nil && p.Levels > 0 {
+	switch {
+	case ended && len(summary.Phases) > 0:
+		last := summary.Phases[len(summary.Phases)-1]
+		add("Round trips", "%.0f in the phase %s", last.RoundTrips, last.Name)
+	case p != nil && p.Levels > 0:
 		add("Round trips", "%.0f in the phase", p.RoundTrips)
 	}
 	switch {

@@ -34,6 +34,9 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
+// moment is when to the minute, for tables.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
 func megabytes(n int64) string {
 	switch {
 	case n < 1000:

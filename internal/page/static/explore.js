@@ -46,6 +46,14 @@ function marks(all) {
 	};
 }
 
+function digits(v) { return v == null ? '' : String(Number(v.toPrecision(6))); }
+
+// powers leaves powers of ten on a logarithmic axis that has several.
+function powers(u, splits) {
+	const power = v => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
+	return splits.filter(power).length > 2 ? splits.map(v => power(v) ? v : null) : splits;
+}
+
 function options(uPlot, chart) {
 	const data = [chart.at];
 	const series = [{ label: chart.x.label }];
@@ -63,11 +71,15 @@ function options(uPlot, chart) {
 			bands.push({ series: [series.length - 2, series.length - 1], fill: stroke + '40' });
 		}
 	}
-	const axis = label => ({ label, stroke: colour('--text'), grid: { stroke: colour('--grid') }, ticks: { stroke: colour('--grid') } });
+	for (const s of series) s.value = (u, v) => v == null ? '--' : digits(v);
+	const axis = ({ label, log }) => ({
+		label, stroke: colour('--text'), grid: { stroke: colour('--grid'), width: 1 }, ticks: { stroke: colour('--grid'), width: 1 },
+		values: (u, splits) => splits.map(digits), ...(log ? { filter: powers } : {}),
+	});
 	return [{
 		width: place.clientWidth || 600, height: Math.max(260, Math.min(520, innerHeight * 0.6)), series, bands,
 		scales: { x: { time: false }, y: chart.y.log ? { distr: 3 } : {} },
-		axes: [axis(chart.x.label), { ...axis(chart.y.label), size: 70 }],
+		axes: [axis(chart.x), { ...axis(chart.y), size: 70 }],
 		hooks: { draw: [marks(chart.marks)] },
 	}, data];
 }
