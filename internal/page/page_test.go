@@ -263,7 +263,7 @@ func TestFigures(t *testing.T) {
 
 // TestSizes bounds what is sent of a run of 8189 levels that records as much as one may.
 func TestSizes(t *testing.T) {
-	s := &sight{picture: &live.Picture{Sides: []int{64, 64}, Colours: 10, Transition: &live.Transition{Beta: 1.426, Low: -6000, High: -3000, TwoPeaks: true}}, rests: true}
+	s := &sight{picture: &live.Picture{Sides: []int{64, 64}, Colours: 10, Transition: &transition.Transition{Beta: 1.426, Low: -6000, High: -3000, TwoPeaks: true}}, rests: true}
 	s.density = &dos.Density{}
 	for i := range 8189 {
 		e := float64(i) - 8192
