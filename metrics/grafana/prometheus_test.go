@@ -59,8 +59,15 @@ func TestPrometheus(t *testing.T) {
 	alone := startRun(t, append(common, "run.max_time=25s", "wang_landau.final_ln_f=1e-12", "model.architecture=made", "trainer.batch=64")...)
 	time.Sleep(12 * time.Second)
 	sameSeries(t, alone, d.url+"/metrics", "made")
-	if out, err := d.nwl("swap", "autoencoder", "pretrained/potts-q2"); err == nil {
-		t.Errorf("a network for two colours is taken: %s", out)
+	other := filepath.Join(t.TempDir(), "other")
+	if out, err := d.nwl("run", "--out", other, "--set", "system.size=4x4", "--set", "model.architecture=made", "--set", "run.walkers=32", "--set", "run.max_time=2s", "--set", "metrics.listen="); err != nil && !strings.Contains(err.Error(), "exit status 3") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := d.nwl("networks", "add", filepath.Join(other, "models", "made-potts-q10-4x4")); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := d.nwl("swap", "autoencoder", "made-potts-q10-4x4"); err == nil {
+		t.Errorf("a network of another lattice is taken: %s", out)
 	}
 	if out, err := d.nwl("swap", "autoencoder", "pretrained/potts-q10"); err != nil {
 		t.Fatalf("%v: %s", err, out)
