@@ -494,8 +494,8 @@ func answersPage(all []answered) []byte {
 	var b strings.Builder
 	b.WriteString("# What Prometheus answers to the dashboards\n\n" +
 		"`make grafana-docs` writes this page and the pictures. A Prometheus, scraping every second, watched a daemon with four runs of\n" +
-		"a minute: one whose autoencoder was trained and then exchanged for `pretrained/potts-q10`, after a network for two\n" +
-		"colours was refused; one with another architecture; one with local moves alone; and one that waited for a place. Another\n" +
+		"a minute: one whose autoencoder was trained and then exchanged for `pretrained/potts-q10`, after a network for\n" +
+		"another lattice was refused; one with another architecture; one with local moves alone; and one that waited for a place. Another\n" +
 		"program asked for proposals of a network. Then every expression of every panel, mark and alert was asked for, with the run, the time of rates (" + window + ") and the step of marks (1s) put in.\n\n" +
 		"The last column is the last value of one of the series.\n")
 	last := ""
