@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/bundletest"
+	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/models"
 )
 
 // TestNetworks lets a run take the networks that another one exports, as they come, and go back;
@@ -59,6 +62,14 @@ func TestNetworks(t *testing.T) {
 		}
 	}
 	h.wait("pupil", "proposing with it", func(r *api.Run) bool { return history().Acceptance > 0 })
+	// A network of another size is none for it.
+	folder, err := bundletest.New(t, models.Made, models.System{Q: 3, Sides: []int{5, 5}}, models.Hyperparameters{Decoder: 8, Floor: 1e-3}).Save(disk.OS, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.networks.Add(t.Context(), os.DirFS(folder), "stranger"); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		id     string
 		r      api.SwapRequest
@@ -67,7 +78,7 @@ func TestNetworks(t *testing.T) {
 	}{
 		{"pupil", api.SwapRequest{Bundle: "nobody/3"}, ErrInvalid, "there is no such network"},
 		{"pupil", api.SwapRequest{Bundle: "../../x"}, ErrInvalid, "cannot be a name"},
-		{"pupil", api.SwapRequest{Bundle: "pretrained/potts-q10"}, ErrInvalid, "was made for"},
+		{"pupil", api.SwapRequest{Bundle: "stranger"}, ErrInvalid, "was made for"},
 		{"pupil", api.SwapRequest{}, ErrInvalid, "name the network"},
 		{"pupil", api.SwapRequest{Bundle: "teacher", Back: true}, ErrInvalid, "leave out bundle"},
 		{"teacher", api.SwapRequest{Bundle: "teacher"}, job.ErrImpossible, "it is paused"},
@@ -75,6 +86,9 @@ func TestNetworks(t *testing.T) {
 		if _, err := h.Swap(t.Context(), c.id, c.r); !errors.Is(err, c.target) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%+v: %v", c.r, err)
 		}
+	}
+	if err := h.RemoveNetwork("stranger", "1"); err != nil {
+		t.Error(err)
 	}
 	h.change("pupil", api.RunChange{Wish: job.Cancel})
 	h.state("pupil", job.Cancelled)
