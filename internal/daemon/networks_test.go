@@ -62,13 +62,12 @@ func TestNetworks(t *testing.T) {
 		}
 	}
 	h.wait("pupil", "proposing with it", func(r *api.Run) bool { return history().Acceptance > 0 })
-	// A network of its own lattice, which serves no other.
-	stranger := bundletest.New(t, models.Made, models.System{Q: 2, Sides: []int{4, 4}}, models.Hyperparameters{Decoder: 4})
-	folder, err := stranger.Save(disk.OS, t.TempDir())
+	// A network of another size is none for it.
+	folder, err := bundletest.New(t, models.Made, models.System{Q: 3, Sides: []int{5, 5}}, models.Hyperparameters{Decoder: 8, Floor: 1e-3}).Save(disk.OS, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Repository().Add(t.Context(), os.DirFS(folder), "stranger"); err != nil {
+	if _, err := h.networks.Add(t.Context(), os.DirFS(folder), "stranger"); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
