@@ -66,7 +66,10 @@ func TestFaults(t *testing.T) {
 		{"noise", "without a word", ""},
 	} {
 		o := options(t, c.kind, filepath.Join(t.TempDir(), "run"))
-		o.Limits = child.Limits{Loading: 200 * time.Millisecond, Pass: time.Hour, Evaluating: time.Hour}
+		o.Limits = child.Limits{Loading: time.Hour, Pass: time.Hour, Evaluating: time.Hour}
+		if c.kind == "mute" {
+			o.Limits.Loading = 200 * time.Millisecond
+		}
 		o.Grace = 300 * time.Millisecond
 		ctx, cancel := context.WithCancelCause(t.Context())
 		o.Report = func(child.Report) { cancel(errors.New("enough")) }
