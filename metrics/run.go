@@ -166,7 +166,7 @@ func (s scrape) histogram(d *prometheus.Desc, bounds []float64, h telemetry.Hist
 // phases are those of runs.
 var phases = []string{
 	string(sampler.Starting), string(sampler.WangLandau), string(sampler.Multicanonical), string(sampler.Canonical),
-	string(sampler.Tuning), string(sampler.Production), telemetry.Evaluating,
+	string(sampler.Tuning), string(sampler.BurnIn), string(sampler.Production), telemetry.Evaluating,
 }
 
 // graphs are those of networks.

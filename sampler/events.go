@@ -13,6 +13,7 @@ const (
 	Multicanonical Phase = "multicanonical"
 	Canonical      Phase = "canonical" // the weights need no adaptation
 	Tuning         Phase = "tuning"    // copies of the walkers try out the moves of production
+	BurnIn         Phase = "burn-in"   // production's beginning, thrown away; the engine does not know it
 	Production     Phase = "production"
 )
 

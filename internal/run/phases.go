@@ -27,7 +27,7 @@ const burnIn = 0.05
 func (j *job) sample(ctx context.Context) error {
 	passing := context.WithoutCancel(ctx)
 	if slices.Contains([]stage{adapting, burningIn, producing}, j.at.Stage) { // others begin with their first pass
-		j.beginPhase(j.process.Progress().Phase)
+		j.beginPhase(j.phase())
 	}
 	for {
 		if j.deadline, j.course.Interrupted = j.toEnd(ctx); j.course.Interrupted != nil {
@@ -67,15 +67,35 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 		return true, j.adapt(ctx)
 	case burningIn:
 		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
-			return true, j.pass(ctx)
+			return true, j.burn(ctx)
 		}
 		j.process.endBurnIn()
 		j.at.enter(producing)
+		j.beginPhase(j.phase())
 		return true, nil
 	case producing:
 		return j.produce(ctx)
 	}
 	return true, j.process.step(ctx)
+}
+
+// phase is the present one, as events name it.
+func (j *job) phase() sampler.Phase {
+	if j.at.Stage == burningIn {
+		return sampler.BurnIn
+	}
+	return j.process.Progress().Phase
+}
+
+// burn makes one pass of the burn-in.
+func (j *job) burn(ctx context.Context) error {
+	if err := j.pass(ctx); err != nil {
+		return err
+	}
+	p := j.process.Progress()
+	p.Phase = sampler.BurnIn
+	j.observe(p, min(1, float64(j.at.Pass)/math.Floor(burnIn*float64(j.planned()))))
+	return nil
 }
 
 // pass makes one pass.
@@ -150,8 +170,8 @@ func (j *job) endAdaptation() error {
 // beginProduction begins production, or its burn-in.
 func (j *job) beginProduction() {
 	j.at.Began = j.elapsed()
-	j.beginPhase(sampler.Production)
 	j.at.enter(j.process.beginProduction())
+	j.beginPhase(j.phase())
 }
 
 // produce makes one pass of production, and reports whether there are more.
