@@ -257,6 +257,9 @@ func TestSwapExact(t *testing.T) {
 	}
 	square := 0.0
 	for i, x := range d.LnG {
+		if d.Error[i] == 0 && math.Abs(x-exact.LnG[i]) < 1e-9 {
+			continue // known
+		}
 		z := (x - exact.LnG[i]) / d.Error[i]
 		if square += z * z / float64(d.Len()); !(math.Abs(z) < 5) {
 			t.Errorf("E = %g: ln g = %.4f(%.4f), exact %.4f", d.Energy[i], x, d.Error[i], exact.LnG[i])
