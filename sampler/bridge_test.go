@@ -122,7 +122,7 @@ func TestBridge(t *testing.T) {
 
 // TestJointCoverage is TestCoverage for a run with a network, whose draws the estimate takes in.
 func TestJointCoverage(t *testing.T) {
-	repetitions := long.Or(*coverageRuns, 30)
+	repetitions := long.Or(*coverageRuns, 12)
 	p := mustPotts(t, 3, 4, 4)
 	exact := exactLnG(t, "potts_q3_4x4")
 	joint, alone := &coverage{}, &coverage{}

@@ -44,6 +44,7 @@ func served(t *testing.T) (*oiptest.Server, []string) {
 // TestRemote makes runs whose network a model server evaluates: the numbers do not depend on the
 // workers here, ln g is right, the record names the server, and verify finds nothing wrong.
 func TestRemote(t *testing.T) {
+	long.Only(t, "runs with a model server; TestRemoteServe of cmd/nwl has one")
 	onnxtest.NoLeaks(t)
 	_, settings := served(t)
 	folder := t.TempDir()
@@ -100,6 +101,7 @@ func TestRemote(t *testing.T) {
 // TestRemoteGone takes the server away in mid-run, or gives it another network. The run ends with an
 // error and its checkpoints, and ends as if undisturbed once the server is well.
 func TestRemoteGone(t *testing.T) {
+	long.Only(t, "seconds of silence")
 	server, settings := served(t)
 	folder := t.TempDir()
 	right := server.State().Bundles["q2/3"]
