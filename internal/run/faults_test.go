@@ -49,9 +49,6 @@ func TestDiskFaults(t *testing.T) {
 			if op == faulty.Read {
 				continue // TestUnreadableCheckpoint
 			}
-			if i%4 > 1 && testing.Short() {
-				continue
-			}
 			for _, forGood := range []bool{false, true}[long.Or(0, i%2):long.Or(2, i%2+1)] {
 				name := fmt.Sprintf("%v at %s, for good: %v", fault, op, forGood)
 				path := filepath.Join(folder, fmt.Sprint(fault, op, forGood))
