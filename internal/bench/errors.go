@@ -193,7 +193,7 @@ func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Preci
 	if err := a.spend(ctx, o.Time/4, nil); err != nil {
 		return nil, err
 	}
-	a.engine.Produce() // anew, in equilibrium
+	a.engine.Produce() // counts again from here, in equilibrium
 	began := cpuTime()
 	if err := a.spend(ctx, o.Time, a.engine.Samples().Segment); err != nil {
 		return nil, err

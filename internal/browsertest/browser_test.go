@@ -163,7 +163,7 @@ func open(t *testing.T, d *daemon) *tab {
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
-	// What it does not know of a newer Chromium's protocol is of no account here.
+	// What it does not know of a newer Chromium's protocol does not matter here.
 	ctx, cancelTab := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(cancelTab)
 	ctx, cancelTime := context.WithTimeout(ctx, 5*time.Minute)
