@@ -134,25 +134,7 @@ func TestJointCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pass := func() {
-			if err := e.Pass(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for e.LnF() > 1e-4 {
-			pass()
-		}
-		e.Produce()
-		for range 100 {
-			pass()
-		}
-		e.Produce()
-		const passes = 500
-		for i := range passes {
-			e.Samples().Segment(float64(i) / passes)
-			pass()
-		}
-		s := e.Samples()
+		s := production(t, e, 500)
 		pins := []dos.Pin{{Level: p.GroundLevel(), LnG: p.LnGroundStates()}}
 		for c, bridge := range map[*coverage]*dos.Bridge{joint: s.Bridge(), alone: nil} {
 			d, err := dos.FromPinnedTransitions(lattice.Energies(p), lattice.Steps(p), s.Transitions(), p.LnStates(), pins, bridge)

@@ -29,25 +29,7 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pass := func() {
-			if err := e.Pass(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for e.LnF() > 1e-4 {
-			pass()
-		}
-		e.Produce()
-		for range 100 {
-			pass()
-		}
-		e.Produce()
-		const passes = 1000
-		for i := range passes {
-			e.Samples().Segment(float64(i) / passes)
-			pass()
-		}
-		s := e.Samples()
+		s := production(t, e, 1000)
 		histogram, err := dos.FromHistograms(energy, s.Windows[0].LnWeight, s.Windows[0].Blocks, p.LnStates())
 		if err != nil {
 			t.Fatal(err)
@@ -112,4 +94,27 @@ func (c *coverage) check(t *testing.T, name string, repetitions int) {
 	if math.Abs(mean) > 0.15*more || square < 1-0.2*more || square > 1+0.3*more {
 		t.Errorf("%s: mean %.3f, mean square %.3f", name, mean, square)
 	}
+}
+
+// production adapts the weights to ln f = 1e-4 and makes so many passes under them.
+func production(t *testing.T, e *Engine, passes int) *Samples {
+	t.Helper()
+	pass := func() {
+		if err := e.Pass(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for e.LnF() > 1e-4 {
+		pass()
+	}
+	e.Produce()
+	for range 100 {
+		pass()
+	}
+	e.Produce()
+	for i := range passes {
+		e.Samples().Segment(float64(i) / float64(passes))
+		pass()
+	}
+	return e.Samples()
 }

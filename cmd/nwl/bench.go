@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,14 +28,7 @@ func newBench() *cobra.Command {
 }
 
 func newBenchMoves() *cobra.Command {
-	var q int
-	var size, bundle, density string
-	var mixes []string
-	var duration time.Duration
-	var seed uint64
-	var walkers int
-	var asJSON, low bool
-	var files densityReader
+	var m benchMixes
 	c := &cobra.Command{
 		Use:   "moves --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
 		Short: "Compare moves by round trips per second",
@@ -55,50 +47,23 @@ Wang-Landau sampling with the network, which comes first.`,
 		Example: "  nwl bench moves --q 10 --size 16x16\n  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "q", "size"); err != nil {
-				return err
-			}
-			o := bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: min(walkers, 16), Time: duration, Low: low, Observe: logProgress()}
-			for _, m := range mixes {
-				mix, err := bench.ParseMix(m)
-				if err != nil {
-					return usageError{fmt.Errorf("--mix %w", err)}
-				}
-				o.Mixes = append(o.Mixes, mix)
-			}
-			n, err := openBundle(c.Context(), bundle, q, size, 1)
+			o, err := m.options(c)
 			if err != nil {
 				return err
 			}
-			o.System, o.Bundle, o.Runtime, o.Part = n.System, n.Bundle, n.Runtime, n.Part
-			if density != "" {
-				if o.LnG, err = weightsOf(c, files, density, o.System); err != nil {
-					return err
-				}
-			}
-			results, err := bench.Moves(c.Context(), o)
+			o.LocalWalkers = min(o.Walkers, 16)
+			results, err := bench.Moves(c.Context(), *o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(results)
-			}
-			return printMoves(c.OutOrStdout(), results)
+			return m.show(c, results, func() error { return printMoves(c.OutOrStdout(), results) })
 		},
 	}
-	c.Flags().IntVar(&q, "q", 0, "number of colours")
-	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
-	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
-	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
-	c.Flags().BoolVar(&low, "low", true, "measure also with more time at low energies")
-	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
-	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
-	c.Flags().IntVar(&walkers, "walkers", 192, "walkers of the moves with a network")
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	files.addFlags(c)
+	m.addFlags(c)
+	c.Flags().BoolVar(&m.low, "low", true, "measure also with more time at low energies")
+	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "time for each kind of move")
+	c.Flags().Uint64Var(&m.seed, "seed", 1, "fixes every random number")
+	c.Flags().IntVar(&m.walkers, "walkers", 192, "walkers of the moves with a network")
 	return c
 }
 

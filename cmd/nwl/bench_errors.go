@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -16,13 +15,9 @@ import (
 )
 
 func newBenchErrors() *cobra.Command {
-	var q, seeds, walkers int
-	var size, bundle, density string
-	var mixes []string
-	var duration time.Duration
-	var seed uint64
-	var asJSON, low, phases bool
-	var files densityReader
+	var m benchMixes
+	var seeds int
+	var phases bool
 	c := &cobra.Command{
 		Use:   "errors --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
 		Short: "Compare moves by the errors of their results",
@@ -46,55 +41,27 @@ Wang-Landau sampling with the network, which comes first.`,
 		Example: "  nwl bench errors --q 10 --size 16x16\n  nwl bench errors --q 10 --size 32x32 --time 120s --mix 20:1 --dos runs/q10-32x32-1",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "q", "size"); err != nil {
-				return err
+			if seeds < 1 || m.walkers < 16 {
+				return usageError{fmt.Errorf("--seeds %d, --walkers %d: at least one and 16 are needed, as errors are from the scatter between walkers", seeds, m.walkers)}
 			}
-			o := bench.ErrorOptions{Seeds: seeds, Phases: phases, Options: bench.Options{Seed: seed, Walkers: walkers, LocalWalkers: walkers, Time: duration, Low: low, Observe: logProgress()}}
-			if seeds < 1 || walkers < 16 {
-				return usageError{fmt.Errorf("--seeds %d, --walkers %d: at least one and 16 are needed, as errors are from the scatter between walkers", seeds, walkers)}
-			}
-			for _, m := range mixes {
-				mix, err := bench.ParseMix(m)
-				if err != nil {
-					return usageError{fmt.Errorf("--mix %w", err)}
-				}
-				o.Mixes = append(o.Mixes, mix)
-			}
-			n, err := openBundle(c.Context(), bundle, q, size, 1)
+			o, err := m.options(c)
 			if err != nil {
 				return err
 			}
-			o.System, o.Bundle, o.Runtime, o.Part = n.System, n.Bundle, n.Runtime, n.Part
-			if density != "" {
-				if o.LnG, err = weightsOf(c, files, density, o.System); err != nil {
-					return err
-				}
-			}
-			results, err := bench.Errors(c.Context(), o)
+			results, err := bench.Errors(c.Context(), bench.ErrorOptions{Options: *o, Seeds: seeds, Phases: phases})
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(results)
-			}
-			return printErrors(c.OutOrStdout(), results, n.Bundle.Card.Training.Seconds)
+			return m.show(c, results, func() error { return printErrors(c.OutOrStdout(), results, o.Bundle.Card.Training.Seconds) })
 		},
 	}
-	c.Flags().IntVar(&q, "q", 0, "number of colours")
-	c.Flags().StringVar(&size, "size", "", "sides of the lattice, as in 16x16")
-	c.Flags().StringVar(&bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
-	c.Flags().StringVar(&density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
-	c.Flags().BoolVar(&low, "low", false, "measure also with more time at low energies")
+	m.addFlags(c)
+	c.Flags().BoolVar(&m.low, "low", false, "measure also with more time at low energies")
 	c.Flags().BoolVar(&phases, "phases", true, "measure mixes also with targets at the two phases")
-	c.Flags().DurationVar(&duration, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
-	c.Flags().Uint64Var(&seed, "seed", 1, "the first one")
+	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
+	c.Flags().Uint64Var(&m.seed, "seed", 1, "the first one")
 	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")
-	c.Flags().IntVar(&walkers, "walkers", 64, "walkers of each kind of move")
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	files.addFlags(c)
+	c.Flags().IntVar(&m.walkers, "walkers", 64, "walkers of each kind of move")
 	return c
 }
 

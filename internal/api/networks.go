@@ -70,11 +70,6 @@ type PastSwap struct {
 	Acceptance float64 `json:"acceptance_before" doc:"Share of that network's proposals that were accepted."`
 }
 
-// NetworkHistory returns what networks a run has had.
-func (c *Client) NetworkHistory(ctx context.Context, id string) (*NetworkHistory, error) {
-	return call[NetworkHistory](ctx, c, http.MethodGet, "/runs/"+url.PathEscape(id)+"/network", nil)
-}
-
 // Swap has the network of a run exchanged, and waits until that is done.
 func (c *Client) Swap(ctx context.Context, id string, r SwapRequest) (*Swap, error) {
 	return callWithin[Swap](ctx, SwapTime, c, http.MethodPost, "/runs/"+url.PathEscape(id)+"/network", r)

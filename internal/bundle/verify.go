@@ -17,7 +17,7 @@ import (
 	"neuralwl/internal/setup"
 )
 
-// compared is the number of proposals whose ln q is evaluated in pure Go, too.
+// compared is the number of proposals whose ln q is also evaluated in pure Go.
 const compared = 8
 
 // Verify checks a bundle, which is found as Describe finds it: the digests of all files, the contract

@@ -97,7 +97,7 @@ func TestRun(t *testing.T) {
 	}
 	for i, l := range p.Lattices {
 		if e := system.Energy(system.Level(l.State)); e != l.Energy {
-			t.Errorf("lattice %d has energy %g and is said to have %g", i, e, l.Energy)
+			t.Errorf("lattice %d has energy %g, the picture says %g", i, e, l.Energy)
 		}
 	}
 	if !slices.IsSortedFunc(p.Lattices, func(a, b live.Lattice) int { return int(a.Energy - b.Energy) }) {
@@ -174,7 +174,7 @@ func TestThinning(t *testing.T) {
 	if log+more != "" {
 		t.Errorf("log: %s", log+more)
 	}
-	// A new run in the folder begins anew.
+	// A new run in the folder starts a new history.
 	if points, _ = recorded(t, folder, false, 1, 3); len(points) != 3 {
 		t.Errorf("%d points of three passes", len(points))
 	}

@@ -98,9 +98,6 @@ func (r *Recorder) ByRegion() (bins [len(Regions)]Bin, known bool) {
 	return r.regions, r.regions != [len(Regions)]Bin{}
 }
 
-// Transition is that of the last picture, nil if it had none.
-func (r *Recorder) Transition() *transition.Transition { return r.transition }
-
 func (r *Recorder) begin(e event.RunBegan) {
 	r.folder, r.lattice, r.system, r.began = e.Folder, e.Lattice, e.System, true
 	var err error

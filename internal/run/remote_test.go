@@ -151,7 +151,7 @@ func TestRemoteGone(t *testing.T) {
 		})
 	}
 
-	// Resumed here, the last digits differ, which is said.
+	// Resumed here, the last digits differ, and the log says so.
 	path := filepath.Join(folder, "here")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	if _, err := runtest.Run(ctx, t, run.Options{Folder: path, Listener: runtest.StopAt(sampler.Production, 20, cancel)}, settings...); err != nil {

@@ -65,7 +65,7 @@ func (a *answerer) FlushError() error {
 // Unwrap is for http.ResponseController.
 func (a *answerer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// refuse writes a problem document (RFC 9457), or what else clients of an address expect.
+// refuse writes a problem document (RFC 9457), or the form that clients of an address expect.
 func refuse(w http.ResponseWriter, status int, detail string) {
 	if a, ok := w.(*answerer); ok && a.refusal != nil {
 		a.refusal(w, status, detail)
