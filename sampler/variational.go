@@ -325,7 +325,7 @@ func (v *Variational) enter(phase Phase, p Progress) {
 // says. What production counted there is dropped.
 func (v *Variational) Adapt(p Progress) {
 	v.enter(Annealing, p)
-	v.sums = v.sums[:v.index]
+	v.sums, v.blocks = v.sums[:v.index], nil
 }
 
 // Next goes on to learning at the next temperature. It reports whether there is one.
@@ -360,7 +360,7 @@ func (v *Variational) Sums() []TemperatureSums { return v.sums }
 
 // Weights returns the inverse probabilities of the draws of the latest production, as VAN.Weights.
 func (v *Variational) Weights() []dos.WeightBlock {
-	if len(v.sums) == 0 {
+	if v.blocks == nil {
 		return nil
 	}
 	return withDraws(v.blocks, func(k int) int64 { return v.sums[len(v.sums)-1].Blocks[k].Draws })

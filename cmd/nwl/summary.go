@@ -19,7 +19,7 @@ func printSummary(w io.Writer, s *report.Summary) error {
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	row("system", "%s, seed %d, %d walkers, %.1f s", s.System, s.Seed, s.Walkers, s.Seconds)
 	switch {
-	case s.Canonical != nil:
+	case s.Canonical != nil || s.Temperatures != nil:
 		row("levels", "%d seen", s.Levels.Seen)
 	case s.Levels.Known > 0:
 		row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
@@ -78,6 +78,10 @@ func printSummary(w io.Writer, s *report.Summary) error {
 		row("canonical", "beta %g: energy %s, specific heat %s per site", c.Beta, c.Energy, c.SpecificHeat)
 		if c.Order != nil {
 			row("  order", "m = %s", c.Order)
+		}
+	} else if s.Temperatures != nil {
+		for _, t := range s.Temperatures {
+			row(fmt.Sprintf("beta %g", t.Beta), "%s", &t)
 		}
 	} else if d := s.Exact; d != nil {
 		row("exact", "rms difference of ln g %.4f, largest %.4f at E = %g", d.RMS, d.Max, d.MaxAt)
