@@ -112,6 +112,8 @@ func TestMethods(t *testing.T) {
 		{"run.method=multicanonical run.moves=[neural,local]", "multicanonical", "[neural local]"},
 		{"run.method=canonical production.passes=3 run.beta=0.5", "canonical", "[local]"},
 		{"run.method=van-wang-landau", "van-wang-landau", "[neural]"},
+		{"run.method=van run.beta=0.5", "van", "[neural]"},
+		{"run.method=van run.betas=[0.5,1e-1]", "van", "[neural]"},
 		{"run.method=wang-landau run.moves=local windows.count=4", "wang-landau", "[local]"},
 	} {
 		got := load(t, "", strings.Fields(c.settings)...)
@@ -159,6 +161,16 @@ func TestMethods(t *testing.T) {
 		"run.method=van-wang-landau windows.count=2":                              "windows.count: 2",
 		"run.method=van-wang-landau run.walkers=1":                                "run.walkers: 1, but a batch",
 		"run.method=van-wang-landau system.model=potts3d model.architecture=conv": "model.architecture: convolutions are made for lattices with two sides",
+		"run.method=van":                                                          "run.beta: van needs an inverse temperature, in units of 1/J, or several in run.betas",
+		"run.method=van run.betas=[0.5] run.beta=0.5":                             "run.beta: 0.5, but run.betas are also given; give one of them",
+		"run.method=van run.betas=[0.5,0.6,0.5]":                                  "run.betas: 0.5 is listed twice",
+		"run.method=van run.betas=[0.5,warm]":                                     "run.betas",
+		"run.method=van run.beta=0.5 run.moves=local":                             "run.moves: [local], but van has no walkers to move, only the network's draws; take [neural], or run.method canonical",
+		"run.method=van run.beta=0.5 trainer.every=0":                             "production.passes: van with a network that is not trained (trainer.every 0) needs",
+		"run.method=van run.beta=0.5 neural.frames=false":                         "trainer.symmetrise: the network would learn for the mean over frames, which neural.frames turns off",
+		"run.method=van run.beta=0.5 van.steps=0":                                 "van.steps: 0 is below",
+		"run.method=van run.beta=0.5 van.anneal=2":                                "van.anneal: 2 is not within 0..1",
+		"run.method=canonical run.betas=[0.5] run.max_time=1s":                    "run.betas: [0.5], but only run.method van samples at several temperatures",
 		"run.method=metropolis":                                                   "run.method: \"metropolis\" is not one of",
 		"run.beta=1.2":                                                            "run.beta: 1.2, but only run.method canonical",
 		"windows.count=3":                                                         "run.walkers: 256 is not a multiple of windows.count 3, but all windows need equally many; take 258",
@@ -439,6 +451,7 @@ func TestDefaultsOfArchitecture(t *testing.T) {
 		{"model.architecture=microcanonical trainer.batch=32 trainer.learning_rate=3e-3 model.floor=1e-4", 32, 3e-3, 1e-4},
 		{"model.architecture=microcanonical model.bundle=pretrained/potts-q10", 256, 2e-3, 1e-3},
 		{"run.method=van-wang-landau", 256, 2e-3, 1e-3},
+		{"run.method=van run.beta=0.5", 256, 2e-3, 1e-3},
 	} {
 		got := load(t, "", strings.Fields(c.assignments)...)
 		if got.Trainer.Batch != c.batch || got.Trainer.LearningRate != c.rate || got.Model.Floor != c.floor {

@@ -198,7 +198,14 @@ func concludeVariational(r *Result, s *Summary) {
 	more := "more draws (production.passes), more steps (van.steps) or a larger network (model.decoder, or model.architecture conv) in a new run"
 	v.check("draws", worst.Effective >= minEffective, "%.0f of %d draws effective at beta = %g, at least %d are needed", worst.Effective, worst.Draws, worst.Beta, minEffective)
 	v.advise("%s", more)
-	v.check("tail", heaviest.tail <= maxTail, "the tail of the weights has the shape %.2f at beta = %g, at most %g is allowed: above it errors are too small", heaviest.tail, heaviest.Beta, maxTail)
+	switch {
+	case math.IsInf(heaviest.tail, -1):
+		v.check("tail", true, "the largest weights are all alike")
+	case math.IsNaN(heaviest.tail):
+		v.check("tail", false, "too few draws at beta = %g to tell the shape of the tail of their weights", heaviest.Beta)
+	default:
+		v.check("tail", heaviest.tail <= maxTail, "the tail of the weights has the shape %.2f at beta = %g, at most %g is allowed: above it errors are too small", heaviest.tail, heaviest.Beta, maxTail)
+	}
 	v.advise("the network hardly draws states that count: %s", more)
 	r.judgePhases(v)
 	r.judgeTangents(v)
@@ -271,7 +278,11 @@ func (r *Result) judgeTangents(v *Verdict) {
 			}
 		}
 	}
-	v.check("tangents", least >= -maxDeviation, "ln Z at %s is %.1f errors above the tangent of %s, at least %d are needed", below, least, above, -maxDeviation)
+	side := "above"
+	if least < 0 {
+		side = "below"
+	}
+	v.check("tangents", least >= -maxDeviation, "ln Z at %s is %.1f errors %s the tangent of %s, at most %d below are allowed", below, math.Abs(least), side, above, maxDeviation)
 	v.advise("one of these two misses states, most likely a phase: slower annealing (van.steps, or temperatures in between in run.betas), or annealing from the other side, in a new run")
 }
 
