@@ -132,6 +132,7 @@ type Model struct {
 	Order        string  `mapstructure:"order" yaml:"order"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
+	Tie          string  `mapstructure:"tie" yaml:"tie"`
 	EnergyWeight float64 `mapstructure:"energy_weight" yaml:"energy_weight"`
 }
 

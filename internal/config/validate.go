@@ -195,6 +195,12 @@ func (c *Config) Validate() []error {
 		fault("model.order", "%s is an order of model.architecture %s, not of %s; leave it out", m.Order, models.Microcanonical, m.Architecture)
 	}
 	atLeast("model.window", c.Model.Window, 0)
+	switch oneOf("model.tie", c.Model.Tie, models.EnergyTie, models.OrderTie); {
+	case c.Model.Tie == models.OrderTie && c.Model.Bundle != "":
+		fault("model.tie", "%s, but model.bundle has a tie of its own, or none; leave it out", c.Model.Tie)
+	case c.Model.Tie == models.OrderTie && c.Model.EnergyWeight == 0:
+		fault("model.tie", "%s without a weight; set model.energy_weight, as to 50", c.Model.Tie)
+	}
 	if c.Model.Bundle != "" && c.Model.Init != "" {
 		fault("model.init", "%q, but model.bundle is also given; give one of them", c.Model.Init)
 	}
@@ -284,7 +290,7 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	case models.Autoencoder:
 		isConvolutional = m.EncoderKind == models.Convolutional || m.DecoderKind == models.Convolutional
 		if m.EnergyWeight > 0 {
-			fault("model.energy_weight", "%g, the tie to the energy is made for system.model %s and %s, not for %s; set it to 0", m.EnergyWeight, Potts, Ising, of)
+			fault("model.energy_weight", "%g, ties of the latent space are made for system.model %s and %s, not for %s; set it to 0", m.EnergyWeight, Potts, Ising, of)
 		}
 	}
 	if isConvolutional && c.System.dimensions() != 2 {
