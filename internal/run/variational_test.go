@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/event"
 	"neuralwl/internal/exacttest"
 	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 	"neuralwl/sampler"
+	"neuralwl/trainer"
 )
 
 // canonically are settings for a run of a second by a network's draws at temperatures.
@@ -108,12 +110,16 @@ func TestVariationalResumesRun(t *testing.T) {
 }
 
 // TestVariationalEndsEarly stops a run while the network learns for the first temperature, and while
-// it learns for the second, of which there is no result yet.
+// it learns for the second and makes its burn-in, of which there is no result yet.
 func TestVariationalEndsEarly(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	for temperatures, passes := range []int{60, 170} {
+	for _, c := range []struct {
+		phase                sampler.Phase
+		passes, temperatures int
+	}{{"", 60, 0}, {"", 170, 1}, {sampler.BurnIn, 2, 1}} {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Listener: runtest.StopAt("", passes, cancel)}, canonically...)
+		temperatures := c.temperatures
+		s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Listener: runtest.StopAt(c.phase, c.passes, cancel)}, canonically...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,6 +133,32 @@ func TestVariationalEndsEarly(t *testing.T) {
 			t.Errorf("nwl finish: %+v, %v", again, err)
 		}
 		cancel(nil)
+	}
+}
+
+// TestVariationalSchedule lets the learning rate fall at every temperature anew, and counts the passes
+// of all temperatures.
+func TestVariationalSchedule(t *testing.T) {
+	passes := int64(0)
+	o := run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{Pass: func(e event.Pass) {
+		if passes++; e.Sight.Passes != passes {
+			t.Errorf("pass %d is called number %d", passes, e.Sight.Passes)
+		}
+	}}}
+	s, err := runtest.Run(context.Background(), t, o, runtest.With(canonically, "van.steps=20", "production.passes=20", "trainer.every=1")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := trainer.ReadLossTable(runtest.Read(t, s.Network.Bundle, trainer.LossFile))
+	if err != nil || len(rows) != 60 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, r := range rows {
+		// The rate of a row is that of its step: 5e-3 in the first half and then falling.
+		switch at := i % 20; {
+		case at < 10 && r.Rate != 5e-3, at > 11 && !(r.Rate < rows[i-1].Rate), at == 19 && r.Rate > 4e-4:
+			t.Errorf("step %d has the learning rate %g", r.Step, r.Rate)
+		}
 	}
 }
 
