@@ -92,19 +92,13 @@ type Production struct {
 	Passes    int    `mapstructure:"passes" yaml:"passes"`
 	Mix       string `mapstructure:"mix" yaml:"mix"`
 	Histogram string `mapstructure:"histogram" yaml:"histogram"`
-	Targets   string `mapstructure:"targets" yaml:"targets"`
 }
 
 // The values of production.histogram.
 const (
-	FlatHistogram = "flat"
-	LowHistogram  = "low" // sampler.Engine.LowHistogram
-)
-
-// The values of production.targets.
-const (
-	HistogramTargets = "histogram"
-	PhaseTargets     = "phases" // transition.Aims
+	FlatHistogram  = "flat"
+	LowHistogram   = "low"    // sampler.Engine.LowHistogram
+	PhaseHistogram = "phases" // transition.Histogram
 )
 
 // Model is the network.

@@ -170,18 +170,9 @@ func (c *Config) Validate() []error {
 	}
 	atLeast("production.passes", c.Production.Passes, 0)
 	c.validateMix(fault)
-	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram)
-	if m := c.Run.Method; c.Production.Histogram == LowHistogram && (m == CanonicalMethod || m == VANWangLandauMethod) {
-		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", LowHistogram, m)
-	}
-	oneOf("production.targets", c.Production.Targets, HistogramTargets, PhaseTargets)
-	if c.Production.Targets == PhaseTargets {
-		switch m := c.Run.Method; {
-		case m == CanonicalMethod || m == VANWangLandauMethod || !c.Run.Has(NeuralMoves):
-			fault("production.targets", "%s is for walkers with a network that aims at energies; leave it out", PhaseTargets)
-		case c.Windows.Count > 1:
-			fault("production.targets", "%s, but each of %d energy windows has its own targets; leave it out, or windows.count", PhaseTargets, c.Windows.Count)
-		}
+	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram, PhaseHistogram)
+	if m := c.Run.Method; c.Production.Histogram != FlatHistogram && (m == CanonicalMethod || m == VANWangLandauMethod) {
+		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", c.Production.Histogram, m)
 	}
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
