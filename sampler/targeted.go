@@ -94,13 +94,14 @@ const endShare = 0.25
 // frame gets another chance.
 const refreshPeriod = 16
 
-func newTargetedMove(p lattice.Symmetric, proposer Proposer, partial, across float64, walkers int) *targetedMove {
+func newTargetedMove(p lattice.Symmetric, proposer Proposer, partial, across float64, frames []*lattice.Frame) *targetedMove {
+	walkers := len(frames)
 	m := &targetedMove{
 		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial, across: across,
 		trials: make([]trial, walkers), to: make([]int, walkers),
 	}
 	for i := range m.trials {
-		m.trials[i].frame = p.NewFrame()
+		m.trials[i].frame = frames[i]
 	}
 	return m
 }

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/daemon", "internal/modelserver"},
 	{"internal/bundle", "internal/verify", "internal/worker"},
 	{"internal/child"},
-	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
+	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "internal/transition", "metrics"},

@@ -34,6 +34,7 @@ var walking = &sampling{
 // walkers are the process of an engine.
 type walkers struct {
 	*sampler.Engine
+	once
 	j       *job
 	options sampler.Options // of the engine
 	starter *sampler.Start  // in the stage of that name
@@ -49,7 +50,7 @@ func openWalkers(j *job, workers int) (_ process, err error) {
 		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {
 			return nil, err
 		}
-		o.Across, o.Trials, o.Shift = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift
+		o.Across, o.Trials, o.Shift, o.Upright = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift, !j.c.Neural.Frames
 		w.propose(o, n.bundle, n.proposer)
 		w.warnOfKeptSites()
 	}
@@ -158,6 +159,12 @@ func (w *walkers) adaptAgain(p sampler.Progress) {
 	w.SetMix(w.j.c.Local.Sweeps, w.j.c.Neural.Trials)
 	w.Adapt(p)
 }
+
+// once is a process with a single adaptation and production.
+type once struct{}
+
+func (once) Temperature() (index, of int) { return 0, 1 }
+func (once) Next() bool                   { return false }
 
 func (w *walkers) at(done float64) { w.Samples().Segment(done) }
 
