@@ -28,6 +28,8 @@ type Task struct {
 	Bench *job.Benchmark `json:"bench,omitempty"`
 	// Workers is the number of threads where the configuration leaves it open.
 	Workers int `json:"workers"`
+	// Curve asks a run for its curve, see package curve.
+	Curve bool `json:"curve,omitempty"`
 }
 
 // Order changes what a child does.

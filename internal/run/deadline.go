@@ -104,7 +104,8 @@ func (j *job) left() time.Duration {
 	return limit - min(j.evaluation(), time.Duration(mostReserved*float64(limit))) - j.at.Began
 }
 
-// spent reports whether a share of the time left to production is over.
+// spent reports whether a share of the time or of the moves left to production is over.
 func (j *job) spent(share float64) bool {
-	return j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
+	return j.c.Run.MaxMoves > 0 && j.spentMoves() >= share ||
+		j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
 }
