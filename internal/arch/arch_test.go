@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"internal/daemon", "internal/modelserver"},
 	{"internal/bundle", "internal/verify", "internal/worker"},
 	{"internal/child"},
+	{"internal/compare"},
 	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
@@ -36,7 +37,7 @@ var layers = [][]string{
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/oip", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/cpu", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
+	{"internal/audit", "internal/compare/stats", "internal/cpu", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
 }
 
 // independent packages never import each other, whatever their layers, not even

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,4 +40,14 @@ func Pin(core int) (release func(), err error) {
 			runtime.UnlockOSThread()
 		}
 	}, nil
+}
+
+// ThreadTime is the processor time of the calling goroutine's thread, which it should have to
+// itself.
+func ThreadTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &u) != nil {
+		return Time()
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -2,7 +2,10 @@
 
 package cpu
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Cores lists the cores that this process may use, by number; nil where that is not known.
 func Cores() []int { return nil }
@@ -12,3 +15,6 @@ func Cores() []int { return nil }
 func Pin(int) (release func(), err error) {
 	return nil, errors.New("tie a thread to a core: not supported on this system")
 }
+
+// ThreadTime is the processor time of this process, as that of its threads is not known.
+func ThreadTime() time.Duration { return Time() }
