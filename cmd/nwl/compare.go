@@ -82,7 +82,7 @@ line or specification.`,
 			ctx, stop := interruptible(c.Context())
 			defer stop()
 			err = compare.Run(ctx, compare.Options{
-				Spec: s, Folder: o.out, Resume: o.resume, Failed: o.failed, Jobs: o.jobs, Version: version(),
+				Spec: s, Folder: o.out, Resume: o.resume, Failed: o.failed, Jobs: o.jobs,
 				Work: child.Cells([]string{program, "child"}, &locked{w: log}), Observe: (&cellLines{}).observe,
 			})
 			if errors.Is(err, compare.ErrInterrupted) {

@@ -3,23 +3,22 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
-	"neuralwl/internal/compare"
+	"neuralwl/internal/compare/report"
 )
 
+// writeReport makes the report of a comparison and prints the verdicts.
 func writeReport(w io.Writer, folder string) error {
-	r, err := compare.Collect(folder)
+	a, err := report.Write(folder)
 	if err != nil {
 		return err
 	}
-	for _, y := range r.Systems {
-		fmt.Fprintln(w, y.System.Name, y.ReferenceError)
-		for _, p := range y.Samplers {
-			for _, c := range p.Cells {
-				a, b, m := c.ToTarget(y.System.Target)
-				fmt.Fprintln(w, "  ", p.Sampler.Name, c.Seed, c.Failed, "rms", c.RMS, "cpu", c.CPU, c.Training(), "wall", c.Wall, a, b, m, c.RoundTrips, c.Resistance, c.EffectivePerSecond, c.Probe, c.Flagged)
-			}
+	for _, answer := range a.Told() {
+		if _, err := fmt.Fprintln(w, answer.Words()); err != nil {
+			return unlessClosed(err)
 		}
 	}
-	return nil
+	_, err = fmt.Fprintln(w, filepath.Join(folder, report.HTMLFile))
+	return unlessClosed(err)
 }

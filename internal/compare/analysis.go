@@ -260,9 +260,9 @@ func (a *Answer) Words() string {
 	to := fmt.Sprintf("to an error of ln g of %g on %s", a.Target, a.System.Name)
 	between := ""
 	if !math.IsNaN(a.Ratio) {
-		between = fmt.Sprintf(": it takes %s of the time of %s, %s", times(a.Ratio), base, interval(a.Interval))
-	} else if !math.IsInf(a.Interval.Low, 0) && a.Interval.Low > 0 || !math.IsInf(a.Interval.High, 0) {
-		between = fmt.Sprintf(": it takes %s of the time of %s", interval(a.Interval), base)
+		between = fmt.Sprintf(": it takes %.3g times the time of %s, %s", a.Ratio, base, interval(a.Interval))
+	} else if a.Interval.Low > 0 || !math.IsInf(a.Interval.High, 0) {
+		between = fmt.Sprintf(": in units of the time of %s, %s", base, interval(a.Interval))
 	}
 	switch a.Verdict {
 	case stats.Faster:
@@ -275,17 +275,27 @@ func (a *Answer) Words() string {
 	return fmt.Sprintf("Whether %s or %s is faster %s is not decided by %d seeds%s%s.", name, base, to, a.Pairs, counted, between)
 }
 
-func times(x float64) string { return fmt.Sprintf("%.3g times", x) }
-
 func interval(b stats.Bounds) string {
-	low, high := "any less", "any more"
-	if b.Low > 0 && !math.IsInf(b.Low, 0) {
-		low = fmt.Sprintf("%.3g", b.Low)
+	low, high := b.Low > 0, !math.IsInf(b.High, 0)
+	switch {
+	case low && high:
+		return fmt.Sprintf("95 %% interval %.3g to %.3g", b.Low, b.High)
+	case low:
+		return fmt.Sprintf("95 %% interval from %.3g on", b.Low)
+	case high:
+		return fmt.Sprintf("95 %% interval up to %.3g", b.High)
 	}
-	if !math.IsInf(b.High, 0) {
-		high = fmt.Sprintf("%.3g", b.High)
+	return "with no bounds at 95 %"
+}
+
+// Told are the answers to tell: those with training only where there is some.
+func (a *Analysis) Told() (told []*Answer) {
+	for i := range a.Answers {
+		if w := &a.Answers[i]; !w.Training || w.TrainingSeconds > 0 {
+			told = append(told, w)
+		}
 	}
-	return fmt.Sprintf("95 %% interval %s to %s", low, high)
+	return told
 }
 
 // Advice says what an answer with and without training means for a user.

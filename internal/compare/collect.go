@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"neuralwl/exporter"
@@ -16,6 +17,8 @@ import (
 	"neuralwl/internal/report"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
+	"neuralwl/trainer"
 )
 
 // Results are what a comparison has found so far.
@@ -35,7 +38,16 @@ type SystemResults struct {
 	// ReferenceError is the root mean square of the reference's own errors, 0 for an exact one.
 	ReferenceError float64
 	Sites          int
+	lattice        lattice.System
 	Samplers       []SamplerResults
+}
+
+// Lattice is the system itself, an error before any cell has ended.
+func (y *SystemResults) Lattice() (lattice.System, error) {
+	if y.lattice == nil {
+		return nil, errors.New("no cell has ended")
+	}
+	return y.lattice, nil
 }
 
 // SamplerResults are the cells of one sampler, by seed.
@@ -43,6 +55,11 @@ type SamplerResults struct {
 	Sampler Sampler
 	Cells   []*Result
 }
+
+// leastProduction is how many site updates production must have made, as a share of those before
+// it, for its estimate to take the place of the adaptation's on the curve: a few passes say less
+// than all of the adaptation. The result at the end is that of the run.
+const leastProduction = 0.25
 
 // Result is what a cell has found. What it cannot tell is NaN.
 type Result struct {
@@ -216,17 +233,25 @@ func (c *Cell) result(folder string, of *SystemResults) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	of.Sites = system.Sites()
+	of.Sites, of.lattice = system.Sites(), system
 	r.Density = l.Density
 	r.RMS, r.Max, r.Missing = against(l.Density, of.Reference)
 	r.summarise(l.Summary, system.Sites())
 	if err := r.training(c, rec, l.Summary, cv); err != nil {
 		return nil, err
 	}
+	adapted := -1
 	for i := range cv.Points {
 		p := &cv.Points[i]
+		if p.Phase != string(sampler.Production) {
+			adapted = i
+		}
 		point := Point{Updates: float64(p.Updates), Trips: p.RoundTrips, Phase: p.Phase, CPU: p.CPU - p.Train, Trained: p.CPU + r.TrainBefore + r.Carried}
-		point.RMS, point.Max, _ = against(cv.Density(i), of.Reference)
+		if adapted >= 0 && i > adapted && float64(p.Updates) < (1+leastProduction)*float64(cv.Points[adapted].Updates) {
+			point.RMS, point.Max = r.Points[adapted].RMS, r.Points[adapted].Max
+		} else {
+			point.RMS, point.Max, _ = against(cv.Density(i), of.Reference)
+		}
 		r.Points = append(r.Points, point)
 	}
 	if n := len(r.Points); n > 0 {
@@ -249,6 +274,21 @@ func (c *Cell) result(folder string, of *SystemResults) (*Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// NetworkFolder is that of the last version of the network in the run directory, empty without one.
+func (r *Result) NetworkFolder() (newest string) {
+	cards, err := filepath.Glob(filepath.Join(r.Folder(), "models", "*", "*", exporter.CardFile))
+	if err != nil {
+		return ""
+	}
+	last := -1
+	for _, card := range cards {
+		if n, err := strconv.Atoi(filepath.Base(filepath.Dir(card))); err == nil && n > last {
+			newest, last = filepath.Dir(card), n
+		}
+	}
+	return newest
 }
 
 // against is the error of a density of states: the root mean square and the largest deviation over
@@ -313,18 +353,11 @@ func (r *Result) training(c *Cell, rec *record, s *report.Summary, cv *curve.Cur
 	if rec.Training == nil && r.TrainInRun == 0 {
 		r.Carried = card.Seconds
 	}
-	models := filepath.Join(r.Folder(), "models")
-	bytes := 0.0
-	newest := ""
-	err := filepath.WalkDir(models, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Name() == exporter.CardFile {
-			newest = filepath.Dir(path)
-		}
-		return err
-	})
-	if err != nil || newest == "" {
-		return err
+	newest := r.NetworkFolder()
+	if newest == "" {
+		return nil
 	}
+	bytes := 0.0
 	entries, err := os.ReadDir(newest)
 	if err != nil {
 		return err
@@ -337,9 +370,6 @@ func (r *Result) training(c *Cell, rec *record, s *report.Summary, cv *curve.Cur
 	r.ModelBytes = bytes
 	return nil
 }
-
-// History is the course of the cell's run.
-func (r *Result) History() ([]live.Point, error) { return live.ReadHistory(r.Folder()) }
 
 // ToTarget is the effort after which the error stays at or below a target: seconds without and
 // with training, and site updates.
@@ -362,3 +392,35 @@ func (r *Result) ToTarget(target float64) (without, with, updates stats.Time) {
 
 // tiny is the least time: clocks have a resolution.
 const tiny = 1e-6
+
+// Losses are the losses of training over gradient steps, in the run or before it.
+func (r *Result) Losses() (steps, losses []float64) {
+	if points, err := live.ReadHistory(r.Folder()); err == nil {
+		for _, p := range points {
+			if p.Loss != 0 && (len(steps) == 0 || float64(p.Steps) > steps[len(steps)-1]) {
+				steps, losses = append(steps, float64(p.Steps)), append(losses, p.Loss)
+			}
+		}
+	}
+	if steps != nil {
+		return steps, losses
+	}
+	paths, err := filepath.Glob(filepath.Join(r.TrainFolder(), "models", "*", "*", trainer.LossFile))
+	if err != nil || len(paths) == 0 {
+		return nil, nil
+	}
+	data, err := os.ReadFile(paths[len(paths)-1])
+	if err != nil {
+		return nil, nil
+	}
+	rows, err := trainer.ReadLossTable(data)
+	if err != nil {
+		return nil, nil
+	}
+	for _, row := range rows {
+		if !math.IsNaN(row.Loss) && (len(steps) == 0 || float64(row.Step) > steps[len(steps)-1]) {
+			steps, losses = append(steps, float64(row.Step)), append(losses, row.Loss)
+		}
+	}
+	return steps, losses
+}

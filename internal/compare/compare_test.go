@@ -62,7 +62,7 @@ func options(folder, text string) (*compare.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &compare.Options{Spec: s, Folder: folder, Work: child.Cells([]string{program}, os.Stderr), Version: "test"}, nil
+	return &compare.Options{Spec: s, Folder: folder, Work: child.Cells([]string{program}, os.Stderr)}, nil
 }
 
 // perform runs a comparison in a folder.

@@ -44,9 +44,8 @@ type Options struct {
 	// be more of them than before.
 	Resume bool
 	// Failed makes cells again that failed.
-	Failed  bool
-	Jobs    int // blocks at the same time, default 1; each has a core
-	Version string
+	Failed bool
+	Jobs   int // blocks at the same time, default 1; each has a core
 	// Work performs a task in a process of its own that inherits the caller's core. It may call
 	// alive with how far it is, 0..1 of a part.
 	Work func(ctx context.Context, t Task, alive func(doing string, done float64)) (*Done, error)

@@ -204,7 +204,7 @@ func (a *Analysis) energies() *Table {
 		}
 		for k := range y.Samplers {
 			p := &y.Samplers[k]
-			profile := p.byEnergy(y)
+			profile := p.ByEnergy(y)
 			for j, e := range y.Reference.Energy {
 				b := profile[j]
 				t.Rows = append(t.Rows, []any{y.System.Name, p.Sampler.Name, y.Budget, e, y.Reference.LnG[j], b.Deviation.Value, b.Deviation.Error, b.Acceptance, b.Changed})
@@ -251,8 +251,8 @@ type ByEnergy struct {
 	Acceptance, Changed float64
 }
 
-// byEnergy are means over seeds by energy of the reference.
-func (p *SamplerResults) byEnergy(y *SystemResults) []ByEnergy {
+// ByEnergy are means over seeds by energy of the reference.
+func (p *SamplerResults) ByEnergy(y *SystemResults) []ByEnergy {
 	all := make([]ByEnergy, y.Reference.Len())
 	deviations := make([][]float64, len(all))
 	trials, accepted, changed := make([]float64, len(all)), make([]float64, len(all)), make([]float64, len(all))
