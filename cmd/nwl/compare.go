@@ -101,7 +101,7 @@ line or specification.`,
 	c.Flags().IntVar(&o.jobs, "jobs", 1, "seeds that are measured at the same time, each on a core of its own")
 	c.Flags().IntVar(&o.seeds, "seeds", 0, "number of seeds (default that of the specification)")
 	c.Flags().StringArrayVar(&o.references, "reference", nil, "density of states from which the errors of a system are counted, as in --reference q10-8x8=dos.csv")
-	c.AddCommand(newCompareReport(), newCompareShow())
+	c.AddCommand(newCompareReport(), newCompareDiff(), newCompareShow())
 	return c
 }
 

@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"internal/daemon", "internal/modelserver"},
 	{"internal/bundle", "internal/verify", "internal/worker"},
 	{"internal/child"},
+	{"internal/compare/report"},
 	{"internal/compare"},
 	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
 	{"internal/report"},
@@ -57,6 +58,7 @@ var reserved = map[string][]string{
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
+	"github.com/parquet-go":               {"internal/compare/report"},
 	"github.com/chromedp":                 {}, // tests alone
 	"C":                                   {},
 }

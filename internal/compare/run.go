@@ -72,11 +72,10 @@ type comparison struct {
 	Options
 	cells []Cell
 
-	mutex   sync.Mutex
-	ended   int
-	spent   map[string]time.Duration // by system, sampler and budget
-	count   map[string]int
-	running map[string]float64 // cells under way, by name: how far
+	mutex sync.Mutex
+	ended map[string]bool          // by name
+	spent map[string]time.Duration // by system, sampler and budget
+	count map[string]int
 }
 
 // ErrInterrupted is the error of a comparison that was told to end. It goes on with Resume.
@@ -90,7 +89,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &comparison{Options: o, cells: o.Spec.Cells(), spent: map[string]time.Duration{}, count: map[string]int{}, running: map[string]float64{}}
+	c := &comparison{Options: o, cells: o.Spec.Cells(), spent: map[string]time.Duration{}, count: map[string]int{}, ended: map[string]bool{}}
 	unlock, err := c.open()
 	if err != nil {
 		return err
@@ -417,8 +416,7 @@ func kindOf(cell *Cell) string {
 func (c *comparison) over(cell *Cell, r *record, fresh bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.ended++
-	delete(c.running, cell.String())
+	c.ended[cell.String()] = true
 	took := time.Duration(0)
 	for _, u := range []*used{r.Training, r.Run} {
 		if u != nil {
@@ -428,23 +426,22 @@ func (c *comparison) over(cell *Cell, r *record, fresh bool) {
 	c.spent[kindOf(cell)] += took
 	c.count[kindOf(cell)]++
 	if fresh && c.Observe != nil {
-		c.Observe(Progress{Cells: len(c.cells), Ended: c.ended, Cell: cell.String(), Failed: r.Failed, Over: true, Left: c.left()})
+		c.Observe(Progress{Cells: len(c.cells), Ended: len(c.ended), Cell: cell.String(), Failed: r.Failed, Over: true, Left: c.left()})
 	}
 }
 
 // again accounts for a cell that is made again.
-func (c *comparison) again(*Cell) {
+func (c *comparison) again(cell *Cell) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.ended--
+	delete(c.ended, cell.String())
 }
 
 func (c *comparison) far(cell *Cell, doing string, done float64) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.running[cell.String()] = done
 	if c.Observe != nil {
-		c.Observe(Progress{Cells: len(c.cells), Ended: c.ended, Cell: cell.String(), Doing: doing, Done: done, Left: c.left()})
+		c.Observe(Progress{Cells: len(c.cells), Ended: len(c.ended), Cell: cell.String(), Doing: doing, Done: done, Left: c.left()})
 	}
 }
 
@@ -452,7 +449,7 @@ func (c *comparison) observe(p Progress) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.Observe != nil {
-		p.Cells, p.Ended = len(c.cells), c.ended
+		p.Cells, p.Ended = len(c.cells), len(c.ended)
 		c.Observe(p)
 	}
 }

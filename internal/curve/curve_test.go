@@ -24,6 +24,7 @@ var settings = map[string][]string{
 	"local":   {"run.moves=local", "run.max_moves=2e6", "production.passes=0"},
 	"cut":     {"run.moves=local", "wang_landau.final_ln_f=1e-12", "run.max_moves=1e6", "production.passes=0"},
 	"network": {"run.max_moves=6e5", "production.passes=0", "run.walkers=32"},
+	"few":     {"run.moves=local", "run.max_moves=1", "production.passes=0", "run.walkers=32"},
 	"van":     {"run.method=van-wang-landau", "run.max_moves=2e5", "production.passes=0", "system.size=3x3"},
 }
 
@@ -76,10 +77,10 @@ func TestCurve(t *testing.T) {
 					t.Errorf("%d site updates follow %d", p.Updates, c.Points[i].Updates)
 				}
 			}
-			if limit := runtest.Load(t, settings...).Run.MaxMoves; last.Updates < int64(limit) || last.Updates > int64(limit)*11/10 {
+			if limit := runtest.Load(t, settings...).Run.MaxMoves; name != "few" && (last.Updates < int64(limit) || last.Updates > int64(limit)*11/10) {
 				t.Errorf("%d site updates, %d were wanted", last.Updates, limit)
 			}
-			if n := len(c.Points); n < 10 || n > 50 {
+			if n := len(c.Points); name != "few" && (n < 10 || n > 50) {
 				t.Errorf("%d points", n)
 			}
 			result, err := dos.ReadFile(filepath.Join(whole, report.DensityFile))
@@ -104,7 +105,7 @@ func TestCurve(t *testing.T) {
 					t.Fatal(err)
 				}
 				if s.Interrupted == "" {
-					if part < 2 {
+					if part < 2 && name != "few" {
 						t.Errorf("only %d parts", part)
 					}
 					break

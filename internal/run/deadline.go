@@ -106,6 +106,7 @@ func (j *job) left() time.Duration {
 
 // spent reports whether a share of the time or of the moves left to production is over.
 func (j *job) spent(share float64) bool {
-	return j.c.Run.MaxMoves > 0 && j.spentMoves() >= share ||
+	// However few moves there are, one pass of production is among them: else there is no result.
+	return j.c.Run.MaxMoves > 0 && j.spentMoves() >= share && (share < 1 || j.at.Pass > 0) ||
 		j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
 }

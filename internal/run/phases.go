@@ -116,7 +116,7 @@ func (j *job) adapt(ctx context.Context) error {
 	switch {
 	case limit > 0 && j.elapsed() > limit:
 		why = "run.max_time"
-	case j.adaptationMoves() > 0 && j.updates() >= j.adaptationMoves():
+	case j.adaptationMoves() > 0 && j.updates() >= j.adaptationMoves() && j.process.Progress().Levels > 0:
 		why = "run.max_moves"
 	}
 	switch {
