@@ -12,6 +12,7 @@ import (
 
 	"neuralwl/inference"
 	"neuralwl/internal/config"
+	"neuralwl/internal/cpu"
 	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
@@ -190,20 +191,20 @@ func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Preci
 		return nil, err
 	}
 	a.engine.Produce() // counts again from here, in equilibrium
-	began := cpuTime()
+	began := cpu.Time()
 	if err := a.spend(ctx, o.Time, a.engine.Samples().Segment); err != nil {
 		return nil, err
 	}
-	a.spent = cpuTime() - began
+	a.spent = cpu.Time() - began
 	a.progress = a.engine.Progress()
 	return a, nil
 }
 
 // spend makes passes for so much processor time, and tells at which share of it each begins.
 func (a *attempt) spend(ctx context.Context, d time.Duration, at func(float64)) error {
-	began := cpuTime()
+	began := cpu.Time()
 	for {
-		done := float64(cpuTime()-began) / float64(d)
+		done := float64(cpu.Time()-began) / float64(d)
 		if done >= 1 {
 			return nil
 		}

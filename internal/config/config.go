@@ -60,6 +60,8 @@ type Run struct {
 	Start   string        `mapstructure:"start" yaml:"start"`
 	Resume  string        `mapstructure:"resume" yaml:"resume"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
+	// MaxMoves counts updates of single sites.
+	MaxMoves int `mapstructure:"max_moves" yaml:"max_moves"`
 }
 
 // Local configures the single-spin move.

@@ -90,6 +90,7 @@ func (c *Config) Validate() []error {
 
 	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
+	atLeast("run.max_moves", c.Run.MaxMoves, 0)
 	for key, d := range map[string]time.Duration{
 		"run.max_time": c.Run.MaxTime, "train.max_time": c.Train.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
 	} {
@@ -338,15 +339,15 @@ func (c *Config) validateTemperatures(fault func(key, format string, a ...any)) 
 	}
 	switch c.Run.Method {
 	case CanonicalMethod:
-		if c.Production.Passes == 0 && c.Run.MaxTime == 0 {
-			fault("production.passes", "canonical sampling needs a number of passes, or run.max_time")
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 {
+			fault("production.passes", "canonical sampling needs a number of passes, run.max_moves or run.max_time")
 		}
 		if c.Windows.Count > 1 {
 			fault("windows.count", "%d, but canonical sampling has no windows", c.Windows.Count)
 		}
 	case VANMethod:
-		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Trainer.Every == 0 {
-			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, or run.max_time", VANMethod)
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 && c.Trainer.Every == 0 {
+			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, run.max_moves or run.max_time", VANMethod)
 		}
 	default:
 		if c.Run.Beta != 0 {
