@@ -34,7 +34,6 @@ type Engine struct {
 	neural    proposalMove
 
 	lnH     []float64 // set by SetHistogram
-	lnAim   []float64 // set by SetTargets
 	phase   Phase
 	passes  int64
 	moves   Moves

@@ -27,7 +27,7 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 		e.walkers[i].aim.forget()
 	}
 	for _, w := range e.windows {
-		w.spreadTargets(e.margin())
+		w.spreadHistogram(e.margin())
 	}
 	if e.samples != nil {
 		e.Produce()

@@ -89,7 +89,7 @@ nothing the network has learned can bias the result.`,
 			newPause(), newResume(), newCancel(), newSwap(), newNetworks(), newEdit(), newRm(),
 		}},
 		{"Results:", []*cobra.Command{newDos(), newVerify()}},
-		{"Networks and speed:", []*cobra.Command{newTrain(), newBundle(), newBench()}},
+		{"Networks and speed:", []*cobra.Command{newTrain(), newBundle(), newBench(), newCompare()}},
 		{"Setup:", []*cobra.Command{newConfig(), newDoctor()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.name, Title: g.name})

@@ -60,6 +60,8 @@ type Run struct {
 	Start   string        `mapstructure:"start" yaml:"start"`
 	Resume  string        `mapstructure:"resume" yaml:"resume"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
+	// MaxMoves counts updates of single sites.
+	MaxMoves int `mapstructure:"max_moves" yaml:"max_moves"`
 }
 
 // Local configures the single-spin move.
@@ -101,19 +103,13 @@ type Production struct {
 	Passes    int    `mapstructure:"passes" yaml:"passes"`
 	Mix       string `mapstructure:"mix" yaml:"mix"`
 	Histogram string `mapstructure:"histogram" yaml:"histogram"`
-	Targets   string `mapstructure:"targets" yaml:"targets"`
 }
 
 // The values of production.histogram.
 const (
-	FlatHistogram = "flat"
-	LowHistogram  = "low" // sampler.Engine.LowHistogram
-)
-
-// The values of production.targets.
-const (
-	HistogramTargets = "histogram"
-	PhaseTargets     = "phases" // transition.Aims
+	FlatHistogram  = "flat"
+	LowHistogram   = "low"    // sampler.Engine.LowHistogram
+	PhaseHistogram = "phases" // transition.Histogram
 )
 
 // Model is the network.

@@ -90,6 +90,7 @@ func (c *Config) Validate() []error {
 
 	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
+	atLeast("run.max_moves", c.Run.MaxMoves, 0)
 	for key, d := range map[string]time.Duration{
 		"run.max_time": c.Run.MaxTime, "train.max_time": c.Train.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
 	} {
@@ -161,18 +162,9 @@ func (c *Config) Validate() []error {
 	}
 	atLeast("production.passes", c.Production.Passes, 0)
 	c.validateMix(fault)
-	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram)
-	if m := c.Run.Method; c.Production.Histogram == LowHistogram && (m == CanonicalMethod || c.Run.DrawsAlone()) {
-		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", LowHistogram, m)
-	}
-	oneOf("production.targets", c.Production.Targets, HistogramTargets, PhaseTargets)
-	if c.Production.Targets == PhaseTargets {
-		switch m := c.Run.Method; {
-		case m == CanonicalMethod || c.Run.DrawsAlone() || !c.Run.Has(NeuralMoves):
-			fault("production.targets", "%s is for walkers with a network that aims at energies; leave it out", PhaseTargets)
-		case c.Windows.Count > 1:
-			fault("production.targets", "%s, but each of %d energy windows has its own targets; leave it out, or windows.count", PhaseTargets, c.Windows.Count)
-		}
+	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram, PhaseHistogram)
+	if m := c.Run.Method; c.Production.Histogram != FlatHistogram && (m == CanonicalMethod || c.Run.DrawsAlone()) {
+		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", c.Production.Histogram, m)
 	}
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
@@ -347,15 +339,15 @@ func (c *Config) validateTemperatures(fault func(key, format string, a ...any)) 
 	}
 	switch c.Run.Method {
 	case CanonicalMethod:
-		if c.Production.Passes == 0 && c.Run.MaxTime == 0 {
-			fault("production.passes", "canonical sampling needs a number of passes, or run.max_time")
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 {
+			fault("production.passes", "canonical sampling needs a number of passes, run.max_moves or run.max_time")
 		}
 		if c.Windows.Count > 1 {
 			fault("windows.count", "%d, but canonical sampling has no windows", c.Windows.Count)
 		}
 	case VANMethod:
-		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Trainer.Every == 0 {
-			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, or run.max_time", VANMethod)
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 && c.Trainer.Every == 0 {
+			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, run.max_moves or run.max_time", VANMethod)
 		}
 	default:
 		if c.Run.Beta != 0 {

@@ -20,6 +20,7 @@ import (
 	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/live"
+	"neuralwl/internal/plots"
 	"neuralwl/internal/report"
 	"neuralwl/models/pretrained"
 	"neuralwl/sampler/dos"
@@ -357,7 +358,7 @@ func (p *Page) lattices(id string, picture *live.Picture) (views []latticeView) 
 		return nil
 	}
 	for i, l := range picture.Lattices[:min(len(picture.Lattices), len(latticeNames))] {
-		width, height := latticeSize(picture.Sides)
+		width, height := plots.LatticeSize(picture.Sides)
 		if width == 0 {
 			return nil
 		}
@@ -389,7 +390,7 @@ func (p *Page) lattice(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	data, err := drawLattice(picture.Lattices[i].State, picture.Sides, picture.Colours)
+	data, err := plots.Lattice(picture.Lattices[i].State, picture.Sides, picture.Colours)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -458,4 +459,18 @@ func (p *Page) log(id string) ([]logLine, error) {
 		lines = append(lines, readLine(line))
 	}
 	return lines, nil
+}
+
+// majority is the share of the sites with the most frequent colour.
+func majority(state []byte) float64 {
+	var counts [256]int
+	most := 0
+	for _, s := range state {
+		counts[s]++
+		most = max(most, counts[s])
+	}
+	if len(state) == 0 {
+		return 0
+	}
+	return float64(most) / float64(len(state))
 }

@@ -102,6 +102,15 @@ func Evaluate(ctx context.Context, in *Input) (*Result, error) {
 	return r, nil
 }
 
+// Estimate makes ln g alone, as Evaluate does first.
+func Estimate(in *Input) (*dos.Density, error) {
+	r := &Result{Input: in, energy: lattice.Energies(in.System)}
+	if err := in.Evaluation.estimate(r); err != nil {
+		return nil, err
+	}
+	return r.density.Density, nil
+}
+
 // Judge makes of a run's counts only ln g and the verdict: what Evaluate and Result.Summary
 // make of them, without observables, files and plots. exact is the density of states to
 // compare with. A canonical run is compared with nothing.

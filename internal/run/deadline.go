@@ -106,7 +106,9 @@ func (j *job) left() time.Duration {
 	return (limit-reserved)*time.Duration(index+1)/time.Duration(of) - j.at.Began
 }
 
-// spent reports whether a share of the time left to production is over.
+// spent reports whether a share of the time or of the moves left to production is over.
 func (j *job) spent(share float64) bool {
-	return j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
+	// However few moves there are, one pass of production is among them: else there is no result.
+	return j.c.Run.MaxMoves > 0 && j.spentMoves() >= share && (share < 1 || j.at.Pass > 0) ||
+		j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/report"
+	"neuralwl/sampler/dos"
 )
 
 // finish evaluates the run and writes its results.
@@ -28,6 +30,11 @@ func (j *job) finish() (*report.Summary, error) {
 
 // evaluate makes the results of what the run has counted.
 func (j *job) evaluate(ctx context.Context) (*report.Result, error) {
+	return report.Evaluate(ctx, j.input())
+}
+
+// input is what the run has counted.
+func (j *job) input() *report.Input {
 	in := &report.Input{
 		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
 		Seen: j.counts.Seen(), LnG: j.counts.LnG(), Deadline: j.deadline,
@@ -37,7 +44,14 @@ func (j *job) evaluate(ctx context.Context) (*report.Result, error) {
 			in.Temperatures = in.Temperatures[:index] // without the burn-in
 		}
 	}
-	return report.Evaluate(ctx, in)
+	return in
+}
+
+// estimate is the ln g that results would have now. What it has to say is left to the end.
+func (j *job) estimate() (*dos.Density, error) {
+	in := j.input()
+	in.Log = slog.New(slog.DiscardHandler)
+	return report.Estimate(in)
 }
 
 // conclude sums the run up and writes its results.

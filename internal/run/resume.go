@@ -20,7 +20,7 @@ import (
 // mayChange are the keys that may change when a run is resumed: its limits, and keys that do
 // not affect its numbers.
 var mayChange = []string{
-	"run.workers", "run.max_time", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
+	"run.workers", "run.max_time", "run.max_moves", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
 	"inference.provider", "inference.library", "inference.timeout", "inference.url", "inference.model", "inference.retries",
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
@@ -137,7 +137,7 @@ func (j *job) restore(s *saved) error {
 	return nil
 }
 
-// continueCut continues an adaptation that run.max_time had cut short, if there is time now:
+// continueCut continues an adaptation that a limit had cut short, if that leaves room now:
 // production under its rough weights is dropped and made again after it.
 func (j *job) continueCut() {
 	limit := j.adaptationLimit()
@@ -149,6 +149,8 @@ func (j *job) continueCut() {
 		j.log.Warn("the adaptation was cut short and there is no time to continue it; raise run.max_time to more than twice the time that the run has taken",
 			"taken", j.elapsed().Round(time.Second))
 		return
+	case j.adaptationMoves() > 0 && j.at.Before >= j.adaptationMoves():
+		return // as it was cut short by run.max_moves, so it would be again
 	}
 	dropped := j.at
 	j.at = place{Stage: adapting, Pass: dropped.Adaptive, Began: j.elapsed()}

@@ -124,16 +124,16 @@ func (w *walkers) learn(ctx context.Context) error {
 
 // shape gives an engine the histogram that production is to have.
 func (w *walkers) shape(e *sampler.Engine) {
-	if w.j.c.Production.Histogram == config.LowHistogram {
+	switch w.j.c.Production.Histogram {
+	case config.LowHistogram:
 		e.SetHistogram(e.LowHistogram())
-	}
-	if w.j.c.Production.Targets == config.PhaseTargets {
+	case config.PhaseHistogram:
 		levels, d := transition.Known(w.j.system, e.Seen(), e.LnG())
-		aims := transition.Aims(w.j.system, levels, d, transition.Find(w.j.system, d, nil))
-		if aims == nil {
-			w.j.log.Warn("production.targets: the energy distribution has no two peaks; targets follow the histogram")
+		h := transition.Histogram(w.j.system, levels, d, transition.Find(w.j.system, d, nil))
+		if h == nil {
+			w.j.log.Warn("production.histogram: the energy distribution has no two peaks; the histogram is flat")
 		}
-		e.SetTargets(aims)
+		e.SetHistogram(h)
 	}
 }
 
