@@ -162,15 +162,26 @@ func TestVariationalSchedule(t *testing.T) {
 	}
 }
 
-// TestVariationalInTime shares run.max_time among the temperatures.
-func TestVariationalInTime(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "run")
-	s := runtest.Perform(t, folder, runtest.With(canonically, "van.steps=1000000", "production.passes=0", "run.max_time=1500ms")...)
-	if len(s.Temperatures) != 3 || len(s.Phases) != 6 || s.Seconds > 30 {
-		t.Errorf("%d temperatures, phases %+v, %.1f s", len(s.Temperatures), s.Phases, s.Seconds)
-	}
-	if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
-		t.Errorf("verify: %+v", failed)
+// TestVariationalLimits shares run.max_time and run.max_moves among the temperatures.
+func TestVariationalLimits(t *testing.T) {
+	const passes, updates = 90, 90 * 128 * 16 // of all phases together
+	for _, limit := range []string{"run.max_time=1500ms", fmt.Sprintf("run.max_moves=%d", updates)} {
+		folder := filepath.Join(t.TempDir(), "run")
+		s := runtest.Perform(t, folder, runtest.With(canonically, "van.steps=1000000", "production.passes=0", limit)...)
+		if len(s.Temperatures) != 3 || len(s.Phases) != 6 || s.Seconds > 30 {
+			t.Errorf("%s: %d temperatures, phases %+v, %.1f s", limit, len(s.Temperatures), s.Phases, s.Seconds)
+		}
+		for _, p := range s.Phases {
+			if strings.Contains(limit, "moves") && (p.Passes < passes/6-2 || p.Passes > passes/6+1) { // less a burn-in
+				t.Errorf("%s: %d passes of %s, want %d of each phase", limit, p.Passes, p.Name, passes/6)
+			}
+		}
+		if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
+			t.Errorf("%s: verify: %+v", limit, failed)
+		}
+		if _, err := finish(t, folder); err != nil {
+			t.Errorf("%s: nwl finish: %v", limit, err)
+		}
 	}
 }
 
