@@ -39,6 +39,7 @@ func TestVerifyMethods(t *testing.T) {
 		"canonical":      {"run.method=canonical", "run.moves=local", "run.beta=0.9", "production.passes=300"},
 		"van":            {"run.method=van-wang-landau", "run.moves=neural", "system.q=2", "run.walkers=128", "model.decoder=32", "trainer.every=1", "trainer.learning_rate=5e-3", "wang_landau.final_ln_f=5e-2", "production.passes=100"},
 		"metropolis":     {"run.moves=local", "local.move=metropolis"},
+		"cluster":        {"run.moves=local", "local.move=cluster"},
 	} {
 		folder := filepath.Join(t.TempDir(), name)
 		runtest.Perform(t, folder, runtest.With(runtest.Brief, settings...)...)
