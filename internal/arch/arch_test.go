@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/child"},
 	{"internal/compare/report"},
 	{"internal/compare"},
-	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
+	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
 	{"internal/report"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "internal/transition", "metrics"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/live"
@@ -276,6 +277,18 @@ func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now tim
 		add("Energies seen", "%d", p.Levels)
 	}
 	switch {
+	case ended && summary.Temperatures != nil:
+		least := summary.Temperatures[0]
+		for _, t := range summary.Temperatures {
+			if t.Effective < least.Effective {
+				least = t
+			}
+		}
+		if last := summary.Temperatures[len(summary.Temperatures)-1]; last.FreeEnergy != nil {
+			add("Free energy", "%s per site at beta %g, the last of %d temperatures", last.FreeEnergy, last.Beta, len(summary.Temperatures))
+		}
+		add("Effective draws", "%.3g of %.3g at beta %g, at least", least.Effective, float64(least.Draws), least.Beta)
+	case config.Run{Method: r.Method}.DrawsAlone(): // no walkers make trips
 	case ended && len(summary.Phases) > 0:
 		last := summary.Phases[len(summary.Phases)-1]
 		add("Round trips", "%.0f in the phase %s", last.RoundTrips, last.Name)
@@ -292,7 +305,9 @@ func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now tim
 		if p.LnF > 0 {
 			add("ln f", "%.3g", p.LnF)
 		}
-		add("Flatness", "%.2f", p.Flatness)
+		if r.Method != config.VANMethod {
+			add("Flatness", "%.2f", p.Flatness)
+		}
 		if p.Acceptance > 0 {
 			add("Acceptance", "%.1f %% of the network's proposals", 100*p.Acceptance)
 		}

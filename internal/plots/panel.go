@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 	"slices"
@@ -74,6 +75,35 @@ func (p *Panel) Points(name string, s Series, c color.Color) {
 	}
 	scatter.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(1.6), Shape: draw.CircleGlyph{}}
 	p.add(name, scatter)
+}
+
+// shades are the colours of Coloured, from its least value to its largest, of growing luminance and
+// distinguishable even to the colour-blind (viridis of Smith, van der Walt, 2015).
+var shades = []color.Color{
+	color.RGBA{R: 0x44, G: 0x01, B: 0x54, A: 0xff}, color.RGBA{R: 0x41, G: 0x44, B: 0x87, A: 0xff}, color.RGBA{R: 0x2a, G: 0x78, B: 0x8e, A: 0xff},
+	color.RGBA{R: 0x22, G: 0xa8, B: 0x84, A: 0xff}, color.RGBA{R: 0x7a, G: 0xd1, B: 0x51, A: 0xff}, color.RGBA{R: 0xfd, G: 0xe7, B: 0x25, A: 0xff},
+}
+
+// Coloured draws points without errors, in colours by values, one for each point. The legend names
+// the values at the middle of each colour's range by a format.
+func (p *Panel) Coloured(s Series, values []float64, format string) {
+	if len(values) == 0 {
+		return
+	}
+	low, high := slices.Min(values), slices.Max(values)
+	groups := make([]Series, len(shades))
+	for i, v := range values {
+		k := 0
+		if high > low {
+			k = min(len(shades)-1, int((v-low)/(high-low)*float64(len(shades))))
+		}
+		groups[k] = append(groups[k], Point{s[i].X, s[i].Y, math.NaN()})
+	}
+	for k, group := range groups {
+		if len(group) > 0 {
+			p.Points(fmt.Sprintf(format, low+(high-low)*(float64(k)+0.5)/float64(len(shades))), group, shades[k])
+		}
+	}
 }
 
 // Line draws a line through the points, without errors. width is in points of 1/72 inch.

@@ -34,6 +34,8 @@ type Input struct {
 	// alone; both nil for a run that ended before.
 	Samples *sampler.Samples
 	Draws   []dos.WeightBlock
+	// Temperatures are the counts at each temperature of a run by a network's draws at several.
+	Temperatures []sampler.TemperatureSums
 	// Waiting are the energy windows that no walker has come into.
 	Waiting []lattice.Window
 	// Deadline is when the results must be there, zero for no limit: what would take longer is
@@ -73,11 +75,13 @@ type Evaluation struct {
 }
 
 // The evaluations: densities of states by walkers in a random walk over the energies, by
-// the draws of a network alone, and of walkers at one temperature.
+// the draws of a network alone, of walkers at one temperature, and of a network's draws at
+// temperatures.
 var (
-	Walkers   = Evaluation{estimateWalkers, complete, concludeWalkers, lattice.System.LnStates, true, byHistograms}
-	Draws     = Evaluation{estimateDraws, complete, concludeDraws, nil, true, byDraws}
-	Canonical = Evaluation{estimateCanonical, completeCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
+	Walkers     = Evaluation{estimateWalkers, complete, concludeWalkers, lattice.System.LnStates, true, byHistograms}
+	Draws       = Evaluation{estimateDraws, complete, concludeDraws, nil, true, byDraws}
+	Variational = Evaluation{estimateVariational, completeVariational, concludeVariational, nil, false, byDraws}
+	Canonical   = Evaluation{estimateCanonical, completeCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
 )
 
 // Evaluate makes the results: ln g, and then as much of the rest as there is time for until
@@ -183,6 +187,9 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	}
 	if r.canonical != nil {
 		write(ObservablesFile, r.writeObservables)
+	}
+	if r.temperatures != nil {
+		write(TemperaturesFile, r.writeTemperatures)
 	}
 	if !s.Verdict.Converged {
 		r.stamp = " (NOT CONVERGED)"

@@ -98,10 +98,12 @@ func (j *job) evaluation() time.Duration {
 }
 
 // left is the time from the beginning of production to its end by run.max_time, before
-// which the results are to be there.
+// which the results are to be there. Each temperature has an equal part of it.
 func (j *job) left() time.Duration {
 	limit := j.c.Run.MaxTime
-	return limit - min(j.evaluation(), time.Duration(mostReserved*float64(limit))) - j.at.Began
+	reserved := min(j.evaluation(), time.Duration(mostReserved*float64(limit)))
+	index, of := j.counts.Temperature()
+	return (limit-reserved)*time.Duration(index+1)/time.Duration(of) - j.at.Began
 }
 
 // spent reports whether a share of the time or of the moves left to production is over.

@@ -39,8 +39,10 @@ func (j *job) input() *report.Input {
 		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
 		Seen: j.counts.Seen(), LnG: j.counts.LnG(), Deadline: j.deadline,
 	}
-	if j.at.Stage == producing && j.at.Pass > 0 {
-		j.counts.results(in)
+	if index, _ := j.counts.Temperature(); index > 0 || j.at.Stage == producing && j.at.Pass > 0 {
+		if j.counts.results(in); j.at.Stage != producing && in.Temperatures != nil {
+			in.Temperatures = in.Temperatures[:index] // without the burn-in
+		}
 	}
 	return in
 }
@@ -109,7 +111,8 @@ func Finish(ctx context.Context, o Options) (s *report.Summary, err error) {
 
 // complete reports whether the run has made all passes that it was to make.
 func (j *job) complete() bool {
-	return j.at.Stage == producing && (j.at.Pass >= j.planned() || j.spent(1))
+	index, of := j.counts.Temperature()
+	return index+1 == of && j.at.Stage == producing && (j.at.Pass >= j.planned() || j.spent(1))
 }
 
 // savedNetwork is the record of the network that a checkpoint names.

@@ -148,7 +148,8 @@ func (j *job) adapt(ctx context.Context) error {
 
 // adaptationLimit is the time of the run at which the adaptation ends in any case, 0 for none.
 func (j *job) adaptationLimit() time.Duration {
-	return time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
+	index, of := j.process.Temperature()
+	return time.Duration((float64(index) + 1 - productionShare) / float64(of) * float64(j.c.Run.MaxTime))
 }
 
 // endAdaptation ends the phase of adaptation: weights and network are frozen.
@@ -191,13 +192,13 @@ func (j *job) beginProduction() {
 func (j *job) produce(ctx context.Context) (more bool, err error) {
 	planned := j.planned()
 	if j.at.Pass >= planned {
-		return false, nil
+		return j.next(), nil
 	}
 	if j.spent(1) {
 		if planned < endless {
 			j.log.Warn("run.max_time or run.max_moves: production ends early", "passes", j.at.Pass, "planned", planned)
 		}
-		return false, nil
+		return j.next(), nil
 	}
 	done := float64(j.at.Pass) / float64(planned)
 	if j.c.Run.MaxTime > 0 {
@@ -210,6 +211,18 @@ func (j *job) produce(ctx context.Context) (more bool, err error) {
 	}
 	j.observe(j.process.Progress(), min(1, done))
 	return true, nil
+}
+
+// next goes on to the adaptation at the next temperature. It reports whether there is one.
+func (j *job) next() bool {
+	if index, of := j.process.Temperature(); index+1 == of {
+		return false
+	}
+	j.endPhase(j.process.Progress())
+	j.process.Next()
+	j.at = place{Stage: adapting, Made: j.at.Made, Began: j.elapsed()}
+	j.beginPhase(j.phase())
+	return true
 }
 
 func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBegan{Phase: p}) }

@@ -15,7 +15,6 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
-	"neuralwl/sampler"
 )
 
 // mayChange are the keys that may change when a run is resumed: its limits, and keys that do
@@ -63,6 +62,8 @@ func (j *job) load() (*saved, error) {
 		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting &&
 			(!s.Place.Cut || j.c.Run.Resume == config.ResumeProduction):
 			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; start a new run, or extend this one with production.passes", c))
+		case c.Key == "production.passes" && len(j.c.Run.Betas) > 1:
+			faults = append(faults, fmt.Errorf("%v: at most the last of several temperatures could be extended; start a new run", c))
 		}
 	}
 	if len(faults) > 0 {
@@ -151,16 +152,17 @@ func (j *job) continueCut() {
 	case j.adaptationMoves() > 0 && j.at.Before >= j.adaptationMoves():
 		return // as it was cut short by run.max_moves, so it would be again
 	}
-	of := func(name sampler.Phase) func(report.PhaseSummary) bool {
-		return func(p report.PhaseSummary) bool { return p.Name == name }
-	}
 	dropped := j.at
 	j.at = place{Stage: adapting, Pass: dropped.Adaptive, Began: j.elapsed()}
 	phases := &j.course.Phases
-	if k := slices.IndexFunc(*phases, of(j.method.adaptation)); k >= 0 {
+	for k := len(*phases) - 1; k >= 0; k-- { // that of the present temperature is the last
+		if (*phases)[k].Name != j.method.adaptation {
+			continue
+		}
 		j.at.Began -= time.Duration((*phases)[k].Seconds["all"] * float64(time.Second))
 		j.at.Train = time.Duration((*phases)[k].Seconds["train"] * float64(time.Second))
 		*phases = (*phases)[:k]
+		break
 	}
 	j.course.Tuning = nil
 	j.process.adaptAgain(dropped.Adapted)
