@@ -28,6 +28,7 @@ const (
 
 	HeatBath   = "heat_bath"
 	Metropolis = "metropolis"
+	Cluster    = "cluster"
 
 	AutomaticStart = "auto"
 	RandomStart    = "random"
@@ -136,8 +137,11 @@ func (c *Config) Validate() []error {
 	atLeast("van.steps", c.VAN.Steps, 1)
 	within("van.anneal", c.VAN.Anneal, 0, 1)
 
-	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
+	oneOf("local.move", c.Local.Move, HeatBath, Metropolis, Cluster)
 	oneOf("local.order", c.Local.Order, Sequential, Random)
+	if c.Local.Move == Cluster {
+		c.validateCluster(fault)
+	}
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.across", c.Neural.Across, 0, 1)
@@ -291,6 +295,24 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 			key, remedy = "model.encoder_kind", fmt.Sprintf("%s for it and model.decoder_kind", models.Dense)
 		}
 		fault(key, "convolutions are made for lattices with two sides, not for system.model %s; take %s", of, remedy)
+	}
+}
+
+// validateCluster reports what keeps a system from having cluster moves; see lattice.Couplings.
+func (c *Config) validateCluster(fault func(key, format string, a ...any)) {
+	refuse := func(why string) {
+		fault("local.move", "%s, but %s, so that there are no clusters to turn; take %s or %s", Cluster, why, HeatBath, Metropolis)
+	}
+	switch s := c.System; {
+	case s.Model == BaxterWu:
+		refuse(fmt.Sprintf("system.model %s couples three sites at a time", s.Model))
+	case s.Model == BlumeCapel:
+		refuse(fmt.Sprintf("a pair of sites of system.model %s has more than two energies", s.Model))
+	case s.Model == IsingField && s.Field != 0:
+		refuse(fmt.Sprintf("system.field is %g", s.Field))
+	}
+	if c.Local.Order == Random {
+		fault("local.order", "%s, but local.move %s goes through the sites in sequence; leave it out", Random, Cluster)
 	}
 }
 
