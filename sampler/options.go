@@ -36,6 +36,9 @@ type Options struct {
 	// 0 by default. It needs a proposer that takes shifts.
 	Shift int
 
+	// Upright has the network see configurations as they are, and not in random frames.
+	Upright bool
+
 	// Across is the share, 0..1, of the remaining neural trials in which walkers at one end
 	// of the levels aim at the other end while those in between wait. It needs a proposer
 	// with targets. Each end covers a quarter of the way between the infinite-temperature

@@ -376,3 +376,45 @@ func TestTermsWorkers(t *testing.T) {
 		}
 	}
 }
+
+// frameWatcher notes whether the network was ever shown another configuration than a walker's.
+type frameWatcher struct {
+	*siteProposer
+	engine *Engine
+	framed int
+}
+
+func (f *frameWatcher) Propose(ctx context.Context) error {
+	n := f.b.Sites
+	for i := range f.engine.Walkers() {
+		state, _ := f.engine.State(i)
+		for k, c := range f.b.State[i*n : (i+1)*n] {
+			if c != int32(state[k]) {
+				f.framed++
+				break
+			}
+		}
+	}
+	return f.siteProposer.Propose(ctx)
+}
+
+// TestUpright shows the network configurations as they are, and by default in random frames.
+func TestUpright(t *testing.T) {
+	p := mustPotts(t, 3, 3, 3)
+	for _, upright := range []bool{false, true} {
+		f := &frameWatcher{siteProposer: newSiteProposer(p, 16)}
+		e, err := New(Options{System: p, Walkers: 16, Proposer: f, Upright: upright})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.engine = e
+		for range 20 {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if upright == (f.framed > 0) {
+			t.Errorf("upright %v: %d of 320 configurations were shown in another frame", upright, f.framed)
+		}
+	}
+}

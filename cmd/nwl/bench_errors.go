@@ -58,7 +58,7 @@ Wang-Landau sampling with the network, which comes first.`,
 	}
 	m.addFlags(c)
 	c.Flags().BoolVar(&m.low, "low", false, "measure also with more time at low energies")
-	c.Flags().BoolVar(&phases, "phases", true, "measure mixes also with targets at the two phases")
+	c.Flags().BoolVar(&phases, "phases", true, "measure also with half of the time at the two phases")
 	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
 	c.Flags().Uint64Var(&m.seed, "seed", 1, "the first one")
 	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")

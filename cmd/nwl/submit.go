@@ -28,12 +28,12 @@ show its progress until it has ended, and then its results; Ctrl-C ends the wait
 The daemon checks the configuration. A bundle in model.bundle or model.init that is found here is
 named by its absolute path; others are looked for where the daemon runs.
 
-nwl submit train and nwl submit bench submit other jobs.
+nwl submit train, nwl submit bench and nwl submit compare submit other jobs.
 
 ` + waitCodes,
 		Example: "  nwl submit --set system.q=3 --set system.size=8x8 --title 'first try' --wait",
 	}, job.WorkRun, nil)
-	c.AddCommand(newSubmitTrain(), newSubmitBench())
+	c.AddCommand(newSubmitTrain(), newSubmitBench(), newSubmitCompare())
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"neuralwl/internal/config"
@@ -19,14 +20,14 @@ func printSummary(w io.Writer, s *report.Summary) error {
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	row("system", "%s, seed %d, %d walkers, %.1f s", s.System, s.Seed, s.Walkers, s.Seconds)
 	switch {
-	case s.Canonical != nil:
+	case s.Canonical != nil || s.Temperatures != nil:
 		row("levels", "%d seen", s.Levels.Seen)
 	case s.Levels.Known > 0:
 		row("levels", "%d of %d seen", s.Levels.Seen, s.Levels.Known)
 	default:
 		row("levels", "%d seen; how many have states is not known", s.Levels.Seen)
 	}
-	for _, p := range s.Phases {
+	for _, p := range shownPhases(s) {
 		if m := p.Moves["neural"]; p.Name == sampler.Starting {
 			row(string(p.Name), "%d levels by %d draws of the network, %.1f %% of which met their targets, %.1f s", p.Levels, m.Trials, 100*m.Acceptance, p.Seconds["all"])
 			continue
@@ -35,7 +36,11 @@ func printSummary(w io.Writer, s *report.Summary) error {
 		if p.LnF > 0 {
 			lnF = fmt.Sprintf(", ln f %.3g", p.LnF)
 		}
-		row(string(p.Name), "%d passes, %.0f round trips%s", p.Passes, p.RoundTrips, lnF)
+		if s.Temperatures != nil {
+			row(string(p.Name), "%d passes, of all temperatures", p.Passes)
+		} else {
+			row(string(p.Name), "%d passes, %.0f round trips%s", p.Passes, p.RoundTrips, lnF)
+		}
 		for _, kind := range []string{"local", "neural", "exchange"} {
 			if m, ok := p.Moves[kind]; ok {
 				row("  "+kind, "%.3g trials, %.1f %% accepted", float64(m.Trials), 100*m.Acceptance)
@@ -79,6 +84,10 @@ func printSummary(w io.Writer, s *report.Summary) error {
 		if c.Order != nil {
 			row("  order", "m = %s", c.Order)
 		}
+	} else if s.Temperatures != nil {
+		for _, t := range s.Temperatures {
+			row(fmt.Sprintf("beta %g", t.Beta), "%s", &t)
+		}
 	} else if d := s.Exact; d != nil {
 		row("exact", "rms difference of ln g %.4f, largest %.4f at E = %g", d.RMS, d.Max, d.MaxAt)
 	} else {
@@ -121,6 +130,32 @@ func printSummary(w io.Writer, s *report.Summary) error {
 		row("to go on", "nwl run --resume %s", shell.Quote(s.Folder))
 	}
 	return t.Flush()
+}
+
+// shownPhases are the phases of a run; those of several temperatures together by their names.
+func shownPhases(s *report.Summary) []report.PhaseSummary {
+	if s.Temperatures == nil {
+		return s.Phases
+	}
+	var all []report.PhaseSummary
+	for _, p := range s.Phases {
+		k := slices.IndexFunc(all, func(sum report.PhaseSummary) bool { return sum.Name == p.Name })
+		if k < 0 {
+			k = len(all)
+			all = append(all, report.PhaseSummary{Name: p.Name, Moves: map[string]report.MoveSummary{}, Seconds: map[string]float64{}})
+		}
+		sum := &all[k]
+		sum.Passes += p.Passes
+		for kind, m := range p.Moves {
+			before := sum.Moves[kind]
+			trials := before.Trials + m.Trials
+			sum.Moves[kind] = report.MoveSummary{Trials: trials, Acceptance: (before.Acceptance*float64(before.Trials) + m.Acceptance*float64(m.Trials)) / float64(trials)}
+		}
+		for activity, seconds := range p.Seconds {
+			sum.Seconds[activity] += seconds
+		}
+	}
+	return all
 }
 
 // printTransition prints where the transition is.

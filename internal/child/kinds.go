@@ -31,6 +31,10 @@ const (
 	TrainingFile    = "training.json" // training.Report, with the bundle's folder within the run directory
 	BenchConfigFile = "bench.yaml"    // the complete configuration
 	BenchFile       = "bench.json"    // []bench.Result
+
+	CompareConfigFile = "compare.yaml"    // the configuration of the job, which says nothing of the cells
+	ComparisonFile    = "comparison.json" // Comparison
+	ComparisonFolder  = "comparison"      // its cells and its report
 )
 
 // kind is a kind of work other than a run. What such a job writes is there once it has ended; it
@@ -47,6 +51,8 @@ type kind struct {
 var kinds = map[job.Work]kind{
 	job.WorkTrain: {TrainConfigFile, TrainingFile, checkTraining, (*work).train},
 	job.WorkBench: {BenchConfigFile, BenchFile, checkBench, (*work).bench},
+
+	job.WorkCompare: {CompareConfigFile, ComparisonFile, checkComparison, (*work).compare},
 }
 
 // other returns how a kind of work other than a run is done, nil for a run.

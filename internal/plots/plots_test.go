@@ -124,3 +124,31 @@ func TestEncodeReturnsTheFaultOfAPanel(t *testing.T) {
 		t.Errorf("an infinite value: %v", err)
 	}
 }
+
+// TestColoured draws points in the colours of their values, the least and the largest among them, and
+// names each colour that is used once.
+func TestColoured(t *testing.T) {
+	var s plots.Series
+	var values []float64
+	for i := range 60 {
+		s = append(s, plots.Point{X: float64(i % 7), Y: float64(i % 5)})
+		values = append(values, float64(i))
+	}
+	p := plots.NewPanel("", "x", "y")
+	p.Coloured(s, values, "v = %.1f")
+	var svg bytes.Buffer
+	if err := (plots.Figure{p}).Encode(&svg, "a.svg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"v = 4.9", "v = 14.8", "v = 54.1", "#440154", "#FDE725"} {
+		if n := strings.Count(svg.String(), text); n == 0 || strings.HasPrefix(text, "v") && n != 1 {
+			t.Errorf("%s is drawn %d times", text, n)
+		}
+	}
+	p = plots.NewPanel("", "x", "y")
+	p.Coloured(s, make([]float64, len(s)), "all")
+	p.Coloured(nil, nil, "none")
+	if err := (plots.Figure{p}).Encode(&svg, "b.svg"); err != nil {
+		t.Errorf("equal values: %v", err)
+	}
+}

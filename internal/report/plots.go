@@ -34,6 +34,9 @@ func (r *Result) figures() (map[string]plots.Figure, error) {
 	if slices.ContainsFunc(r.order, isKnown) {
 		figures["order"] = r.plotOrder()
 	}
+	if r.temperatures != nil {
+		figures["temperatures"] = r.plotTemperatures()
+	}
 	if r.proposals != nil {
 		figures["proposals"] = r.plotProposals()
 	}

@@ -52,7 +52,7 @@ func TestMetamorphic(t *testing.T) {
 		"microcanonical": {3, []string{"model.architecture=microcanonical", "model.width=8", "model.window=3", "neural.trials=2", "production.histogram=low"}, false},
 		"phases": {2, []string{
 			"model.architecture=microcanonical", "model.width=8", "model.window=3", "system.q=10", "system.size=4x16", "local.sweeps=10",
-			"wang_landau.final_ln_f=1e-2", "production.passes=40", "production.targets=phases",
+			"wang_landau.final_ln_f=1e-2", "production.passes=40", "production.histogram=phases",
 		}, false},
 		"conv":           {2, []string{"model.architecture=conv", "model.width=6", "model.depth=1"}, false},
 		"shifts":         {3, []string{"model.energy_weight=30", "neural.shift=6", "production.passes=150"}, false},

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -190,10 +191,19 @@ func TestSwapRecord(t *testing.T) {
 	}
 }
 
-// TestSwapAlone exchanges the network of a run without chains, and stops and resumes it.
+// TestSwapAlone exchanges the network of a run without walkers, and stops and resumes it.
 func TestSwapAlone(t *testing.T) {
 	long.Only(t, "TestSwapKilled does with walkers")
-	settings := append(alone[:len(alone):len(alone)], "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.every=2", "checkpoint.interval=1ns")
+	t.Run("van-wang-landau", func(t *testing.T) {
+		swapAlone(t, sampler.WangLandau, runtest.With(alone, "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.every=2", "checkpoint.interval=1ns"))
+	})
+	t.Run("van", func(t *testing.T) {
+		swapAlone(t, sampler.Annealing, runtest.With(canonically, "checkpoint.interval=1ns"))
+	})
+}
+
+func swapAlone(t *testing.T, phase sampler.Phase, settings []string) {
+	settings = slices.Clip(settings)
 	first := runtest.Perform(t, filepath.Join(t.TempDir(), "first"), append(settings[:len(settings):len(settings)], "run.seed=9")...)
 	conv := runtest.Perform(t, filepath.Join(t.TempDir(), "conv"), append(settings[:len(settings):len(settings)], "model.architecture=conv", "model.width=4", "model.depth=1")...)
 	folder := t.TempDir()
@@ -205,7 +215,7 @@ func TestSwapAlone(t *testing.T) {
 		t.Fatalf("network %+v", s.Network)
 	}
 	plan(t, begun, swaps...)
-	killedAt(t, begun, killed, sampler.WangLandau, 65, 40, settings...)
+	killedAt(t, begun, killed, phase, 55, 40, settings...)
 	runtest.Perform(t, killed)
 	if !bytes.Equal(runtest.Read(t, reference, report.DensityFile), runtest.Read(t, killed, report.DensityFile)) {
 		t.Error("dos.csv is another than that of the undisturbed run")

@@ -38,6 +38,7 @@ func TestVerifyMethods(t *testing.T) {
 		"windows":        {"run.moves=local", "windows.count=2", "production.passes=600"},
 		"canonical":      {"run.method=canonical", "run.moves=local", "run.beta=0.9", "production.passes=300"},
 		"van":            {"run.method=van-wang-landau", "run.moves=neural", "system.q=2", "run.walkers=128", "model.decoder=32", "trainer.every=1", "trainer.learning_rate=5e-3", "wang_landau.final_ln_f=5e-2", "production.passes=100"},
+		"variational":    {"run.method=van", "run.moves=neural", "system.q=2", "run.betas=[0.4,0.8]", "run.walkers=64", "model.decoder=16", "trainer.every=1", "van.steps=40", "production.passes=40"},
 		"metropolis":     {"run.moves=local", "local.move=metropolis"},
 		"cluster":        {"run.moves=local", "local.move=cluster"},
 	} {

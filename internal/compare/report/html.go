@@ -1,0 +1,181 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html"
+	"html/template"
+	"image/color"
+	"strings"
+
+	"neuralwl/internal/compare"
+	"neuralwl/internal/plots"
+)
+
+//go:embed report.html
+var page string
+
+var pageTemplate = template.Must(template.New("report").Parse(page))
+
+// pageView is what the template shows.
+type pageView struct {
+	Name, Title, About string
+	Notes              []string
+	Warnings           []string
+	Profile            *drawn
+	Systems            []systemView
+	Failures, Method   []string
+	Spec               string
+	Networks           []Network
+	Files              []string
+	Data               template.JS
+}
+
+type systemView struct {
+	ID, Heading, Reference string
+	Advice                 []string
+	Answers                []string
+	Tables                 []words
+	Figures                []drawn
+	Lattices               []latticeView
+}
+
+type drawn struct {
+	Name, Title, Text string
+	SVG               template.HTML
+}
+
+type latticeView struct {
+	Sampler  string
+	Pictures []struct {
+		SVG  template.HTML
+		Text string
+	}
+}
+
+// html is the whole report in one file.
+func (r *report) html() ([]byte, error) {
+	m := &r.manifest
+	v := pageView{Name: m.Name, Title: m.Title, About: r.about(), Warnings: r.warnings(), Failures: r.failures(), Method: r.method(), Spec: m.Spec, Networks: m.Networks}
+	if v.Title == "" {
+		v.Title = m.Name
+	}
+	for part := range strings.SplitSeq(strings.TrimSpace(r.Spec.Notes), "\n\n") {
+		if part != "" {
+			v.Notes = append(v.Notes, part)
+		}
+	}
+	var err error
+	draw := func(f *figure) (d drawn) {
+		if f == nil || err != nil {
+			return d
+		}
+		var svg template.HTML
+		svg, err = inline(f)
+		return drawn{f.Name, f.Title, f.Text, svg}
+	}
+	if r.profile != nil {
+		d := draw(r.profile)
+		v.Profile = &d
+	}
+	for i, s := range r.figures {
+		y := s.y
+		sv := systemView{ID: fmt.Sprintf("system-%d", i+1), Heading: heading(y), Reference: reference(y), Advice: r.Advice(y.System.Name, y.Budget), Tables: r.systemTables(y)}
+		for _, a := range r.Told() {
+			if a.System.Name == y.System.Name && a.Budget == y.Budget {
+				sv.Answers = append(sv.Answers, a.Words())
+			}
+		}
+		for _, f := range s.figures {
+			sv.Figures = append(sv.Figures, draw(f))
+		}
+		for _, row := range s.lattices {
+			sv.Lattices = append(sv.Lattices, viewLattices(row))
+		}
+		v.Systems = append(v.Systems, sv)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range r.tables {
+		v.Files = append(v.Files, TableFolder+"/"+t.Name+".csv", TableFolder+"/"+t.Name+".parquet")
+	}
+	data, err := json.Marshal(struct {
+		Manifest Manifest         `json:"manifest"`
+		Tables   []*compare.Table `json:"tables"`
+	}{r.manifest, r.embedded()})
+	if err != nil {
+		return nil, err
+	}
+	// Marshal escapes <, > and &, so that no text in it can end the element.
+	v.Data = template.JS(data)
+	var text bytes.Buffer
+	if err := pageTemplate.Execute(&text, v); err != nil {
+		return nil, fmt.Errorf("%s: %w", HTMLFile, err)
+	}
+	return text.Bytes(), nil
+}
+
+// embedded are the tables that the page carries: those by cell, not by energy.
+func (r *report) embedded() (tables []*compare.Table) {
+	for _, t := range r.tables {
+		if t.Name != "energies" {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// inline is a figure as an element of HTML with its text for those who do not see it.
+func inline(f *figure) (template.HTML, error) {
+	var data bytes.Buffer
+	if err := f.plots.Encode(&data, f.Name+".svg"); err != nil {
+		return "", err
+	}
+	text := data.String()
+	at := strings.Index(text, "<svg")
+	if at < 0 {
+		return "", fmt.Errorf("figure %s: there is no svg element", f.Name)
+	}
+	text = text[at:]
+	if comment := strings.Index(text, "<!--"); comment >= 0 {
+		if end := strings.Index(text[comment:], "-->"); end >= 0 {
+			text = text[:comment] + text[comment+end+3:]
+		}
+	}
+	return template.HTML(`<svg role="img" aria-label="` + html.EscapeString(f.Title+". "+f.Text) + `" ` + text[len("<svg "):]), nil
+}
+
+// viewLattices draws configurations.
+func viewLattices(row latticeRow) (v latticeView) {
+	v.Sampler = row.Sampler
+	palette := plots.Palette(row.Colours)
+	for _, l := range row.Lattices {
+		lx, ly := row.Sides[0], row.Sides[1]
+		if len(l.State) != lx*ly {
+			continue
+		}
+		text := fmt.Sprintf("configuration of E = %g", l.Energy)
+		var svg strings.Builder
+		fmt.Fprintf(&svg, `<svg role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d" shape-rendering="crispEdges">`, html.EscapeString(row.Sampler+": "+text), lx, ly, 160, 160*ly/lx)
+		for i := 0; i < len(l.State); {
+			n := 1 // sites of one colour in a row are one rectangle
+			for (i+n)%lx != 0 && l.State[i+n] == l.State[i] {
+				n++
+			}
+			if int(l.State[i]) < len(palette) {
+				c := color.RGBAModel.Convert(palette[l.State[i]]).(color.RGBA)
+				fmt.Fprintf(&svg, `<rect x="%d" y="%d" width="%d" height="1" fill="#%02x%02x%02x"/>`, i%lx, i/lx, n, c.R, c.G, c.B)
+			}
+			i += n
+		}
+		svg.WriteString("</svg>")
+		v.Pictures = append(v.Pictures, struct {
+			SVG  template.HTML
+			Text string
+		}{template.HTML(svg.String()), text})
+	}
+	return v
+}

@@ -1,0 +1,2 @@
+// Package cpu measures processor time and ties work to a core.
+package cpu
