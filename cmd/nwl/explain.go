@@ -28,9 +28,11 @@ func newExplain() *cobra.Command {
 		Short: "Explain a configuration key, or a line of the verdict",
 		Long: `Explain a key of the configuration or all of a section, of a run or of nwl serve, or what a check of
 the verdict shows. Without an argument, list all of them.`,
-		Example:           "  nwl explain wang_landau.final_ln_f\n  nwl explain windows\n  nwl explain 'round trips'",
-		Args:              arguments(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return explained(), cobra.ShellCompDirectiveNoFileComp },
+		Example: "  nwl explain wang_landau.final_ln_f\n  nwl explain windows\n  nwl explain 'round trips'",
+		Args:    arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return explained(), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(c *cobra.Command, names []string) error {
 			found := explanations(strings.Join(names, ""))
 			if len(found) == 0 {

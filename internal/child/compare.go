@@ -32,6 +32,9 @@ const (
 )
 
 func comparisonSpec(of *job.Comparison) (*compare.Spec, error) {
+	if of == nil {
+		return nil, fmt.Errorf("compare: the kind %s needs a specification", job.WorkCompare)
+	}
 	if name := strings.TrimSpace(of.Spec); !strings.ContainsAny(name, "\n:") {
 		for _, known := range compare.BuiltIn() {
 			if name == known {

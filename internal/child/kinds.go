@@ -32,7 +32,7 @@ const (
 	BenchConfigFile = "bench.yaml"    // the complete configuration
 	BenchFile       = "bench.json"    // []bench.Result
 
-	CompareConfigFile = "compare.yaml"    // the configuration of the job, which says nothing of the cells
+	CompareConfigFile = "compare.yaml"    // the specification
 	ComparisonFile    = "comparison.json" // Comparison
 	ComparisonFolder  = "comparison"      // its cells and its report
 )
@@ -147,15 +147,19 @@ func (k kind) in(task Task, log *slog.Logger, f func(*slog.Logger) (any, error))
 		return fmt.Errorf("another process works in %s", task.Folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	wanted := task.Config
+	if task.Compare != nil {
+		wanted = task.Compare.Spec
+	}
 	path := filepath.Join(task.Folder, k.result)
 	text, err := os.ReadFile(filepath.Join(task.Folder, k.config))
-	if _, missing := os.Stat(path); missing == nil && err == nil && string(text) == task.Config {
+	if _, missing := os.Stat(path); missing == nil && err == nil && string(text) == wanted {
 		return nil // its worker died before the end was on record
 	}
 	if err := errors.Join(disk.Tidy(disk.OS, task.Folder), os.RemoveAll(path), os.RemoveAll(filepath.Join(task.Folder, run.ModelsFolder))); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(disk.OS, filepath.Join(task.Folder, k.config), []byte(task.Config)); err != nil {
+	if err := disk.WriteFile(disk.OS, filepath.Join(task.Folder, k.config), []byte(wanted)); err != nil {
 		return err
 	}
 	file, err := disk.OS.Append(filepath.Join(task.Folder, report.EventsFile))

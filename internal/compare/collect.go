@@ -386,8 +386,24 @@ func (r *Result) ToTarget(target float64) (without, with, updates stats.Time) {
 		}
 	}
 	p := r.Points[at]
-	time := func(x float64) stats.Time { return stats.Time{Value: max(x, tiny), Censored: cut} }
-	return time(p.CPU), time(p.Trained), time(p.Updates)
+	time := func(of func(Point) float64) stats.Time {
+		x := of(p)
+		if !cut && at > 0 {
+			x = crossing(of(r.Points[at-1]), x, r.Points[at-1].RMS, p.RMS, target)
+		}
+		return stats.Time{Value: max(x, tiny), Censored: cut}
+	}
+	return time(func(p Point) float64 { return p.CPU }), time(func(p Point) float64 { return p.Trained }), time(func(p Point) float64 { return p.Updates })
+}
+
+// crossing is where an error falls from above a target to it or below between two points, by a power
+// law; at the second one if it comes from infinity.
+func crossing(from, to, above, below, target float64) float64 {
+	if !(from > 0) || !(below > 0) || math.IsInf(above, 0) || above <= target {
+		return to
+	}
+	share := math.Log(above/target) / math.Log(above/below)
+	return from * math.Pow(to/from, share)
 }
 
 // tiny is the least time: clocks have a resolution.
