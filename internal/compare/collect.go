@@ -199,7 +199,7 @@ func meanError(d *dos.Density) float64 {
 
 // result reads what a cell has found, nil if it has not ended.
 func (c *Cell) result(folder string, of *SystemResults) (*Result, error) {
-	rec, err := c.recorded(folder)
+	rec, err := c.read(folder)
 	if rec == nil || err != nil {
 		return nil, err
 	}

@@ -345,11 +345,7 @@ func (c *comparison) flag(cells []Cell, records []*record, flagged bool) error {
 // error is about the comparison as a whole.
 func (c *comparison) make(ctx context.Context, cell *Cell, p *Probe) (*record, error) {
 	folder := filepath.Join(c.Folder, cell.Folder())
-	digest, err := cell.digest()
-	if err != nil {
-		return nil, err
-	}
-	r := &record{Cell: cell.String(), Identity: digest, Measured: 1}
+	r := &record{Cell: cell.String(), Identity: cell.digest(), Measured: 1}
 	if p != nil {
 		r.Probe = *p
 	}

@@ -259,5 +259,8 @@ func effort(e compare.Effort, reached int) string {
 	if reached == 0 {
 		return "not reached"
 	}
+	if math.IsInf(e.Typical, 0) { // too many seeds did not
+		return "over " + short(e.Interval.Low)
+	}
 	return fmt.Sprintf("%s [%s, %s]", short(e.Typical), short(e.Interval.Low), short(e.Interval.High))
 }
