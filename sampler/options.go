@@ -147,8 +147,10 @@ func (o *Options) Validate() error {
 		fault("%d windows, canonical sampling has none", len(o.Windows))
 	}
 	faults = append(faults, o.checkWindows()...)
-	if o.System != nil && o.Local != local.None && !local.Supports(o.System) {
-		fault("there are no local moves for systems of the type %T; make one with lattice.New", o.System)
+	if o.System != nil && o.Local != local.None {
+		if err := local.Check(o.System, o.Local); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	return errors.Join(append(faults, o.checkProposer()...)...)
 }

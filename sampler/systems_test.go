@@ -70,7 +70,10 @@ func TestSystems(t *testing.T) {
 				want[energy[b]] = math.Log(float64(n))
 			}
 		}
-		for _, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis} {
+		for _, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis, local.Cluster} {
+			if local.Check(s, move) != nil {
+				continue
+			}
 			t.Run(s.String()+" "+move.String(), func(t *testing.T) {
 				t.Parallel()
 				seeds := long.Or(3, 1)
@@ -259,6 +262,7 @@ func TestRandomOrder(t *testing.T) {
 // systems without frames.
 func TestOtherSystems(t *testing.T) {
 	p := mustPotts(t, 2, 3, 3)
+	baxterWu := terms(t)(lattice.NewBaxterWu(3, 3))
 	type other struct{ lattice.System }
 	type framed struct{ lattice.Symmetric }
 	for _, c := range []struct {
@@ -266,6 +270,7 @@ func TestOtherSystems(t *testing.T) {
 		want string // in the error, empty for none
 	}{
 		{Options{System: other{p}, Local: local.HeatBath}, "no local moves"},
+		{Options{System: baxterWu, Local: local.Cluster}, "no cluster moves: baxter-wu couples 3 sites"},
 		{Options{System: other{p}, Walkers: 4, Proposer: newSiteProposer(p, 4)}, "no frames"},
 		{Options{System: framed{p}, Walkers: 4, Proposer: newSiteProposer(p, 4)}, ""},
 	} {
@@ -338,7 +343,7 @@ func TestNeuralSystems(t *testing.T) {
 // last bit, for any number of workers and after moving the state to a fresh engine.
 func TestTermsWorkers(t *testing.T) {
 	s := terms(t)(lattice.NewRandomBond(0.5, 3, 4, 4))
-	for k, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis} {
+	for k, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis, local.Cluster} {
 		engine := func(workers int) *Engine {
 			e, err := New(Options{System: s, Seed: 7, Walkers: 100, Workers: workers, Local: move, Windows: lattice.UniformWindows(s.Levels(), 1+k%2, 0.5)})
 			if err != nil {

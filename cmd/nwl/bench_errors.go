@@ -34,7 +34,8 @@ of one core, of
 
 Half of it means the same error in half of the time. Variances are jackknifed over independent
 walkers, their errors come from the scatter between seeds. Ratios are those to the heat bath. The
-training of the network is not counted. A mix is SWEEPS:TRIALS[:SHARE[:SHIFT]] as in nwl bench moves.
+training of the network is not counted. A mix is
+[cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] as in nwl bench moves.
 
 The weights are the inverse of a density of states, that of a run, or without one those of
 Wang-Landau sampling with the network, which comes first.`,

@@ -76,7 +76,7 @@ the daemon does besides disturbs it: give it a daemon that has nothing else to d
 		return nil
 	})
 	c.Flags().StringVar(&o.Weights, "weights", "", "run of the daemon under whose density of states is measured (default one made first)")
-	c.Flags().StringSliceVar(&o.Mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().StringSliceVar(&o.Mixes, "mix", bench.DefaultMixes, "mixes of moves, [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().BoolVar(&o.Flat, "flat", false, "measure with a flat histogram alone, not also with more time at low energies")
 	return c

@@ -16,6 +16,7 @@ import (
 	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
 )
 
@@ -246,8 +247,7 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	if draws {
 		bridge = s.Bridge()
 	}
-	pins := []dos.Pin{{Level: m.system.GroundLevel(), LnG: m.system.LnGroundStates()}}
-	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Steps(m.system), s.Transitions(), m.system.LnStates(), pins, bridge)
+	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Steps(m.system), s.Transitions(), m.system.LnStates(), exact.Pins(m.system), bridge)
 	if err != nil {
 		return value, variance, err
 	}

@@ -179,6 +179,7 @@ func TestMethods(t *testing.T) {
 		"windows.count=20 run.walkers=40 system.q=3 system.size=6x6":                  "take at most 17, or 10 with run.walkers 40, or windows.overlap 0.6",
 		"windows.count=2 run.walkers=2 system.model=blume_capel system.crystal_field=1.99 system.size=3x3 windows.overlap=0.1": "windows.count: 2 windows",
 		"windows.overlap=0.95":                               "windows.overlap: 0.95",
+		"local.move=cluster local.order=random":              "local.order: random, but local.move cluster goes through the sites in sequence",
 		"run.method=canonical run.max_time=1s run.beta=.inf": "run.beta: .inf",
 		"neural.shift=4":                                     "neural.shift: 4, but the network to be built takes no energy shift; set model.energy_weight",
 		"model.energy_weight=-1":                             "model.energy_weight: -1",

@@ -28,6 +28,7 @@ const (
 
 	HeatBath   = "heat_bath"
 	Metropolis = "metropolis"
+	Cluster    = "cluster"
 
 	AutomaticStart = "auto"
 	RandomStart    = "random"
@@ -136,8 +137,11 @@ func (c *Config) Validate() []error {
 	atLeast("van.steps", c.VAN.Steps, 1)
 	within("van.anneal", c.VAN.Anneal, 0, 1)
 
-	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
+	oneOf("local.move", c.Local.Move, HeatBath, Metropolis, Cluster)
 	oneOf("local.order", c.Local.Order, Sequential, Random)
+	if c.Local.Move == Cluster {
+		c.validateCluster(fault)
+	}
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.across", c.Neural.Across, 0, 1)
@@ -294,6 +298,24 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	}
 }
 
+// validateCluster reports what keeps a system from having cluster moves; see lattice.Couplings.
+func (c *Config) validateCluster(fault func(key, format string, a ...any)) {
+	refuse := func(why string) {
+		fault("local.move", "%s, but %s, so that there are no clusters to turn; take %s or %s", Cluster, why, HeatBath, Metropolis)
+	}
+	switch s := c.System; {
+	case s.Model == BaxterWu:
+		refuse(fmt.Sprintf("system.model %s couples three sites at a time", s.Model))
+	case s.Model == BlumeCapel:
+		refuse(fmt.Sprintf("a pair of sites of system.model %s has more than two energies", s.Model))
+	case s.Model == IsingField && s.Field != 0:
+		refuse(fmt.Sprintf("system.field is %g", s.Field))
+	}
+	if c.Local.Order == Random {
+		fault("local.order", "%s, but local.move %s goes through the sites in sequence; leave it out", Random, Cluster)
+	}
+}
+
 // validateDrawsAlone reports the faults of sampling by a network alone.
 func (c *Config) validateDrawsAlone(fault func(key, format string, a ...any)) {
 	method, walking := c.Run.Method, NeuralWangLandauMethod
@@ -347,7 +369,7 @@ func (c *Config) validateTemperatures(fault func(key, format string, a ...any)) 
 		}
 	case VANMethod:
 		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 && c.Trainer.Every == 0 {
-			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, or run.max_time", VANMethod)
+			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, run.max_moves or run.max_time", VANMethod)
 		}
 	default:
 		if c.Run.Beta != 0 {

@@ -31,7 +31,7 @@ type Training struct {
 // Benchmark says what a configuration does not of a measurement of moves.
 type Benchmark struct {
 	Weights string   `json:"weights,omitempty" maxLength:"64" doc:"Run under whose density of states moves are measured; estimated first if it is left out."`
-	Mixes   []string `json:"mixes,omitempty" maxItems:"32" doc:"Mixes of moves SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass, by default 150:1:1 and 0:8:0.5."`
+	Mixes   []string `json:"mixes,omitempty" maxItems:"32" doc:"Mixes of moves [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass, by default 150:1:1 and 0:8:0.5."`
 	Seconds float64  `json:"seconds,omitempty" minimum:"0" maximum:"86400" doc:"For each kind of move, by default 30."`
 	Flat    bool     `json:"flat,omitempty" doc:"Measure with a flat histogram alone, not also with more time at low energies."`
 }

@@ -287,7 +287,7 @@ func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now tim
 		if last := summary.Temperatures[len(summary.Temperatures)-1]; last.FreeEnergy != nil {
 			add("Free energy", "%s per site at beta %g, the last of %d temperatures", last.FreeEnergy, last.Beta, len(summary.Temperatures))
 		}
-		add("Effective draws", "%.3g of %.3g at beta %g, at least", least.Effective, float64(least.Draws), least.Beta)
+		add("Effective draws", "at least %.0f of %d, at beta %g", least.Effective, least.Draws, least.Beta)
 	case config.Run{Method: r.Method}.DrawsAlone(): // no walkers make trips
 	case ended && len(summary.Phases) > 0:
 		last := summary.Phases[len(summary.Phases)-1]

@@ -219,8 +219,9 @@ func (j *job) next() bool {
 		return false
 	}
 	j.endPhase(j.process.Progress())
+	j.count()
 	j.process.Next()
-	j.at = place{Stage: adapting, Made: j.at.Made, Began: j.elapsed()}
+	j.at = place{Stage: adapting, Made: j.at.Made, Updates: j.at.Updates, Began: j.elapsed()}
 	j.beginPhase(j.phase())
 	return true
 }

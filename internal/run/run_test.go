@@ -33,6 +33,7 @@ func TestRun(t *testing.T) {
 	}{
 		"local":            {settings: []string{"run.moves=local"}},
 		"metropolis":       {settings: []string{"run.moves=local", "local.move=metropolis"}},
+		"cluster":          {settings: []string{"run.moves=local", "local.move=cluster"}},
 		"local and neural": {settings: []string{"run.moves=[local, neural]"}},
 		"neural":           {settings: []string{"run.moves=neural", "wang_landau.final_ln_f=5e-4", "production.passes=1000"}},
 		"shifts":           {settings: []string{"model.energy_weight=30", "neural.shift=8", "run.moves=neural", "wang_landau.final_ln_f=2e-4", "production.passes=1500"}, long: true},

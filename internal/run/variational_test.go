@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/event"
 	"neuralwl/internal/exacttest"
 	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 	"neuralwl/sampler"
+	"neuralwl/trainer"
 )
 
 // canonically are settings for a run of a second by a network's draws at temperatures.
@@ -108,12 +110,16 @@ func TestVariationalResumesRun(t *testing.T) {
 }
 
 // TestVariationalEndsEarly stops a run while the network learns for the first temperature, and while
-// it learns for the second, of which there is no result yet.
+// it learns for the second and makes its burn-in, of which there is no result yet.
 func TestVariationalEndsEarly(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "run")
-	for temperatures, passes := range []int{60, 170} {
+	for _, c := range []struct {
+		phase                sampler.Phase
+		passes, temperatures int
+	}{{"", 60, 0}, {"", 170, 1}, {sampler.BurnIn, 2, 1}} {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Listener: runtest.StopAt("", passes, cancel)}, canonically...)
+		temperatures := c.temperatures
+		s, err := runtest.Run(ctx, t, run.Options{Folder: folder, Listener: runtest.StopAt(c.phase, c.passes, cancel)}, canonically...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,15 +136,52 @@ func TestVariationalEndsEarly(t *testing.T) {
 	}
 }
 
-// TestVariationalInTime shares run.max_time among the temperatures.
-func TestVariationalInTime(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "run")
-	s := runtest.Perform(t, folder, runtest.With(canonically, "van.steps=1000000", "production.passes=0", "run.max_time=1500ms")...)
-	if len(s.Temperatures) != 3 || len(s.Phases) != 6 || s.Seconds > 30 {
-		t.Errorf("%d temperatures, phases %+v, %.1f s", len(s.Temperatures), s.Phases, s.Seconds)
+// TestVariationalSchedule lets the learning rate fall at every temperature anew, and counts the passes
+// of all temperatures.
+func TestVariationalSchedule(t *testing.T) {
+	passes := int64(0)
+	o := run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{Pass: func(e event.Pass) {
+		if passes++; e.Sight.Passes != passes {
+			t.Errorf("pass %d is called number %d", passes, e.Sight.Passes)
+		}
+	}}}
+	s, err := runtest.Run(context.Background(), t, o, runtest.With(canonically, "van.steps=20", "production.passes=20", "trainer.every=1")...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
-		t.Errorf("verify: %+v", failed)
+	rows, err := trainer.ReadLossTable(runtest.Read(t, s.Network.Bundle, trainer.LossFile))
+	if err != nil || len(rows) != 60 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, r := range rows {
+		// The rate of a row is that of its step: 5e-3 in the first half and then falling.
+		switch at := i % 20; {
+		case at < 10 && r.Rate != 5e-3, at > 11 && !(r.Rate < rows[i-1].Rate), at == 19 && r.Rate > 4e-4:
+			t.Errorf("step %d has the learning rate %g", r.Step, r.Rate)
+		}
+	}
+}
+
+// TestVariationalLimits shares run.max_time and run.max_moves among the temperatures.
+func TestVariationalLimits(t *testing.T) {
+	const passes, updates = 90, 90 * 128 * 16 // of all phases together
+	for _, limit := range []string{"run.max_time=1500ms", fmt.Sprintf("run.max_moves=%d", updates)} {
+		folder := filepath.Join(t.TempDir(), "run")
+		s := runtest.Perform(t, folder, runtest.With(canonically, "van.steps=1000000", "production.passes=0", limit)...)
+		if len(s.Temperatures) != 3 || len(s.Phases) != 6 || s.Seconds > 30 {
+			t.Errorf("%s: %d temperatures, phases %+v, %.1f s", limit, len(s.Temperatures), s.Phases, s.Seconds)
+		}
+		for _, p := range s.Phases {
+			if strings.Contains(limit, "moves") && (p.Passes < passes/6-2 || p.Passes > passes/6+1) { // less a burn-in
+				t.Errorf("%s: %d passes of %s, want %d of each phase", limit, p.Passes, p.Name, passes/6)
+			}
+		}
+		if failed, _ := runtest.Verify(t, folder); len(failed) > 0 {
+			t.Errorf("%s: verify: %+v", limit, failed)
+		}
+		if _, err := finish(t, folder); err != nil {
+			t.Errorf("%s: nwl finish: %v", limit, err)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ func TestVerifyMethods(t *testing.T) {
 		"van":            {"run.method=van-wang-landau", "run.moves=neural", "system.q=2", "run.walkers=128", "model.decoder=32", "trainer.every=1", "trainer.learning_rate=5e-3", "wang_landau.final_ln_f=5e-2", "production.passes=100"},
 		"variational":    {"run.method=van", "run.moves=neural", "system.q=2", "run.betas=[0.4,0.8]", "run.walkers=64", "model.decoder=16", "trainer.every=1", "van.steps=40", "production.passes=40"},
 		"metropolis":     {"run.moves=local", "local.move=metropolis"},
+		"cluster":        {"run.moves=local", "local.move=cluster"},
 	} {
 		folder := filepath.Join(t.TempDir(), name)
 		runtest.Perform(t, folder, runtest.With(runtest.Brief, settings...)...)
