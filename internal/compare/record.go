@@ -27,8 +27,9 @@ type record struct {
 	Cell     string `json:"cell"`
 	Identity string `json:"identity"` // digest of its settings
 	// Failed is why it has no results; empty if it has.
-	Failed string `json:"failed,omitempty"`
-	Probe  Probe  `json:"probe"`
+	Failed  string `json:"failed,omitempty"`
+	Machine string `json:"machine"` // that made it, see cpu.Model
+	Probe   Probe  `json:"probe"`
 	// Flagged says that the machine's speed changed within the cell's block.
 	Flagged bool `json:"flagged,omitempty"`
 	// Measured is how often the cell was made.
