@@ -192,7 +192,7 @@ func (b *tab) hear(d *daemon, event any) {
 	fault := func(format string, a ...any) { b.faults = append(b.faults, fmt.Sprintf(format, a...)) }
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "about" && u.Host != d.listen && e.Request.URL != b.file {
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "about" && u.Scheme != "data" && u.Host != d.listen && e.Request.URL != b.file {
 			fault("a request to %s", e.Request.URL)
 		}
 		b.sizes[e.RequestID] = e.Request.URL

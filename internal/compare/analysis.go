@@ -316,7 +316,7 @@ func (a *Analysis) Advice(system string, budget float64) []string {
 		case w.Verdict == stats.Faster:
 			out = append(out, fmt.Sprintf("%s pays if its network is at hand, or from %s of computing on: its training takes %s.", w.Sampler, duration(w.BreakEven), duration(w.TrainingSeconds)))
 		case w.Verdict == stats.Slower && w.TrainingSeconds > 0:
-			out = append(out, fmt.Sprintf("%s does not pay here, not even with its training as a gift.", w.Sampler))
+			out = append(out, fmt.Sprintf("%s does not pay here, not even if its network is at hand.", w.Sampler))
 		case w.Verdict == stats.Undecided && w.TrainingSeconds > 0:
 			out = append(out, fmt.Sprintf("%s: nothing can be said with so few seeds; %d are needed for verdicts on so many comparisons.", w.Sampler, a.Seeds))
 		}

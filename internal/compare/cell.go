@@ -97,9 +97,8 @@ func settings(of ...map[string]string) (assignments []string) {
 	return assignments
 }
 
-// RunConfig is the complete configuration of the cell's run. bundle is the network of the training
-// before it.
-func (c *Cell) RunConfig(bundle string) (*config.Config, error) {
+// runSettings are those of the cell's run. bundle is the network of the training before it.
+func (c *Cell) runSettings(bundle string) []string {
 	own := map[string]string{
 		"run.seed": strconv.FormatUint(c.Seed, 10), "run.max_moves": strconv.FormatInt(c.moves(), 10),
 		"run.workers": "1", "metrics.listen": "",
@@ -107,7 +106,19 @@ func (c *Cell) RunConfig(bundle string) (*config.Config, error) {
 	if c.Sampler.Train != nil {
 		own["model.bundle"] = bundle
 	}
-	return config.Compose(nil, settings(map[string]string{"trainer.export_every": "0"}, c.spec.Set, c.System.Set, c.Sampler.Set, own))
+	return settings(map[string]string{"trainer.export_every": "0"}, c.spec.Set, c.System.Set, c.Sampler.Set, own)
+}
+
+// RunConfig is the complete configuration of the cell's run. bundle is the network of the training
+// before it.
+func (c *Cell) RunConfig(bundle string) (*config.Config, error) {
+	return config.Compose(nil, c.runSettings(bundle))
+}
+
+// trainSettings are those of the training before the run.
+func (c *Cell) trainSettings() []string {
+	own := map[string]string{"run.seed": strconv.FormatUint(c.Seed, 10), "run.workers": "1", "metrics.listen": ""}
+	return settings(c.System.Set, c.Sampler.Train, own)
 }
 
 // TrainConfig is the complete configuration of the training before the run, nil without one.
@@ -115,24 +126,15 @@ func (c *Cell) TrainConfig() (*config.Config, error) {
 	if c.Sampler.Train == nil {
 		return nil, nil
 	}
-	own := map[string]string{"run.seed": strconv.FormatUint(c.Seed, 10), "run.workers": "1", "metrics.listen": ""}
-	return config.Compose(nil, settings(c.System.Set, c.Sampler.Train, own))
+	return config.Compose(nil, c.trainSettings())
 }
 
-// identity is what decides about the numbers of a cell.
-func (c *Cell) identity() (string, error) {
-	run, err := c.RunConfig("trained before")
-	if err != nil {
-		return "", err
+// identity is what decides about the numbers of a cell, beside the program: its settings, not its
+// whole configuration, to which later programs add keys.
+func (c *Cell) identity() string {
+	text := strings.Join(c.runSettings("trained before"), "\n")
+	if c.Sampler.Train != nil {
+		text += "\n---\n" + strings.Join(c.trainSettings(), "\n")
 	}
-	text, err := run.YAML()
-	if err != nil {
-		return "", err
-	}
-	train, err := c.TrainConfig()
-	if err != nil || train == nil {
-		return string(text), err
-	}
-	more, err := train.YAML()
-	return string(text) + "---\n" + string(more), err
+	return text
 }

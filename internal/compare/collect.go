@@ -67,6 +67,7 @@ type Result struct {
 	Failed  string // why there is nothing else
 	Flagged bool
 	Probe   Probe
+	Machine string // that made it
 	// Measured is how often the cell was made.
 	Measured int
 
@@ -199,13 +200,13 @@ func meanError(d *dos.Density) float64 {
 
 // result reads what a cell has found, nil if it has not ended.
 func (c *Cell) result(folder string, of *SystemResults) (*Result, error) {
-	rec, err := c.recorded(folder)
+	rec, err := c.read(folder)
 	if rec == nil || err != nil {
 		return nil, err
 	}
 	nan := math.NaN()
 	r := &Result{
-		Seed: c.Seed, Failed: rec.Failed, Flagged: rec.Flagged, Probe: rec.Probe, Measured: rec.Measured, folder: filepath.Join(folder, c.Folder()),
+		Seed: c.Seed, Failed: rec.Failed, Flagged: rec.Flagged, Probe: rec.Probe, Machine: rec.Machine, Measured: rec.Measured, folder: filepath.Join(folder, c.Folder()),
 		RMS: math.Inf(1), Max: math.Inf(1), Moves: nan, RoundTrips: nan, Resistance: nan, Autocorrelation: nan, AutocorrelationUpdates: nan,
 		Acceptance: nan, Changed: nan, Divergence: nan, Loss: nan, Steps: nan, Parameters: nan, EffectivePerSecond: nan, ModelBytes: nan, Phases: map[string]float64{},
 	}

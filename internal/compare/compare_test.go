@@ -185,7 +185,7 @@ func TestRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.Resume = true
-	if err := compare.Run(t.Context(), *other); err == nil || !strings.Contains(err.Error(), "another configuration") {
+	if err := compare.Run(t.Context(), *other); err == nil || !strings.Contains(err.Error(), "other settings") {
 		t.Errorf("another budget in the same folder: %v", err)
 	}
 }

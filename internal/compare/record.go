@@ -25,10 +25,11 @@ const (
 // record is what is known of a cell that has ended, beside its run directory.
 type record struct {
 	Cell     string `json:"cell"`
-	Identity string `json:"identity"` // digest of its configurations
+	Identity string `json:"identity"` // digest of its settings
 	// Failed is why it has no results; empty if it has.
-	Failed string `json:"failed,omitempty"`
-	Probe  Probe  `json:"probe"`
+	Failed  string `json:"failed,omitempty"`
+	Machine string `json:"machine"` // that made it, see cpu.Model
+	Probe   Probe  `json:"probe"`
 	// Flagged says that the machine's speed changed within the cell's block.
 	Flagged bool `json:"flagged,omitempty"`
 	// Measured is how often the cell was made.
@@ -44,19 +45,23 @@ type used struct {
 	Memory int64   `json:"memory_bytes"`
 }
 
-// digest is that of the cell's configurations.
-func (c *Cell) digest() (string, error) {
-	text, err := c.identity()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:]), nil
+// digest is that of the cell's settings.
+func (c *Cell) digest() string {
+	sum := sha256.Sum256([]byte(c.identity()))
+	return hex.EncodeToString(sum[:])
 }
 
-// recorded reads the record of a cell, nil if it has not ended. A cell whose configuration was
-// another one is an error.
+// recorded is read, where a cell that was made with other settings is an error.
 func (c *Cell) recorded(folder string) (*record, error) {
+	r, err := c.read(folder)
+	if r != nil && r.Identity != c.digest() {
+		return nil, fmt.Errorf("%s: the cell %s was made with other settings than the specification now has; take another --out, or remove that cell's folder", filepath.Join(folder, c.Folder()), c)
+	}
+	return r, err
+}
+
+// read reads the record of a cell, nil if it has not ended.
+func (c *Cell) read(folder string) (*record, error) {
 	path := filepath.Join(folder, c.Folder(), recordFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,13 +73,6 @@ func (c *Cell) recorded(folder string) (*record, error) {
 	r := &record{}
 	if err := json.Unmarshal(data, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	want, err := c.digest()
-	if err != nil {
-		return nil, err
-	}
-	if r.Identity != want {
-		return nil, fmt.Errorf("%s: the cell %s was made with another configuration than the specification now says; take another --out, or remove that cell's folder", path, c)
 	}
 	return r, nil
 }

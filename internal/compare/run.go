@@ -16,6 +16,7 @@ import (
 
 	"neuralwl/internal/cpu"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/run"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
 )
@@ -345,11 +346,7 @@ func (c *comparison) flag(cells []Cell, records []*record, flagged bool) error {
 // error is about the comparison as a whole.
 func (c *comparison) make(ctx context.Context, cell *Cell, p *Probe) (*record, error) {
 	folder := filepath.Join(c.Folder, cell.Folder())
-	digest, err := cell.digest()
-	if err != nil {
-		return nil, err
-	}
-	r := &record{Cell: cell.String(), Identity: digest, Measured: 1}
+	r := &record{Cell: cell.String(), Identity: cell.digest(), Machine: cpu.Model(), Measured: 1}
 	if p != nil {
 		r.Probe = *p
 	}
@@ -373,11 +370,11 @@ func (c *comparison) make(ctx context.Context, cell *Cell, p *Probe) (*record, e
 		}
 	}
 	if r.Failed == "" {
-		run, err := cell.RunConfig(bundle)
+		config, err := cell.RunConfig(bundle)
 		if err != nil {
 			return nil, err
 		}
-		text, err := run.YAML()
+		text, err := config.YAML()
 		if err != nil {
 			return nil, err
 		}
@@ -388,7 +385,14 @@ func (c *comparison) make(ctx context.Context, cell *Cell, p *Probe) (*record, e
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return nil, err
 	}
-	return r, cell.keep(c.Folder, r)
+	if err := cell.keep(c.Folder, r); err != nil {
+		return nil, err
+	}
+	if r.Failed != "" {
+		return r, nil
+	}
+	// The cell is complete: what it would need to go on takes the most room.
+	return r, os.RemoveAll(filepath.Join(folder, runFolder, run.CheckpointFolder))
 }
 
 // work performs a task of a cell.

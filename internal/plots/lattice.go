@@ -20,9 +20,9 @@ func rgb(x uint32) color.RGBA {
 	return color.RGBA{R: uint8(x >> 16), G: uint8(x >> 8), B: uint8(x), A: 0xff}
 }
 
-// Palette has the colours of sites with q values: of more than len(siteColours) a ramp from dark
+// palette has the colours of sites with q values: of more than len(siteColours) a ramp from dark
 // blue to light yellow, of which neighbours cannot be told apart.
-func Palette(q int) color.Palette {
+func palette(q int) color.Palette {
 	p := make(color.Palette, 0, q+1)
 	if q <= len(siteColours) {
 		for _, c := range siteColours[:q] {
@@ -51,7 +51,7 @@ func Lattice(state []byte, sides []int, colours int) ([]byte, error) {
 	if lx < 1 || ly < 1 || layers < 1 || len(state) != lx*ly*layers {
 		return nil, fmt.Errorf("a lattice of sides %v has not %d sites", sides, len(state))
 	}
-	colour := Palette(colours)
+	colour := palette(colours)
 	gap := 0
 	if layers > 1 {
 		gap = 1

@@ -50,7 +50,7 @@ func TestLatticePicture(t *testing.T) {
 			t.Errorf("%s: it is drawn", name)
 		}
 	}
-	if len(Palette(255)) != 255 {
+	if len(palette(255)) != 255 {
 		t.Error("a palette of 255 colours")
 	}
 }

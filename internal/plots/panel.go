@@ -22,8 +22,10 @@ var (
 // items appear in the legend. The first error in drawing, such as a value that is not
 // finite, is kept and returned by Figure.Encode.
 type Panel struct {
-	plot *plot.Plot
-	err  error
+	plot  *plot.Plot
+	inset *Panel // nil without
+	top   bool   // of an inset: at the top
+	err   error
 }
 
 // NewPanel returns an empty panel with a grid and the axis labels x and y.
@@ -234,6 +236,32 @@ func (p *Panel) Names(names []string) {
 	}
 	p.plot.Y.Tick.Marker = plot.ConstantTicks(marks)
 	p.plot.Y.Min, p.plot.Y.Max = -float64(len(names))+0.5, 0.5
+}
+
+// Inset shows another panel in a corner of this one, small: on the right, at the top or at the bottom.
+func (p *Panel) Inset(inner *Panel, top bool) {
+	q := inner.plot
+	q.BackgroundColor = color.White
+	q.X.Tick.Marker, q.Y.Tick.Marker = ticks(3), ticks(4)
+	for _, a := range []*plot.Axis{&q.X, &q.Y} {
+		a.Label.Text, a.Tick.Label.Font.Size = "", vg.Points(8)
+	}
+	p.inset, inner.top = inner, top
+	p.failed(inner.err)
+}
+
+// drawInset draws the inset into the area of the panel.
+func (p *Panel) drawInset(c draw.Canvas) {
+	const width, height, margin = 0.36, 0.52, 0.03 // shares of the area
+	area := p.plot.DataCanvas(c)
+	size := area.Max.Sub(area.Min)
+	right := area.Max.X - margin*size.X
+	low := area.Min.Y + margin*size.Y
+	if p.inset.top {
+		low = area.Max.Y - (margin+height)*size.Y
+	}
+	area.Min, area.Max = vg.Point{X: right - width*size.X, Y: low}, vg.Point{X: right, Y: low + height*size.Y}
+	p.inset.plot.Draw(area)
 }
 
 // IncludeX extends the range of x to values that need not be drawn.

@@ -116,6 +116,32 @@ func TestPanelDrawsWhatIsKnown(t *testing.T) {
 	}
 }
 
+// TestInset draws a panel within another, with its own axes, and returns its fault.
+func TestInset(t *testing.T) {
+	spike := plots.Series{{0, 0, math.NaN()}, {500, 1, math.NaN()}, {1000, 0, math.NaN()}}
+	draw := func(inner plots.Series) (string, error) {
+		outer, inset := plots.NewPanel("", "T", "C"), plots.NewPanel("", "", "")
+		outer.Line("", spike, color.Black, 1)
+		inset.Line("", inner, color.Black, 1)
+		outer.Inset(inset, true)
+		var svg bytes.Buffer
+		err := (plots.Figure{outer}).Encode(&svg, "a.svg")
+		return svg.String(), err
+	}
+	svg, err := draw(plots.Series{{498, 0, math.NaN()}, {502, 1, math.NaN()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tick := range []string{">498<", ">800<"} {
+		if !strings.Contains(svg, tick) {
+			t.Errorf("no mark %s", tick)
+		}
+	}
+	if _, err := draw(plots.Series{{1, math.NaN(), 0}}); err == nil {
+		t.Error("the fault of an inset is not returned")
+	}
+}
+
 func TestEncodeReturnsTheFaultOfAPanel(t *testing.T) {
 	p := plots.NewPanel("", "T", "U")
 	p.Line("", plots.Series{{1, math.Inf(1), 0}}, color.Black, 1)

@@ -3,11 +3,11 @@ package report
 import (
 	"bytes"
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
 	"html/template"
-	"image/color"
 	"strings"
 
 	"neuralwl/internal/compare"
@@ -49,10 +49,13 @@ type drawn struct {
 
 type latticeView struct {
 	Sampler  string
-	Pictures []struct {
-		SVG  template.HTML
-		Text string
-	}
+	Pictures []picture
+}
+
+type picture struct {
+	Address       template.URL // which holds the picture
+	Text          string
+	Width, Height int
 }
 
 // html is the whole report in one file.
@@ -151,31 +154,15 @@ func inline(f *figure) (template.HTML, error) {
 // viewLattices draws configurations.
 func viewLattices(row latticeRow) (v latticeView) {
 	v.Sampler = row.Sampler
-	palette := plots.Palette(row.Colours)
+	width, height := plots.LatticeSize(row.Sides)
 	for _, l := range row.Lattices {
-		lx, ly := row.Sides[0], row.Sides[1]
-		if len(l.State) != lx*ly {
-			continue
+		data, err := plots.Lattice(l.State, row.Sides, row.Colours)
+		if err != nil {
+			continue // of a picture that says other than its configuration
 		}
-		text := fmt.Sprintf("configuration of E = %g", l.Energy)
-		var svg strings.Builder
-		fmt.Fprintf(&svg, `<svg role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d" shape-rendering="crispEdges">`, html.EscapeString(row.Sampler+": "+text), lx, ly, 160, 160*ly/lx)
-		for i := 0; i < len(l.State); {
-			n := 1 // sites of one colour in a row are one rectangle
-			for (i+n)%lx != 0 && l.State[i+n] == l.State[i] {
-				n++
-			}
-			if int(l.State[i]) < len(palette) {
-				c := color.RGBAModel.Convert(palette[l.State[i]]).(color.RGBA)
-				fmt.Fprintf(&svg, `<rect x="%d" y="%d" width="%d" height="1" fill="#%02x%02x%02x"/>`, i%lx, i/lx, n, c.R, c.G, c.B)
-			}
-			i += n
-		}
-		svg.WriteString("</svg>")
-		v.Pictures = append(v.Pictures, struct {
-			SVG  template.HTML
-			Text string
-		}{template.HTML(svg.String()), text})
+		v.Pictures = append(v.Pictures, picture{
+			template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(data)), fmt.Sprintf("E = %g", l.Energy), 160, 160 * height / width,
+		})
 	}
 	return v
 }

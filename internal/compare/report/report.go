@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
 	"time"
 
 	"neuralwl/exporter"
@@ -36,23 +36,16 @@ type Manifest struct {
 	Made     time.Time `json:"made"`
 	Versions []string  `json:"versions"` // of nwl that made the cells
 	Go       string    `json:"go"`
-	// Machine is that which wrote the report; the cells' own processes record nothing of theirs.
-	Machine Machine `json:"machine"`
-	Seeds   int     `json:"seeds"`
-	Missing int     `json:"missing_cells"`
+	// Machines are those that made the cells.
+	Machines []string `json:"machines"`
+	Seeds    int      `json:"seeds"`
+	Missing  int      `json:"missing_cells"`
 	// Networks are those that cells used, by the digest of their contents.
 	Networks []Network `json:"networks"`
 	// Spec is the complete specification, YAML.
 	Spec string `json:"spec"`
 	// NotMeasured says what one might look for in vain.
 	NotMeasured []string `json:"not_measured"`
-}
-
-// Machine is a machine, in words.
-type Machine struct {
-	System    string `json:"system"`
-	Processor string `json:"processor"`
-	Cores     int    `json:"cores"`
 }
 
 // Network is one that cells used.
@@ -190,7 +183,7 @@ func manifest(r *compare.Results) (Manifest, error) {
 	}
 	m := Manifest{
 		Name: r.Spec.Name, Title: r.Spec.Title, Made: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(),
-		Machine: Machine{runtime.GOOS + "/" + runtime.GOARCH, processor(), runtime.NumCPU()}, Seeds: r.Spec.Seeds, Missing: r.Missing,
+		Seeds: r.Spec.Seeds, Missing: r.Missing,
 		Spec: string(text), NotMeasured: []string{"energy (joules) per result: machines of this kind have no meter that a program can read"},
 	}
 	seen := map[string]bool{}
@@ -198,6 +191,9 @@ func manifest(r *compare.Results) (Manifest, error) {
 		y := &r.Systems[i]
 		for k := range y.Samplers {
 			for _, c := range y.Samplers[k].Cells {
+				if c.Machine != "" && !slices.Contains(m.Machines, c.Machine) {
+					m.Machines = append(m.Machines, c.Machine)
+				}
 				l, err := runreport.Load(c.Folder())
 				if err != nil || l.Summary == nil {
 					continue // of a cell that failed
@@ -215,20 +211,6 @@ func manifest(r *compare.Results) (Manifest, error) {
 		}
 	}
 	return m, nil
-}
-
-// processor is the name of the machine's processor, empty where nobody says.
-func processor() string {
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(data)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }
 
 // number writes a value with its standard error, as far as they are known.
@@ -258,6 +240,9 @@ func short(x float64) string {
 func effort(e compare.Effort, reached int) string {
 	if reached == 0 {
 		return "not reached"
+	}
+	if math.IsInf(e.Typical, 0) { // too many seeds did not
+		return "over " + short(e.Interval.Low)
 	}
 	return fmt.Sprintf("%s [%s, %s]", short(e.Typical), short(e.Interval.Low), short(e.Interval.High))
 }

@@ -11,12 +11,8 @@ import (
 // about says what was compared, when and where.
 func (r *report) about() string {
 	m := &r.manifest
-	processor := m.Machine.Processor
-	if processor == "" {
-		processor = m.Machine.System
-	}
-	return fmt.Sprintf("Systems: %d, samplers: %d, seeds: %d. %s, cores: %d; nwl %s; %s. Report of %s.",
-		len(r.Spec.Systems), len(r.Spec.Samplers), r.Spec.Seeds, processor, m.Machine.Cores, strings.Join(m.Versions, ", "), m.Go, m.Made.Format("2 January 2006, 15:04 UTC"))
+	return fmt.Sprintf("Systems: %d, samplers: %d, seeds: %d. %s; nwl %s; %s. Report of %s.",
+		len(r.Spec.Systems), len(r.Spec.Samplers), r.Spec.Seeds, strings.Join(m.Machines, " and "), strings.Join(m.Versions, ", "), m.Go, m.Made.Format("2 January 2006, 15:04 UTC"))
 }
 
 // warnings are what a reader must know first.
@@ -26,6 +22,9 @@ func (r *report) warnings() (texts []string) {
 	}
 	if r.Spec.Seeds < r.Seeds {
 		texts = append(texts, fmt.Sprintf("%d seeds cannot decide a family of %d comparisons at 5 %%: %d are needed. Undecided does not mean equal.", r.Spec.Seeds, r.Comparisons, r.Seeds))
+	}
+	if n := len(r.manifest.Machines); n > 1 {
+		texts = append(texts, fmt.Sprintf("The cells were made on %d machines: times of one block compare, others do not.", n))
 	}
 	flagged, cells := 0, 0
 	for _, s := range r.Summaries {
