@@ -165,7 +165,7 @@ func (s scrape) histogram(d *prometheus.Desc, bounds []float64, h telemetry.Hist
 
 // phases are those of runs.
 var phases = []string{
-	string(sampler.Starting), string(sampler.WangLandau), string(sampler.Multicanonical), string(sampler.Canonical),
+	string(sampler.Starting), string(sampler.WangLandau), string(sampler.Multicanonical), string(sampler.Canonical), string(sampler.Annealing),
 	string(sampler.Tuning), string(sampler.BurnIn), string(sampler.Production), telemetry.Evaluating,
 }
 

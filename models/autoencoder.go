@@ -27,8 +27,8 @@ const Autoencoder = "autoencoder"
 // channels of a grid of cells then replace tanh(W_1 onehot(s) + b_1) in the encoder, and
 // W_3 z + b_3 in the decoder.
 //
-// With an energy weight, training ties latent coordinate 0 to the energy, and proposals can
-// shift it; see energyCoordinate.
+// With an energy weight, training ties latent coordinate 0 to the energy or to the order
+// parameter, and proposals can shift it; see tiedCoordinate.
 type autoencoder struct {
 	s System
 	h Hyperparameters
@@ -49,21 +49,24 @@ func newAutoencoder(s System, h Hyperparameters) (*autoencoder, error) {
 			faults = append(faults, err)
 		}
 	}
+	if h.Tie != "" && h.Tie != EnergyTie && h.Tie != OrderTie {
+		faults = append(faults, fmt.Errorf("tie = %q, must be %s or %s", h.Tie, EnergyTie, OrderTie))
+	}
 	return &autoencoder{s, h}, errors.Join(faults...)
 }
 
 func (a *autoencoder) Architecture() string { return Autoencoder }
 
 func (a *autoencoder) Conditions() []string {
-	if a.energy().isTied() {
+	if a.tied().isTied() {
 		return []string{State, Shift}
 	}
 	return []string{State}
 }
 
-// energy describes how latent coordinate 0 is tied to the energy.
-func (a *autoencoder) energy() energyCoordinate {
-	return energyCoordinate{s: a.s, latent: a.h.Latent, weight: a.h.EnergyWeight}
+// tied describes how latent coordinate 0 is tied.
+func (a *autoencoder) tied() tiedCoordinate {
+	return tiedCoordinate{s: a.s, latent: a.h.Latent, weight: a.h.EnergyWeight, to: a.h.Tie}
 }
 
 func (a *autoencoder) Symmetries() []string { return []string{} }
@@ -109,12 +112,18 @@ func (a *autoencoder) decoder(g *graph.Graph) latentDecoder {
 	return newDecoder(g, a.s, a.h)
 }
 
+func (a *autoencoder) Encode() (*graph.Graph, error) {
+	g := graph.New("encode")
+	g.Output(Latent, a.latent(g, g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())))
+	return g, g.Err()
+}
+
 func (a *autoencoder) Propose() (*graph.Graph, error) {
 	g := graph.New("propose")
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
 	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
-	context := a.context(g, a.energy().shifted(g, a.latent(g, state)))
+	context := a.context(g, a.tied().shifted(g, a.latent(g, state)))
 	d := a.decoder(g)
 	proposal, logP := d.sample(g, context, state, start, uniform)
 	g.Output(Proposal, proposal)
@@ -129,7 +138,7 @@ func (a *autoencoder) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	condition := g.Input(Condition, graph.Int32, graph.Dynamic, a.s.Sites())
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	start := g.Input(Start, graph.Int32, graph.Dynamic)
-	context := a.context(g, a.energy().shifted(g, a.latent(g, condition)))
+	context := a.context(g, a.tied().shifted(g, a.latent(g, condition)))
 	d := a.decoder(g)
 	g.Output(LogQ, d.fromStart(g, d.logProbInOrder(g, context, state, sites), start))
 	return g, g.Err()
@@ -144,12 +153,12 @@ func (a *autoencoder) Gradient() (*graph.Graph, error) {
 	latent := encoded
 	if a.h.Noise > 0 {
 		noise := g.Input(Noise, graph.Float32, graph.Dynamic, a.h.Latent)
-		latent = latent.Add(noise.Mul(a.energy().noise(g, a.h.Noise)))
+		latent = latent.Add(noise.Mul(a.tied().noise(g, a.h.Noise)))
 	}
 	context := a.context(g, latent)
 	d := a.decoder(g)
 	logQ := d.logProb(context, state).ReduceSum(graph.DropDims, 0)
-	return g, addLoss(g, a.energy().tie(logQ, encoded, condition), weight)
+	return g, addLoss(g, a.tied().tie(logQ, encoded, condition), weight)
 }
 
 // addLoss makes the loss -sum weight x and its derivatives outputs of g, where x is the

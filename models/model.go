@@ -6,8 +6,8 @@
 // network's Conditions are some of: the configuration s from which a move starts, a shift d
 // by which the energy of s' should differ from that of s, and a target energy E*. Both
 // energies are in units of J. A shift requires a state, and excludes a target energy, as
-// does a state. Whatever effect d has on q, the reverse of a move from s with d is the move
-// from s' with -d.
+// does a state. Whatever effect d has on q, which may also be one on the order parameter, the
+// reverse of a move from s with d is the move from s' with -d.
 //
 //	propose   in   state    int32[M,N]    s; optional without the condition state,
 //	                                      and then used only before start
@@ -66,6 +66,7 @@ const (
 	Noise     = "noise"
 	Weight    = "weight"
 	Loss      = "loss"
+	Latent    = "latent"
 	// GradientOf precedes the name of a weight in the name of its gradient.
 	GradientOf = "gradient."
 )
@@ -98,6 +99,14 @@ type AtOnce interface {
 	LogProbAtOnce(sites int) (*graph.Graph, error)
 }
 
+// Encoder is a Model that maps a configuration to a latent vector.
+type Encoder interface {
+	Model
+	// Encode builds the graph from state, int32[M,N], to latent, float[M,K]. It is no part of the
+	// contract.
+	Encode() (*graph.Graph, error)
+}
+
 // Hyperparameters of the architectures. Those an architecture does not use are 0 and
 // omitted from files.
 type Hyperparameters struct {
@@ -119,8 +128,10 @@ type Hyperparameters struct {
 	// Order in which a microcanonical network draws the sites: Diagonal, or Raster or empty. It
 	// is another distribution with the same weights.
 	Order string `json:"order,omitempty"`
-	// EnergyWeight lambda, if positive, ties latent coordinate 0 to the energy in training.
+	// EnergyWeight lambda, if positive, ties latent coordinate 0 in training: to the energy unless
+	// Tie is OrderTie.
 	EnergyWeight float64 `json:"energy_weight,omitempty"`
+	Tie          string  `json:"tie,omitempty"`
 }
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){

@@ -159,7 +159,7 @@ func (b *bridging) prepare(m *targetedMove, w *estimate) {
 		at, sum := lattice.Window{Low: b.low + i, High: b.low + i}, 0.0
 		for kind, n := range b.Draws {
 			if targets[kind].Contains(at.Low) {
-				sum += n * math.Exp(w.targets.lnShare(at, targets[kind]))
+				sum += n * math.Exp(w.histogram.lnShare(at, targets[kind]))
 			}
 		}
 		b.lnMix[i] = math.Log(sum)

@@ -34,7 +34,6 @@ type Engine struct {
 	neural    proposalMove
 
 	lnH     []float64 // set by SetHistogram
-	lnAim   []float64 // set by SetTargets
 	phase   Phase
 	passes  int64
 	moves   Moves
@@ -74,9 +73,9 @@ func New(o Options) (*Engine, error) {
 func (e *Engine) newProposalMove() proposalMove {
 	o, s := &e.o, e.o.System.(lattice.Symmetric)
 	if e.targeted() {
-		return newTargetedMove(s, o.Proposer, o.Partial, o.Across, o.Walkers)
+		return newTargetedMove(s, o.Proposer, o.Partial, o.Across, o.newFrames(s))
 	}
-	return newNeuralMove(s, o.Proposer, o.Partial, o.Shift, o.Walkers)
+	return newNeuralMove(s, o.Proposer, o.Partial, o.Shift, o.newFrames(s))
 }
 
 // Pass moves every walker by Sweeps local sweeps and Trials neural trials. After an error

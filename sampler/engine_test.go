@@ -123,6 +123,7 @@ func TestFrozenWeights(t *testing.T) {
 	}{
 		{"heat bath", Options{Local: local.HeatBath}, 4000, 1000},
 		{"metropolis", Options{Local: local.Metropolis}, 6000, 1500},
+		{"cluster", Options{Local: local.Cluster, Sweeps: 2}, 2000, 600},
 		{"neural", Options{Proposer: newSiteProposer(p, walkers)}, 60000, 0},
 		{"neural, partial", Options{Proposer: newSiteProposer(p, walkers), Partial: 0.7}, 60000, 15000},
 		{"neural, shifted", Options{Proposer: newShiftedProposer(p, walkers), Partial: 0.4, Shift: 30}, 60000, 0},
@@ -215,6 +216,7 @@ func TestAdaptation(t *testing.T) {
 		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, WangLandau},
 		{10, 4, 4, "potts_q10_4x4", local.HeatBath, 64, WangLandau},
 		{10, 5, 5, "potts_q10_5x5", local.HeatBath, 40, WangLandau},
+		{10, 5, 5, "potts_q10_5x5", local.Cluster, 40, WangLandau},
 		{2, 8, 8, "potts_q2_8x8", local.HeatBath, 32, Multicanonical},
 		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, Multicanonical},
 		{10, 5, 5, "potts_q10_5x5", local.HeatBath, 40, Multicanonical},
@@ -262,7 +264,7 @@ func TestAdaptation(t *testing.T) {
 // exact ones.
 func TestCanonical(t *testing.T) {
 	p := mustPotts(t, 10, 5, 5)
-	for _, move := range []local.Move{local.HeatBath, local.Metropolis} {
+	for _, move := range []local.Move{local.HeatBath, local.Metropolis, local.Cluster} {
 		const beta = 1.2
 		e, err := New(Options{System: p, Seed: 3, Walkers: 64, Local: move, Adaptation: Canonical, Beta: beta})
 		if err != nil {

@@ -27,9 +27,7 @@ type estimate struct {
 	pending   [][]int64  // by worker: visits not yet applied to ln g
 	waiting   int64      // number of those visits
 	interval  int64      // trials between two applications
-	lnAim     []float64  // ln of the distribution of targets of neural moves by level; nil where it follows the histogram
-	histogram *spread    // that production should have, nil for a flat one
-	targets   *spread    // of neural moves, nil for even ones
+	histogram *spread    // that production should have, nil for a flat one; also that of the targets of neural moves
 	state     histogramState
 }
 

@@ -12,6 +12,7 @@ const (
 	WangLandau     Phase = "wang-landau"
 	Multicanonical Phase = "multicanonical"
 	Canonical      Phase = "canonical" // the weights need no adaptation
+	Annealing      Phase = "annealing" // a network learns one temperature after another
 	Tuning         Phase = "tuning"    // copies of the walkers try out the moves of production
 	BurnIn         Phase = "burn-in"   // production's beginning, thrown away; the engine does not know it
 	Production     Phase = "production"

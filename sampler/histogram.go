@@ -13,12 +13,6 @@ import (
 // without it the histogram is flat.
 func (e *Engine) SetHistogram(lnH []float64) { e.lnH = lnH }
 
-// SetTargets sets the distribution of the targets of neural moves in production, apart from the
-// histogram: lnAim is ln of it by level up to a constant, finite everywhere. Call it before Produce;
-// without it targets follow the histogram. Detailed balance holds for every distribution, which enters
-// the acceptance: it decides where the network's draws are.
-func (e *Engine) SetTargets(lnAim []float64) { e.lnAim = lnAim }
-
 // LowHistogram is the logarithm of a histogram that favours low energies: a third of it is
 // flat, and two thirds are
 //
@@ -53,28 +47,21 @@ func (w *estimate) shape(lnH []float64, margin int) {
 	for b, x := range w.lnG {
 		w.lnWeight[b] = x - lnH[b]
 	}
-	w.spreadTargets(margin)
+	w.spreadHistogram(margin)
 }
 
-// spreadTargets makes the histogram of the present weights, and the distribution of targets that
-// was asked for, or that of the histogram.
-func (w *estimate) spreadTargets(margin int) {
-	if w.histogram = nil; &w.lnWeight[0] != &w.lnG[0] {
-		w.histogram = w.spread(margin, func(level int) float64 { return w.lnG[level] - w.lnWeight[level] })
+// spreadHistogram makes the histogram of the present weights, over the levels of the window and a
+// margin beyond its ends, which are as the ends themselves.
+func (w *estimate) spreadHistogram(margin int) {
+	if w.histogram = nil; &w.lnWeight[0] == &w.lnG[0] {
+		return
 	}
-	if w.targets = w.histogram; w.lnAim != nil {
-		w.targets = w.spread(margin, func(level int) float64 { return w.lnAim[level] })
-	}
-}
-
-// spread makes a distribution over the levels of the window and a margin beyond its ends, which
-// are as the ends themselves.
-func (w *estimate) spread(margin int, ln func(level int) float64) *spread {
 	s := &spread{low: w.Low - margin, sums: []float64{0}}
 	for b := w.Low - margin; b <= w.High+margin; b++ {
-		s.sums = append(s.sums, s.sums[len(s.sums)-1]+math.Exp(ln(max(w.Low, min(b, w.High)))))
+		level := max(w.Low, min(b, w.High))
+		s.sums = append(s.sums, s.sums[len(s.sums)-1]+math.Exp(w.lnG[level]-w.lnWeight[level]))
 	}
-	return s
+	w.histogram = s
 }
 
 // margin is how far the targets of neural moves reach beyond the window.

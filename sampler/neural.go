@@ -48,19 +48,27 @@ type neuralMove struct {
 	changed []int     // sites changed by the proposal, -1 if it was rejected
 }
 
-func newNeuralMove(p lattice.Symmetric, proposer Proposer, partial float64, shift, walkers int) *neuralMove {
-	m := &neuralMove{
+func newNeuralMove(p lattice.Symmetric, proposer Proposer, partial float64, shift int, frames []*lattice.Frame) *neuralMove {
+	walkers := len(frames)
+	return &neuralMove{
 		system: p, proposer: proposer, partial: partial, shift: shift,
-		frames:  make([]*lattice.Frame, walkers),
+		frames:  frames,
 		decide:  make([]float64, walkers),
 		to:      make([]int, walkers),
 		from:    make([]int, walkers),
 		changed: make([]int, walkers),
 	}
-	for i := range m.frames {
-		m.frames[i] = p.NewFrame()
+}
+
+// newFrames returns the frames of the walkers' proposals.
+func (o *Options) newFrames(p lattice.Symmetric) []*lattice.Frame {
+	frames := make([]*lattice.Frame, o.Walkers)
+	for i := range frames {
+		if frames[i] = p.NewFrame(); o.Upright {
+			frames[i].Fix()
+		}
 	}
-	return m
+	return frames
 }
 
 // shiftedShare is the share of proposals whose shift is drawn, if there are shifts; all others

@@ -36,6 +36,9 @@ type Options struct {
 	// 0 by default. It needs a proposer that takes shifts.
 	Shift int
 
+	// Upright has the network see configurations as they are, and not in random frames.
+	Upright bool
+
 	// Across is the share, 0..1, of the remaining neural trials in which walkers at one end
 	// of the levels aim at the other end while those in between wait. It needs a proposer
 	// with targets. Each end covers a quarter of the way between the infinite-temperature
@@ -144,8 +147,10 @@ func (o *Options) Validate() error {
 		fault("%d windows, canonical sampling has none", len(o.Windows))
 	}
 	faults = append(faults, o.checkWindows()...)
-	if o.System != nil && o.Local != local.None && !local.Supports(o.System) {
-		fault("there are no local moves for systems of the type %T; make one with lattice.New", o.System)
+	if o.System != nil && o.Local != local.None {
+		if err := local.Check(o.System, o.Local); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	return errors.Join(append(faults, o.checkProposer()...)...)
 }

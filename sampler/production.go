@@ -92,8 +92,6 @@ func (e *Engine) Produce() {
 			if e.lnH != nil {
 				w.shape(e.lnH, e.margin())
 			}
-			w.lnAim = e.lnAim
-			w.spreadTargets(e.margin())
 		}
 		w.fillKernel()
 		counts := WindowSamples{Window: w.Window, LnWeight: slices.Clone(w.lnWeight), Blocks: make([][]int64, n)}
@@ -126,13 +124,13 @@ func (e *Engine) Produce() {
 // had come as far as p says; round trips are counted from here on. The counts of production
 // are dropped; the walkers stay where they are.
 func (e *Engine) Adapt(p Progress) {
-	e.samples, e.lnH, e.lnAim = nil, nil, nil
+	e.samples, e.lnH = nil, nil
 	if e.neural != nil {
 		e.tally = newProposalCounts(e.o.System.Levels())
 	}
 	e.phase, e.passes, e.moves, e.times = e.o.Adaptation, p.Passes, p.Moves, p.Times
 	for _, w := range e.windows {
-		w.lnWeight, w.histogram, w.lnAim, w.targets = w.lnG, nil, nil, nil
+		w.lnWeight, w.histogram = w.lnG, nil
 		if w.recursion == nil { // which keeps the weights of levels not yet seen as Produce does
 			for b, seen := range w.seen {
 				if !seen {

@@ -76,7 +76,6 @@ type ProductionSnapshot struct {
 	Transitions [][]int64
 	Draws       *DrawsSnapshot // nil without neural moves
 	Bridge      *dos.Bridge    // nil where there is none, and of programs without
-	LnAim       []float64      // set by SetTargets, by level; nil without
 	OrderCount  [][]int64      // see Samples.Order
 	OrderSums   [][][]float64
 	Timeline    *Timeline // nil of programs without
@@ -97,7 +96,6 @@ func (e *Engine) Snapshot() *Snapshot {
 	if p := e.samples; p != nil {
 		s.Production = &ProductionSnapshot{
 			Transitions: p.Transitions(),
-			LnAim:       e.windows[0].lnAim,
 			Timeline:    p.timeline, Segment: p.segment, Passes: p.passes,
 		}
 		s.Production.OrderCount, s.Production.OrderSums = p.Order()
@@ -145,7 +143,7 @@ func (w *estimate) snapshot() WindowSnapshot {
 	return s
 }
 
-func (w *estimate) restore(s *WindowSnapshot, lnWeight, lnAim []float64, margin int) {
+func (w *estimate) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 	w.isOpen = s.Open
 	copy(w.lnG, s.LnG)
 	copy(w.seen, s.Seen)
@@ -165,11 +163,11 @@ func (w *estimate) restore(s *WindowSnapshot, lnWeight, lnAim []float64, margin 
 	if it := s.Iteration; it != nil {
 		w.recursion = &recursion{w.recursion.maxStep, it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
 	}
-	w.lnWeight, w.lnAim = w.lnG, lnAim
+	w.lnWeight = w.lnG
 	if lnWeight != nil && !slices.Equal(lnWeight, w.lnG) {
 		w.lnWeight = slices.Clone(lnWeight)
 	}
-	w.spreadTargets(margin)
+	w.spreadHistogram(margin)
 	w.fillKernel()
 }
 
@@ -230,11 +228,11 @@ func (e *Engine) Restore(s *Snapshot) error {
 	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times
 	for k := range s.Windows {
-		var lnWeight, lnAim []float64
+		var lnWeight []float64
 		if s.Production != nil {
-			lnWeight, lnAim = s.Production.LnWeight[k], s.Production.LnAim
+			lnWeight = s.Production.LnWeight[k]
 		}
-		e.windows[k].restore(&s.Windows[k], lnWeight, lnAim, e.margin())
+		e.windows[k].restore(&s.Windows[k], lnWeight, e.margin())
 	}
 	if s.Production != nil {
 		e.restoreBridge(s.Production.Bridge)

@@ -106,9 +106,6 @@ func (e *Engine) check(s *Snapshot) error {
 				fault("draws and states: %d kinds of draws", len(b.Draws))
 			}
 		}
-		if p.LnAim != nil {
-			byLevel("share of targets", p.LnAim)
-		}
 		measured := own
 		if !measuresOrder(e.o.System, blocks(columns, levels)) || own > blocks(columns, levels) && p.OrderCount == nil {
 			measured = 0

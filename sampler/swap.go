@@ -27,7 +27,7 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 		e.walkers[i].aim.forget()
 	}
 	for _, w := range e.windows {
-		w.spreadTargets(e.margin())
+		w.spreadHistogram(e.margin())
 	}
 	if e.samples != nil {
 		e.Produce()
@@ -41,10 +41,10 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 func (v *VAN) SetProposer(p Proposer, learn func(context.Context, Drawn) error) error {
 	o := v.o
 	o.Proposer, o.Learn = p, learn
-	if err := o.checkProposer(); err != nil {
+	if err := checkDrawing(o.System, p, o.Draws); err != nil {
 		return fmt.Errorf("another network: %w", err)
 	}
-	v.o, v.failed = o, false
+	v.o, v.proposer, v.failed = o, p, false
 	if v.blocks != nil {
 		v.Produce()
 	}

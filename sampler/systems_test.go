@@ -70,7 +70,10 @@ func TestSystems(t *testing.T) {
 				want[energy[b]] = math.Log(float64(n))
 			}
 		}
-		for _, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis} {
+		for _, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis, local.Cluster} {
+			if local.Check(s, move) != nil {
+				continue
+			}
 			t.Run(s.String()+" "+move.String(), func(t *testing.T) {
 				t.Parallel()
 				seeds := long.Or(3, 1)
@@ -259,6 +262,7 @@ func TestRandomOrder(t *testing.T) {
 // systems without frames.
 func TestOtherSystems(t *testing.T) {
 	p := mustPotts(t, 2, 3, 3)
+	baxterWu := terms(t)(lattice.NewBaxterWu(3, 3))
 	type other struct{ lattice.System }
 	type framed struct{ lattice.Symmetric }
 	for _, c := range []struct {
@@ -266,6 +270,7 @@ func TestOtherSystems(t *testing.T) {
 		want string // in the error, empty for none
 	}{
 		{Options{System: other{p}, Local: local.HeatBath}, "no local moves"},
+		{Options{System: baxterWu, Local: local.Cluster}, "no cluster moves: baxter-wu couples 3 sites"},
 		{Options{System: other{p}, Walkers: 4, Proposer: newSiteProposer(p, 4)}, "no frames"},
 		{Options{System: framed{p}, Walkers: 4, Proposer: newSiteProposer(p, 4)}, ""},
 	} {
@@ -338,7 +343,7 @@ func TestNeuralSystems(t *testing.T) {
 // last bit, for any number of workers and after moving the state to a fresh engine.
 func TestTermsWorkers(t *testing.T) {
 	s := terms(t)(lattice.NewRandomBond(0.5, 3, 4, 4))
-	for k, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis} {
+	for k, move := range []local.Move{local.HeatBath, local.RandomHeatBath, local.Metropolis, local.Cluster} {
 		engine := func(workers int) *Engine {
 			e, err := New(Options{System: s, Seed: 7, Walkers: 100, Workers: workers, Local: move, Windows: lattice.UniformWindows(s.Levels(), 1+k%2, 0.5)})
 			if err != nil {
@@ -368,6 +373,48 @@ func TestTermsWorkers(t *testing.T) {
 		a.Times, b.Times = Times{}, Times{}
 		if !reflect.DeepEqual(a, b) {
 			t.Errorf("%v: the run differs with the number of workers, or when it is moved", move)
+		}
+	}
+}
+
+// frameWatcher notes whether the network was ever shown another configuration than a walker's.
+type frameWatcher struct {
+	*siteProposer
+	engine *Engine
+	framed int
+}
+
+func (f *frameWatcher) Propose(ctx context.Context) error {
+	n := f.b.Sites
+	for i := range f.engine.Walkers() {
+		state, _ := f.engine.State(i)
+		for k, c := range f.b.State[i*n : (i+1)*n] {
+			if c != int32(state[k]) {
+				f.framed++
+				break
+			}
+		}
+	}
+	return f.siteProposer.Propose(ctx)
+}
+
+// TestUpright shows the network configurations as they are, and by default in random frames.
+func TestUpright(t *testing.T) {
+	p := mustPotts(t, 3, 3, 3)
+	for _, upright := range []bool{false, true} {
+		f := &frameWatcher{siteProposer: newSiteProposer(p, 16)}
+		e, err := New(Options{System: p, Walkers: 16, Proposer: f, Upright: upright})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.engine = e
+		for range 20 {
+			if err := e.Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if upright == (f.framed > 0) {
+			t.Errorf("upright %v: %d of 320 configurations were shown in another frame", upright, f.framed)
 		}
 	}
 }

@@ -94,13 +94,14 @@ const endShare = 0.25
 // frame gets another chance.
 const refreshPeriod = 16
 
-func newTargetedMove(p lattice.Symmetric, proposer Proposer, partial, across float64, walkers int) *targetedMove {
+func newTargetedMove(p lattice.Symmetric, proposer Proposer, partial, across float64, frames []*lattice.Frame) *targetedMove {
+	walkers := len(frames)
 	m := &targetedMove{
 		system: p, proposer: proposer, tolerance: proposer.Batch().Tolerance, partial: partial, across: across,
 		trials: make([]trial, walkers), to: make([]int, walkers),
 	}
 	for i := range m.trials {
-		m.trials[i].frame = p.NewFrame()
+		m.trials[i].frame = frames[i]
 	}
 	return m
 }
@@ -209,7 +210,7 @@ func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, par
 	if partial {
 		t.aim = near(r, t.from, m.system.MaxStep()*t.sites/2)
 	} else {
-		t.aim = window.targets.draw(r, t.targets)
+		t.aim = window.histogram.draw(r, t.targets)
 	}
 	b.Start[k] = int32(sites - t.sites)
 	b.Target[k] = m.energy(t.aim)
@@ -233,7 +234,7 @@ func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, n
 		return false
 	}
 	x := LnAcceptance(window.lnWeight[w.level], window.lnWeight[to], forward, own.lnQ)
-	if h := window.targets; !partial { // the shares cancel for even targets of the whole window
+	if h := window.histogram; !partial { // the shares cancel for even targets of the whole window
 		back := t.targets
 		if t.crosses {
 			side, _ := m.otherEnd(window.Window, to)
@@ -273,7 +274,7 @@ func (m *targetedMove) record(b *Batch, window func(i int) *estimate, samples *S
 		window, t := window(i), &m.trials[i]
 		to, lnInverse := m.to[k], math.Inf(-1)
 		if m.meets(t, to) {
-			lnInverse = m.lnInverse(t, window.targets, to, float64(b.Forward[k]))
+			lnInverse = m.lnInverse(t, window.histogram, to, float64(b.Forward[k]))
 		}
 		samples.draws.drawn(samples.segment, i, t.side, to, lnInverse)
 		if bridge := samples.bridge; bridge != nil {

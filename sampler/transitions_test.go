@@ -25,7 +25,7 @@ func TestTransitions(t *testing.T) {
 	for i, x := range exact.Energy {
 		lnG[int(-x)] = exact.LnG[i] + float64(i%2)
 	}
-	for _, move := range []local.Move{local.HeatBath, local.Metropolis} {
+	for _, move := range []local.Move{local.HeatBath, local.Metropolis, local.Cluster} {
 		e, err := New(Options{System: p, Seed: 4, Walkers: 64, Workers: 2, Local: move, LnG: lnG})
 		if err != nil {
 			t.Fatal(err)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"time"
 
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
@@ -60,10 +58,9 @@ type Drawn struct {
 // to the number of states of its level: an unbiased estimate whatever the network has
 // learned. Levels without draws remain unknown.
 type VAN struct {
-	o      VANOptions
-	source *rand.PCG
-	levels []int     // of the batch
-	lnP    []float64 // of the batch
+	o VANOptions
+	drawer
+	lnP []float64 // of the batch
 
 	lnG      []float64
 	seen     []bool
@@ -75,7 +72,6 @@ type VAN struct {
 	moves  Moves
 	times  Times
 	blocks []dos.WeightBlock // of production, without Draws
-	failed bool              // the previous batch was not usable
 }
 
 // visit is one visit in units of the schedule, which counts in integers.
@@ -100,62 +96,32 @@ func NewVAN(o VANOptions) (*VAN, error) {
 		}
 	} else {
 		o.Draws = o.Proposer.Batch().Walkers
-		faults = append(faults, o.checkProposer())
+		faults = append(faults, checkDrawing(o.System, o.Proposer, o.Draws))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("sampler options: %w", err)
 	}
 	m, levels := o.Draws, o.System.Levels()
 	return &VAN{
-		o: o, source: Stream(o.Seed, vanStream, 0),
-		levels: make([]int, m), lnP: make([]float64, m),
+		o: o, drawer: newDrawer(o.System, o.Proposer, m, Stream(o.Seed, vanStream, 0)),
+		lnP: make([]float64, m),
 		lnG: make([]float64, levels), seen: make([]bool, levels), hist: make([]float64, levels),
 		schedule: newSchedule(1, o.Flatness),
 		phase:    WangLandau,
 	}, nil
 }
 
-// checkProposer returns the fault of the proposer.
-func (o *VANOptions) checkProposer() error {
-	switch b := o.Proposer.Batch(); {
-	case b.Target != nil:
-		return errors.New("the proposer aims at energies; take a network whose draws depend on nothing")
-	case o.System != nil && b.Sites != o.System.Sites():
-		return fmt.Errorf("the proposer draws %d sites, the system has %d", b.Sites, o.System.Sites())
-	case b.Walkers != o.Draws:
-		return fmt.Errorf("the proposer draws %d configurations at a time, it must be %d", b.Walkers, o.Draws)
-	}
-	return nil
-}
-
 // Pass draws a batch and counts it; before production it hands the batch to Learn first. A
 // batch whose likelihoods are not finite goes to Learn, which should repair the network, but
 // is not counted. Without Learn, or twice in a row, such a batch is an error.
 func (v *VAN) Pass(ctx context.Context) error {
-	b := v.o.Proposer.Batch()
-	Uniforms(b.Uniform, v.source)
-	clear(b.Start)
-	clear(b.State)
-	began := time.Now()
-	v.o.Proposer.Pin()
-	if err := v.o.Proposer.Propose(ctx); err != nil {
-		return fmt.Errorf("draw: %w", err)
-	}
-	v.times.Propose += time.Since(began)
 	learn := v.o.Learn
 	if v.blocks != nil {
 		learn = nil
 	}
-	switch err := checkProposals(v.o.System, b, v.levels); {
-	case err == nil:
-		v.failed = false
-	case checkLogProb(b.Forward, "draw") == nil || learn == nil || v.failed:
+	b, usable, err := v.draw(ctx, learn != nil, &v.times)
+	if err != nil {
 		return err
-	default:
-		v.failed = true
-		for k := range b.Forward {
-			b.Forward[k] = float32(math.NaN())
-		}
 	}
 	for k, level := range v.levels {
 		v.lnP[k] = -v.lnG[level]
@@ -165,7 +131,7 @@ func (v *VAN) Pass(ctx context.Context) error {
 			return err
 		}
 	}
-	if !v.failed {
+	if usable {
 		v.moves[Neural].Trials += int64(b.Walkers)
 		v.moves[Neural].Accepted += int64(b.Walkers)
 		if v.blocks != nil {
@@ -268,20 +234,27 @@ func (v *VAN) Weights() []dos.WeightBlock {
 	if v.blocks == nil {
 		return nil
 	}
-	blocks := make([]dos.WeightBlock, len(v.blocks))
 	n, of := v.passes*int64(len(v.levels)), int64(len(v.blocks))
-	for k := range blocks {
-		blocks[k] = v.blocks[k]
+	return withDraws(v.blocks, func(k int) int64 {
 		draws := n / of
 		if int64(k) < n%of {
 			draws++
 		}
-		blocks[k].Draws = make([]float64, len(v.lnG))
-		for level := range blocks[k].Draws {
-			blocks[k].Draws[level] = float64(draws)
+		return draws
+	})
+}
+
+// withDraws copies blocks in which every level can be drawn, with the number of draws of each.
+func withDraws(blocks []dos.WeightBlock, draws func(k int) int64) []dos.WeightBlock {
+	copies := make([]dos.WeightBlock, len(blocks))
+	for k, b := range blocks {
+		b.Draws = make([]float64, len(b.LnSum))
+		for level := range b.Draws {
+			b.Draws[level] = float64(draws(k))
 		}
+		copies[k] = b
 	}
-	return blocks
+	return copies
 }
 
 // Progress summarises the present phase. Flatness is that of the weighted histogram, in

@@ -42,7 +42,7 @@ func (v *VAN) Snapshot() *VANSnapshot {
 		Generator: GeneratorState(v.source),
 	}
 	for _, b := range v.blocks {
-		s.Blocks = append(s.Blocks, dos.WeightBlock{LnSum: b.LnSum, LnSquares: b.LnSquares})
+		s.Blocks = append(s.Blocks, withoutDraws(b))
 	}
 	return s
 }
@@ -109,16 +109,7 @@ func (s *VANSnapshot) Check(p lattice.System) error {
 		fault("the phase is %s, and there are %d blocks of draws, the run needs %d", s.Phase, len(s.Blocks), blocks)
 	}
 	for k, b := range s.Blocks {
-		if len(b.LnSum) != levels || len(b.LnSquares) != levels {
-			fault("draws: block %d has %d and %d levels, the run needs %d", k, len(b.LnSum), len(b.LnSquares), levels)
-		}
-		for _, sums := range [][]float64{b.LnSum, b.LnSquares} {
-			for level, x := range sums {
-				if math.IsNaN(x) || math.IsInf(x, 1) {
-					fault("draws: block %d, level %d: the sum's logarithm is %v", k, level, x)
-				}
-			}
-		}
+		faults = append(faults, checkInverse(b, fmt.Sprintf("draws: block %d", k), levels))
 	}
 	if err := (&rand.PCG{}).UnmarshalBinary(s.Generator); err != nil {
 		fault("generator: %w", err)

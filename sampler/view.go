@@ -65,11 +65,13 @@ func (e *Engine) visits() []int64 {
 
 // View returns what there is to look at. The visits before production are rounded sums of weights.
 func (v *VAN) View() *View {
-	return &View{Seen: v.seen, LnG: v.lnG, Visits: func() []int64 {
-		visits := make([]int64, len(v.hist))
-		for b, n := range v.hist {
-			visits[b] = int64(n + 0.5)
-		}
-		return visits
-	}}
+	return &View{Seen: v.seen, LnG: v.lnG, Visits: func() []int64 { return rounded(v.hist) }}
+}
+
+func rounded(hist []float64) []int64 {
+	visits := make([]int64, len(hist))
+	for b, n := range hist {
+		visits[b] = int64(n + 0.5)
+	}
+	return visits
 }

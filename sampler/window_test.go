@@ -72,6 +72,7 @@ func TestWindows(t *testing.T) {
 	for name, o := range map[string]Options{
 		"heat bath":        {Local: local.HeatBath, Sweeps: 2},
 		"metropolis":       {Local: local.Metropolis, Sweeps: 3},
+		"cluster":          {Local: local.Cluster, Sweeps: 3},
 		"local and neural": {Local: local.HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.7},
 	} {
 		var lnG []float64

@@ -10,7 +10,7 @@ import (
 
 // ReverseData describes the states of reverse Kullback-Leibler training in the training
 // record.
-const ReverseData = "its own draws, by the reverse Kullback-Leibler divergence from 1/g"
+const ReverseData = "its own draws, by the reverse Kullback-Leibler divergence from the target"
 
 // StepReverse makes a gradient step down the reverse Kullback-Leibler divergence
 //

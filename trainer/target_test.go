@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/bundletest"
 	"neuralwl/internal/onnxtest"
@@ -49,6 +50,39 @@ func TestTargetsLieInTheWindow(t *testing.T) {
 		// Five standard deviations.
 		if n < 100-45 || n > 100+45 {
 			t.Errorf("%d targets of %d lie at %d, expected about 100", n, batch, off-h.Window)
+		}
+	}
+}
+
+// TestUpright learns from states as they are, and by default from their images in random frames.
+func TestUpright(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	s := models.System{Q: 3, Sides: []int{4, 4}}
+	p, err := lattice.NewPotts(s.Q, 4, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := exporter.NewUntrained("flat", models.Made, s, models.Hyperparameters{Decoder: 8, Floor: 1e-3}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, upright := range []bool{false, true} {
+		tr, err := New(Options{System: p, Batch: 20, Upright: upright}, b, onnxtest.Store(t, b), inference.Runtime{Provider: inference.CPU, Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		state := []uint8{0, 1, 2, 0, 0, 0, 1, 2, 2, 1, 0, 2, 1, 1, 0, 0}
+		tr.Remember(state, p.Bonds(state))
+		tr.fillBatch()
+		framed := 0
+		for i, c := range tr.gradient.State {
+			if c != int32(state[i%len(state)]) {
+				framed++
+			}
+		}
+		if upright == (framed > 0) {
+			t.Errorf("upright %v: %d sites of another colour", upright, framed)
 		}
 	}
 }

@@ -25,7 +25,9 @@ type Options struct {
 	LearningRate float64 // of Adam, default 2e-3
 	Clip         float64 // largest norm of the gradient per state, default 1
 	Buffer       int     // states remembered, default 20000
-	Events       Events
+	// Upright has Step learn from states as they are, and not in random frames.
+	Upright bool
+	Events  Events
 }
 
 // Events are callbacks of the trainer; any of them may be nil.
@@ -87,8 +89,8 @@ func (o *Options) Validate() error {
 }
 
 // Trainer updates the weights of a bundle. Step does so by maximum likelihood: it raises
-// ln q of states from its buffer, each in a random frame of the system's symmetries. A
-// network conditioned on the state gets the same state as its condition and learns to
+// ln q of states from its buffer, unless Upright each in a random frame of the system's
+// symmetries. A network conditioned on the state gets the same state as its condition and learns to
 // reconstruct it; a network conditioned on an energy gets that of the state plus a uniform
 // number of levels in -w..w, w being its window. StepReverse minimises the reverse
 // Kullback-Leibler divergence on states that the network drew.
@@ -135,6 +137,10 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		return nil, errors.Join(err, gradient.Close())
 	}
 	source := sampler.Stream(o.Seed, sampler.TrainerStream, 0)
+	frame := o.System.NewFrame()
+	if o.Upright {
+		frame.Fix()
+	}
 	return &Trainer{
 		o:        o,
 		buffer:   NewBuffer(o.System, o.Buffer, sampler.Stream(o.Seed, sampler.TrainerStream, 1)),
@@ -142,7 +148,7 @@ func New(o Options, b *exporter.Bundle, store *inference.Store, r inference.Runt
 		store:    store,
 		source:   source,
 		r:        rand.New(source),
-		frame:    o.System.NewFrame(),
+		frame:    frame,
 		window:   b.Card.Hyperparameters.Window,
 		size:     b.Card.System.System().Size(),
 		workers:  r.Workers,

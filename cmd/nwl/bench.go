@@ -38,7 +38,8 @@ with a network's proposals. The kinds of move take turns every half second, so t
 load on the machine disturbs all of them alike. A mix is SWEEPS:TRIALS per
 pass, 0:TRIALS for the network alone; SWEEPS:TRIALS:SHARE makes that share of the trials go
 from one end of the energies to the other, and SWEEPS:TRIALS:SHARE:SHIFT half of them shift
-the energy by up to SHIFT, each of a network that can. All are measured with a flat histogram and, unless
+the energy by up to SHIFT, each of a network that can. cluster:SWEEPS:TRIALS makes a cluster move
+before each sweep (local.move of runs); cluster:4:0 is those alone. All are measured with a flat histogram and, unless
 --low=false, with one that spends more time at low energies (production.histogram of
 runs). Ratios are those to the heat bath with a flat histogram.
 

@@ -34,7 +34,8 @@ of one core, of
 
 Half of it means the same error in half of the time. Variances are jackknifed over independent
 walkers, their errors come from the scatter between seeds. Ratios are those to the heat bath. The
-training of the network is not counted. A mix is SWEEPS:TRIALS[:SHARE[:SHIFT]] as in nwl bench moves.
+training of the network is not counted. A mix is
+[cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] as in nwl bench moves.
 
 The weights are the inverse of a density of states, that of a run, or without one those of
 Wang-Landau sampling with the network, which comes first.`,
@@ -57,7 +58,7 @@ Wang-Landau sampling with the network, which comes first.`,
 	}
 	m.addFlags(c)
 	c.Flags().BoolVar(&m.low, "low", false, "measure also with more time at low energies")
-	c.Flags().BoolVar(&phases, "phases", true, "measure mixes also with targets at the two phases")
+	c.Flags().BoolVar(&phases, "phases", true, "measure also with half of the time at the two phases")
 	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
 	c.Flags().Uint64Var(&m.seed, "seed", 1, "the first one")
 	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")

@@ -26,7 +26,7 @@ func (m *benchMixes) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&m.size, "size", "", "sides of the lattice, as in 16x16")
 	c.Flags().StringVar(&m.bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&m.density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&m.mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().StringSliceVar(&m.mixes, "mix", bench.DefaultMixes, "mixes of moves, [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().BoolVar(&m.json, "json", false, "write JSON")
 	m.files.addFlags(c)
 }

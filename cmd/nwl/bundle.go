@@ -23,7 +23,7 @@ a daemon in networks/ of its data folder; nwl networks asks the daemon itself.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBundleList(), newBundleShow(), newBundleVerify(), newBundleExport(), newBundleImport())
+	c.AddCommand(newBundleList(), newBundleShow(), newBundleVerify(), newBundleExport(), newBundleImport(), newBundleLatent())
 	return c
 }
 

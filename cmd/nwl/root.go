@@ -89,8 +89,8 @@ nothing the network has learned can bias the result.`,
 			newPause(), newResume(), newCancel(), newSwap(), newNetworks(), newEdit(), newRm(),
 		}},
 		{"Results:", []*cobra.Command{newDos(), newVerify()}},
-		{"Networks and speed:", []*cobra.Command{newTrain(), newBundle(), newBench()}},
-		{"Setup:", []*cobra.Command{newConfig(), newDoctor()}},
+		{"Networks and speed:", []*cobra.Command{newTrain(), newBundle(), newBench(), newCompare()}},
+		{"Setup:", []*cobra.Command{newConfig(), newExplain(), newDoctor()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.name, Title: g.name})
 		for _, c := range g.commands {
@@ -99,6 +99,7 @@ nothing the network has learned can bias the result.`,
 		root.AddCommand(g.commands...)
 	}
 	strictFlags(root)
+	completeSettings(root)
 	return root
 }
 

@@ -28,12 +28,12 @@ show its progress until it has ended, and then its results; Ctrl-C ends the wait
 The daemon checks the configuration. A bundle in model.bundle or model.init that is found here is
 named by its absolute path; others are looked for where the daemon runs.
 
-nwl submit train and nwl submit bench submit other jobs.
+nwl submit train, nwl submit bench and nwl submit compare submit other jobs.
 
 ` + waitCodes,
 		Example: "  nwl submit --set system.q=3 --set system.size=8x8 --title 'first try' --wait",
 	}, job.WorkRun, nil)
-	c.AddCommand(newSubmitTrain(), newSubmitBench())
+	c.AddCommand(newSubmitTrain(), newSubmitBench(), newSubmitCompare())
 	return c
 }
 
@@ -76,7 +76,7 @@ the daemon does besides disturbs it: give it a daemon that has nothing else to d
 		return nil
 	})
 	c.Flags().StringVar(&o.Weights, "weights", "", "run of the daemon under whose density of states is measured (default one made first)")
-	c.Flags().StringSliceVar(&o.Mixes, "mix", bench.DefaultMixes, "mixes of moves, SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().StringSliceVar(&o.Mixes, "mix", bench.DefaultMixes, "mixes of moves, [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	c.Flags().DurationVar(&duration, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().BoolVar(&o.Flat, "flat", false, "measure with a flat histogram alone, not also with more time at low energies")
 	return c

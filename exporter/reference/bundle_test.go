@@ -55,15 +55,15 @@ func newLoud(t testing.TB, deviation float32, architecture string, h models.Hype
 	return b
 }
 
-// newTied ties latent coordinate 0 of an untied network to the energy.
-func newTied(t testing.TB, untied *exporter.Bundle, weight float64) *exporter.Bundle {
+// newTied ties latent coordinate 0 of an untied network to the energy or to the order parameter.
+func newTied(t testing.TB, untied *exporter.Bundle, weight float64, to string) *exporter.Bundle {
 	t.Helper()
 	weights, err := untied.Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, h := models.System{Q: colours, Sides: []int{4, 4}}, untied.Card.Hyperparameters
-	h.EnergyWeight = weight
+	h.EnergyWeight, h.Tie = weight, to
 	model, err := models.New("autoencoder", s, h)
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestBundleAgreesWithItself(t *testing.T) {
 
 // TestTiedBundle is TestBundle for a network that takes shifts.
 func TestTiedBundle(t *testing.T) {
-	b := newTied(t, newBundle(t), 5)
+	b := newTied(t, newBundle(t), 5, models.OrderTie)
 	propose, logProb, gradient := bundleInputs(b, 20)
 	r := rand.New(rand.NewPCG(7, 8))
 	shift := graph.Float32s(draw(20, func() float32 { return float32(r.IntN(2*sites+1) - sites) }), 20)
@@ -218,14 +218,20 @@ func TestTiedBundle(t *testing.T) {
 	compare(t, b.Gradient, gradient, 1e-4)
 }
 
-// TestEnergyCoordinate compares a network whose latent coordinate 0 is tied to the energy
-// with one that has the same weights and no tie. A shift moves coordinate 0 exactly as a
+// TestTiedCoordinate compares a network whose latent coordinate 0 is tied to the energy or to the
+// order parameter with one that has the same weights and no tie. A shift moves coordinate 0 exactly as a
 // bias of the context can. At equally low noise, the loss exceeds that of the other by the
-// weighted squares of coordinate 0 minus the energy, which is counted on the lattice.
-func TestEnergyCoordinate(t *testing.T) {
+// weighted squares of coordinate 0 minus that quantity, which is counted on the lattice.
+func TestTiedCoordinate(t *testing.T) {
+	for _, to := range []string{"", models.EnergyTie, models.OrderTie} {
+		t.Run(to, func(t *testing.T) { tiedCoordinate(t, to) })
+	}
+}
+
+func tiedCoordinate(t *testing.T, to string) {
 	const weight, walkers = 8, 20
 	untied := newBundle(t)
-	tied := newTied(t, untied, weight)
+	tied := newTied(t, untied, weight, to)
 	weights, err := tied.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -263,8 +269,17 @@ func TestEnergyCoordinate(t *testing.T) {
 	}
 	tie := 0.0
 	for i, w := range gradient[models.Weight].Float32s() {
-		bonds := p.BondsInt32(gradient[models.Condition].Int32s()[i*sites : (i+1)*sites])
-		off := latent - 0.9*(1-float64(bonds)/sites)
+		state := gradient[models.Condition].Int32s()[i*sites : (i+1)*sites]
+		off := latent - 0.9*(1-float64(p.BondsInt32(state))/sites)
+		if to == models.OrderTie {
+			most, count := 0, make([]int, colours)
+			for _, c := range state {
+				count[c]++
+				most = max(most, count[c])
+			}
+			m := (float64(colours*most)/sites - 1) / (colours - 1)
+			off = latent - 0.9*(2*m-1)
+		}
 		tie += float64(w) * weight * off * off
 	}
 	noise := gradient[models.Noise].Float32s()
@@ -283,7 +298,8 @@ func TestEnergyCoordinate(t *testing.T) {
 // which double precision allows even for a float32 file.
 func TestGradient(t *testing.T) {
 	t.Run("autoencoder", func(t *testing.T) { gradient(t, newBundle(t)) })
-	t.Run("tied to the energy", func(t *testing.T) { gradient(t, newTied(t, newBundle(t), 5)) })
+	t.Run("tied to the order", func(t *testing.T) { gradient(t, newTied(t, newBundle(t), 5, models.OrderTie)) })
+	t.Run("tied to the energy", func(t *testing.T) { gradient(t, newTied(t, newBundle(t), 5, "")) })
 }
 
 func gradient(t *testing.T, b *exporter.Bundle) {

@@ -20,21 +20,22 @@ type Submission struct {
 	Tags   []string `json:"tags,omitempty" maxItems:"32" doc:"Words by which runs can be found."`
 	Notes  string   `json:"notes,omitempty" maxLength:"10000" doc:"For people."`
 
-	Kind     job.Work       `json:"kind,omitempty" enum:"run,train,bench" doc:"What to do with the configuration: run, by default; train a network, which begins again after an interruption; or bench, measure moves."`
-	Train    *job.Training  `json:"train,omitempty" doc:"With the kind train."`
-	Bench    *job.Benchmark `json:"bench,omitempty" doc:"With the kind bench."`
-	Priority int            `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Runs of a higher one go first, among equals those that were submitted first."`
-	After    []string       `json:"after,omitempty" maxItems:"64" doc:"Runs that must be done before, converged or not. If one fails, is cancelled or deleted, this run fails."`
-	AfterAny []string       `json:"after_any,omitempty" maxItems:"64" doc:"Runs that must have ended before, however."`
-	Follow   string         `json:"follow,omitempty" maxLength:"64" doc:"A network of the repository: the run takes its new versions as they come, except in production."`
-	Publish  bool           `json:"publish,omitempty" doc:"Put the networks that the run exports into the repository under the run's name."`
-	Memory   int64          `json:"memory,omitempty" minimum:"0" maximum:"16777216" doc:"Megabytes that it will need, instead of the daemon's estimate."`
+	Kind     job.Work        `json:"kind,omitempty" enum:"run,train,bench,compare" doc:"What to do with the configuration: run, by default; train a network, which begins again after an interruption; bench, measure moves; or compare, which compares samplers by a specification of its own and keeps cells that have ended."`
+	Train    *job.Training   `json:"train,omitempty" doc:"With the kind train."`
+	Bench    *job.Benchmark  `json:"bench,omitempty" doc:"With the kind bench."`
+	Compare  *job.Comparison `json:"compare,omitempty" doc:"With the kind compare."`
+	Priority int             `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"Runs of a higher one go first, among equals those that were submitted first."`
+	After    []string        `json:"after,omitempty" maxItems:"64" doc:"Runs that must be done before, converged or not. If one fails, is cancelled or deleted, this run fails."`
+	AfterAny []string        `json:"after_any,omitempty" maxItems:"64" doc:"Runs that must have ended before, however."`
+	Follow   string          `json:"follow,omitempty" maxLength:"64" doc:"A network of the repository: the run takes its new versions as they come, except in production."`
+	Publish  bool            `json:"publish,omitempty" doc:"Put the networks that the run exports into the repository under the run's name."`
+	Memory   int64           `json:"memory,omitempty" minimum:"0" maximum:"16777216" doc:"Megabytes that it will need, instead of the daemon's estimate."`
 }
 
 // Run is a run as the daemon knows it.
 type Run struct {
 	ID         string       `json:"id"`
-	Kind       job.Work     `json:"kind" enum:"run,train,bench"`
+	Kind       job.Work     `json:"kind" enum:"run,train,bench,compare"`
 	State      job.State    `json:"state" enum:"submitted,queued,running,paused,done,failed,cancelled"`
 	Wish       job.Wish     `json:"wish" enum:"run,pause,cancel" doc:"What the user wants of it; a running run follows within seconds."`
 	Reason     string       `json:"reason,omitempty" doc:"Why it failed, was paused, or lost its last worker."`

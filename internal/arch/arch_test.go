@@ -23,8 +23,11 @@ var layers = [][]string{
 	{"internal/daemon", "internal/modelserver"},
 	{"internal/bundle", "internal/verify", "internal/worker"},
 	{"internal/child"},
-	{"internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse"},
+	{"internal/compare/report"},
+	{"internal/compare"},
+	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
 	{"internal/report"},
+	{"internal/sheet"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "internal/transition", "metrics"},
 	{"internal/telemetry"},
@@ -36,7 +39,7 @@ var layers = [][]string{
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
 	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/oip", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
+	{"internal/audit", "internal/compare/stats", "internal/cpu", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
 }
 
 // independent packages never import each other, whatever their layers, not even
@@ -56,6 +59,7 @@ var reserved = map[string][]string{
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
+	"github.com/parquet-go":               {"internal/compare/report"},
 	"github.com/chromedp":                 {}, // tests alone
 	"C":                                   {},
 }

@@ -12,21 +12,20 @@ import (
 
 	"neuralwl/inference"
 	"neuralwl/internal/config"
+	"neuralwl/internal/cpu"
 	"neuralwl/internal/transition"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
 )
 
 // Precision is what one kind of move achieved: the variance of a quantity times the processor time
 // that it took. Half of it means the same error in half of the time.
 type Precision struct {
-	Moves string `json:"moves"`
-	Mix   Mix    `json:"mix"`
-	Low   bool   `json:"low"` // histogram, else a flat one
-	// Phases says that the network aims at the two phases at the transition, else as often at all
-	// levels or as the histogram has them.
-	Phases bool `json:"phases"`
+	Moves     string `json:"moves"`
+	Mix       Mix    `json:"mix"`
+	Histogram string `json:"histogram"` // a value of production.histogram
 	// Draws says whether the network's draws entered the estimate.
 	Draws bool `json:"draws"`
 	// Seconds of one core, the mean over the seeds, and Acceptance of the network's proposals.
@@ -81,7 +80,8 @@ type ErrorOptions struct {
 	Options
 	// Seeds is how many runs each kind of move makes.
 	Seeds int
-	// Phases measures mixes also with targets at the two phases; see transition.Aims.
+	// Phases measures all moves also with half of the histogram at the two phases; see
+	// transition.Histogram.
 	Phases bool
 }
 
@@ -112,32 +112,30 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 		}
 	}
 	m := newMeasure(o.System, weights)
-	aims := m.aims(weights)
-	histograms := []bool{false, true}
-	if !o.Low {
-		histograms = histograms[:1]
+	phases := m.histogram(weights)
+	histograms := []string{config.FlatHistogram}
+	if o.Low {
+		histograms = append(histograms, config.LowHistogram)
+	}
+	if o.Phases && phases != nil {
+		histograms = append(histograms, config.PhaseHistogram)
 	}
 	var all []Precision
 	var attempts [][]*attempt
-	for _, low := range histograms {
+	for _, histogram := range histograms {
 		for _, mix := range append([]Mix{{Mix: config.Mix{Sweeps: localSweeps}}}, o.Mixes...) {
-			for _, phases := range []bool{false, true} {
-				if phases && (mix.Trials == 0 || !o.Phases || aims == nil) {
-					continue
+			for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
+				p := Precision{Moves: mix.String(), Mix: mix, Histogram: histogram, Draws: draws}
+				switch histogram {
+				case config.LowHistogram:
+					p.Moves += ", low histogram"
+				case config.PhaseHistogram:
+					p.Moves += ", histogram of the phases"
 				}
-				for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
-					p := Precision{Moves: mix.String(), Mix: mix, Low: low, Phases: phases, Draws: draws}
-					if low {
-						p.Moves += ", low histogram"
-					}
-					if phases {
-						p.Moves += ", targets at the phases"
-					}
-					if draws {
-						p.Moves += ", draws joined"
-					}
-					all, attempts = append(all, p), append(attempts, nil)
+				if draws {
+					p.Moves += ", draws joined"
 				}
+				all, attempts = append(all, p), append(attempts, nil)
 			}
 		}
 	}
@@ -150,7 +148,7 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 			if p.Draws {
 				continue // made of the same run as the one before
 			}
-			a, err := o.try(ctx, store, p, aims, uint64(seed))
+			a, err := o.try(ctx, store, p, phases, uint64(seed))
 			if err != nil {
 				return nil, err
 			}
@@ -173,8 +171,8 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 }
 
 // try makes one run.
-func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, aims []float64, seed uint64) (_ *attempt, err error) {
-	a := &attempt{contender: contender{mix: p.Mix, low: p.Low}}
+func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, phases []float64, seed uint64) (_ *attempt, err error) {
+	a := &attempt{contender: contender{mix: p.Mix}}
 	options := o.Options
 	options.Seed += seed
 	if err := a.open(options, store); err != nil {
@@ -183,31 +181,31 @@ func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Preci
 	if a.proposer != nil {
 		defer func() { err = errors.Join(err, a.proposer.Close()) }()
 	}
-	if p.Low {
+	switch p.Histogram {
+	case config.LowHistogram:
 		a.engine.SetHistogram(a.engine.LowHistogram())
-	}
-	if p.Phases {
-		a.engine.SetTargets(aims)
+	case config.PhaseHistogram:
+		a.engine.SetHistogram(phases)
 	}
 	a.engine.Produce()
 	if err := a.spend(ctx, o.Time/4, nil); err != nil {
 		return nil, err
 	}
 	a.engine.Produce() // counts again from here, in equilibrium
-	began := cpuTime()
+	began := cpu.Time()
 	if err := a.spend(ctx, o.Time, a.engine.Samples().Segment); err != nil {
 		return nil, err
 	}
-	a.spent = cpuTime() - began
+	a.spent = cpu.Time() - began
 	a.progress = a.engine.Progress()
 	return a, nil
 }
 
 // spend makes passes for so much processor time, and tells at which share of it each begins.
 func (a *attempt) spend(ctx context.Context, d time.Duration, at func(float64)) error {
-	began := cpuTime()
+	began := cpu.Time()
 	for {
-		done := float64(cpuTime()-began) / float64(d)
+		done := float64(cpu.Time()-began) / float64(d)
 		if done >= 1 {
 			return nil
 		}
@@ -234,13 +232,13 @@ func newMeasure(system *lattice.Potts, weights *dos.Density) *measure {
 	return &measure{system: system, beta: system.InfiniteTransition(), at: transition.Find(system, weights, nil)}
 }
 
-// aims are targets at the two phases, nil without.
-func (m *measure) aims(weights *dos.Density) []float64 {
+// histogram is that of the two phases, nil without.
+func (m *measure) histogram(weights *dos.Density) []float64 {
 	levels := make([]int, weights.Len())
 	for i, e := range weights.Energy {
 		levels[i] = int(math.Round((m.system.Energy(0) - e) / (m.system.Energy(0) - m.system.Energy(1))))
 	}
-	return transition.Aims(m.system, levels, weights, m.at)
+	return transition.Histogram(m.system, levels, weights, m.at)
 }
 
 // of estimates as a run does, with the network's draws or without.
@@ -249,8 +247,7 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	if draws {
 		bridge = s.Bridge()
 	}
-	pins := []dos.Pin{{Level: m.system.GroundLevel(), LnG: m.system.LnGroundStates()}}
-	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Steps(m.system), s.Transitions(), m.system.LnStates(), pins, bridge)
+	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Steps(m.system), s.Transitions(), m.system.LnStates(), exact.Pins(m.system), bridge)
 	if err != nil {
 		return value, variance, err
 	}

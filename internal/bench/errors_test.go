@@ -38,12 +38,12 @@ func TestErrors(t *testing.T) {
 	}
 	results, err := bench.Errors(t.Context(), bench.ErrorOptions{Seeds: 2, Options: bench.Options{
 		System: p, Seed: 1, LnG: lnG, Bundle: n, Runtime: onnxtest.Runtime(1), Part: 16,
-		Walkers: 32, LocalWalkers: 32, Time: 500 * time.Millisecond, Mixes: []bench.Mix{{Mix: config.Mix{Sweeps: 5, Trials: 1}}},
+		Walkers: 32, LocalWalkers: 32, Time: 500 * time.Millisecond, Mixes: []bench.Mix{{Mix: config.Mix{Sweeps: 5, Trials: 1}}, {Mix: config.Mix{Sweeps: 2}, Cluster: true}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 3 || results[1].Draws || !results[2].Draws || !strings.Contains(results[2].Moves, "draws joined") {
+	if len(results) != 4 || results[1].Draws || !results[2].Draws || !strings.Contains(results[2].Moves, "draws joined") || results[3].Moves != "2 sweeps with cluster moves" || results[3].Draws {
 		t.Fatalf("%+v", results)
 	}
 	for _, r := range results {
@@ -63,7 +63,7 @@ func TestErrors(t *testing.T) {
 		t.Error(err)
 	}
 	training := n.Card.Training.Seconds
-	for _, r := range results[1:] {
+	for _, r := range results[1:3] {
 		for k, c := range r.Cost {
 			base := results[0].Cost[k].Value
 			if better := c.Value < base; !math.IsNaN(c.Value) && better == math.IsInf(c.BreakEven, 1) || better && math.Abs(base/c.BreakEven-c.Value/(c.BreakEven-training)) > 1e-9*base {

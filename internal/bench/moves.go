@@ -48,8 +48,9 @@ type Options struct {
 // Mix is what a pass consists of: sweeps and trials of the network per walker, 0 for none.
 type Mix struct {
 	config.Mix
-	Across float64 // share of these that go from one end of the levels to the other
-	Shift  int     // largest shift of the energy that these ask for, in units of J, 0 for none
+	Cluster bool    // a cluster move before each sweep; see local.Cluster
+	Across  float64 // share of these that go from one end of the levels to the other
+	Shift   int     // largest shift of the energy that these ask for, in units of J, 0 for none
 }
 
 func (m Mix) String() string {
@@ -57,23 +58,38 @@ func (m Mix) String() string {
 	if m.Shift > 0 {
 		how += fmt.Sprintf(", shifts to %d", m.Shift)
 	}
+	sweeps := fmt.Sprintf("%d sweeps", m.Sweeps)
+	if m.Cluster {
+		sweeps += " with cluster moves"
+	}
 	switch {
+	case m.Trials == 0 && m.Cluster:
+		return sweeps
 	case m.Trials == 0:
 		return "local"
 	case m.Sweeps == 0:
 		return "network, " + how
 	}
-	return fmt.Sprintf("%d sweeps, %s", m.Sweeps, how)
+	return sweeps + ", " + how
 }
 
 // DefaultMixes are mixes in the notation of ParseMix.
 var DefaultMixes = []string{"150:1:1", "0:8:0.5"}
 
-// ParseMix reads SWEEPS:TRIALS[:ACROSS[:SHIFT]].
+// clusterPrefix of a mix stands for Mix.Cluster.
+const clusterPrefix = "cluster:"
+
+// ParseMix reads [cluster:]SWEEPS:TRIALS[:ACROSS[:SHIFT]].
 func ParseMix(text string) (m Mix, err error) {
-	n, err := fmt.Sscanf(text, "%d:%d:%g:%d", &m.Sweeps, &m.Trials, &m.Across, &m.Shift)
-	if n < 2 || n != strings.Count(text, ":")+1 || m.Trials < 1 || m.Sweeps < 0 {
-		return m, fmt.Errorf("%s: write SWEEPS:TRIALS, as in 8:1 (%v)", text, err)
+	numbers, cluster := strings.CutPrefix(text, clusterPrefix)
+	m.Cluster = cluster
+	n, err := fmt.Sscanf(numbers, "%d:%d:%g:%d", &m.Sweeps, &m.Trials, &m.Across, &m.Shift)
+	trials, sweeps := 1, 0 // at least
+	if cluster {
+		trials, sweeps = 0, 1
+	}
+	if n < 2 || n != strings.Count(numbers, ":")+1 || m.Trials < trials || m.Sweeps < sweeps {
+		return m, fmt.Errorf("%s: write SWEEPS:TRIALS, as in 8:1, or %sSWEEPS:TRIALS, as in %s4:0 (%v)", text, clusterPrefix, clusterPrefix, err)
 	}
 	return m, nil
 }
@@ -219,7 +235,10 @@ func (c *contender) open(o Options, store *inference.Store) (err error) {
 		System: o.System, Seed: o.Seed, Walkers: o.Walkers, LnG: o.LnG,
 		Sweeps: max(1, c.mix.Sweeps), Trials: max(1, c.mix.Trials), Across: c.mix.Across, Shift: c.mix.Shift,
 	}
-	if c.mix.Sweeps > 0 {
+	switch {
+	case c.mix.Cluster:
+		options.Local = local.Cluster
+	case c.mix.Sweeps > 0:
 		options.Local = local.HeatBath
 	}
 	if c.mix.Trials > 0 {

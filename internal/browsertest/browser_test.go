@@ -150,6 +150,7 @@ type tab struct {
 	// away allows failed requests, as while the daemon is not there.
 	mutex   sync.Mutex
 	away    bool
+	file    string // the address of a file that may be opened
 	faults  []string
 	sizes   map[network.RequestID]string
 	largest float64
@@ -191,7 +192,7 @@ func (b *tab) hear(d *daemon, event any) {
 	fault := func(format string, a ...any) { b.faults = append(b.faults, fmt.Sprintf(format, a...)) }
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "about" && u.Host != d.listen {
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "about" && u.Scheme != "data" && u.Host != d.listen && e.Request.URL != b.file {
 			fault("a request to %s", e.Request.URL)
 		}
 		b.sizes[e.RequestID] = e.Request.URL

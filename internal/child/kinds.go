@@ -31,6 +31,10 @@ const (
 	TrainingFile    = "training.json" // training.Report, with the bundle's folder within the run directory
 	BenchConfigFile = "bench.yaml"    // the complete configuration
 	BenchFile       = "bench.json"    // []bench.Result
+
+	CompareConfigFile = "compare.yaml"    // the specification
+	ComparisonFile    = "comparison.json" // Comparison
+	ComparisonFolder  = "comparison"      // its cells and its report
 )
 
 // kind is a kind of work other than a run. What such a job writes is there once it has ended; it
@@ -47,6 +51,8 @@ type kind struct {
 var kinds = map[job.Work]kind{
 	job.WorkTrain: {TrainConfigFile, TrainingFile, checkTraining, (*work).train},
 	job.WorkBench: {BenchConfigFile, BenchFile, checkBench, (*work).bench},
+
+	job.WorkCompare: {CompareConfigFile, ComparisonFile, checkComparison, (*work).compare},
 }
 
 // other returns how a kind of work other than a run is done, nil for a run.
@@ -141,15 +147,19 @@ func (k kind) in(task Task, log *slog.Logger, f func(*slog.Logger) (any, error))
 		return fmt.Errorf("another process works in %s", task.Folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	wanted := task.Config
+	if task.Compare != nil {
+		wanted = task.Compare.Spec
+	}
 	path := filepath.Join(task.Folder, k.result)
 	text, err := os.ReadFile(filepath.Join(task.Folder, k.config))
-	if _, missing := os.Stat(path); missing == nil && err == nil && string(text) == task.Config {
+	if _, missing := os.Stat(path); missing == nil && err == nil && string(text) == wanted {
 		return nil // its worker died before the end was on record
 	}
 	if err := errors.Join(disk.Tidy(disk.OS, task.Folder), os.RemoveAll(path), os.RemoveAll(filepath.Join(task.Folder, run.ModelsFolder))); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(disk.OS, filepath.Join(task.Folder, k.config), []byte(task.Config)); err != nil {
+	if err := disk.WriteFile(disk.OS, filepath.Join(task.Folder, k.config), []byte(wanted)); err != nil {
 		return err
 	}
 	file, err := disk.OS.Append(filepath.Join(task.Folder, report.EventsFile))

@@ -126,11 +126,55 @@ func TestBenchmark(t *testing.T) {
 	}
 }
 
+// TestComparison compares in a child, whose cells have children of their own; interrupted and begun
+// again it keeps the cells that have ended.
+func TestComparison(t *testing.T) {
+	o := work(t, job.WorkCompare)
+	o.Task.Compare = &job.Comparison{Spec: `
+name: small
+seeds: 2
+set: {run.walkers: 32, run.moves: local}
+systems: [{name: tiny, set: {system.q: 3, system.size: 3x3}, moves: 1e5}]
+samplers: [{name: heat bath, set: {local.move: heat_bath}}, {name: metropolis, set: {local.move: metropolis}}]
+`}
+	one := func(r child.Report) bool {
+		var d child.PassData
+		return r.Kind == child.Pass && json.Unmarshal(r.Data, &d) == nil && d.Done > 0
+	}
+	end, _ := perform(t, o, one)
+	if end.Ended == nil || end.Ended.Interrupted != "lunch" || end.Code != 4 {
+		t.Fatalf("interrupted: %+v", end)
+	}
+	cell := filepath.Join(o.Task.Folder, "comparison", "cells", "tiny", "heat-bath", "budget-1", "seed-1", "cell.json")
+	before, err := os.Stat(cell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, _ = perform(t, o, nil); end.Ended == nil || end.Code != 0 {
+		t.Fatalf("begun again: %+v", end)
+	}
+	if after, err := os.Stat(cell); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("a cell that had ended was made again: %v", err)
+	}
+	var c child.Comparison
+	if err := json.Unmarshal(runtest.Read(t, o.Task.Folder, child.ComparisonFile), &c); err != nil || c.Cells != 4 || len(c.Failed) > 0 || len(c.Verdicts) != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	runtest.Read(t, o.Task.Folder, "comparison", "report.html")
+}
+
 // TestKinds performs every kind of work and refuses others, as of a later version.
 func TestKinds(t *testing.T) {
 	c := runtest.Load(t)
 	for _, w := range job.Works {
-		if err := child.Check(job.Spec{Work: w}, c); err != nil {
+		s := job.Spec{Work: w}
+		if w == job.WorkCompare {
+			if err := child.Check(s, c); err == nil || !strings.Contains(err.Error(), "specification") {
+				t.Errorf("a comparison of nothing: %v", err)
+			}
+			s.Compare = &job.Comparison{Spec: "quick"}
+		}
+		if err := child.Check(s, c); err != nil {
 			t.Errorf("%s: %v", w, err)
 		}
 	}

@@ -64,6 +64,10 @@ type End struct {
 	// Lost is why the process is gone before its run ended; empty if it is not.
 	Lost string
 	Code int // exit code
+	// Memory is the most that the process had, in bytes, and CPU the processor time that it took; 0
+	// where the system does not say.
+	Memory int64
+	CPU    time.Duration
 	// Tail are the last lines of its standard error.
 	Tail []string
 }
@@ -114,6 +118,7 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 		p.end.Lost = "its process ended: " + err.Error()
 	}
 	p.end.Code, p.end.Tail = c.ProcessState.ExitCode(), tail.lines()
+	p.end.Memory, p.end.CPU = used(c.ProcessState)
 	if p.end.Ended == nil && p.end.Failed == "" && p.end.Lost == "" {
 		p.end.Lost = "its process ended without a word"
 	}

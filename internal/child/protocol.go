@@ -26,8 +26,12 @@ type Task struct {
 	Work  job.Work       `json:"kind,omitempty"`
 	Train *job.Training  `json:"train,omitempty"`
 	Bench *job.Benchmark `json:"bench,omitempty"`
+	// Compare belongs to that kind.
+	Compare *job.Comparison `json:"compare,omitempty"`
 	// Workers is the number of threads where the configuration leaves it open.
 	Workers int `json:"workers"`
+	// Curve asks a run for its curve, see package curve.
+	Curve bool `json:"curve,omitempty"`
 }
 
 // Order changes what a child does.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/curve"
 	"neuralwl/internal/event"
 	"neuralwl/internal/live"
 	"neuralwl/internal/report"
@@ -92,6 +93,9 @@ func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version stri
 	o := run.Options{
 		Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Wait: handover, Swaps: swaps,
 		Listener: event.Tee(w.recorder.Listener(), w.live.Listener(), w.listener()), Evaluated: w.recorder.Evaluated,
+	}
+	if task.Curve {
+		o.Listener = event.Tee(o.Listener, curve.New(log).Listener())
 	}
 	path := filepath.Join(task.Folder, report.ConfigFile)
 	_, err := os.Stat(path)

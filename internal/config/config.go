@@ -24,6 +24,7 @@ type Config struct {
 	Local      Local      `mapstructure:"local" yaml:"local"`
 	Neural     Neural     `mapstructure:"neural" yaml:"neural"`
 	WangLandau WangLandau `mapstructure:"wang_landau" yaml:"wang_landau"`
+	VAN        VAN        `mapstructure:"van" yaml:"van"`
 	Windows    Windows    `mapstructure:"windows" yaml:"windows"`
 	Production Production `mapstructure:"production" yaml:"production"`
 	Model      Model      `mapstructure:"model" yaml:"model"`
@@ -51,6 +52,7 @@ type System struct {
 type Run struct {
 	Method  string        `mapstructure:"method" yaml:"method"`
 	Beta    float64       `mapstructure:"beta" yaml:"beta"`
+	Betas   []float64     `mapstructure:"betas" yaml:"betas,flow"`
 	Seed    uint64        `mapstructure:"seed" yaml:"seed"`
 	Walkers int           `mapstructure:"walkers" yaml:"walkers"`
 	Workers int           `mapstructure:"workers" yaml:"workers"`
@@ -58,6 +60,8 @@ type Run struct {
 	Start   string        `mapstructure:"start" yaml:"start"`
 	Resume  string        `mapstructure:"resume" yaml:"resume"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
+	// MaxMoves counts updates of single sites.
+	MaxMoves int `mapstructure:"max_moves" yaml:"max_moves"`
 }
 
 // Local configures the single-spin move.
@@ -73,12 +77,19 @@ type Neural struct {
 	Partial float64 `mapstructure:"partial" yaml:"partial"`
 	Across  float64 `mapstructure:"across" yaml:"across"`
 	Shift   int     `mapstructure:"shift" yaml:"shift"`
+	Frames  bool    `mapstructure:"frames" yaml:"frames"`
 }
 
 // WangLandau is the schedule of the modification factor.
 type WangLandau struct {
 	Flatness float64 `mapstructure:"flatness" yaml:"flatness"`
 	FinalLnF float64 `mapstructure:"final_ln_f" yaml:"final_ln_f"`
+}
+
+// VAN is how a network learns canonical distributions.
+type VAN struct {
+	Steps  int     `mapstructure:"steps" yaml:"steps"`
+	Anneal float64 `mapstructure:"anneal" yaml:"anneal"`
 }
 
 // Windows divide the energy range.
@@ -92,19 +103,13 @@ type Production struct {
 	Passes    int    `mapstructure:"passes" yaml:"passes"`
 	Mix       string `mapstructure:"mix" yaml:"mix"`
 	Histogram string `mapstructure:"histogram" yaml:"histogram"`
-	Targets   string `mapstructure:"targets" yaml:"targets"`
 }
 
 // The values of production.histogram.
 const (
-	FlatHistogram = "flat"
-	LowHistogram  = "low" // sampler.Engine.LowHistogram
-)
-
-// The values of production.targets.
-const (
-	HistogramTargets = "histogram"
-	PhaseTargets     = "phases" // transition.Aims
+	FlatHistogram  = "flat"
+	LowHistogram   = "low"    // sampler.Engine.LowHistogram
+	PhaseHistogram = "phases" // transition.Histogram
 )
 
 // Model is the network.
@@ -123,6 +128,7 @@ type Model struct {
 	Order        string  `mapstructure:"order" yaml:"order"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
+	Tie          string  `mapstructure:"tie" yaml:"tie"`
 	EnergyWeight float64 `mapstructure:"energy_weight" yaml:"energy_weight"`
 }
 
@@ -132,6 +138,7 @@ type Trainer struct {
 	Batch        int     `mapstructure:"batch" yaml:"batch"`
 	LearningRate float64 `mapstructure:"learning_rate" yaml:"learning_rate"`
 	Clip         float64 `mapstructure:"clip" yaml:"clip"`
+	Symmetrise   bool    `mapstructure:"symmetrise" yaml:"symmetrise"`
 	Noise        float64 `mapstructure:"noise" yaml:"noise"`
 	Buffer       int     `mapstructure:"buffer" yaml:"buffer"`
 	ExportEvery  int     `mapstructure:"export_every" yaml:"export_every"`
@@ -259,6 +266,18 @@ func (r Run) Has(move string) bool {
 	}
 	return false
 }
+
+// Temperatures are the inverse temperatures at which a run samples, in its order; those of
+// run.method van and canonical.
+func (r Run) Temperatures() []float64 {
+	if len(r.Betas) > 0 {
+		return r.Betas
+	}
+	return []float64{r.Beta}
+}
+
+// DrawsAlone reports whether a network's draws alone make up the run, without walkers.
+func (r Run) DrawsAlone() bool { return r.Method == VANWangLandauMethod || r.Method == VANMethod }
 
 // VANFinalLnF is the default of wang_landau.final_ln_f in van-wang-landau, where ln f
 // counts batches: 1/t reaches it after a hundred batches per level. The results come from

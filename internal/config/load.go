@@ -62,14 +62,14 @@ func compose(text []byte, name string, environment, assignments []string) (*Conf
 	faults = append(faults, undecoded...)
 	// Moves and method determine each other's defaults.
 	switch {
-	case c.Run.Method == VANWangLandauMethod:
+	case c.Run.DrawsAlone():
 		if !given["run.moves"] {
 			c.Run.Moves = []string{NeuralMoves}
 		}
 		if !given["model.architecture"] {
 			c.Model.Architecture = models.Made
 		}
-		if !given["wang_landau.final_ln_f"] {
+		if c.Run.Method == VANWangLandauMethod && !given["wang_landau.final_ln_f"] {
 			c.WangLandau.FinalLnF = VANFinalLnF
 		}
 	case !given["run.moves"] && c.Run.Method != NeuralWangLandauMethod:
@@ -78,8 +78,11 @@ func compose(text []byte, name string, environment, assignments []string) (*Conf
 		c.Run.Method = WangLandauMethod
 	}
 	c.defaultsOfArchitecture(given)
-	if c.Run.Method == CanonicalMethod && !given["run.beta"] {
+	switch {
+	case c.Run.Method == CanonicalMethod && !given["run.beta"]:
 		faults = append(faults, fmt.Errorf("run.beta: %s sampling needs an inverse temperature, in units of 1/J; --set run.beta=0 is infinite temperature", CanonicalMethod))
+	case c.Run.Method == VANMethod && !given["run.beta"] && len(c.Run.Betas) == 0:
+		faults = append(faults, fmt.Errorf("run.beta: %s needs an inverse temperature, in units of 1/J, or several in run.betas as in --set run.betas=[0.2,0.4]", VANMethod))
 	}
 	faults = append(faults, unlessUndecoded(c.Validate(), undecoded)...)
 	if len(faults) > 0 {
@@ -91,7 +94,7 @@ func compose(text []byte, name string, environment, assignments []string) (*Conf
 // defaultsOfArchitecture sets the defaults of a new network's architecture for keys that
 // were not given. Default has those of the autoencoder.
 func (c *Config) defaultsOfArchitecture(given map[string]bool) {
-	if c.Model.Bundle != "" || c.Run.Method == VANWangLandauMethod {
+	if c.Model.Bundle != "" || c.Run.DrawsAlone() {
 		return
 	}
 	batch, rate, floor := 64, 5e-3, c.Model.Floor

@@ -74,7 +74,7 @@ func TestModelFaults(t *testing.T) {
 		"system.model=baxter_wu system.disorder_seed=2":                                           "system.disorder_seed: system.model baxter_wu has no such parameter",
 		"local.order=backwards":                                                                   "local.order: \"backwards\" is not one of sequential, random",
 		"system.model=random_bond run.moves=[local,neural] model.architecture=microcanonical":     "model.architecture: microcanonical counts the bonds of system.model potts and ising and has no meaning for random_bond; take autoencoder, made or conv",
-		"system.model=baxter_wu run.moves=[local,neural] model.energy_weight=20":                  "model.energy_weight: 20, the tie to the energy is made for system.model potts and ising, not for baxter_wu; set it to 0",
+		"system.model=baxter_wu run.moves=[local,neural] model.energy_weight=20":                  "model.energy_weight: 20, ties of the latent space are made for system.model potts and ising, not for baxter_wu; set it to 0",
 		"system.model=blume_capel run.moves=[local,neural] model.energy_weight=20 neural.shift=4": "neural.shift: 4, shifts of the energy are made for",
 		"system.model=potts3d run.moves=[local,neural] model.architecture=conv":                   "model.architecture: convolutions are made for lattices with two sides, not for system.model potts3d; take made, or autoencoder with dense",
 		"system.model=potts3d run.moves=[local,neural] model.decoder_kind=convolutional":          "model.encoder_kind: convolutions are made for",

@@ -21,12 +21,14 @@ const (
 	VANWangLandauMethod    = "van-wang-landau"
 	MulticanonicalMethod   = "multicanonical"
 	CanonicalMethod        = "canonical"
+	VANMethod              = "van"
 
 	LocalMoves  = "local"
 	NeuralMoves = "neural"
 
 	HeatBath   = "heat_bath"
 	Metropolis = "metropolis"
+	Cluster    = "cluster"
 
 	AutomaticStart = "auto"
 	RandomStart    = "random"
@@ -89,6 +91,7 @@ func (c *Config) Validate() []error {
 
 	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
+	atLeast("run.max_moves", c.Run.MaxMoves, 0)
 	for key, d := range map[string]time.Duration{
 		"run.max_time": c.Run.MaxTime, "train.max_time": c.Train.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
 	} {
@@ -114,38 +117,31 @@ func (c *Config) Validate() []error {
 
 	oneOf("run.resume", c.Run.Resume, ResumeAdaptation, ResumeProduction)
 	oneOf("run.start", c.Run.Start, AutomaticStart, RandomStart, NetworkStart)
-	if c.Run.Start == NetworkStart && (!c.Run.Has(NeuralMoves) || c.Run.Method == VANWangLandauMethod) {
+	if c.Run.Start == NetworkStart && (!c.Run.Has(NeuralMoves) || c.Run.DrawsAlone()) {
 		fault("run.start", "%s, but run.method %s with run.moves %v has no network that moves walkers; take %s", NetworkStart, c.Run.Method, c.Run.Moves, RandomStart)
 	}
 
-	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, VANWangLandauMethod, MulticanonicalMethod, CanonicalMethod)
+	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, VANWangLandauMethod, MulticanonicalMethod, CanonicalMethod, VANMethod)
 	switch neural := c.Run.Has(NeuralMoves); {
 	case c.Run.Method == NeuralWangLandauMethod && !neural:
 		fault("run.method", "%s needs %s among run.moves; or take %s", NeuralWangLandauMethod, NeuralMoves, WangLandauMethod)
 	case c.Run.Method == WangLandauMethod && neural:
 		fault("run.method", "%s has no %s moves; take %s", WangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
 	case c.Run.Method == CanonicalMethod && neural:
-		fault("run.moves", "a network is not trained in canonical sampling; take %s alone, or another run.method", LocalMoves)
+		fault("run.moves", "a network is not trained in canonical sampling by walkers; take %s alone, or run.method %s", LocalMoves, VANMethod)
 	}
-	if c.Run.Method == VANWangLandauMethod {
-		c.validateVAN(fault)
+	if c.Run.DrawsAlone() {
+		c.validateDrawsAlone(fault)
 	}
-	if math.IsNaN(c.Run.Beta) || math.IsInf(c.Run.Beta, 0) {
-		fault("run.beta", "%g is not a finite number", c.Run.Beta)
-	}
-	if c.Run.Method == CanonicalMethod {
-		if c.Production.Passes == 0 && c.Run.MaxTime == 0 {
-			fault("production.passes", "canonical sampling needs a number of passes, or run.max_time")
-		}
-		if c.Windows.Count > 1 {
-			fault("windows.count", "%d, but canonical sampling has no windows", c.Windows.Count)
-		}
-	} else if c.Run.Beta != 0 {
-		fault("run.beta", "%g, but only run.method %s has a temperature", c.Run.Beta, CanonicalMethod)
-	}
+	c.validateTemperatures(fault)
+	atLeast("van.steps", c.VAN.Steps, 1)
+	within("van.anneal", c.VAN.Anneal, 0, 1)
 
-	oneOf("local.move", c.Local.Move, HeatBath, Metropolis)
+	oneOf("local.move", c.Local.Move, HeatBath, Metropolis, Cluster)
 	oneOf("local.order", c.Local.Order, Sequential, Random)
+	if c.Local.Move == Cluster {
+		c.validateCluster(fault)
+	}
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.across", c.Neural.Across, 0, 1)
@@ -170,18 +166,9 @@ func (c *Config) Validate() []error {
 	}
 	atLeast("production.passes", c.Production.Passes, 0)
 	c.validateMix(fault)
-	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram)
-	if m := c.Run.Method; c.Production.Histogram == LowHistogram && (m == CanonicalMethod || m == VANWangLandauMethod) {
-		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", LowHistogram, m)
-	}
-	oneOf("production.targets", c.Production.Targets, HistogramTargets, PhaseTargets)
-	if c.Production.Targets == PhaseTargets {
-		switch m := c.Run.Method; {
-		case m == CanonicalMethod || m == VANWangLandauMethod || !c.Run.Has(NeuralMoves):
-			fault("production.targets", "%s is for walkers with a network that aims at energies; leave it out", PhaseTargets)
-		case c.Windows.Count > 1:
-			fault("production.targets", "%s, but each of %d energy windows has its own targets; leave it out, or windows.count", PhaseTargets, c.Windows.Count)
-		}
+	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram, PhaseHistogram)
+	if m := c.Run.Method; c.Production.Histogram != FlatHistogram && (m == CanonicalMethod || c.Run.DrawsAlone()) {
+		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", c.Production.Histogram, m)
 	}
 
 	oneOf("model.architecture", c.Model.Architecture, models.Architectures()...)
@@ -204,6 +191,12 @@ func (c *Config) Validate() []error {
 		fault("model.order", "%s is an order of model.architecture %s, not of %s; leave it out", m.Order, models.Microcanonical, m.Architecture)
 	}
 	atLeast("model.window", c.Model.Window, 0)
+	switch oneOf("model.tie", c.Model.Tie, models.EnergyTie, models.OrderTie); {
+	case c.Model.Tie == models.OrderTie && c.Model.Bundle != "":
+		fault("model.tie", "%s, but model.bundle has a tie of its own, or none; leave it out", c.Model.Tie)
+	case c.Model.Tie == models.OrderTie && c.Model.EnergyWeight == 0:
+		fault("model.tie", "%s without a weight; set model.energy_weight, as to 50", c.Model.Tie)
+	}
 	if c.Model.Bundle != "" && c.Model.Init != "" {
 		fault("model.init", "%q, but model.bundle is also given; give one of them", c.Model.Init)
 	}
@@ -298,7 +291,7 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	case models.Autoencoder:
 		isConvolutional = m.EncoderKind == models.Convolutional || m.DecoderKind == models.Convolutional
 		if m.EnergyWeight > 0 {
-			fault("model.energy_weight", "%g, the tie to the energy is made for system.model %s and %s, not for %s; set it to 0", m.EnergyWeight, Potts, Ising, of)
+			fault("model.energy_weight", "%g, ties of the latent space are made for system.model %s and %s, not for %s; set it to 0", m.EnergyWeight, Potts, Ising, of)
 		}
 	}
 	if isConvolutional && c.System.dimensions() != 2 {
@@ -310,21 +303,83 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	}
 }
 
-// validateVAN reports the faults of sampling by a network alone.
-func (c *Config) validateVAN(fault func(key, format string, a ...any)) {
+// validateCluster reports what keeps a system from having cluster moves; see lattice.Couplings.
+func (c *Config) validateCluster(fault func(key, format string, a ...any)) {
+	refuse := func(why string) {
+		fault("local.move", "%s, but %s, so that there are no clusters to turn; take %s or %s", Cluster, why, HeatBath, Metropolis)
+	}
+	switch s := c.System; {
+	case s.Model == BaxterWu:
+		refuse(fmt.Sprintf("system.model %s couples three sites at a time", s.Model))
+	case s.Model == BlumeCapel:
+		refuse(fmt.Sprintf("a pair of sites of system.model %s has more than two energies", s.Model))
+	case s.Model == IsingField && s.Field != 0:
+		refuse(fmt.Sprintf("system.field is %g", s.Field))
+	}
+	if c.Local.Order == Random {
+		fault("local.order", "%s, but local.move %s goes through the sites in sequence; leave it out", Random, Cluster)
+	}
+}
+
+// validateDrawsAlone reports the faults of sampling by a network alone.
+func (c *Config) validateDrawsAlone(fault func(key, format string, a ...any)) {
+	method, walking := c.Run.Method, NeuralWangLandauMethod
+	if method == VANMethod {
+		walking = CanonicalMethod
+	}
 	if c.Run.Has(LocalMoves) || !c.Run.Has(NeuralMoves) {
-		fault("run.moves", "%v, but %s has no walkers to move, only the network's draws; take [%s], or run.method %s for both kinds of move",
-			c.Run.Moves, VANWangLandauMethod, NeuralMoves, NeuralWangLandauMethod)
+		fault("run.moves", "%v, but %s has no walkers to move, only the network's draws; take [%s], or run.method %s for walkers",
+			c.Run.Moves, method, NeuralMoves, walking)
 	}
 	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical || a == models.Frontier) {
 		fault("model.architecture", "proposals of the %s depend on a state or an energy, but %s needs unconditional draws; take %s or %s, or run.method %s",
-			a, VANWangLandauMethod, models.Made, models.Conv, NeuralWangLandauMethod)
+			a, method, models.Made, models.Conv, NeuralWangLandauMethod)
 	}
 	if c.Windows.Count > 1 {
-		fault("windows.count", "%d, but %s has no windows", c.Windows.Count, VANWangLandauMethod)
+		fault("windows.count", "%d, but %s has no windows", c.Windows.Count, method)
 	}
 	if c.Run.Walkers < 2 {
-		fault("run.walkers", "%d, but a batch of %s needs at least 2", c.Run.Walkers, VANWangLandauMethod)
+		fault("run.walkers", "%d, but a batch of %s needs at least 2", c.Run.Walkers, method)
+	}
+	if method == VANMethod && c.Trainer.Symmetrise && !c.Neural.Frames {
+		fault("trainer.symmetrise", "the network would learn for the mean over frames, which neural.frames turns off; set both to false or leave neural.frames as it is")
+	}
+}
+
+// validateTemperatures reports the faults of the temperatures, and of the methods that have them.
+func (c *Config) validateTemperatures(fault func(key, format string, a ...any)) {
+	finite := func(key string, beta float64) {
+		if math.IsNaN(beta) || math.IsInf(beta, 0) {
+			fault(key, "%g is not a finite number", beta)
+		}
+	}
+	finite("run.beta", c.Run.Beta)
+	for i, beta := range c.Run.Betas {
+		if finite("run.betas", beta); slices.Contains(c.Run.Betas[:i], beta) {
+			fault("run.betas", "%g is listed twice", beta)
+		}
+	}
+	if m := c.Run.Method; m != VANMethod && len(c.Run.Betas) > 0 {
+		fault("run.betas", "%v, but only run.method %s samples at several temperatures", c.Run.Betas, VANMethod)
+	} else if len(c.Run.Betas) > 0 && c.Run.Beta != 0 {
+		fault("run.beta", "%g, but run.betas are also given; give one of them", c.Run.Beta)
+	}
+	switch c.Run.Method {
+	case CanonicalMethod:
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 {
+			fault("production.passes", "canonical sampling needs a number of passes, run.max_moves or run.max_time")
+		}
+		if c.Windows.Count > 1 {
+			fault("windows.count", "%d, but canonical sampling has no windows", c.Windows.Count)
+		}
+	case VANMethod:
+		if c.Production.Passes == 0 && c.Run.MaxTime == 0 && c.Run.MaxMoves == 0 && c.Trainer.Every == 0 {
+			fault("production.passes", "%s with a network that is not trained (trainer.every 0) needs a number of passes, run.max_moves or run.max_time", VANMethod)
+		}
+	default:
+		if c.Run.Beta != 0 {
+			fault("run.beta", "%g, but only run.method %s and %s have a temperature", c.Run.Beta, CanonicalMethod, VANMethod)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func (d *Daemon) Check(ctx context.Context, s api.Submission) error {
 
 // prepare makes a specification of a submission and checks it.
 func (d *Daemon) prepare(ctx context.Context, s api.Submission) (spec job.Spec, c *config.Config, err error) {
-	spec = job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Title: s.Title, Tags: s.Tags, Notes: s.Notes, Follow: s.Follow, Publish: s.Publish}
+	spec = job.Spec{Config: s.Config, Work: s.Kind, Train: s.Train, Bench: s.Bench, Compare: s.Compare, Title: s.Title, Tags: s.Tags, Notes: s.Notes, Follow: s.Follow, Publish: s.Publish}
 	if s.From != "" {
 		if spec, err = d.copyOf(ctx, s); err != nil {
 			return spec, nil, err
@@ -72,6 +72,9 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	name := c.System.Name()
 	if !spec.Resumes() {
 		name = string(spec.Work) + "-" + name
+	}
+	if spec.Compare != nil {
+		name = child.ComparisonName(spec)
 	}
 	id, err := d.claim(s.ID, name)
 	if err != nil {
@@ -124,7 +127,7 @@ func (d *Daemon) copyOf(ctx context.Context, s api.Submission) (spec job.Spec, e
 		return spec, err
 	}
 	spec.Config, spec.Changes = string(text), nil
-	spec.Train, spec.Bench = cmp.Or(s.Train, spec.Train), cmp.Or(s.Bench, spec.Bench)
+	spec.Train, spec.Bench, spec.Compare = cmp.Or(s.Train, spec.Train), cmp.Or(s.Bench, spec.Bench), cmp.Or(s.Compare, spec.Compare)
 	spec.Title, spec.Notes = cmp.Or(s.Title, spec.Title), cmp.Or(s.Notes, spec.Notes)
 	if s.Tags != nil {
 		spec.Tags = s.Tags

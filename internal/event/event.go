@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"neuralwl/sampler"
+	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
@@ -74,9 +75,14 @@ type PhaseEnded struct {
 // Sight is where a run stands and what there is to look at.
 type Sight struct {
 	Passes  int64         // made by the run over all phases; those of its start and of tuning do not count
+	Updates int64         // of single sites, over the same passes: a local trial is one, a network's proposal one for each site
 	Elapsed time.Duration // over all resumptions
 	// View may be called until the listener returns. It is nil where there is nothing to look at.
 	View func() *sampler.View
+	// Estimate is ln g as the run would have it if it ended now, normalised as its results are. It
+	// may be called until the listener returns, and takes about as long as the end of a run; it
+	// changes nothing. Nil where there is none.
+	Estimate func() (*dos.Density, error)
 }
 
 // Pass is the state after a pass and a guess of how much of the phase is done, 0..1.

@@ -11,6 +11,8 @@ type Spec struct {
 	Work  Work       `json:"kind,omitempty"`
 	Train *Training  `json:"train,omitempty"`
 	Bench *Benchmark `json:"bench,omitempty"`
+	// Compare belongs to that kind.
+	Compare *Comparison `json:"compare,omitempty"`
 	// Changes are settings of the form key=value to change when the run goes on after a pause or
 	// its end.
 	Changes []string `json:"changes,omitempty"`

@@ -13,10 +13,12 @@ const (
 	WorkRun   Work = "run"   // estimates a density of states; an empty Work is this one, too
 	WorkTrain Work = "train" // trains a network without a run
 	WorkBench Work = "bench" // measures the speed of moves
+	// WorkCompare compares samplers, by a specification of its own.
+	WorkCompare Work = "compare"
 )
 
 // Works lists them.
-var Works = []Work{WorkRun, WorkTrain, WorkBench}
+var Works = []Work{WorkRun, WorkTrain, WorkBench, WorkCompare}
 
 // Training says what a configuration does not of a training.
 type Training struct {
@@ -29,9 +31,16 @@ type Training struct {
 // Benchmark says what a configuration does not of a measurement of moves.
 type Benchmark struct {
 	Weights string   `json:"weights,omitempty" maxLength:"64" doc:"Run under whose density of states moves are measured; estimated first if it is left out."`
-	Mixes   []string `json:"mixes,omitempty" maxItems:"32" doc:"Mixes of moves SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass, by default 150:1:1 and 0:8:0.5."`
+	Mixes   []string `json:"mixes,omitempty" maxItems:"32" doc:"Mixes of moves [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass, by default 150:1:1 and 0:8:0.5."`
 	Seconds float64  `json:"seconds,omitempty" minimum:"0" maximum:"86400" doc:"For each kind of move, by default 30."`
 	Flat    bool     `json:"flat,omitempty" doc:"Measure with a flat histogram alone, not also with more time at low energies."`
+}
+
+// Comparison says what is to be compared.
+type Comparison struct {
+	Spec string `json:"spec" maxLength:"65536" doc:"Specification, YAML, as a file for nwl compare, or the name of one that comes with the program."`
+	// Failed is for one that goes on.
+	Failed bool `json:"retry_failed,omitempty" doc:"Make cells again that failed."`
 }
 
 // Check returns an error for a kind of work that does not exist or does not go with the
@@ -44,6 +53,8 @@ func (s *Spec) Check() error {
 		return fmt.Errorf("train: these options need the kind %s", WorkTrain)
 	case s.Bench != nil && s.Work != WorkBench:
 		return fmt.Errorf("bench: these options need the kind %s", WorkBench)
+	case (s.Compare != nil) != (s.Work == WorkCompare):
+		return fmt.Errorf("compare: a specification goes with the kind %s, and the other way round", WorkCompare)
 	}
 	if id := s.Weights(); id != "" {
 		if err := CheckID(id); err != nil {

@@ -57,7 +57,7 @@ var files embed.FS
 func New(o Options) (*Page, error) {
 	p := &Page{o: o, templates: map[string]*template.Template{}}
 	functions := template.FuncMap{"add1": func(n int) int { return n + 1 }, "at": p.at, "when": when, "moment": moment, "megabytes": megabytes, "percent": percent}
-	for _, name := range []string{"runs", "run", "networks", "submit", "group", "fault"} {
+	for _, name := range []string{"runs", "run", "networks", "submit", "group", "comparisons", "fault"} {
 		t, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
@@ -77,6 +77,8 @@ func (p *Page) Routes() []Route {
 		{"GET /group", "", p.group},
 		{"GET /group/figures/{name}", "", p.groupFigure},
 		{"GET /networks", "", p.networks},
+		{"GET /comparisons", "", p.comparisons},
+		{"GET /comparisons/{id}/report", "", p.comparisonReport},
 		{"GET /submit", "", p.submitForm},
 		{"GET /static/{name}", "", p.static},
 		{"POST /submit", "submit", p.form(p.submit)},

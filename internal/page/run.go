@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/live"
+	"neuralwl/internal/plots"
 	"neuralwl/internal/report"
 	"neuralwl/models/pretrained"
 	"neuralwl/sampler/dos"
@@ -275,6 +277,18 @@ func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now tim
 		add("Energies seen", "%d", p.Levels)
 	}
 	switch {
+	case ended && summary.Temperatures != nil:
+		least := summary.Temperatures[0]
+		for _, t := range summary.Temperatures {
+			if t.Effective < least.Effective {
+				least = t
+			}
+		}
+		if last := summary.Temperatures[len(summary.Temperatures)-1]; last.FreeEnergy != nil {
+			add("Free energy", "%s per site at beta %g, the last of %d temperatures", last.FreeEnergy, last.Beta, len(summary.Temperatures))
+		}
+		add("Effective draws", "at least %.0f of %d, at beta %g", least.Effective, least.Draws, least.Beta)
+	case config.Run{Method: r.Method}.DrawsAlone(): // no walkers make trips
 	case ended && len(summary.Phases) > 0:
 		last := summary.Phases[len(summary.Phases)-1]
 		add("Round trips", "%.0f in the phase %s", last.RoundTrips, last.Name)
@@ -291,7 +305,9 @@ func factsOf(r *api.Run, picture *live.Picture, summary *report.Summary, now tim
 		if p.LnF > 0 {
 			add("ln f", "%.3g", p.LnF)
 		}
-		add("Flatness", "%.2f", p.Flatness)
+		if r.Method != config.VANMethod {
+			add("Flatness", "%.2f", p.Flatness)
+		}
 		if p.Acceptance > 0 {
 			add("Acceptance", "%.1f %% of the network's proposals", 100*p.Acceptance)
 		}
@@ -342,7 +358,7 @@ func (p *Page) lattices(id string, picture *live.Picture) (views []latticeView) 
 		return nil
 	}
 	for i, l := range picture.Lattices[:min(len(picture.Lattices), len(latticeNames))] {
-		width, height := latticeSize(picture.Sides)
+		width, height := plots.LatticeSize(picture.Sides)
 		if width == 0 {
 			return nil
 		}
@@ -374,7 +390,7 @@ func (p *Page) lattice(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	data, err := drawLattice(picture.Lattices[i].State, picture.Sides, picture.Colours)
+	data, err := plots.Lattice(picture.Lattices[i].State, picture.Sides, picture.Colours)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -443,4 +459,18 @@ func (p *Page) log(id string) ([]logLine, error) {
 		lines = append(lines, readLine(line))
 	}
 	return lines, nil
+}
+
+// majority is the share of the sites with the most frequent colour.
+func majority(state []byte) float64 {
+	var counts [256]int
+	most := 0
+	for _, s := range state {
+		counts[s]++
+		most = max(most, counts[s])
+	}
+	if len(state) == 0 {
+		return 0
+	}
+	return float64(most) / float64(len(state))
 }

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 	"slices"
@@ -21,8 +22,10 @@ var (
 // items appear in the legend. The first error in drawing, such as a value that is not
 // finite, is kept and returned by Figure.Encode.
 type Panel struct {
-	plot *plot.Plot
-	err  error
+	plot  *plot.Plot
+	inset *Panel // nil without
+	top   bool   // of an inset: at the top
+	err   error
 }
 
 // NewPanel returns an empty panel with a grid and the axis labels x and y.
@@ -74,6 +77,35 @@ func (p *Panel) Points(name string, s Series, c color.Color) {
 	}
 	scatter.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(1.6), Shape: draw.CircleGlyph{}}
 	p.add(name, scatter)
+}
+
+// shades are the colours of Coloured, from its least value to its largest, of growing luminance and
+// distinguishable even to the colour-blind (viridis of Smith, van der Walt, 2015).
+var shades = []color.Color{
+	color.RGBA{R: 0x44, G: 0x01, B: 0x54, A: 0xff}, color.RGBA{R: 0x41, G: 0x44, B: 0x87, A: 0xff}, color.RGBA{R: 0x2a, G: 0x78, B: 0x8e, A: 0xff},
+	color.RGBA{R: 0x22, G: 0xa8, B: 0x84, A: 0xff}, color.RGBA{R: 0x7a, G: 0xd1, B: 0x51, A: 0xff}, color.RGBA{R: 0xfd, G: 0xe7, B: 0x25, A: 0xff},
+}
+
+// Coloured draws points without errors, in colours by values, one for each point. The legend names
+// the values at the middle of each colour's range by a format.
+func (p *Panel) Coloured(s Series, values []float64, format string) {
+	if len(values) == 0 {
+		return
+	}
+	low, high := slices.Min(values), slices.Max(values)
+	groups := make([]Series, len(shades))
+	for i, v := range values {
+		k := 0
+		if high > low {
+			k = min(len(shades)-1, int((v-low)/(high-low)*float64(len(shades))))
+		}
+		groups[k] = append(groups[k], Point{s[i].X, s[i].Y, math.NaN()})
+	}
+	for k, group := range groups {
+		if len(group) > 0 {
+			p.Points(fmt.Sprintf(format, low+(high-low)*(float64(k)+0.5)/float64(len(shades))), group, shades[k])
+		}
+	}
 }
 
 // Line draws a line through the points, without errors. width is in points of 1/72 inch.
@@ -154,4 +186,148 @@ func ticks(n float64) plot.TickerFunc {
 		}
 		return marks
 	}
+}
+
+// LogX and LogY give the panel a logarithmic axis. Values must be positive.
+func (p *Panel) LogX() { logarithmic(&p.plot.X) }
+
+// LogY is like LogX.
+func (p *Panel) LogY() { logarithmic(&p.plot.Y) }
+
+func logarithmic(a *plot.Axis) {
+	a.Scale = plot.LogScale{}
+	a.Tick.Marker = plot.TickerFunc(decades)
+}
+
+// decades marks powers of ten and, where there are few, 2 and 5 times them.
+func decades(low, high float64) (marks []plot.Tick) {
+	if !(low > 0) || math.IsInf(high, 0) {
+		return nil
+	}
+	factors := []float64{1, 2, 5}
+	span := math.Log10(high / low)
+	if span > 3 {
+		factors = []float64{1}
+	}
+	step := int(math.Ceil(span / 9))
+	for k := int(math.Floor(math.Log10(low))); ; k++ {
+		for _, f := range factors {
+			x := f * math.Pow(10, float64(k))
+			if x > high*(1+1e-9) {
+				return marks
+			}
+			if x >= low*(1-1e-9) && (f > 1 || k%max(1, step) == 0) {
+				marks = append(marks, plot.Tick{Value: x, Label: strconv.FormatFloat(x, 'g', 6, 64)})
+			}
+		}
+	}
+}
+
+// Names marks places on the y axis by names, from the top down at 0, -1, -2 and so on.
+func (p *Panel) Names(names []string) {
+	var marks []plot.Tick
+	for i, name := range names {
+		marks = append(marks, plot.Tick{Value: -float64(i), Label: name})
+	}
+	p.plot.Y.Tick.Marker = plot.ConstantTicks(marks)
+	p.plot.Y.Min, p.plot.Y.Max = -float64(len(names))+0.5, 0.5
+}
+
+// Inset shows another panel in a corner of this one, small: on the right, at the top or at the bottom.
+func (p *Panel) Inset(inner *Panel, top bool) {
+	q := inner.plot
+	q.BackgroundColor = color.White
+	q.X.Tick.Marker, q.Y.Tick.Marker = ticks(3), ticks(4)
+	for _, a := range []*plot.Axis{&q.X, &q.Y} {
+		a.Label.Text, a.Tick.Label.Font.Size = "", vg.Points(8)
+	}
+	p.inset, inner.top = inner, top
+	p.failed(inner.err)
+}
+
+// drawInset draws the inset into the area of the panel.
+func (p *Panel) drawInset(c draw.Canvas) {
+	const width, height, margin = 0.36, 0.52, 0.03 // shares of the area
+	area := p.plot.DataCanvas(c)
+	size := area.Max.Sub(area.Min)
+	right := area.Max.X - margin*size.X
+	low := area.Min.Y + margin*size.Y
+	if p.inset.top {
+		low = area.Max.Y - (margin+height)*size.Y
+	}
+	area.Min, area.Max = vg.Point{X: right - width*size.X, Y: low}, vg.Point{X: right, Y: low + height*size.Y}
+	p.inset.plot.Draw(area)
+}
+
+// IncludeX extends the range of x to values that need not be drawn.
+func (p *Panel) IncludeX(values ...float64) {
+	for _, x := range values {
+		p.plot.X.Min, p.plot.X.Max = min(p.plot.X.Min, x), max(p.plot.X.Max, x)
+	}
+}
+
+// Span draws a horizontal line from low to high at y with a mark at x.
+func (p *Panel) Span(y, low, x, high float64, c color.Color) {
+	line, err := plotter.NewLine(plotter.XYs{{X: low, Y: y}, {X: high, Y: y}})
+	if p.failed(err) {
+		return
+	}
+	line.Color, line.Width = c, vg.Points(1.5)
+	p.plot.Add(line)
+	mark, err := plotter.NewScatter(plotter.XYs{{X: x, Y: y}})
+	if p.failed(err) {
+		return
+	}
+	mark.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+	p.plot.Add(mark)
+}
+
+// Outline fills the range between two curves of the same x.
+func (p *Panel) Outline(low, high Series, c color.Color) {
+	if len(low) < 2 {
+		return
+	}
+	var outline plotter.XYs
+	for _, q := range high {
+		outline = append(outline, plotter.XY{X: q.X, Y: q.Y})
+	}
+	for _, q := range slices.Backward(low) {
+		outline = append(outline, plotter.XY{X: q.X, Y: q.Y})
+	}
+	band, err := plotter.NewPolygon(outline)
+	if p.failed(err) {
+		return
+	}
+	band.Color, band.LineStyle.Width = c, 0
+	p.plot.Add(band)
+}
+
+// Curve draws a line in the k-th Style.
+func (p *Panel) Curve(name string, s Series, k int) {
+	line, err := plotter.NewLine(s)
+	if p.failed(err) {
+		return
+	}
+	colour, dashes := Style(k)
+	line.Color, line.Width = colour, vg.Points(1.5)
+	for _, d := range dashes {
+		line.Dashes = append(line.Dashes, vg.Points(d))
+	}
+	p.add(name, line)
+}
+
+// patterns of lines, lengths in points.
+var patterns = [][]float64{nil, {6, 3}, {1.5, 2.5}, {8, 2, 2, 2}}
+
+// Style is the colour and the pattern of the k-th of many curves.
+func Style(k int) (c color.Color, dashes []float64) {
+	return Colours[k%len(Colours)], patterns[k/len(Colours)%len(patterns)]
+}
+
+// Faint is a colour for a band behind the curve of that colour.
+func Faint(c color.Color) color.Color {
+	r, g, b, _ := c.RGBA()
+	const alpha = 0x30
+	scale := func(x uint32) uint8 { return uint8(x >> 8 * alpha / 0xff) }
+	return color.RGBA{scale(r), scale(g), scale(b), alpha}
 }

@@ -72,5 +72,8 @@ func (f Figure) draw(c draw.Canvas) {
 		PadTop: margin, PadBottom: margin, PadLeft: margin, PadRight: 2 * margin}
 	for i, row := range plot.Align(column, tiles, c) {
 		f[i].plot.Draw(row[0])
+		if f[i].inset != nil {
+			f[i].drawInset(row[0])
+		}
 	}
 }

@@ -116,11 +116,65 @@ func TestPanelDrawsWhatIsKnown(t *testing.T) {
 	}
 }
 
+// TestInset draws a panel within another, with its own axes, and returns its fault.
+func TestInset(t *testing.T) {
+	spike := plots.Series{{0, 0, math.NaN()}, {500, 1, math.NaN()}, {1000, 0, math.NaN()}}
+	draw := func(inner plots.Series) (string, error) {
+		outer, inset := plots.NewPanel("", "T", "C"), plots.NewPanel("", "", "")
+		outer.Line("", spike, color.Black, 1)
+		inset.Line("", inner, color.Black, 1)
+		outer.Inset(inset, true)
+		var svg bytes.Buffer
+		err := (plots.Figure{outer}).Encode(&svg, "a.svg")
+		return svg.String(), err
+	}
+	svg, err := draw(plots.Series{{498, 0, math.NaN()}, {502, 1, math.NaN()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tick := range []string{">498<", ">800<"} {
+		if !strings.Contains(svg, tick) {
+			t.Errorf("no mark %s", tick)
+		}
+	}
+	if _, err := draw(plots.Series{{1, math.NaN(), 0}}); err == nil {
+		t.Error("the fault of an inset is not returned")
+	}
+}
+
 func TestEncodeReturnsTheFaultOfAPanel(t *testing.T) {
 	p := plots.NewPanel("", "T", "U")
 	p.Line("", plots.Series{{1, math.Inf(1), 0}}, color.Black, 1)
 	p.Points("", plots.Series{{1, 2, 0.5}}, color.Black)
 	if err := (plots.Figure{p}).Encode(io.Discard, "a.png"); err == nil || !strings.Contains(err.Error(), "a.png") {
 		t.Errorf("an infinite value: %v", err)
+	}
+}
+
+// TestColoured draws points in the colours of their values, the least and the largest among them, and
+// names each colour that is used once.
+func TestColoured(t *testing.T) {
+	var s plots.Series
+	var values []float64
+	for i := range 60 {
+		s = append(s, plots.Point{X: float64(i % 7), Y: float64(i % 5)})
+		values = append(values, float64(i))
+	}
+	p := plots.NewPanel("", "x", "y")
+	p.Coloured(s, values, "v = %.1f")
+	var svg bytes.Buffer
+	if err := (plots.Figure{p}).Encode(&svg, "a.svg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"v = 4.9", "v = 14.8", "v = 54.1", "#440154", "#FDE725"} {
+		if n := strings.Count(svg.String(), text); n == 0 || strings.HasPrefix(text, "v") && n != 1 {
+			t.Errorf("%s is drawn %d times", text, n)
+		}
+	}
+	p = plots.NewPanel("", "x", "y")
+	p.Coloured(s, make([]float64, len(s)), "all")
+	p.Coloured(nil, nil, "none")
+	if err := (plots.Figure{p}).Encode(&svg, "b.svg"); err != nil {
+		t.Errorf("equal values: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/exact"
 	"neuralwl/sampler/lattice"
 )
 
@@ -18,7 +19,7 @@ type EstimatorSummary struct {
 	// value.
 	GroundState *dos.Estimate `json:"ground_state_ln_g,omitempty"`
 	// Pinned is the number of levels with a known value, and Pull by how many errors, at
-	// most, ln g was off there before it was given that; nil if unknown.
+	// most, ln g was off there before it was given that; nil if unknown. See exact.Pins.
 	Pinned int      `json:"pinned"`
 	Pull   *float64 `json:"pull,omitempty"`
 	// Gain is the median of the errors without known values in units of those with them, 1
@@ -48,11 +49,7 @@ func (r *Result) byTransitions() *dos.Pinned {
 		}
 		return nil
 	}
-	var pins []dos.Pin
-	if lattice.GroundKnown(r.System) {
-		pins = []dos.Pin{{Level: r.System.GroundLevel(), LnG: r.System.LnGroundStates()}}
-	}
-	e, err := dos.FromPinnedTransitions(r.energy, steps, counts, r.System.LnStates(), pins, r.Samples.Bridge())
+	e, err := dos.FromPinnedTransitions(r.energy, steps, counts, r.System.LnStates(), exact.Pins(r.System), r.Samples.Bridge())
 	if err != nil {
 		r.Log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
@@ -149,7 +146,11 @@ func difference(a, b *dos.Density) (discrepancy, errorRatio float64) {
 func (s *EstimatorSummary) String() string {
 	text := fmt.Sprintf("errors %.2f of the histogram's, discrepancy %.2f", s.ErrorRatio, s.Discrepancy)
 	if s.Pull != nil {
-		text += fmt.Sprintf(", %.2f once it has the known ground state (%.1f errors away before)", s.ErrorRatio/s.Gain, *s.Pull)
+		known := "the known ground state"
+		if s.Pinned > 1 {
+			known = fmt.Sprintf("the %d lowest levels, which are known", s.Pinned)
+		}
+		text += fmt.Sprintf(", %.2f once it has %s (%.1f errors away before)", s.ErrorRatio/s.Gain, known, *s.Pull)
 	}
 	if s.GroundState != nil {
 		text += fmt.Sprintf(", ground state ln g = %s", s.GroundState)

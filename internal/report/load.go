@@ -28,6 +28,8 @@ type Loaded struct {
 	Observables *Table // observables.csv
 	Order       *Table // order.csv
 	Proposals   *Table // proposals.csv
+
+	Temperatures *Table // temperatures.csv
 }
 
 // Load reads the results of a run directory. It takes no lock and may be called while the
@@ -48,6 +50,7 @@ func Load(folder string) (*Loaded, error) {
 		read(folder, ObservablesFile, &l.Observables, readTable),
 		read(folder, OrderFile, &l.Order, readTable),
 		read(folder, ProposalsFile, &l.Proposals, readTable),
+		read(folder, TemperaturesFile, &l.Temperatures, readTable),
 	)
 }
 

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -85,6 +86,11 @@ func TestObservables(t *testing.T) {
 	got := s.Transition
 	if got.Infinite != infinite || got.Coexistence == nil || got.Zero == nil || len(got.Remarks) > 0 {
 		t.Fatalf("transition %+v", got)
+	}
+	for _, text := range []string{"cut between the phases", "equal weight, beta = " + got.Coexistence.EqualWeight.String(), "microcanonical"} {
+		if !bytes.Contains(runtest.Read(t, folder, "phases.svg"), []byte(text)) {
+			t.Errorf("no %q in phases.svg", text)
+		}
 	}
 	for name, x := range map[string]struct {
 		got  dos.Estimate

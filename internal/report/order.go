@@ -102,5 +102,6 @@ func (r *Result) plotOrder() plots.Figure {
 	upper.IncludeY(0, 1)
 	r.drawCanonical(upper, [3]string{"exact", "estimate", "transition of the infinite lattice"}, mean, nil)
 	r.drawCanonical(lower, [3]string{}, binder, nil)
+	r.magnify(lower, false, binder, nil)
 	return plots.Figure{upper, lower}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"math"
 	"slices"
 
 	"neuralwl/internal/plots"
@@ -20,8 +21,8 @@ var (
 )
 
 // figures draws ln g with its errors over the energy; canonical energy and specific heat
-// and, where it was measured, the order parameter over the temperature; and the network's
-// proposals.
+// and, where it was measured, the order parameter over the temperature; the energy distribution of two
+// phases; and the network's proposals.
 func (r *Result) figures() (map[string]plots.Figure, error) {
 	figures := map[string]plots.Figure{}
 	if r.canonical != nil {
@@ -31,8 +32,18 @@ func (r *Result) figures() (map[string]plots.Figure, error) {
 	if err == nil {
 		figures["ln_g"] = lnG
 	}
+	if r.transition != nil && r.transition.Coexistence != nil {
+		phases, err := r.plotPhases()
+		if err != nil {
+			return figures, err
+		}
+		figures["phases"] = phases
+	}
 	if slices.ContainsFunc(r.order, isKnown) {
 		figures["order"] = r.plotOrder()
+	}
+	if r.temperatures != nil {
+		figures["temperatures"] = r.plotTemperatures()
 	}
 	if r.proposals != nil {
 		figures["proposals"] = r.plotProposals()
@@ -68,6 +79,75 @@ func (r *Result) plotLnG() (plots.Figure, error) {
 	}
 	lower.Points("", below, estimateColour)
 	return plots.Figure{upper, lower}, nil
+}
+
+// plotPhases draws P(E) at the inverse temperatures at which the two phases are equally high and
+// equally frequent, with the cut between them, and below it the microcanonical inverse temperature, with
+// bands of one standard error.
+func (r *Result) plotPhases() (plots.Figure, error) {
+	c, n := r.transition.Coexistence, float64(r.System.Sites())
+	at, err := r.density.Density.Coexistence(c.EqualHeight.Value, c.Resolution, c.States)
+	if err != nil {
+		return nil, err
+	}
+	energies := r.density.Grid(c.Resolution)
+	curves := []func(d *dos.Density) []float64{
+		func(d *dos.Density) []float64 { return d.Smoothed(c.EqualHeight.Value, c.Resolution, energies) },
+		func(d *dos.Density) []float64 { return d.Smoothed(c.EqualWeight.Value, c.Resolution, energies) },
+		func(d *dos.Density) []float64 { return d.MicrocanonicalBeta(c.Resolution, energies) },
+	}
+	values, deviations, err := r.density.Estimate(func(d *dos.Density) (all []float64, err error) {
+		for _, curve := range curves {
+			all = append(all, curve(d)...)
+		}
+		return all, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Beyond the phases P is too small to be of interest, and beta rises steeply.
+	heights := values[:len(energies)]
+	highest := slices.Max(heights)
+	depth := 1.5*(highest-slices.Min(between(energies, heights, at.Ordered, at.Disordered))) + 5
+	series := func(curve int, of func(value, deviation float64) plots.Point) (s plots.Series) {
+		for k, e := range energies {
+			i := curve*len(energies) + k
+			if heights[k] > highest-depth && !math.IsNaN(values[i]) && values[i] > highest-depth {
+				p := of(values[i], deviations[i])
+				p.X = e / n
+				s = append(s, p)
+			}
+		}
+		return s
+	}
+	probability := func(lnP, deviation float64) plots.Point {
+		p := math.Exp(lnP) * n
+		return plots.Point{Y: p, Error: min(p*math.Expm1(deviation), 0.999*p)}
+	}
+	upper := plots.NewPanel("Two phases, "+r.title(), "", "P(E/N)")
+	upper.LogY()
+	for k, name := range []string{fmt.Sprintf("equal height, beta = %s", c.EqualHeight), fmt.Sprintf("equal weight, beta = %s", c.EqualWeight)} {
+		s := series(k, probability)
+		upper.Band(s, plots.Faint(plots.Colours[k]))
+		upper.Line(name, s, plots.Colours[k], 1.2)
+	}
+	upper.Marker("cut between the phases", at.Minimum/n)
+	upper.LegendBottom()
+	lower := plots.NewPanel("", "E / N", "beta(E) = d ln g/dE")
+	beta := series(2, func(beta, deviation float64) plots.Point { return plots.Point{Y: beta, Error: deviation} })
+	lower.Band(beta, bandColour)
+	lower.Line("microcanonical", beta, estimateColour, 1.2)
+	lower.Line("equal height", plots.Series{{X: beta[0].X, Y: c.EqualHeight.Value}, {X: beta[len(beta)-1].X, Y: c.EqualHeight.Value}}, exactColour, 1)
+	lower.LegendRight()
+	lower.AlignX(upper)
+	return plots.Figure{upper, lower}, nil
+}
+
+// between are the values at the energies from low to high.
+func between(energies, values []float64, low, high float64) []float64 {
+	from, _ := slices.BinarySearch(energies, low)
+	to, _ := slices.BinarySearch(energies, high)
+	return values[from:to]
 }
 
 // perSite is ln g over the energy per site.
@@ -108,6 +188,7 @@ func (r *Result) plotEnergy() plots.Figure {
 			}
 		}
 		r.drawCanonical(panel.Panel, panel.names, estimate, exact)
+		r.magnify(panel.Panel, panel.Panel == heat, estimate, exact)
 	}
 	return plots.Figure{energy, heat}
 }
@@ -126,6 +207,43 @@ func (r *Result) drawCanonical(panel *plots.Panel, names [3]string, estimate, ex
 		panel.Marker(names[2], x(beta))
 	}
 }
+
+// magnify shows a canonical average around the transition in an inset, where on the scale of all
+// temperatures that is a step or a spike.
+func (r *Result) magnify(panel *plots.Panel, top bool, estimate, exact plots.Series) {
+	if r.transition == nil || r.transition.Height == nil {
+		return
+	}
+	x, _ := r.abscissa()
+	from, to := math.Inf(1), math.Inf(-1)
+	for _, c := range r.canonical {
+		if c.SpecificHeat > insetHeight*r.transition.Height.Value*float64(r.System.Sites()) {
+			from, to = min(from, x(c.Beta)), max(to, x(c.Beta))
+		}
+	}
+	whole := x(r.canonical[0].Beta) - x(r.canonical[len(r.canonical)-1].Beta)
+	if !(to > from) || to-from > math.Abs(whole)/5 {
+		return
+	}
+	inside := func(s plots.Series) (within plots.Series) {
+		for _, p := range s {
+			if p.X >= from-(to-from)/2 && p.X <= to+(to-from)/2 {
+				within = append(within, p)
+			}
+		}
+		return within
+	}
+	inset := plots.NewPanel("", "", "")
+	if exact = inside(exact); len(exact) == 0 {
+		exact = nil
+	}
+	r.drawCanonical(inset, [3]string{}, inside(estimate), exact)
+	panel.Inset(inset, top)
+}
+
+// insetHeight is the share of the specific heat's maximum above which temperatures are near the
+// transition.
+const insetHeight = 0.1
 
 // abscissa of plots of canonical averages, with its label: the temperature, or the inverse
 // temperature where that passes through zero.

@@ -119,20 +119,67 @@ func (r *Result) compareInverse() *InverseSummary {
 	return s
 }
 
-// plotProposals draws acceptance and changes by energy and, where there is one, how far the
-// estimate by inverse probabilities is from that by histograms.
+// proposalBins is the number of bins of the energy in which proposals are drawn, at most.
+const proposalBins = 40
+
+// bin is a range of energies.
+type bin struct {
+	energy                    float64 // sum over the trials
+	trials, accepted, changed float64
+	inverse, weight           float64 // sums of the weighted deviations and of the weights
+}
+
+// binned sums proposals up by energy.
+func (r *Result) binned() []bin {
+	levels := r.System.Levels()
+	n := min(proposalBins, levels)
+	of := func(level int) int { return level * n / levels }
+	bins := make([]bin, n)
+	for level, trials := range r.proposals.Trials {
+		b := &bins[of(level)]
+		b.energy += float64(trials) * r.System.Energy(level)
+		b.trials += float64(trials)
+		b.accepted += float64(r.proposals.Accepted[level])
+		b.changed += float64(r.proposals.Changed[level])
+	}
+	if r.absolute != nil {
+		place := make(map[float64]int, levels)
+		for level := range levels {
+			place[r.System.Energy(level)] = level
+		}
+		for i, e := range r.absolute.Energy {
+			k, ok := slices.BinarySearch(r.density.Energy, e)
+			if deviation := r.absolute.Error[i]; ok && deviation > 0 {
+				b, weight := &bins[of(place[e])], 1/(deviation*deviation)
+				b.inverse += weight * (r.absolute.LnG[i] - r.density.LnG[k])
+				b.weight += weight
+			}
+		}
+	}
+	return slices.DeleteFunc(bins, func(b bin) bool { return b.trials == 0 })
+}
+
+// wilson is the centre of the interval of one standard error for a probability, and half its
+// width, of so many trials (E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927)).
+func wilson(successes, trials float64) (centre, half float64) {
+	p := successes / trials
+	return (p + 0.5/trials) / (1 + 1/trials), math.Sqrt(p*(1-p)/trials+0.25/(trials*trials)) / (1 + 1/trials)
+}
+
+// plotProposals draws acceptance and changes in bins of the energy and, where there is one, how
+// far the estimate by inverse probabilities is from that by histograms.
 func (r *Result) plotProposals() plots.Figure {
 	n := float64(r.System.Sites())
 	var acceptance, changed, inverse plots.Series
-	for b, trials := range r.proposals.Trials {
-		if trials == 0 {
-			continue
+	for _, b := range r.binned() {
+		x := b.energy / b.trials / n
+		centre, half := wilson(b.accepted, b.trials)
+		acceptance = append(acceptance, plots.Point{X: x, Y: centre, Error: half})
+		if b.accepted > 0 {
+			changed = append(changed, plots.Point{X: x, Y: b.changed / b.accepted / n, Error: math.NaN()})
 		}
-		x, accepted := r.System.Energy(b)/n, float64(r.proposals.Accepted[b])
-		p := accepted / float64(trials)
-		acceptance = append(acceptance, plots.Point{X: x, Y: p, Error: math.Sqrt(p * (1 - p) / float64(trials))})
-		if accepted > 0 {
-			changed = append(changed, plots.Point{X: x, Y: float64(r.proposals.Changed[b]) / accepted / n, Error: math.NaN()})
+		if b.weight > 0 {
+			inverse = append(inverse, plots.Point{X: x, Y: b.inverse / b.weight, Error: 1 / math.Sqrt(b.weight)})
 		}
 	}
 	upper := plots.NewPanel("Proposals of the network, "+r.title(), "", "acceptance")
@@ -148,16 +195,8 @@ func (r *Result) plotProposals() plots.Figure {
 	middle.Points("", changed, estimateColour)
 	figure := plots.Figure{upper, middle}
 	if r.absolute != nil {
-		place := map[float64]int{}
-		for i, e := range r.density.Energy {
-			place[e] = i
-		}
-		for i, e := range r.absolute.Energy {
-			if k, ok := place[e]; ok {
-				inverse = append(inverse, plots.Point{X: e / n, Y: r.absolute.LnG[i] - r.density.LnG[k], Error: math.Hypot(r.absolute.Error[i], r.density.Error[k])})
-			}
-		}
 		lower := plots.NewPanel("", "E / N", "ln Omega (inverse) - ln g")
+		lower.IncludeY(0)
 		lower.AlignX(upper)
 		lower.Points("", inverse, estimateColour)
 		figure = append(figure, lower)

@@ -34,6 +34,8 @@ type Input struct {
 	// alone; both nil for a run that ended before.
 	Samples *sampler.Samples
 	Draws   []dos.WeightBlock
+	// Temperatures are the counts at each temperature of a run by a network's draws at several.
+	Temperatures []sampler.TemperatureSums
 	// Waiting are the energy windows that no walker has come into.
 	Waiting []lattice.Window
 	// Deadline is when the results must be there, zero for no limit: what would take longer is
@@ -73,11 +75,13 @@ type Evaluation struct {
 }
 
 // The evaluations: densities of states by walkers in a random walk over the energies, by
-// the draws of a network alone, and of walkers at one temperature.
+// the draws of a network alone, of walkers at one temperature, and of a network's draws at
+// temperatures.
 var (
-	Walkers   = Evaluation{estimateWalkers, complete, concludeWalkers, lattice.System.LnStates, true, byHistograms}
-	Draws     = Evaluation{estimateDraws, complete, concludeDraws, nil, true, byDraws}
-	Canonical = Evaluation{estimateCanonical, completeCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
+	Walkers     = Evaluation{estimateWalkers, complete, concludeWalkers, lattice.System.LnStates, true, byHistograms}
+	Draws       = Evaluation{estimateDraws, complete, concludeDraws, nil, true, byDraws}
+	Variational = Evaluation{estimateVariational, completeVariational, concludeVariational, nil, false, byDraws}
+	Canonical   = Evaluation{estimateCanonical, completeCanonical, concludeCanonical, func(lattice.System) float64 { return 0 }, false, byHistograms}
 )
 
 // Evaluate makes the results: ln g, and then as much of the rest as there is time for until
@@ -96,6 +100,15 @@ func Evaluate(ctx context.Context, in *Input) (*Result, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Estimate makes ln g alone, as Evaluate does first.
+func Estimate(in *Input) (*dos.Density, error) {
+	r := &Result{Input: in, energy: lattice.Energies(in.System)}
+	if err := in.Evaluation.estimate(r); err != nil {
+		return nil, err
+	}
+	return r.density.Density, nil
 }
 
 // Judge makes of a run's counts only ln g and the verdict: what Evaluate and Result.Summary
@@ -175,6 +188,9 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	if r.canonical != nil {
 		write(ObservablesFile, r.writeObservables)
 	}
+	if r.temperatures != nil {
+		write(TemperaturesFile, r.writeTemperatures)
+	}
 	if !s.Verdict.Converged {
 		r.stamp = " (NOT CONVERGED)"
 	}
@@ -192,6 +208,7 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 			faults = append(faults, put(name+extension, data))
 		}
 	}
+	write(PageFile, func(w io.Writer) error { return r.writePage(w, s, figures) })
 	write(SummaryFile, s.encode)
 	return errors.Join(faults...)
 }

@@ -35,6 +35,8 @@ type Result struct {
 	// probabilities say; nil without.
 	proposals *sampler.ProposalCounts
 	absolute  *dos.Absolute
+	// temperatures are those of a network's draws, in the order of the run; nil without.
+	temperatures []temperature
 	// autocorrelation is the integrated autocorrelation time of the energy in production,
 	// in passes, the longest of all windows; nil where it cannot be told.
 	autocorrelation *dos.Estimate

@@ -54,7 +54,9 @@ type Summary struct {
 	Transition *TransitionSummary `json:"transition,omitempty"`
 	// Canonical are the averages of a run at one temperature.
 	Canonical *CanonicalSummary `json:"canonical,omitempty"`
-	Verdict   Verdict           `json:"verdict"`
+	// Temperatures are those of a run by a network's draws, in its order.
+	Temperatures []TemperatureSummary `json:"temperatures,omitempty"`
+	Verdict      Verdict              `json:"verdict"`
 	// LeftOut are results that there was no time for when the run ended; nwl finish makes
 	// them.
 	LeftOut []string `json:"left_out,omitempty"`

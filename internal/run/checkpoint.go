@@ -28,10 +28,11 @@ type saved struct {
 	Tuning      *tune.Summary         // nil if the mix of moves was not looked for, or not yet found
 	Resumptions []report.Resumption
 	Checkpoints report.CheckpointSummary
-	Engine      *sampler.Snapshot    // of walkers, or
-	VAN         *sampler.VANSnapshot `cbor:"Global"` // of a network's draws alone
-	Trainer     *trainer.Snapshot    // nil if the network is not trained
-	Network     *savedNetwork        // nil without neural moves
+	Engine      *sampler.Snapshot            // of walkers, or
+	VAN         *sampler.VANSnapshot         `cbor:"Global"` // of a network's draws alone
+	Variational *sampler.VariationalSnapshot // of a network's draws at temperatures
+	Trainer     *trainer.Snapshot            // nil if the network is not trained
+	Network     *savedNetwork                // nil without neural moves
 }
 
 // savedNetwork says which bundle was in use.

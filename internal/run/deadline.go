@@ -98,13 +98,17 @@ func (j *job) evaluation() time.Duration {
 }
 
 // left is the time from the beginning of production to its end by run.max_time, before
-// which the results are to be there.
+// which the results are to be there. Each temperature has an equal part of it.
 func (j *job) left() time.Duration {
 	limit := j.c.Run.MaxTime
-	return limit - min(j.evaluation(), time.Duration(mostReserved*float64(limit))) - j.at.Began
+	reserved := min(j.evaluation(), time.Duration(mostReserved*float64(limit)))
+	index, of := j.counts.Temperature()
+	return (limit-reserved)*time.Duration(index+1)/time.Duration(of) - j.at.Began
 }
 
-// spent reports whether a share of the time left to production is over.
+// spent reports whether a share of the time or of the moves left to production is over.
 func (j *job) spent(share float64) bool {
-	return j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
+	// However few moves there are, one pass of production is among them: else there is no result.
+	return j.c.Run.MaxMoves > 0 && j.spentMoves() >= share && (share < 1 || j.at.Pass > 0) ||
+		j.c.Run.MaxTime > 0 && j.elapsed()-j.at.Began > time.Duration(share*float64(j.left()))
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/report"
+	"neuralwl/sampler/dos"
 )
 
 // finish evaluates the run and writes its results.
@@ -28,14 +30,28 @@ func (j *job) finish() (*report.Summary, error) {
 
 // evaluate makes the results of what the run has counted.
 func (j *job) evaluate(ctx context.Context) (*report.Result, error) {
+	return report.Evaluate(ctx, j.input())
+}
+
+// input is what the run has counted.
+func (j *job) input() *report.Input {
 	in := &report.Input{
 		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
 		Seen: j.counts.Seen(), LnG: j.counts.LnG(), Deadline: j.deadline,
 	}
-	if j.at.Stage == producing && j.at.Pass > 0 {
-		j.counts.results(in)
+	if index, _ := j.counts.Temperature(); index > 0 || j.at.Stage == producing && j.at.Pass > 0 {
+		if j.counts.results(in); j.at.Stage != producing && in.Temperatures != nil {
+			in.Temperatures = in.Temperatures[:index] // without the burn-in
+		}
 	}
-	return report.Evaluate(ctx, in)
+	return in
+}
+
+// estimate is the ln g that results would have now. What it has to say is left to the end.
+func (j *job) estimate() (*dos.Density, error) {
+	in := j.input()
+	in.Log = slog.New(slog.DiscardHandler)
+	return report.Estimate(in)
 }
 
 // conclude sums the run up and writes its results.
@@ -95,7 +111,8 @@ func Finish(ctx context.Context, o Options) (s *report.Summary, err error) {
 
 // complete reports whether the run has made all passes that it was to make.
 func (j *job) complete() bool {
-	return j.at.Stage == producing && (j.at.Pass >= j.planned() || j.spent(1))
+	index, of := j.counts.Temperature()
+	return index+1 == of && j.at.Stage == producing && (j.at.Pass >= j.planned() || j.spent(1))
 }
 
 // savedNetwork is the record of the network that a checkpoint names.

@@ -26,12 +26,14 @@ var methods = map[string]method{
 	config.MulticanonicalMethod:   {walking, sampler.Multicanonical, report.Walkers},
 	config.CanonicalMethod:        {walking, sampler.Canonical, report.Canonical},
 	config.VANWangLandauMethod:    {drawing, sampler.WangLandau, report.Draws},
+	config.VANMethod:              {annealing, sampler.Annealing, report.Variational},
 }
 
 // Evaluation is how the results of a configuration's method are made.
 func Evaluation(c *config.Config) report.Evaluation { return methods[c.Run.Method].evaluation }
 
-// sampling is a way to sample: by walkers, or by a network's draws alone.
+// sampling is a way to sample: by walkers, or by a network's draws alone, towards a flat histogram or
+// at a temperature.
 type sampling struct {
 	// open makes the process, with a number of workers. Without a network j.network is nil.
 	open func(j *job, workers int) (process, error)
@@ -44,24 +46,28 @@ type sampling struct {
 	revive func(method, *saved, *config.Config, lattice.System) (counts, *Inspection, error)
 }
 
-// counts are what a run has to evaluate. sampler.Engine and sampler.VAN share the first
-// methods.
+// counts are what a run has to evaluate. The samplers share the first methods.
 type counts interface {
 	Progress() sampler.Progress
 	Seen() []bool
 	LnG() []float64
+	// Temperature is which of how many temperatures is the present one, from 0 on. A run goes
+	// through adaptation and production at each of them.
+	Temperature() (index, of int)
 	// results hands in what production counted.
 	results(*report.Input)
 }
 
-// process is what a run drives pass after pass. sampler.Engine and sampler.VAN share the
-// first methods.
+// process is what a run drives pass after pass. The samplers share the first methods.
 type process interface {
 	counts
 	Pass(ctx context.Context) error
 	Adapted(finalLnF float64) bool
 	AdaptationProgress(finalLnF float64) float64
 	View() *sampler.View
+	// Next goes on from production to the adaptation at the next temperature. It reports whether
+	// there is one.
+	Next() bool
 
 	// begin returns the stage in which a new run begins.
 	begin() (stage, error)

@@ -164,7 +164,7 @@ func (n *network) openTrainer(batch int) (err error) {
 	}
 	n.trainer, err = trainer.New(trainer.Options{
 		System: j.system.(lattice.Symmetric), Seed: j.c.Run.Seed,
-		Batch: batch, LearningRate: c.LearningRate, Clip: c.Clip, Buffer: c.Buffer,
+		Batch: batch, LearningRate: c.LearningRate, Clip: c.Clip, Buffer: c.Buffer, Upright: !c.Symmetrise,
 		Events: trainer.Events{
 			Step:      j.listener.GradientStep,
 			Published: func(steps int64) { j.listener.WeightsPublished(event.WeightsPublished{Steps: steps}) },

@@ -69,6 +69,7 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
 			return true, j.burn(ctx)
 		}
+		j.count()
 		j.process.endBurnIn()
 		j.at.enter(producing)
 		j.beginPhase(j.phase())
@@ -111,12 +112,19 @@ func (j *job) pass(ctx context.Context) error {
 // adapt makes one pass of the adaptation and trains the network after it, or ends it.
 func (j *job) adapt(ctx context.Context) error {
 	finalLnF, limit := j.c.WangLandau.FinalLnF, j.adaptationLimit()
+	why := ""
+	switch {
+	case limit > 0 && j.elapsed() > limit:
+		why = "run.max_time"
+	case j.adaptationMoves() > 0 && j.updates() >= j.adaptationMoves() && j.process.Progress().Levels > 0:
+		why = "run.max_moves"
+	}
 	switch {
 	case j.process.Adapted(finalLnF):
 		return j.endAdaptation()
-	case limit > 0 && j.elapsed() > limit:
+	case why != "":
 		p := j.process.Progress()
-		j.log.Warn("run.max_time: the adaptation of the weights is cut short",
+		j.log.Warn(why+": the adaptation of the weights is cut short",
 			"ln_f", p.LnF, "final_ln_f", finalLnF, "flatness", p.Flatness)
 		j.at.Cut, j.at.Adapted = true, p
 		return j.endAdaptation()
@@ -131,13 +139,17 @@ func (j *job) adapt(ctx context.Context) error {
 	if limit > 0 {
 		done = max(done, float64(j.elapsed())/float64(limit))
 	}
+	if moves := j.adaptationMoves(); moves > 0 {
+		done = max(done, float64(j.updates())/float64(moves))
+	}
 	j.observe(j.process.Progress(), min(1, done))
 	return nil
 }
 
 // adaptationLimit is the time of the run at which the adaptation ends in any case, 0 for none.
 func (j *job) adaptationLimit() time.Duration {
-	return time.Duration((1 - productionShare) * float64(j.c.Run.MaxTime))
+	index, of := j.process.Temperature()
+	return time.Duration((float64(index) + 1 - productionShare) / float64(of) * float64(j.c.Run.MaxTime))
 }
 
 // endAdaptation ends the phase of adaptation: weights and network are frozen.
@@ -169,6 +181,8 @@ func (j *job) endAdaptation() error {
 
 // beginProduction begins production, or its burn-in.
 func (j *job) beginProduction() {
+	j.count()
+	j.at.Before = j.at.Updates
 	j.at.Began = j.elapsed()
 	j.at.enter(j.process.beginProduction())
 	j.beginPhase(j.phase())
@@ -178,24 +192,38 @@ func (j *job) beginProduction() {
 func (j *job) produce(ctx context.Context) (more bool, err error) {
 	planned := j.planned()
 	if j.at.Pass >= planned {
-		return false, nil
+		return j.next(), nil
 	}
 	if j.spent(1) {
 		if planned < endless {
-			j.log.Warn("run.max_time: production ends early", "passes", j.at.Pass, "planned", planned)
+			j.log.Warn("run.max_time or run.max_moves: production ends early", "passes", j.at.Pass, "planned", planned)
 		}
-		return false, nil
+		return j.next(), nil
 	}
 	done := float64(j.at.Pass) / float64(planned)
 	if j.c.Run.MaxTime > 0 {
 		done = max(done, float64(j.elapsed()-j.at.Began)/float64(j.left()))
 	}
+	done = max(done, j.spentMoves())
 	j.process.at(done)
 	if err := j.pass(ctx); err != nil {
 		return false, err
 	}
 	j.observe(j.process.Progress(), min(1, done))
 	return true, nil
+}
+
+// next goes on to the adaptation at the next temperature. It reports whether there is one.
+func (j *job) next() bool {
+	if index, of := j.process.Temperature(); index+1 == of {
+		return false
+	}
+	j.endPhase(j.process.Progress())
+	j.count()
+	j.process.Next()
+	j.at = place{Stage: adapting, Made: j.at.Made, Updates: j.at.Updates, Began: j.elapsed()}
+	j.beginPhase(j.phase())
+	return true
 }
 
 func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBegan{Phase: p}) }
@@ -219,5 +247,5 @@ func (j *job) observe(p sampler.Progress, done float64) {
 
 // sight is where the run stands.
 func (j *job) sight() event.Sight {
-	return event.Sight{Passes: j.at.Made, Elapsed: j.elapsed(), View: j.process.View}
+	return event.Sight{Passes: j.at.Made, Updates: j.updates(), Elapsed: j.elapsed(), View: j.process.View, Estimate: j.estimate}
 }

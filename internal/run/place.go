@@ -29,9 +29,11 @@ type place struct {
 	Adaptive int64            // passes made in the phase of adaptation, once that is over
 	Began    time.Duration    // time of the run at which the phase began
 	Train    time.Duration    // of the phase spent on training
-	Cut      bool             // run.max_time ended the phase of adaptation
+	Cut      bool             // run.max_time or run.max_moves ended the phase of adaptation
 	Adapted  sampler.Progress // of the phase of adaptation, if it was cut
 	Mix      config.Mix       // of production; zero before, and where it stays the same
+	Updates  int64            // site updates of the adaptation and the burn-in, as far as they are over
+	Before   int64            // those of the adaptation
 	Planned  int64            // passes of production that take as long as the adaptation, where the mix was looked for
 }
 
@@ -51,7 +53,7 @@ func (j *job) planned() int64 {
 	switch {
 	case j.c.Production.Passes > 0:
 		return int64(j.c.Production.Passes)
-	case (j.at.Cut || j.at.Adaptive == 0) && j.c.Run.MaxTime > 0:
+	case j.c.Run.MaxMoves > 0 || (j.at.Cut || j.at.Adaptive == 0) && j.c.Run.MaxTime > 0:
 		// What the weights lack is made up for by longer counting, and weights that needed
 		// no adaptation say nothing about the length of production.
 		return endless

@@ -15,13 +15,12 @@ import (
 	"neuralwl/internal/checkpoint"
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
-	"neuralwl/sampler"
 )
 
 // mayChange are the keys that may change when a run is resumed: its limits, and keys that do
 // not affect its numbers.
 var mayChange = []string{
-	"run.workers", "run.max_time", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
+	"run.workers", "run.max_time", "run.max_moves", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
 	"inference.provider", "inference.library", "inference.timeout", "inference.url", "inference.model", "inference.retries",
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
@@ -63,6 +62,8 @@ func (j *job) load() (*saved, error) {
 		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting &&
 			(!s.Place.Cut || j.c.Run.Resume == config.ResumeProduction):
 			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; start a new run, or extend this one with production.passes", c))
+		case c.Key == "production.passes" && len(j.c.Run.Betas) > 1:
+			faults = append(faults, fmt.Errorf("%v: at most the last of several temperatures could be extended; start a new run", c))
 		}
 	}
 	if len(faults) > 0 {
@@ -136,7 +137,7 @@ func (j *job) restore(s *saved) error {
 	return nil
 }
 
-// continueCut continues an adaptation that run.max_time had cut short, if there is time now:
+// continueCut continues an adaptation that a limit had cut short, if that leaves room now:
 // production under its rough weights is dropped and made again after it.
 func (j *job) continueCut() {
 	limit := j.adaptationLimit()
@@ -148,17 +149,20 @@ func (j *job) continueCut() {
 		j.log.Warn("the adaptation was cut short and there is no time to continue it; raise run.max_time to more than twice the time that the run has taken",
 			"taken", j.elapsed().Round(time.Second))
 		return
-	}
-	of := func(name sampler.Phase) func(report.PhaseSummary) bool {
-		return func(p report.PhaseSummary) bool { return p.Name == name }
+	case j.adaptationMoves() > 0 && j.at.Before >= j.adaptationMoves():
+		return // as it was cut short by run.max_moves, so it would be again
 	}
 	dropped := j.at
 	j.at = place{Stage: adapting, Pass: dropped.Adaptive, Began: j.elapsed()}
 	phases := &j.course.Phases
-	if k := slices.IndexFunc(*phases, of(j.method.adaptation)); k >= 0 {
+	for k := len(*phases) - 1; k >= 0; k-- { // that of the present temperature is the last
+		if (*phases)[k].Name != j.method.adaptation {
+			continue
+		}
 		j.at.Began -= time.Duration((*phases)[k].Seconds["all"] * float64(time.Second))
 		j.at.Train = time.Duration((*phases)[k].Seconds["train"] * float64(time.Second))
 		*phases = (*phases)[:k]
+		break
 	}
 	j.course.Tuning = nil
 	j.process.adaptAgain(dropped.Adapted)

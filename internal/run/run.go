@@ -172,7 +172,7 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 		if err := j.restore(last); err != nil {
 			return nil, err
 		}
-		if j.at.Stage == producing && j.at.Pass >= j.planned() {
+		if j.complete() {
 			j.log.Info("the run is complete; raise production.passes to extend it", "passes", j.at.Pass)
 		}
 	}

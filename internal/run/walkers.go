@@ -34,6 +34,7 @@ var walking = &sampling{
 // walkers are the process of an engine.
 type walkers struct {
 	*sampler.Engine
+	once
 	j       *job
 	options sampler.Options // of the engine
 	starter *sampler.Start  // in the stage of that name
@@ -49,7 +50,7 @@ func openWalkers(j *job, workers int) (_ process, err error) {
 		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {
 			return nil, err
 		}
-		o.Across, o.Trials, o.Shift = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift
+		o.Across, o.Trials, o.Shift, o.Upright = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift, !j.c.Neural.Frames
 		w.propose(o, n.bundle, n.proposer)
 		w.warnOfKeptSites()
 	}
@@ -123,16 +124,16 @@ func (w *walkers) learn(ctx context.Context) error {
 
 // shape gives an engine the histogram that production is to have.
 func (w *walkers) shape(e *sampler.Engine) {
-	if w.j.c.Production.Histogram == config.LowHistogram {
+	switch w.j.c.Production.Histogram {
+	case config.LowHistogram:
 		e.SetHistogram(e.LowHistogram())
-	}
-	if w.j.c.Production.Targets == config.PhaseTargets {
+	case config.PhaseHistogram:
 		levels, d := transition.Known(w.j.system, e.Seen(), e.LnG())
-		aims := transition.Aims(w.j.system, levels, d, transition.Find(w.j.system, d, nil))
-		if aims == nil {
-			w.j.log.Warn("production.targets: the energy distribution has no two peaks; targets follow the histogram")
+		h := transition.Histogram(w.j.system, levels, d, transition.Find(w.j.system, d, nil))
+		if h == nil {
+			w.j.log.Warn("production.histogram: the energy distribution has no two peaks; the histogram is flat")
 		}
-		e.SetTargets(aims)
+		e.SetHistogram(h)
 	}
 }
 
@@ -158,6 +159,12 @@ func (w *walkers) adaptAgain(p sampler.Progress) {
 	w.SetMix(w.j.c.Local.Sweeps, w.j.c.Neural.Trials)
 	w.Adapt(p)
 }
+
+// once is a process with a single adaptation and production.
+type once struct{}
+
+func (once) Temperature() (index, of int) { return 0, 1 }
+func (once) Next() bool                   { return false }
 
 func (w *walkers) at(done float64) { w.Samples().Segment(done) }
 

@@ -41,6 +41,8 @@ func LocalMove(c *config.Config) local.Move {
 	switch {
 	case c.Local.Move == config.Metropolis:
 		return local.Metropolis
+	case c.Local.Move == config.Cluster:
+		return local.Cluster
 	case c.Local.Order == config.Random:
 		return local.RandomHeatBath
 	}

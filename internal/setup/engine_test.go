@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"strings"
 	"testing"
 
 	"neuralwl/internal/config"
@@ -27,6 +28,7 @@ func TestEngine(t *testing.T) {
 		{[]string{"local.order=random"}, local.RandomHeatBath},
 		{[]string{"local.move=metropolis"}, local.Metropolis},
 		{[]string{"local.move=metropolis", "local.order=random"}, local.Metropolis},
+		{[]string{"local.move=cluster"}, local.Cluster},
 		{[]string{"run.moves=neural", "local.order=random"}, local.None},
 	} {
 		config := load(t, c.settings...)
@@ -37,6 +39,32 @@ func TestEngine(t *testing.T) {
 		o := setup.Engine(config, system, 3)
 		if o.Local != c.local || o.Workers != 3 {
 			t.Errorf("%v: local move %v, want %v", c.settings, o.Local, c.local)
+		}
+	}
+}
+
+// TestCluster accepts cluster moves for exactly those systems that have them, and else names the system
+// or its field.
+func TestCluster(t *testing.T) {
+	for _, settings := range [][]string{
+		{"system.model=potts"}, {"system.model=ising"}, {"system.model=potts3d"}, {"system.model=blume_capel"}, {"system.model=blume_capel", "system.crystal_field=1.5"},
+		{"system.model=ising_field"}, {"system.model=ising_field", "system.field=0.5"}, {"system.model=random_bond"}, {"system.model=baxter_wu"},
+	} {
+		system, err := load(t, settings...).System.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		possible := local.Check(system, local.Cluster)
+		_, err = config.Load("", append(settings, "local.move=cluster"))
+		if (err == nil) != (possible == nil) {
+			t.Errorf("%v: %v, but the sampler says %v", settings, err, possible)
+		}
+		named := strings.Replace(settings[0], "=", " ", 1)
+		if settings[0] == "system.model=ising_field" {
+			named = "system.field is 0.5"
+		}
+		if err != nil && !strings.Contains(err.Error(), named) {
+			t.Errorf("%v: %v, want %q", settings, err, named)
 		}
 	}
 }

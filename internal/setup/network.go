@@ -185,6 +185,9 @@ func hyperparameters(c *config.Config) models.Hyperparameters {
 		h.Decoder = c.Model.Decoder
 	default:
 		h.Latent, h.Noise, h.EnergyWeight = c.Model.Latent, c.Trainer.Noise, c.Model.EnergyWeight
+		if h.EnergyWeight > 0 && c.Model.Tie != models.EnergyTie { // which cards leave out
+			h.Tie = c.Model.Tie
+		}
 		h.Encoder, h.Decoder = c.Model.Encoder, c.Model.Decoder
 		if c.Model.EncoderKind == models.Convolutional {
 			h.EncoderKind, h.Encoder = models.Convolutional, 0

@@ -238,7 +238,7 @@ func (r *course) openTrainer() error {
 	}
 	o := trainer.Options{
 		System: r.system, Seed: r.c.Run.Seed, Batch: r.c.Trainer.Batch, LearningRate: r.c.Trainer.LearningRate,
-		Clip: r.c.Trainer.Clip, Buffer: r.c.Trainer.Buffer,
+		Clip: r.c.Trainer.Clip, Buffer: r.c.Trainer.Buffer, Upright: !r.c.Trainer.Symmetrise,
 		Events: trainer.Events{Step: func(info trainer.StepInfo) { r.last = info }},
 	}
 	if first := r.s.courses[0]; first != r {

@@ -177,7 +177,7 @@ func close(read, written float64) bool {
 func TestTrainLocalMove(t *testing.T) {
 	tables := map[string]string{}
 	for _, c := range []struct{ setting, name string }{
-		{"local.order=sequential", "(heat_bath)"}, {"local.order=random", "(heat_bath at random)"}, {"local.move=metropolis", "(metropolis)"},
+		{"local.order=sequential", "(heat_bath)"}, {"local.order=random", "(heat_bath at random)"}, {"local.move=metropolis", "(metropolis)"}, {"local.move=cluster", "(cluster)"},
 	} {
 		r := train(t, training.Options{Config: load(t, "train.steps=3", c.setting), Repository: t.TempDir()})
 		if !strings.Contains(r.Card.Training.Data, c.name) {

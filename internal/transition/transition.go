@@ -129,15 +129,17 @@ func Known(s lattice.System, seen []bool, lnG []float64) (levels []int, d *dos.D
 	return levels, d
 }
 
-// evenShare of the targets of Aims are spread evenly from the infinite-temperature peak to the
-// ground state.
-const evenShare = 0.25
+// The shares of Histogram: evenShare is spread evenly from the infinite-temperature peak to the ground
+// state, and a level beyond the peak has at least beyondPeak of what such a level has.
+const (
+	evenShare  = 0.5
+	beyondPeak = 0.1
+)
 
-// Aims is a distribution of targets that serves the ratio of two phases' weights, ln of it by
-// level: half of what is not spread evenly is like the ordered phase at the transition, half like the
-// disordered one. Draws for these targets say how many states each phase has. It is nil without
-// two phases.
-func Aims(s lattice.System, levels []int, d *dos.Density, t *Transition) []float64 {
+// Histogram is a histogram for production that serves two phases, ln of it by level: half of what is
+// not spread evenly is like the ordered phase at the transition, half like the disordered one. Beyond
+// the infinite-temperature peak it falls as at infinite temperature. It is nil without two phases.
+func Histogram(s lattice.System, levels []int, d *dos.Density, t *Transition) []float64 {
 	if t == nil || !t.TwoPeaks {
 		return nil
 	}
@@ -151,24 +153,31 @@ func Aims(s lattice.System, levels []int, d *dos.Density, t *Transition) []float
 	if !(ordered > 0 && ordered < 1) {
 		return nil
 	}
-	even := evenShare / float64(s.GroundLevel()-s.PeakLevel()+1)
-	aims := make([]float64, s.Levels())
-	for level := s.PeakLevel(); level <= s.GroundLevel(); level++ {
-		aims[level] = even
+	most, peak := math.Inf(-1), s.PeakLevel()
+	for i, level := range levels {
+		if level <= peak {
+			most = max(most, d.LnG[i])
+		}
+	}
+	even := evenShare / float64(s.GroundLevel()-peak+1)
+	h := make([]float64, s.Levels())
+	for level := range h {
+		if h[level] = even; level < peak {
+			h[level] *= beyondPeak
+		}
 	}
 	for i, level := range levels {
+		if level < peak {
+			h[level] = max(h[level], even*math.Exp(d.LnG[i]-most))
+		}
 		share := (1 - evenShare) / 2 / ordered
 		if d.Energy[i] >= t.Minimum {
 			share = (1 - evenShare) / 2 / (1 - ordered)
 		}
-		aims[level] += share * p[i]
+		h[level] += share * p[i]
 	}
-	for level, x := range aims {
-		aims[level] = math.Log(max(x, leastAim*even))
+	for level, x := range h {
+		h[level] = math.Log(x)
 	}
-	return aims
+	return h
 }
-
-// leastAim is the least share of a level in units of the even one: the levels beyond the
-// infinite-temperature peak are of no use, but every move must have its way back.
-const leastAim = 1e-3

@@ -141,7 +141,7 @@ func (o *Options) perform(ctx context.Context, l *queue.Lease) error {
 		Program: o.Program, Grace: o.Grace, Limits: o.Limits, Swaps: swaps,
 		Task: child.Task{
 			Folder: filepath.Join(o.Folder, l.ID), Config: spec.Config, Changes: spec.Changes, Workers: o.Cores,
-			Work: spec.Work, Train: spec.Train, Bench: spec.Bench,
+			Work: spec.Work, Train: spec.Train, Bench: spec.Bench, Compare: spec.Compare,
 		},
 		Stderr: stderr,
 		Started: func(pid int) {

@@ -33,6 +33,12 @@ func AutocorrelationTime(energy []float64, blocks [][]int64, steps float64) (tau
 			square += squares / n
 		}
 	}
+	return scatterTime(means, mean, square, steps)
+}
+
+// scatterTime makes the time from the means of chains, and the sums of the chains' means and mean
+// squares.
+func scatterTime(means []float64, mean, square, steps float64) (tau, deviation float64, err error) {
 	chains := float64(len(means))
 	mean, square = mean/chains, square/chains
 	variance := square - mean*mean

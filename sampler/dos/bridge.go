@@ -155,7 +155,7 @@ const (
 	// LeastOverlap of a window that is used: with less, the draws hardly know its states.
 	LeastOverlap = 0.05
 	// leastBridgePoints of each kind, draws and states, of a window that is used.
-	leastBridgePoints = 100
+	leastBridgePoints = 32
 	// mostBridgeStep bounds e: beyond, the moments do not suffice. The first that is left out has a
 	// share of less than 1e-3.
 	mostBridgeStep = 0.5

@@ -75,29 +75,16 @@ func (d *Density) Coexistence(start, width, states float64) (Coexistence, error)
 	return Coexistence{}, errSinglePeak
 }
 
-// blurred returns energies width/kernelSteps apart and the smoothed ln P(E; beta) there, up
-// to a constant. Points where P underflows to zero are omitted.
+// blurred returns energies width/kernelSteps apart and ln P(E; beta) there as Smoothed has it. Points
+// where P underflows to zero are omitted.
 func (d *Density) blurred(beta, width float64) (x, lnP []float64) {
-	p, _ := d.Distribution(beta)
-	low := 0
-	lowest, highest := d.Energy[0], d.Energy[d.Len()-1]
-	for k := 0; ; k++ {
-		e := lowest + width/kernelSteps*float64(k)
-		if e > highest {
-			return x, lnP
-		}
-		for d.Energy[low] < e-width {
-			low++
-		}
-		sum := 0.0
-		for i := low; i < d.Len() && d.Energy[i] < e+width; i++ {
-			u := (d.Energy[i] - e) / width
-			sum += p[i] * (1 - u*u) * (1 - u*u)
-		}
-		if sum > 0 {
-			x, lnP = append(x, e), append(lnP, math.Log(sum))
+	energies := d.Grid(width)
+	for k, y := range d.Smoothed(beta, width, energies) {
+		if !math.IsInf(y, -1) {
+			x, lnP = append(x, energies[k]), append(lnP, y)
 		}
 	}
+	return x, lnP
 }
 
 // bridge is an edge of the concave hull of ln P: the indices of its ends, its slope, and

@@ -119,3 +119,75 @@ func TestPinned(t *testing.T) {
 		t.Errorf("the pinned level was off by %.2f errors squared before", freeZ)
 	}
 }
+
+// TestSmallCounts measures the bias that logarithms of small counts leave in ln g, from independent
+// Poisson counts of which the rarest transition between neighbouring levels has ten or forty: it is
+// within half of the variance for the free estimate, and within a fifth of an error with the end known.
+func TestSmallCounts(t *testing.T) {
+	lnG := hill()
+	energy, rates := chain(lnG)
+	total := dos.LogSumExp(lnG)
+	r := rand.New(rand.NewPCG(17, 18))
+	const end = 23
+	for _, visits := range []float64{500, 2000} {
+		least := math.Inf(1)
+		for level := range end {
+			least = min(least, visits*rates[level*5+3], visits*rates[(level+1)*5+1])
+		}
+		runs := long.Or(2000, 60)
+		var bias, square, pinnedBias, pinnedSquare [end + 1]float64
+		made := 0.0
+		for range runs {
+			blocks := make([][]int64, 32)
+			for k := range blocks {
+				blocks[k] = make([]int64, len(rates))
+				for i, p := range rates {
+					blocks[k][i] = poisson(r, visits*p/float64(len(blocks)))
+				}
+			}
+			p, err := dos.FromPinnedTransitions(energy, 5, blocks, total, []dos.Pin{{Level: end, LnG: lnG[end]}}, nil)
+			if err != nil || p.Len() != len(lnG) {
+				continue // a half of the blocks without a transition both ways
+			}
+			made++
+			for i, e := range p.Energy {
+				level := int(-e)
+				off, pinnedOff := p.Free.LnG[i]-lnG[level], p.LnG[i]-lnG[level]
+				bias[level] += off
+				square[level] += off * off
+				pinnedBias[level] += pinnedOff
+				pinnedSquare[level] += pinnedOff * pinnedOff
+			}
+		}
+		if made < 0.95*float64(runs) {
+			t.Errorf("%g visits: %g of %d runs have all levels", visits, made, runs)
+		}
+		worst, pinnedWorst := 0.0, 0.0
+		for level := range lnG {
+			sigma, pinnedSigma := math.Sqrt(square[level]/made), math.Sqrt(pinnedSquare[level]/made)
+			chance := 4 * sigma / math.Sqrt(made)
+			if b := math.Abs(bias[level] / made); b > sigma*sigma/2+chance {
+				t.Errorf("%g visits: ln g of level %d is biased by %.4f, its error is %.4f", visits, level, bias[level]/made, sigma)
+			}
+			worst = max(worst, math.Abs(bias[level]/made)/sigma)
+			if pinnedSigma == 0 {
+				continue
+			}
+			b := math.Abs(pinnedBias[level]/made) / pinnedSigma
+			if pinnedWorst = max(pinnedWorst, b); b > 0.2+4/math.Sqrt(made) {
+				t.Errorf("%g visits: with the end known ln g of level %d is biased by %.2f errors", visits, level, b)
+			}
+		}
+		t.Logf("rarest transition %.1f times: bias at most %.3f(%.3f) errors, with the end known %.3f; at the end %.4f(%.4f), its error %.3f",
+			least, worst, 1/math.Sqrt(made), pinnedWorst, bias[end]/made, math.Sqrt(square[end])/made, math.Sqrt(square[end]/made))
+	}
+}
+
+// poisson draws a number with a mean.
+func poisson(r *rand.Rand, mean float64) int64 {
+	n := int64(-1)
+	for rest := mean; rest >= 0; n++ {
+		rest -= r.ExpFloat64()
+	}
+	return n
+}

@@ -39,6 +39,9 @@ func newFrame(sites, colours int, bySite bool, draw func(f *Frame, r *rand.Rand)
 // is known. The new frame depends on r alone.
 func (f *Frame) Randomise(r *rand.Rand) { f.draw(f, r) }
 
+// Fix has the frame stay as it is: Randomise no longer redraws it.
+func (f *Frame) Fix() { f.draw = func(*Frame, *rand.Rand) {} }
+
 // Apply writes the image of src to dst.
 func (f *Frame) Apply(dst []int32, src []uint8) {
 	colour, stride := f.colour, f.stride
@@ -110,6 +113,33 @@ func (p *Potts) drawFrame(f *Frame, r *rand.Rand) {
 	shuffle(f.colour, r)
 	for c, d := range f.colour {
 		f.inverse[d] = int32(c)
+	}
+}
+
+// Phases returns the q cyclic shifts of the colours, which take every ordered phase to every
+// other.
+func (p *Potts) Phases() []*Frame {
+	frames := make([]*Frame, p.q)
+	for k := range frames {
+		frames[k] = p.NewFrame()
+		shiftColours(frames[k], k, p.q)
+		frames[k].invert(p.q)
+		frames[k].Fix()
+	}
+	return frames
+}
+
+// shiftColours takes every colour c that the frame has to c + k modulo q.
+func shiftColours(f *Frame, k, q int) {
+	for i, c := range f.colour {
+		f.colour[i] = int32((int(c) + k) % q)
+	}
+}
+
+// invert makes inverse from colour, with q colours.
+func (f *Frame) invert(q int) {
+	for k, c := range f.colour {
+		f.inverse[k/q*q+int(c)] = int32(k % q)
 	}
 }
 

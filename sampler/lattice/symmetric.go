@@ -11,6 +11,10 @@ type Symmetric interface {
 	System
 	// NewFrame returns the identity, to be redrawn with Frame.Randomise.
 	NewFrame() *Frame
+	// Phases returns fixed frames that form a group, the identity first. They take ordered phases
+	// that are alike by a symmetry of the colours to each other, in the Potts model every one to
+	// every other. A system without such a symmetry has the identity alone.
+	Phases() []*Frame
 	// LevelInt32 is Level for a configuration held as int32, the element type of the
 	// networks' tensors.
 	LevelInt32(state []int32) int
@@ -25,6 +29,9 @@ type Symmetry struct {
 	sites   func(f *Frame, r *rand.Rand)
 	colours func(f *Frame, r *rand.Rand)
 	bySite  bool // colours depends on the site
+	// phases are maps of the colours, the identity first: all of them or, of permutations, the
+	// cyclic ones.
+	phases []func(f *Frame)
 }
 
 // Translations are all translations of the torus with the given sides. Site i has the
@@ -124,7 +131,7 @@ func (f *Frame) permute(m func(i int) int32) {
 
 // ColourPermutations are all permutations of a number of colours, the same at all sites.
 func ColourPermutations(colours int) Symmetry {
-	return Symmetry{colours: func(f *Frame, r *rand.Rand) {
+	s := Symmetry{colours: func(f *Frame, r *rand.Rand) {
 		order := make([]int32, colours)
 		for c := range order {
 			order[c] = int32(c)
@@ -134,28 +141,40 @@ func ColourPermutations(colours int) Symmetry {
 			f.colour[k] = order[c]
 		}
 	}}
+	for k := range colours {
+		s.phases = append(s.phases, func(f *Frame) { shiftColours(f, k, colours) })
+	}
+	return s
 }
 
-// ColourMaps are maps of the colours, the same at all sites, the identity among them if they
-// are a group.
+// ColourMaps are maps of the colours, the same at all sites. They are a group, the identity first.
 func ColourMaps(maps ...func(colour int) int) Symmetry {
-	return Symmetry{colours: func(f *Frame, r *rand.Rand) {
-		m := maps[r.IntN(len(maps))]
-		for k, c := range f.colour {
-			f.colour[k] = int32(m(int(c)))
-		}
-	}}
+	var of []func(site, colour int) int
+	for _, m := range maps {
+		of = append(of, func(_, colour int) int { return m(colour) })
+	}
+	s := SiteColourMaps(of...)
+	s.bySite = false
+	return s
 }
 
-// SiteColourMaps are maps of the colours that depend on the site, the identity among them if
-// they are a group.
+// SiteColourMaps are maps of the colours that depend on the site. They are a group, the identity
+// first.
 func SiteColourMaps(maps ...func(site, colour int) int) Symmetry {
-	return Symmetry{bySite: true, colours: func(f *Frame, r *rand.Rand) {
-		m := maps[r.IntN(len(maps))]
-		for k, c := range f.colour {
-			f.colour[k] = int32(m(k/f.stride, int(c)))
-		}
-	}}
+	s := Symmetry{bySite: true}
+	for _, m := range maps {
+		s.phases = append(s.phases, func(f *Frame) {
+			for k, c := range f.colour {
+				site := 0
+				if f.stride > 0 {
+					site = k / f.stride
+				}
+				f.colour[k] = int32(m(site, int(c)))
+			}
+		})
+	}
+	s.colours = func(f *Frame, r *rand.Rand) { s.phases[r.IntN(len(s.phases))](f) }
+	return s
 }
 
 // NewFrame returns the identity, to be redrawn with Randomise. Its frames are made of the
@@ -186,9 +205,32 @@ func (t *Terms) drawFrame(f *Frame, r *rand.Rand) {
 			s.colours(f, r)
 		}
 	}
-	for k, c := range f.colour {
-		f.inverse[k/q*q+int(c)] = int32(k % q)
+	f.invert(q)
+}
+
+// Phases returns the products of one map of each symmetry of the colours, of permutations a cyclic
+// one.
+func (t *Terms) Phases() []*Frame {
+	frames := []*Frame{t.NewFrame()}
+	for _, s := range t.m.Symmetries {
+		var products []*Frame
+		for _, m := range s.phases {
+			for _, f := range frames {
+				product := t.NewFrame()
+				copy(product.colour, f.colour)
+				m(product)
+				products = append(products, product)
+			}
+		}
+		if s.phases != nil {
+			frames = products
+		}
 	}
+	for _, f := range frames {
+		f.invert(t.m.Colours)
+		f.Fix()
+	}
+	return frames
 }
 
 // symmetryChecks is how many random configurations in random frames check the symmetries of

@@ -1,6 +1,7 @@
 // Package local moves the sites of a configuration one at a time, by heat bath and
-// Metropolis updates under the weights 1/g(E), and counts the transitions between levels
-// that these moves could have made. It knows neither walkers nor where ln g comes from.
+// Metropolis updates under the weights 1/g(E), and in clusters, and counts the transitions
+// between levels that the moves of one site could have made. It knows neither walkers nor where
+// ln g comes from.
 package local
 
 import (
@@ -10,17 +11,19 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// Move names a single-site move.
+// Move names a local move.
 type Move int
 
 // The moves. HeatBath visits the sites in a fixed order, RandomHeatBath and Metropolis at
 // random. On the Potts model with many colours the heat bath needs several times fewer
-// updates per round trip.
+// updates per round trip. Cluster moves the whole lattice in clusters before each sweep of the
+// heat bath; see cluster.
 const (
 	None Move = iota
 	HeatBath
 	Metropolis
 	RandomHeatBath
+	Cluster
 )
 
 func (m Move) String() string {
@@ -33,6 +36,8 @@ func (m Move) String() string {
 		return "metropolis"
 	case RandomHeatBath:
 		return "heat_bath at random"
+	case Cluster:
+		return "cluster"
 	}
 	return fmt.Sprintf("Move(%d)", int(m))
 }
@@ -44,8 +49,8 @@ type Kernel interface {
 	Fill(lnWeight []float64)
 
 	// Sweep makes N trials on a configuration of the given level. It returns the new level
-	// and how many trials were accepted; the heat bath rejects none. Each trial, accepted or
-	// rejected, counts 1 in hits at the level it ends on and, unless situations is nil, in
+	// and how many trials were accepted; the heat bath rejects none, and Cluster returns N if
+	// its cluster move was accepted, else 0. Each trial, accepted or rejected, counts 1 in hits at the level it ends on and, unless situations is nil, in
 	// situations, a block of Transitions, by what it begins with.
 	//
 	// The worker, 0..workers-1, selects scratch space: calls with different workers may run
@@ -58,7 +63,7 @@ type Kernel interface {
 }
 
 // New returns the kernel of a move, nil for None. It has scratch space for a number of
-// workers. There are kernels for the types of package lattice only; see Supports.
+// workers. Check says whether there is one for a system.
 func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel {
 	switch s := s.(type) {
 	case *lattice.Potts:
@@ -69,6 +74,8 @@ func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel
 			return &pottsRandomHeatBath{newPottsHeatBath(s, window)}
 		case Metropolis:
 			return newPottsMetropolis(s, window)
+		case Cluster:
+			return newCluster(newPottsHeatBath(s, window), s, window, workers)
 		}
 	case *lattice.Terms:
 		switch move {
@@ -78,6 +85,8 @@ func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel
 			return &termsRandomHeatBath{newTermsKernels(s, window, workers)}
 		case Metropolis:
 			return &termsMetropolis{newTermsKernels(s, window, workers)}
+		case Cluster:
+			return newCluster(&termsHeatBath{newTermsKernels(s, window, workers)}, s, window, workers)
 		}
 	}
 	if move == None {
@@ -86,11 +95,18 @@ func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel
 	panic(fmt.Sprintf("local: no kernel for the move %v on systems of the type %T", move, s))
 }
 
-// Supports reports whether New has kernels for systems of that type.
-func Supports(s lattice.System) bool {
+// Check returns an error that says why there is no kernel of a move for a system: there are kernels
+// for the types of package lattice only, and Cluster needs lattice.Couplings.
+func Check(s lattice.System, move Move) error {
 	switch s.(type) {
 	case *lattice.Potts, *lattice.Terms:
-		return true
+		if move != Cluster {
+			return nil
+		}
+		if _, err := lattice.CouplingsOf(s); err != nil {
+			return fmt.Errorf("there are no cluster moves: %w; take the heat bath", err)
+		}
+		return nil
 	}
-	return false
+	return fmt.Errorf("there are no local moves for systems of the type %T; make one with lattice.New", s)
 }

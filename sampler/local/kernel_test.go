@@ -3,13 +3,14 @@ package local
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"neuralwl/sampler/lattice"
 )
 
 // moves are all moves, and kernelSystems systems of every type.
-var moves = []Move{HeatBath, Metropolis, RandomHeatBath}
+var moves = []Move{HeatBath, Metropolis, RandomHeatBath, Cluster}
 
 func kernelSystems(t testing.TB) []lattice.System {
 	return []lattice.System{
@@ -18,6 +19,7 @@ func kernelSystems(t testing.TB) []lattice.System {
 		terms(t)(lattice.NewBlumeCapel(1.5, 6, 5)),
 		terms(t)(lattice.NewBaxterWu(6, 6)),
 		terms(t)(lattice.NewPotts3D(3, 3, 3, 4)),
+		terms(t)(lattice.NewRandomBond(0.3, 1, 5, 6)),
 	}
 }
 
@@ -27,6 +29,9 @@ func kernelSystems(t testing.TB) []lattice.System {
 func TestSweep(t *testing.T) {
 	for _, s := range kernelSystems(t) {
 		for _, move := range moves {
+			if Check(s, move) != nil {
+				continue
+			}
 			t.Run(fmt.Sprint(s, " ", move), func(t *testing.T) {
 				state, level, rng := randomWalker(s)
 				window := lattice.Window{Low: max(0, level-40), High: min(s.Levels()-1, level+40)}
@@ -35,15 +40,22 @@ func TestSweep(t *testing.T) {
 				transitions := k.Transitions(3)
 				hits := make([]int64, s.Levels())
 				const sweeps = 200
+				clusters := 0
 				for i := range sweeps {
 					var accepted int
 					level, accepted = k.Sweep(i%2, state, level, hits, transitions.Block(1), rng)
 					if counted := s.Level(state); counted != level || !window.Contains(level) {
 						t.Fatalf("level %d carried along, %d counted, %v", level, counted, window)
 					}
-					if accepted > s.Sites() || move != Metropolis && accepted != s.Sites() {
+					switch {
+					case move == Cluster && (accepted == 0 || accepted == s.Sites()):
+						clusters += accepted / s.Sites()
+					case accepted > s.Sites() || move != Metropolis && accepted != s.Sites():
 						t.Fatalf("%d of %d trials accepted", accepted, s.Sites())
 					}
+				}
+				if move == Cluster && clusters < sweeps/8 {
+					t.Errorf("%d of %d cluster moves accepted", clusters, sweeps)
 				}
 				trials := int64(sweeps * s.Sites())
 				if n := sum(hits); n != trials {
@@ -89,8 +101,16 @@ func TestNoKernel(t *testing.T) {
 	if k := New(p, None, window, 1); k != nil {
 		t.Errorf("the move none has the kernel %v", k)
 	}
-	if other := (struct{ lattice.System }{p}); Supports(other) || !Supports(p) {
-		t.Errorf("supported types: %T %v, %T %v", other, Supports(other), p, Supports(p))
+	for _, move := range moves {
+		if err := Check(struct{ lattice.System }{p}, move); err == nil || !strings.Contains(err.Error(), "no local moves for systems of the type") {
+			t.Errorf("%v of a foreign type: %v", move, err)
+		}
+		if err := Check(p, move); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := Check(terms(t)(lattice.NewBaxterWu(3, 3)), Cluster); err == nil || !strings.Contains(err.Error(), "no cluster moves: baxter-wu couples 3 sites") {
+		t.Errorf("clusters of a Baxter-Wu model: %v", err)
 	}
 	var none *Transitions
 	if none.Restore(nil); none.Block(0) != nil || none.Counts() != nil {

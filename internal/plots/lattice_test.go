@@ -1,4 +1,4 @@
-package page
+package plots
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestDrawLattice(t *testing.T) {
+func TestLatticePicture(t *testing.T) {
 	for _, c := range []struct {
 		sides         []int
 		width, height int
@@ -21,7 +21,7 @@ func TestDrawLattice(t *testing.T) {
 		for i := range state {
 			state[i] = byte(i)
 		}
-		data, err := drawLattice(state, c.sides, 12)
+		data, err := Lattice(state, c.sides, 12)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestDrawLattice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w, h := latticeSize(c.sides); picture.Bounds().Dx() != c.width || picture.Bounds().Dy() != c.height || w != c.width || h != c.height {
+		if w, h := LatticeSize(c.sides); picture.Bounds().Dx() != c.width || picture.Bounds().Dy() != c.height || w != c.width || h != c.height {
 			t.Errorf("%v: %v, size %d, %d", c.sides, picture.Bounds(), w, h)
 		}
 		for pixel, site := range c.at {
@@ -46,7 +46,7 @@ func TestDrawLattice(t *testing.T) {
 		"sites too few": {make([]byte, 5), []int{3, 2}, 2}, "a colour too many": {[]byte{0, 1, 2, 0, 0, 0}, []int{3, 2}, 2},
 		"one side": {make([]byte, 3), []int{3}, 2}, "no side": {nil, nil, 2}, "negative": {nil, []int{-1, 0}, 2}, "no colours": {nil, []int{0, 0}, 0},
 	} {
-		if _, err := drawLattice(c.state, c.sides, c.colours); err == nil {
+		if _, err := Lattice(c.state, c.sides, c.colours); err == nil {
 			t.Errorf("%s: it is drawn", name)
 		}
 	}

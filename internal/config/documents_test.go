@@ -8,10 +8,10 @@ import (
 	"neuralwl/internal/config"
 )
 
-// TestReadme checks that README and docs hold the defaults word for word.
-func TestReadme(t *testing.T) {
+// TestDocuments checks that the documents hold the defaults word for word.
+func TestDocuments(t *testing.T) {
 	for _, file := range []struct{ doc, origin, text string }{
-		{"README.md", "default.yaml", config.Default}, {"docs/daemon.md", "server.yaml", config.DefaultServer},
+		{"docs/configuration.md", "default.yaml", config.Default}, {"docs/daemon.md", "server.yaml", config.DefaultServer},
 	} {
 		doc, err := os.ReadFile("../../" + file.doc)
 		if err != nil {

@@ -1,15 +1,15 @@
 //go:build unix
 
-package bench
+package cpu
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is the processor time that this process has taken: other load on the machine does not
+// Time is the processor time that this process has taken: other load on the machine does not
 // count.
-func cpuTime() time.Duration {
+func Time() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return time.Since(start)

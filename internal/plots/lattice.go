@@ -1,4 +1,4 @@
-package page
+package plots
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ func rgb(x uint32) color.RGBA {
 	return color.RGBA{R: uint8(x >> 16), G: uint8(x >> 8), B: uint8(x), A: 0xff}
 }
 
-// palette are the colours of sites with q values: of more than len(siteColours) a ramp from dark
+// palette has the colours of sites with q values: of more than len(siteColours) a ramp from dark
 // blue to light yellow, of which neighbours cannot be told apart.
 func palette(q int) color.Palette {
 	p := make(color.Palette, 0, q+1)
@@ -38,9 +38,9 @@ func palette(q int) color.Palette {
 	return p
 }
 
-// drawLattice draws a configuration in raster order, the first side being the fastest, with a
+// Lattice draws a configuration in raster order, the first side being the fastest, with a
 // pixel for each site; the layers of one with three sides stand side by side. It returns a PNG.
-func drawLattice(state []byte, sides []int, colours int) ([]byte, error) {
+func Lattice(state []byte, sides []int, colours int) ([]byte, error) {
 	if len(sides) < 2 || len(sides) > 3 || colours < 1 || colours > 256 {
 		return nil, fmt.Errorf("a lattice of sides %v with %d colours cannot be drawn", sides, colours)
 	}
@@ -69,22 +69,8 @@ func drawLattice(state []byte, sides []int, colours int) ([]byte, error) {
 	return data.Bytes(), err
 }
 
-// majority is the share of the sites with the most frequent colour.
-func majority(state []byte) float64 {
-	var counts [256]int
-	most := 0
-	for _, s := range state {
-		counts[s]++
-		most = max(most, counts[s])
-	}
-	if len(state) == 0 {
-		return 0
-	}
-	return float64(most) / float64(len(state))
-}
-
-// latticeSize is the width and height of the picture of a lattice, zero if there is none.
-func latticeSize(sides []int) (width, height int) {
+// LatticeSize is the width and height of the picture of a lattice, zero if there is none.
+func LatticeSize(sides []int) (width, height int) {
 	switch len(sides) {
 	case 2:
 		return sides[0], sides[1]
