@@ -18,7 +18,7 @@ import (
 )
 
 // latentStates is how many configurations show a latent space.
-const latentStates = 600
+const latentStates = 300
 
 // latentFigure draws the latent space of the network of a sampler's first seed, nil for networks without
 // one. It is made once and kept in the cell's folder, since it takes seconds.

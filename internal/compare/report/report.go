@@ -244,7 +244,10 @@ func effort(e compare.Effort, reached int) string {
 		return "not reached"
 	}
 	if math.IsInf(e.Typical, 0) { // too many seeds did not
-		return "over " + short(e.Interval.Low)
+		if e.Interval.Low > 0 {
+			return "over " + short(e.Interval.Low)
+		}
+		return "not by all"
 	}
 	return fmt.Sprintf("%s [%s, %s]", short(e.Typical), short(e.Interval.Low), short(e.Interval.High))
 }
