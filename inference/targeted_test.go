@@ -15,8 +15,9 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// targetedHyper are small networks that aim at an energy, by order.
+// targetedHyper are small networks that aim at an energy, by order or architecture.
 var targetedHyper = map[string]models.Hyperparameters{
+	models.Frontier: {Width: 4, Window: 3, Floor: frontierFloor},
 	models.Raster:   {Width: 4, Window: 3, Floor: 1e-3},
 	models.Diagonal: {Width: 4, Window: 3, Floor: 1e-3, Order: models.Diagonal},
 }
@@ -25,19 +26,21 @@ var targetedHyper = map[string]models.Hyperparameters{
 // configurations with the same sites before start: their probabilities add up to 1, propose
 // draws them as often as log_prob says, with the same ln q, and the move that
 // sampler.targetedMove makes with them has the same flow there and back under weights 1/g of
-// an arbitrary g. On 5x3 the fronts of the diagonal order hold up to two sites.
+// an arbitrary g. On 5x3 the fronts of the diagonal order hold up to two sites. A frontier network
+// of more colours evaluates some of them alone: five are enumerated from a late site on.
 func TestTargetedProposals(t *testing.T) {
 	onnxtest.Open(t)
 	for order, h := range targetedHyper {
 		for _, c := range []struct {
+			q     int
 			sides []int
 			start int
-		}{{[]int{3, 3}, 0}, {[]int{3, 3}, 4}, {[]int{5, 3}, 0}, {[]int{5, 3}, 6}} {
-			t.Run(fmt.Sprintf("%s %v from %d", order, c.sides, c.start), func(t *testing.T) {
-				if c.start == 4 || c.sides[0] == 5 && (c.start == 0 || order != models.Diagonal) {
+		}{{2, []int{3, 3}, 0}, {2, []int{3, 3}, 4}, {2, []int{5, 3}, 0}, {2, []int{5, 3}, 6}, {5, []int{4, 3}, 9}} {
+			t.Run(fmt.Sprintf("%s q=%d %v from %d", order, c.q, c.sides, c.start), func(t *testing.T) {
+				if c.start == 4 || c.sides[0] == 5 && (c.start == 0 || order != models.Diagonal) || c.q > 2 && order != models.Frontier {
 					long.Only(t, "all configurations from more starts")
 				}
-				p, err := lattice.NewPotts(2, c.sides[0], c.sides[1])
+				p, err := lattice.NewPotts(c.q, c.sides[0], c.sides[1])
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -48,17 +51,22 @@ func TestTargetedProposals(t *testing.T) {
 }
 
 func targetedProposals(t *testing.T, p *lattice.Potts, h models.Hyperparameters, start int) {
-	b := sharpened(t, models.System{Q: 2, Sides: p.Sides()}, h)
+	q := int32(p.Colours())
+	b := sharpened(t, models.System{Q: p.Colours(), Sides: p.Sides()}, h)
 	n, r := p.Sites(), rand.New(rand.NewPCG(16, 17))
-	const kept = 0b01101 // the colours of the sites before start
-	count := 1 << (n - start)
+	kept := []int32{1, 0, 1, 1, 0, 0, 1, 0, 1} // the colours of the sites before start
+	count := 1
+	for range n - start {
+		count *= p.Colours()
+	}
 	proposer := onnxtest.Proposer(t, b, 1, count, 128)
 	batch := proposer.Batch()
 	states, levels := make([]int32, count*n), make([]int, count)
 	for k := range count {
 		state := states[k*n : k*n+n]
-		for i, rest := 0, k<<start|kept&(1<<start-1); i < n; i, rest = i+1, rest/2 {
-			state[i] = int32(rest & 1)
+		copy(state, kept[:start])
+		for i, rest := start, int32(k); i < n; i, rest = i+1, rest/q {
+			state[i] = rest % q
 		}
 		levels[k], batch.Start[k] = p.BondsInt32(state), int32(start)
 	}
@@ -112,7 +120,7 @@ func targetedProposals(t *testing.T, p *lattice.Potts, h models.Hyperparameters,
 		for w := range count {
 			k := 0
 			for i := n - 1; i >= start; i-- {
-				k = 2*k + int(batch.Proposal[w*n+i])
+				k = p.Colours()*k + int(batch.Proposal[w*n+i])
 			}
 			if !slices.Equal(batch.Proposal[w*n:w*n+n], states[k*n:k*n+n]) {
 				t.Fatalf("a proposal from site %d on changes sites before", start)

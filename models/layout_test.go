@@ -17,6 +17,7 @@ var layoutHyper = map[string]models.Hyperparameters{
 	models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
 	models.Microcanonical: tinyHyper,
 	diagonals:             tinyDiagonals,
+	models.Frontier:       tinyHyper,
 	models.Conv:           {Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2},
 }
 
@@ -102,13 +103,13 @@ func TestLayouts(t *testing.T) {
 var cudaKernels = func() map[string][]graph.DType {
 	const f, d, i, l, b = graph.Float32, graph.Float64, graph.Int32, graph.Int64, graph.Bool
 	table := map[string][]graph.DType{"Pad": {f, d, b}, "Equal": {f, d, i, l, b}, "Clip": {f, d, l}}
-	for _, op := range []string{"Div", "Exp", "Log", "MatMul", "Sigmoid", "Softmax", "Tanh"} {
+	for _, op := range []string{"Div", "Exp", "Log", "MatMul", "Relu", "Sigmoid", "Softmax", "Tanh"} {
 		table[op] = []graph.DType{f, d}
 	}
-	for _, op := range []string{"Add", "CumSum", "GreaterOrEqual", "Less", "Mul", "Neg", "ReduceMax", "ReduceSum", "Sub"} {
+	for _, op := range []string{"Add", "CumSum", "GreaterOrEqual", "Less", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceSum", "Sub"} {
 		table[op] = []graph.DType{f, d, i, l}
 	}
-	for _, op := range []string{"Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Scan", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"} {
+	for _, op := range []string{"Cast", "Concat", "Expand", "Gather", "GatherElements", "Identity", "Reshape", "Scan", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"} {
 		table[op] = []graph.DType{f, d, i, l, b}
 	}
 	return table

@@ -215,7 +215,7 @@ func (a *microcanonical) sampleFronts(g *graph.Graph, weights []*graph.Node, sta
 	}
 	window := sites.window.Pad(0, 0, 1, 0).Gather(0, indices(g, order))
 	of := one.lookUp()
-	borders, colours := g.Constant(a.borders()), arange32(g, q).Unsqueeze(1)
+	borders, colours := g.Constant(borders(q, a.h.Floor)), arange32(g, q).Unsqueeze(1)
 
 	scanned := []*graph.Node{
 		t.undecided, t.slope, t.shift, atSites, f.shareTable(g), f.historyTable(g),

@@ -129,7 +129,7 @@ func (a *microcanonical) sample(g *graph.Graph, params []*graph.Node, state, sta
 	t := newSiteTables(g, a.r.undecided(), 1)
 	weights := n.window.Pad(0, 0, 1, 0).Gather(0, c.order) // [Lx,32,H]
 	of := n.lookUp()
-	borders := g.Constant(a.borders())
+	borders := g.Constant(borders(q, a.h.Floor))
 	colours := arange32(g, q).Unsqueeze(1)
 
 	zero := g.Constant(graph.Zeros(graph.Float32, 1))
@@ -175,15 +175,14 @@ func (a *microcanonical) sample(g *graph.Graph, params []*graph.Node, state, sta
 	return flat(out[0]).Transpose(1, 0), flat(out[1]).Div(flat(out[2]))
 }
 
-// borders returns the matrix, float[q-1,q], that turns numbers e_c into the borders between
-// the colours on the scale of sum over e_c / (1 - floor): with p_c = (1 - floor) e_c / sum
+// borders returns the matrix, float[q-1,q], that turns numbers e_c into the borders between q
+// colours on the scale of sum over e_c / (1 - floor): with p_c = (1 - floor) e_c / sum
 // + floor / q, they are sum over c <= k of e_c + (k+1) floor / (q (1 - floor)) sum.
-func (a *microcanonical) borders() graph.Tensor {
-	q := a.s.Q
+func borders(q int, floor float64) graph.Tensor {
 	m := make([]float32, (q-1)*q)
 	for k := range q - 1 {
 		for c := range q {
-			m[k*q+c] = indicator(c <= k) + float32(float64(k+1)*a.h.Floor/(float64(q)*(1-a.h.Floor)))
+			m[k*q+c] = indicator(c <= k) + float32(float64(k+1)*floor/(float64(q)*(1-floor)))
 		}
 	}
 	return graph.Float32s(m, q-1, q)

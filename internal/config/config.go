@@ -150,6 +150,7 @@ type Train struct {
 	Steps   int           `mapstructure:"steps" yaml:"steps"`
 	MaxTime time.Duration `mapstructure:"max_time" yaml:"max_time"`
 	Sizes   []string      `mapstructure:"sizes" yaml:"sizes,flow"`
+	Colours []int         `mapstructure:"colours" yaml:"colours,flow"`
 }
 
 // At returns a copy of the configuration for another lattice size, such as 8x8.
@@ -158,12 +159,48 @@ func (c *Config) At(size string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.with(c.System.Q, sides)
+}
+
+// Of returns a copy of the configuration for another number of colours.
+func (c *Config) Of(q int) (*Config, error) { return c.with(q, c.System.Size) }
+
+func (c *Config) with(q int, sides []int) (*Config, error) {
 	other := *c
-	other.System.Size, other.Train.Sizes = sides, nil
+	other.System.Q, other.System.Size, other.Train.Sizes, other.Train.Colours = q, sides, nil, nil
 	if faults := other.Validate(); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return &other, nil
+}
+
+// Courses are the configurations for each number of colours and lattice size on which to train, the
+// first being that of system.
+func (c *Config) Courses() ([]*Config, error) {
+	first, err := c.Of(c.System.Q)
+	if err != nil {
+		return nil, err
+	}
+	ofColours := []*Config{first}
+	for _, q := range c.Train.Colours {
+		other, err := c.Of(q)
+		if err != nil {
+			return nil, err
+		}
+		ofColours = append(ofColours, other)
+	}
+	var all []*Config
+	for _, of := range ofColours {
+		all = append(all, of)
+		for _, size := range c.Train.Sizes {
+			at, err := of.At(size)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, at)
+		}
+	}
+	return all, nil
 }
 
 // parseSides reads the sides of a lattice, as in 8x8.

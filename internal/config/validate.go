@@ -223,6 +223,11 @@ func (c *Config) Validate() []error {
 			fault("train.sizes", "%v", err)
 		}
 	}
+	for _, q := range c.Train.Colours {
+		if _, err := c.Of(q); err != nil {
+			fault("train.colours", "%v", err)
+		}
+	}
 	count("train.steps", c.Train.Steps, 1<<30)
 	oneOf("inference.provider", c.Inference.Provider, "auto", "cpu", "cuda", RemoteProvider)
 	atLeast("inference.retries", c.Inference.Retries, 0)
@@ -280,7 +285,7 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	}
 	isConvolutional := m.Architecture == models.Conv
 	switch m.Architecture {
-	case models.Microcanonical:
+	case models.Microcanonical, models.Frontier:
 		fault("model.architecture", "%s counts the bonds of system.model %s and %s and has no meaning for %s; take %s, %s or %s",
 			m.Architecture, Potts, Ising, of, models.Autoencoder, models.Made, models.Conv)
 	case models.Autoencoder:
@@ -326,7 +331,7 @@ func (c *Config) validateDrawsAlone(fault func(key, format string, a ...any)) {
 		fault("run.moves", "%v, but %s has no walkers to move, only the network's draws; take [%s], or run.method %s for walkers",
 			c.Run.Moves, method, NeuralMoves, walking)
 	}
-	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical) {
+	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical || a == models.Frontier) {
 		fault("model.architecture", "proposals of the %s depend on a state or an energy, but %s needs unconditional draws; take %s or %s, or run.method %s",
 			a, method, models.Made, models.Conv, NeuralWangLandauMethod)
 	}

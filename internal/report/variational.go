@@ -367,6 +367,7 @@ func (r *Result) plotTemperatures() plots.Figure {
 		lower := plots.NewPanel("", "beta", "phases in the draws")
 		lower.IncludeY(0, 1)
 		for c, s := range phases {
+			lower.Line("", s, plots.Colours[c%len(plots.Colours)], 0.8)
 			lower.Points("", s, plots.Colours[c%len(plots.Colours)])
 		}
 		lower.AlignX(upper)

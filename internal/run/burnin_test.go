@@ -15,6 +15,7 @@ import (
 // TestBurnIn hears of every pass of the burn-in, which on large lattices takes hours, as of a
 // phase of its own, also of a run that goes on in it.
 func TestBurnIn(t *testing.T) {
+	t.Parallel()
 	hear := func(folder string, stop bool) (phases []sampler.Phase, passes map[sampler.Phase]int) {
 		passes = map[sampler.Phase]int{}
 		l := event.Listener{

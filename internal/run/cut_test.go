@@ -86,6 +86,7 @@ func TestCutAdaptation(t *testing.T) {
 // TestCutProduction only extends production where that is asked for, or where there is no time
 // for more.
 func TestCutProduction(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		settings []string
 		passes   int64 // of production

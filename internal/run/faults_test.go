@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -33,14 +34,32 @@ func proceed(t *testing.T, o run.Options) (*report.Summary, error) {
 	return runtest.Run(context.Background(), t, o, everyPass...)
 }
 
+// undisturbed is dos.csv of a run of runtest.Brief, which is made once.
+func undisturbed(t *testing.T) []byte {
+	t.Helper()
+	undisturbedRun.Do(func() {
+		folder := filepath.Join(t.TempDir(), "undisturbed")
+		runtest.Perform(t, folder, runtest.Brief...)
+		undisturbedDensity = runtest.Read(t, folder, report.DensityFile)
+	})
+	if undisturbedDensity == nil {
+		t.Fatal("there is no undisturbed run to compare with")
+	}
+	return undisturbedDensity
+}
+
+var (
+	undisturbedRun     sync.Once
+	undisturbedDensity []byte
+)
+
 // TestDiskFaults lets operations on the disk fail at random points of a run: for good,
 // or once. The run survives, or it ends with an error that names the fault and can be
 // taken up again when the disk is well; in both cases with the right numbers.
 func TestDiskFaults(t *testing.T) {
 	onnxtest.NoLeaks(t)
 	folder := t.TempDir()
-	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
-	want := runtest.Read(t, folder, "reference", report.DensityFile)
+	want := undisturbed(t)
 	r := rand.New(rand.NewPCG(41, 42))
 	survived, ended := 0, 0
 	faults := []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort}
@@ -98,9 +117,8 @@ func TestDiskFaults(t *testing.T) {
 
 // TestUnreadableCheckpoint meets a bad sector under the newest checkpoint.
 func TestUnreadableCheckpoint(t *testing.T) {
-	folder := t.TempDir()
-	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
-	path := filepath.Join(folder, "run")
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "run")
 	produced(t, path, everyPass...)
 	log, logged := runtest.Log(slog.LevelInfo)
 	first := true
@@ -117,7 +135,7 @@ func TestUnreadableCheckpoint(t *testing.T) {
 	if !strings.Contains(logged.String(), syscall.EIO.Error()) {
 		t.Errorf("the error was not said:\n%s", logged)
 	}
-	if !bytes.Equal(runtest.Read(t, folder, "reference", report.DensityFile), runtest.Read(t, path, report.DensityFile)) {
+	if !bytes.Equal(undisturbed(t), runtest.Read(t, path, report.DensityFile)) {
 		t.Error("dos.csv differs from that of the undisturbed run")
 	}
 }
@@ -125,7 +143,6 @@ func TestUnreadableCheckpoint(t *testing.T) {
 // TestSlowDisk finds that a slow disk delays a run, is said, and changes no number.
 func TestSlowDisk(t *testing.T) {
 	folder := t.TempDir()
-	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
 	log, logged := runtest.Log(slog.LevelInfo)
 	// Longer than a hundredth of the interval, with every operation.
 	fs := faulty.FS{Fault: func(faulty.Op, string) error { time.Sleep(time.Millisecond); return nil }}
@@ -135,7 +152,7 @@ func TestSlowDisk(t *testing.T) {
 	if !strings.Contains(logged.String(), "writing checkpoints takes long") {
 		t.Errorf("it was not said:\n%s", logged)
 	}
-	if !bytes.Equal(runtest.Read(t, folder, "reference", report.DensityFile), runtest.Read(t, folder, "slow", report.DensityFile)) {
+	if !bytes.Equal(undisturbed(t), runtest.Read(t, folder, "slow", report.DensityFile)) {
 		t.Error("dos.csv differs from that of the undisturbed run")
 	}
 }
@@ -145,8 +162,7 @@ func TestSlowDisk(t *testing.T) {
 func TestInferenceFaults(t *testing.T) {
 	onnxtest.NoLeaks(t)
 	folder := t.TempDir()
-	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
-	want := runtest.Read(t, folder, "reference", report.DensityFile)
+	want := undisturbed(t)
 	r := rand.New(rand.NewPCG(51, 52))
 	for name, c := range map[string]struct {
 		fault    func(context.Context, inference.Evaluation) error

@@ -53,6 +53,7 @@ func find(all []journalLine, message string) (found []journalLine) {
 // log, goes on in the same file when it is resumed, and loses a line at most that a crash
 // left without its end.
 func TestJournal(t *testing.T) {
+	t.Parallel()
 	log, logged := runtest.Log(slog.LevelError)
 	folder := filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -100,6 +101,7 @@ func TestJournal(t *testing.T) {
 // TestJournalFaults: without a journal, or with one that lacks lines, the run goes on and says
 // so; how a run fails is the last thing there.
 func TestJournalFaults(t *testing.T) {
+	t.Parallel()
 	for op, message := range map[faulty.Op]string{faulty.Append: "not logged in its directory", faulty.Write: "an event is not logged"} {
 		log, logged := runtest.Log(slog.LevelInfo)
 		fs := faulty.FS{Fault: func(o faulty.Op, path string) error {

@@ -181,6 +181,7 @@ func resume(t *testing.T, folder string, settings ...string) (*report.Summary, e
 // TestResumeChanges changes the configuration on resumption: limits may change, and
 // the record says so; what makes the run another one is refused by name.
 func TestResumeChanges(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
 	interrupted(t, folder, 100, runtest.Brief...)
 	_, err := resume(t, folder, "system.q=4", "run.seed=9", "model.decoder=17", "run.workers=1")
@@ -219,6 +220,7 @@ func TestResumeChanges(t *testing.T) {
 
 // TestResumeNothing resumes where there is no run, or one without a checkpoint.
 func TestResumeNothing(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	if _, err := run.Run(context.Background(), run.Options{Config: runtest.Load(t), Folder: folder, Resume: true}); err == nil || !strings.Contains(err.Error(), "no run in it") {
 		t.Errorf("an empty folder: %v", err)
@@ -232,8 +234,7 @@ func TestResumeNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
-	if !bytes.Equal(runtest.Read(t, path, report.DensityFile), runtest.Read(t, folder, "reference", report.DensityFile)) {
+	if !bytes.Equal(runtest.Read(t, path, report.DensityFile), undisturbed(t)) {
 		t.Error("begun anew, the run gives other numbers")
 	}
 	if s.Resumptions[0].Pass != 0 {
@@ -244,9 +245,8 @@ func TestResumeNothing(t *testing.T) {
 // TestDamagedCheckpoint damages the newest checkpoint: the run goes on from the one
 // before, says so, and ends with the same numbers. With both damaged it refuses.
 func TestDamagedCheckpoint(t *testing.T) {
-	folder := t.TempDir()
-	runtest.Perform(t, filepath.Join(folder, "reference"), runtest.Brief...)
-	want := runtest.Read(t, folder, "reference", report.DensityFile)
+	t.Parallel()
+	folder, want := t.TempDir(), undisturbed(t)
 	r := rand.New(rand.NewPCG(31, 32))
 	before := filepath.Join(folder, "before")
 	produced(t, before, everyPass...)
@@ -278,7 +278,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		log, logged := runtest.Log(slog.LevelInfo)
-		if _, err := proceed(t, run.Options{Folder: path, Log: log}); err != nil {
+		if _, err := runtest.Run(context.Background(), t, run.Options{Folder: path, Log: log}, "checkpoint.interval=0s"); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, want := range []string{"level=ERROR", newest, damage.reason} {
@@ -303,6 +303,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 
 // TestExchangedBundle refuses to go on with other networks than the checkpoint's.
 func TestExchangedBundle(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	a, b := filepath.Join(folder, "a"), filepath.Join(folder, "b")
 	interrupted(t, a, 20, runtest.Brief...)
@@ -320,6 +321,7 @@ func TestExchangedBundle(t *testing.T) {
 
 // TestFolderInUse begins and resumes a run in the folder of one that is under way.
 func TestFolderInUse(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
 	var once sync.Once
 	checked := false

@@ -151,6 +151,7 @@ func meanSquare(t *testing.T, d *dos.Density) float64 {
 // TestSameSeed finds the same density of states, to the last bit, for any number
 // of workers and from the configuration that a run wrote.
 func TestSameSeed(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	settings := runtest.With(runtest.Brief, "trainer.export_every=0", "inference.batch=10")
 	runtest.Perform(t, filepath.Join(folder, "1"), append(settings, "run.workers=1")...)
@@ -178,6 +179,7 @@ func TestSameSeed(t *testing.T) {
 // TestInterrupted stops runs in both phases: they end in order with what they have
 // and say so.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	for _, after := range []int{5, 40} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		folder := filepath.Join(t.TempDir(), "run")
@@ -197,6 +199,7 @@ func TestInterrupted(t *testing.T) {
 // TestBundle starts a run from the network of another one, and refuses a network
 // for another system or a damaged one before anything is written but the folder.
 func TestBundle(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	first := runtest.Perform(t, filepath.Join(folder, "first"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2")
 	second := runtest.Perform(t, filepath.Join(folder, "second"), "production.passes=10", "run.moves=neural", "wang_landau.final_ln_f=1e-2",
@@ -222,6 +225,7 @@ func TestBundle(t *testing.T) {
 
 // TestNoStart leaves nothing of a run that cannot start, whose folder is then free.
 func TestNoStart(t *testing.T) {
+	t.Parallel()
 	parent := t.TempDir()
 	for _, folder := range []string{filepath.Join(parent, "new"), t.TempDir()} {
 		_, existed := os.Stat(folder)
@@ -244,6 +248,7 @@ func TestNoStart(t *testing.T) {
 
 // TestFolder refuses a folder that holds a run, and does not touch it.
 func TestFolder(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
 	runtest.Perform(t, folder, "run.moves=local", "production.passes=10")
 	before := runtest.Read(t, folder, report.DensityFile)
@@ -259,6 +264,7 @@ func TestFolder(t *testing.T) {
 // TestTrainingBlowsUp trains with an absurd learning rate: steps are dropped, the
 // run goes on and its result is as good as ever.
 func TestTrainingBlowsUp(t *testing.T) {
+	t.Parallel()
 	s := runtest.Perform(t, filepath.Join(t.TempDir(), "run"), "trainer.learning_rate=1e38", "run.moves=[local, neural]")
 	if s.Network.Training.Dropped == 0 {
 		t.Error("no step was dropped: the test shows nothing")
@@ -271,6 +277,7 @@ func TestTrainingBlowsUp(t *testing.T) {
 // TestKeep exports the network after every step and keeps few versions, which verify and from
 // which the run goes on.
 func TestKeep(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
 	settings := runtest.With(runtest.Brief, "trainer.every=1", "trainer.export_every=1", "checkpoint.interval=1ms")
 	interrupted(t, folder, 100, runtest.With(settings, "trainer.keep=2")...)

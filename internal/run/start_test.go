@@ -18,6 +18,7 @@ import (
 // TestStart begins a run with draws of a network that comes with the program: it ends
 // converged and right, the same after it was stopped during the start.
 func TestStart(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	settings := []string{
 		"system.q=10", "run.walkers=8", "model.bundle=pretrained/potts-q10", "trainer.every=0", "wang_landau.final_ln_f=2e-3", "production.passes=20",
@@ -66,6 +67,7 @@ func TestStart(t *testing.T) {
 // TestStartMisses: a network that knows nothing misses its targets, which is said, and the
 // run begins in random configurations. One without targets is refused.
 func TestStartMisses(t *testing.T) {
+	t.Parallel()
 	log, logged := runtest.Log(slog.LevelInfo)
 	s, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Log: log}, runtest.With(runtest.Brief,
 		"run.start=network", "model.architecture=microcanonical", "model.width=2", "model.window=0")...)

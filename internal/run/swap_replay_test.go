@@ -68,6 +68,7 @@ func killedAt(t *testing.T, folder, to string, phase sampler.Phase, pass, checkp
 // checkpoints before and after: resumed, it ends with the numbers and the network of the
 // undisturbed one.
 func TestSwapKilled(t *testing.T) {
+	t.Parallel()
 	wide := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 20, Floor: 1e-3, Noise: 0.3}
 	same, wider, other := tinyBundle(t, "same", 11, models.Autoencoder, models.Hyperparameters{}), tinyBundle(t, "wider", 12, models.Autoencoder, wide),
 		tinyBundle(t, "other", 14, models.Autoencoder, wide)
@@ -135,6 +136,7 @@ func TestSwapAtOnce(t *testing.T) {
 // TestSwapRecord refuses a record that is damaged, does not fit the run, or names a network that
 // is damaged or gone; a resumed run refuses one without the exchanges that it has made.
 func TestSwapRecord(t *testing.T) {
+	t.Parallel()
 	bundle := tinyBundle(t, "same", 11, models.Autoencoder, models.Hyperparameters{})
 	for want, c := range map[string]struct {
 		spoil    func(folder string)
@@ -193,6 +195,7 @@ func TestSwapRecord(t *testing.T) {
 
 // TestSwapAlone exchanges the network of a run without walkers, and stops and resumes it.
 func TestSwapAlone(t *testing.T) {
+	t.Parallel()
 	long.Only(t, "TestSwapKilled does with walkers")
 	t.Run("van-wang-landau", func(t *testing.T) {
 		swapAlone(t, sampler.WangLandau, runtest.With(alone, "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.every=2", "checkpoint.interval=1ns"))

@@ -110,6 +110,7 @@ func TestSystems(t *testing.T) {
 // TestUnknownSystem performs a run too large to be enumerated of a system of which little
 // is known: what is not known is no evidence, and says so.
 func TestUnknownSystem(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
 	s := runtest.Perform(t, folder, "system.model=random_bond", "system.q=2", "system.size=6x6", "wang_landau.final_ln_f=1e-5")
 	if s.Exact != nil || s.Levels.Known != 0 || s.GroundState != nil || s.Transition.Infinite != 0 || s.Transition.Coexistence != nil {

@@ -96,6 +96,7 @@ func TestAutomaticMix(t *testing.T) {
 // the run has the results of the adaptation, and looks for the mix anew when it goes on; once
 // found, the mix stays. The whole is the run that its settings repeat.
 func TestTuningResumed(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "run")
 	settings := runtest.With(runtest.Brief, "production.mix=automatic", "trainer.export_every=0")

@@ -26,6 +26,7 @@ var alone = []string{
 
 // TestAlone finds the exact density of states by a network's draws alone, within errors.
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	t.Run("made", func(t *testing.T) { findsAlone(t, alone) })
 	t.Run("conv", func(t *testing.T) {
 		long.Only(t, "convolutions draw site by site")
@@ -69,6 +70,7 @@ func findsAlone(t *testing.T, settings []string) {
 // TestAloneResumes stops and resumes a run at random places of both stages: it ends as if
 // undisturbed, with any number of workers.
 func TestAloneResumes(t *testing.T) {
+	t.Parallel()
 	settings := append(alone[:len(alone):len(alone)], "wang_landau.final_ln_f=5e-2", "production.passes=200", "trainer.export_every=100", "trainer.every=2", "checkpoint.interval=0s")
 	folder := t.TempDir()
 	reference := runtest.Perform(t, filepath.Join(folder, "reference"), settings...)
@@ -90,6 +92,7 @@ func TestAloneResumes(t *testing.T) {
 // TestAloneBlowsUp trains with an absurd learning rate: draws come out without likelihoods,
 // the steps are dropped and the run goes on.
 func TestAloneBlowsUp(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
 	// Untrained draws find every level of a small lattice soon enough.
 	s := runtest.Perform(t, folder, runtest.With(alone, "trainer.learning_rate=1e38", "system.size=3x3", "wang_landau.final_ln_f=0.2", "production.passes=20")...)

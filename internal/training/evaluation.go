@@ -18,7 +18,7 @@ import (
 // does not aim at energies, w spans all of them, and a proposal's own energy is taken as its
 // target.
 type Evaluation struct {
-	Size string `json:"size"` // of the lattice
+	Size string `json:"size"` // of the lattice, after the number of colours where there are several
 	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states that are equally frequent
 	// at each level and targets within w of them; see exporter.Training. Walkers' states
 	// count with the weight that makes them so. The errors are from a jackknife over the
@@ -177,7 +177,7 @@ func (m *meter) result() (*Evaluation, error) {
 		return nil, err
 	}
 	e := &Evaluation{
-		Size: m.course.size(), KL: values[0], KLError: deviations[0], Acceptance: values[1], AcceptanceError: deviations[1],
+		Size: m.course.name(), KL: values[0], KLError: deviations[0], Acceptance: values[1], AcceptanceError: deviations[1],
 		Levels: m.byLevel(lnG, lnN),
 	}
 	hits := 0

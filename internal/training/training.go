@@ -47,7 +47,7 @@ const Evaluating = "evaluation"
 type Report struct {
 	Folder string        `json:"folder"` // of the bundle
 	Card   exporter.Card `json:"card"`
-	// Evaluations by size of the lattice, the bundle's first; none for networks that are
+	// Evaluations by number of colours and size of the lattice, the bundle's first; none for networks that are
 	// shown a state.
 	Evaluations []*Evaluation `json:"evaluations"`
 	Seconds     Seconds       `json:"seconds"`
@@ -68,7 +68,7 @@ type session struct {
 	losses  []trainer.LossRow
 }
 
-// course is the part of a training that concerns one size of the lattice.
+// course is the part of a training that concerns one size of the lattice and number of colours.
 type course struct {
 	s       *session
 	c       *config.Config
@@ -115,13 +115,9 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	report := &Report{}
 	began := time.Now()
-	all := []*config.Config{c}
-	for _, size := range c.Train.Sizes {
-		other, err := c.At(size)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, other)
+	all, err := c.Courses()
+	if err != nil {
+		return nil, err
 	}
 	for i, c := range all {
 		course, err := s.newCourse(ctx, c, i == 0, workers)
@@ -145,6 +141,9 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	bundle.Card.Training.Data = fmt.Sprintf("states of a flat histogram by local moves (%s) of %d walkers, seed %d, sizes %s",
 		setup.LocalMove(c), c.Run.Walkers, c.Run.Seed, strings.Join(append([]string{s.courses[0].size()}, c.Train.Sizes...), ", "))
+	if len(c.Train.Colours) > 0 {
+		bundle.Card.Training.Data += fmt.Sprintf(", q = %d and %v", c.System.Q, c.Train.Colours)
+	}
 	bundle.Records = map[string][]byte{trainer.LossFile: trainer.LossTable(thinned(s.losses))}
 	for i, course := range s.courses {
 		if bundle.Card.TakesState() || o.Hurry && ctx.Err() != nil {
@@ -187,6 +186,14 @@ func (s *session) newCourse(ctx context.Context, c *config.Config, first bool, w
 
 func (r *course) size() string { return fmt.Sprintf("%dx%d", r.c.System.Size[0], r.c.System.Size[1]) }
 
+// name tells courses apart: by size and, where they differ, by the number of colours.
+func (r *course) name() string {
+	if len(r.s.o.Config.Train.Colours) == 0 {
+		return r.size()
+	}
+	return fmt.Sprintf("q=%d %s", r.c.System.Q, r.size())
+}
+
 // flatEnough is the flatness of the histogram of states to train on: the buffer gives every
 // level as many states, however often it is visited.
 const flatEnough = 0.7
@@ -217,7 +224,7 @@ func (r *course) sample(ctx context.Context, d *dos.Density, workers int) error 
 			}
 			r.s.observe("weights", r.engine.AdaptationProgress(0), trainer.StepInfo{})
 		}
-		r.s.o.Log.Info("weights found", "size", r.size(), "levels", r.engine.Progress().Levels, "round_trips", r.engine.Progress().RoundTrips)
+		r.s.o.Log.Info("weights found", "of", r.name(), "levels", r.engine.Progress().Levels, "round_trips", r.engine.Progress().RoundTrips)
 	}
 	r.engine.Produce()
 	return nil
@@ -289,7 +296,7 @@ func (s *session) train(ctx context.Context) (err error) {
 		if err := r.trainer.Step(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
-		s.losses = append(s.losses, trainer.LossRow{Step: int64(step + 1), Size: r.size(), Seconds: time.Since(began).Seconds(), Loss: r.last.Loss, Norm: r.last.Norm, Rate: rate})
+		s.losses = append(s.losses, trainer.LossRow{Step: int64(step + 1), Size: r.name(), Seconds: time.Since(began).Seconds(), Loss: r.last.Loss, Norm: r.last.Norm, Rate: rate})
 		s.observe("training", done, r.last)
 	}
 	if ctx.Err() != nil {

@@ -263,6 +263,38 @@ func TestTrainSizes(t *testing.T) {
 	}
 }
 
+// TestTrainColours trains one network on two numbers of colours: it learns both, and the report, the
+// card and the loss curve tell them apart. Weights of most architectures depend on that number.
+func TestTrainColours(t *testing.T) {
+	r := train(t, training.Options{Config: load(t, "train.steps=500", "train.colours=[5]", "model.architecture=frontier"), Repository: t.TempDir()})
+	if len(r.Evaluations) != 2 || r.Evaluations[0].Size != "q=3 3x3" || r.Evaluations[1].Size != "q=5 3x3" || r.Card.System.Q != 3 || !strings.Contains(r.Card.Training.Data, "q = 3 and [5]") {
+		t.Fatalf("%+v", r)
+	}
+	for _, e := range r.Evaluations {
+		t.Logf("%s: divergence %.3f(%.3f)", e.Size, e.KL, e.KLError)
+		if e.KL > 1.2 {
+			t.Errorf("%s: divergence %.3f(%.3f)", e.Size, e.KL, e.KLError)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(r.Folder, trainer.LossFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	losses, err := trainer.ReadLossTable(data)
+	if err != nil || losses[0].Size != "q=3 3x3" || losses[1].Size != "q=5 3x3" {
+		t.Errorf("losses %+v (%v)", losses[:2], err)
+	}
+	for _, architecture := range []string{"made", "conv"} {
+		c := load(t, "train.steps=1", "train.colours=5", "model.architecture="+architecture)
+		if _, err := training.Train(context.Background(), training.Options{Config: c, Repository: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "does not fit") {
+			t.Errorf("%s of two numbers of colours: %v", architecture, err)
+		}
+	}
+	if _, err := config.Load("", []string{"train.colours=[3, 1]"}); err == nil || !strings.Contains(err.Error(), "train.colours") || !strings.Contains(err.Error(), "1 colours") {
+		t.Errorf("colours: %v", err)
+	}
+}
+
 // TestTrainEarlier ends training by the clock and by a signal, with a bundle both times,
 // and trains an autoencoder.
 func TestTrainEarlier(t *testing.T) {

@@ -60,6 +60,7 @@ func Run(folder string) ([]report.Check, error) {
 	}
 	if v.check(report.ConfigFile, err, "%v", v.system) {
 		v.density()
+		v.temperatures()
 		v.checkpoints()
 		v.bundles()
 		v.swaps()

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,27 @@ func TestVerifyMethods(t *testing.T) {
 		runtest.Perform(t, folder, runtest.With(runtest.Brief, settings...)...)
 		if failed, passed := runtest.Verify(t, folder); len(failed) > 0 || passed < 4 {
 			t.Errorf("%s: %d checks hold, not %+v", name, passed, failed)
+		}
+	}
+}
+
+// TestVerifyTemperatures finds a changed free energy.
+func TestVerifyTemperatures(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	s := runtest.Perform(t, folder, "run.method=van", "system.q=2", "run.betas=[0.4,0.8]", "run.walkers=64", "model.decoder=16", "van.steps=10", "production.passes=10")
+	path := filepath.Join(folder, report.TemperaturesFile)
+	whole := runtest.Read(t, path)
+	lnZ := fmt.Sprintf(",%.12g,", s.Temperatures[1].LnZ.Value)
+	for name, c := range map[string]struct{ old, new, want string }{
+		"value": {lnZ, fmt.Sprintf(",%.12g,", 1+s.Temperatures[1].LnZ.Value), "in the summary"},
+		"bound": {fmt.Sprintf(",%.12g,", s.Temperatures[1].Bound.Value), ",99,", "below its bound"},
+	} {
+		if err := os.WriteFile(path, bytes.Replace(whole, []byte(c.old), []byte(c.new), 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		failed, _ := runtest.Verify(t, folder)
+		if c.want == "" && len(failed) > 0 || c.want != "" && (len(failed) != 1 || failed[0].Name != report.TemperaturesFile || !strings.Contains(failed[0].Detail, c.want)) {
+			t.Errorf("%s: %+v", name, failed)
 		}
 	}
 }

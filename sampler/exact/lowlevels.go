@@ -12,10 +12,10 @@ import (
 // maxSeries is the highest order of LowestCounts, which takes a tenth of a second.
 const maxSeries = 27
 
-// Pins returns the levels of a system whose numbers of states are known: those of LowestCounts for the
-// q-state Potts model on the periodic square lattice and for systems that are the same up to the names
-// of the colours of each site (the Ising model, one with bonds of both signs that can all be
-// satisfied), and for others the ground states, if they are known.
+// Pins returns the levels of a system whose numbers of states are known: those of LowestCounts and
+// LowestCubicCounts for the q-state Potts model on the periodic square and simple cubic lattice and for systems
+// that are the same up to the names of the colours of each site (the Ising model, one with bonds of both
+// signs that can all be satisfied), and for others the ground states, if they are known.
 func Pins(s lattice.System) []dos.Pin {
 	if !lattice.GroundKnown(s) {
 		return nil
@@ -25,7 +25,11 @@ func Pins(s lattice.System) []dos.Pin {
 		return []dos.Pin{{Level: ground, LnG: s.LnGroundStates()}}
 	}
 	var pins []dos.Pin
-	for u, g := range LowestCounts(s.Colours(), s.Sides()[0], s.Sides()[1]) {
+	counts := LowestCubicCounts
+	if len(s.Sides()) == 2 {
+		counts = LowestCounts
+	}
+	for u, g := range counts(s.Colours(), s.Sides()...) {
 		switch {
 		case u == 0:
 			pins = append(pins, dos.Pin{Level: ground, LnG: s.LnGroundStates()})
@@ -37,21 +41,29 @@ func Pins(s lattice.System) []dos.Pin {
 }
 
 // isPotts reports whether a system with known ground states has as many states at each level as the
-// Potts model on the periodic square lattice.
+// Potts model on the periodic square or simple cubic lattice.
 func isPotts(s lattice.System) bool {
 	if _, ok := s.(*lattice.Potts); ok {
 		return true
 	}
 	own, err := lattice.CouplingsOf(s)
-	if err != nil || len(s.Sides()) != 2 {
-		return false
-	}
-	potts, err := lattice.NewPotts(s.Colours(), s.Sides()[0], s.Sides()[1])
 	if err != nil {
 		return false
 	}
-	square, err := lattice.CouplingsOf(potts)
-	if err != nil || !slices.Equal(ordered(own.Pairs), ordered(square.Pairs)) {
+	var potts lattice.System
+	switch sides := s.Sides(); len(sides) {
+	case 2:
+		potts, err = lattice.NewPotts(s.Colours(), sides[0], sides[1])
+	case 3:
+		potts, err = lattice.NewPotts3D(s.Colours(), sides...)
+	default:
+		return false
+	}
+	if err != nil {
+		return false
+	}
+	regular, err := lattice.CouplingsOf(potts)
+	if err != nil || !slices.Equal(ordered(own.Pairs), ordered(regular.Pairs)) {
 		return false
 	}
 	// If a configuration satisfies all pairs, the differences from it are the colours of a Potts model.
@@ -73,8 +85,25 @@ func ordered(pairs []lattice.Pair) []lattice.Pair {
 	return out
 }
 
-// LowestCounts returns the numbers of configurations of the q-state Potts model on the periodic lx x ly
-// lattice by the number of unsatisfied bonds u = 0, 1, 2, ..., as far as the low-temperature series of
+// LowestCubicCounts returns the numbers of configurations of the q-state Potts model on a periodic simple
+// cubic lattice by the number of unsatisfied bonds, 0 to 11: beside the uniform ones, those with one site
+// or two neighbours of other colours. From 12 on there are sites apart, and lines around a side of 3.
+func LowestCubicCounts(q int, sides ...int) []*big.Int {
+	g := zeroes(11)
+	sites := int64(1)
+	for _, l := range sides {
+		sites *= int64(l)
+	}
+	colours := int64(q)
+	g[0].SetInt64(colours)
+	g[6].SetInt64(colours * (colours - 1) * sites)
+	g[10].SetInt64(colours * (colours - 1) * 3 * sites)
+	g[11].SetInt64(colours * (colours - 1) * (colours - 2) * 3 * sites)
+	return g
+}
+
+// LowestCounts returns the numbers of configurations of the q-state Potts model on the periodic square
+// lattice with sides lx and ly by the number of unsatisfied bonds u = 0, 1, 2, ..., as far as the low-temperature series of
 // the infinite lattice gives them: with z = e^-beta and the free energy per site
 //
 //	f = sum over k of f_k z^k,  sum over u of g_u z^u = q exp(N f)  for u < 2 min(lx, ly).
@@ -83,7 +112,8 @@ func ordered(pairs []lattice.Pair) []lattice.Pair {
 // computed, by the finite-lattice method (T. de Neef, I. G. Enting, J. Phys. A 10, 801
 // (1977); A. J. Guttmann, I. G. Enting, ibid. 26, 807 (1993)): f is a sum over rectangles, of
 // which those of m x n sites begin at the order 2(m+n).
-func LowestCounts(q, lx, ly int) []*big.Int {
+func LowestCounts(q int, sides ...int) []*big.Int {
+	lx, ly := sides[0], sides[1]
 	return seriesCounts(q, lx*ly, min(maxSeries, 2*min(lx, ly)-1))
 }
 

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
+	"neuralwl/internal/long"
 	"neuralwl/sampler/lattice"
 )
 
@@ -75,6 +77,60 @@ func TestLowestCountsByHand(t *testing.T) {
 	}
 }
 
+// TestLowestCubicCounts compares with all configurations in which up to four sites differ from all
+// others, and with exact counting in the long form.
+func TestLowestCubicCounts(t *testing.T) {
+	for _, c := range []struct {
+		q     int
+		sides []int
+	}{{2, []int{3, 3, 3}}, {2, []int{3, 3, 4}}, {4, []int{3, 3, 3}}, {3, []int{4, 3, 3}}} {
+		s, err := lattice.NewPotts3D(c.q, c.sides...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, state := make([]int64, 13), make([]uint8, s.Sites())
+		var choose func(from, more int)
+		choose = func(from, more int) {
+			if u := s.GroundLevel() - s.Level(state); u < len(want) {
+				want[u] += int64(c.q)
+			}
+			for i := from; i < len(state) && more > 0; i++ {
+				for colour := 1; colour < c.q; colour++ {
+					state[i] = uint8(colour)
+					choose(i+1, more-1)
+				}
+				state[i] = 0
+			}
+		}
+		choose(0, long.Or(4, 3))
+		got := LowestCubicCounts(c.q, c.sides...)
+		for u, g := range got {
+			if g.Int64() != want[u] {
+				t.Errorf("q=%d %v: %v configurations with %d unsatisfied bonds, counted %d", c.q, c.sides, g, u, want[u])
+			}
+		}
+		if len(got) != 12 || want[12] == 0 {
+			t.Errorf("q=%d %v: %d levels, of the next one there are %d configurations", c.q, c.sides, len(got), want[12])
+		}
+	}
+	if testing.Short() {
+		return
+	}
+	s, err := lattice.NewPotts3D(2, 3, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Density(context.Background(), s, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pin := range Pins(s) {
+		if i := slices.Index(d.Energy, s.Energy(pin.Level)); i < 0 || math.Abs(d.LnG[i]-pin.LnG) > 1e-12 {
+			t.Errorf("level %d: ln g = %v is not the exact one", pin.Level, pin.LnG)
+		}
+	}
+}
+
 // TestPins gives as many levels as are known of every system.
 func TestPins(t *testing.T) {
 	must := func(s lattice.System, err error) lattice.System {
@@ -98,7 +154,8 @@ func TestPins(t *testing.T) {
 		{must(lattice.NewRandomBond(1, 1, 7, 8)), 0},
 		{must(lattice.NewRandomBond(0.5, 1, 8, 8)), 0},
 		{must(lattice.NewIsingField(0.5, 8, 8)), 1},
-		{must(lattice.NewPotts3D(3, 4, 4, 4)), 1},
+		{must(lattice.NewPotts3D(3, 4, 4, 4)), 4}, // 0, 6, 10, 11
+		{must(lattice.NewPotts3D(2, 3, 4, 5)), 3},
 		{must(lattice.NewBlumeCapel(1.5, 8, 8)), 1},
 		{must(lattice.NewBaxterWu(6, 6)), 1},
 	} {
