@@ -196,14 +196,12 @@ func printOverlaps(w io.Writer, overlaps []dos.Overlap) error {
 // printMerged prints the transition of the merged density of states, and how well the runs
 // agree about it.
 func printMerged(w io.Writer, system lattice.System, merged *dos.Ensemble, parts []dos.Part) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	transition := report.FindTransition(system, merged)
 	of := dos.System{}
 	if merged.Origin != nil {
 		of = merged.Origin.System
 	}
-	printTransition(row, of, transition)
+	rows := report.TransitionRows(of, transition)
 	if transition.HeatMaximum != nil {
 		chi2, n := 0.0, 0
 		for _, p := range parts {
@@ -216,10 +214,10 @@ func printMerged(w io.Writer, system lattice.System, merged *dos.Ensemble, parts
 			n++
 		}
 		if n > 1 {
-			row("agreement", "of the specific heat maxima of %d runs: chi2 %.1f for %d degrees of freedom", n, chi2, n-1)
+			rows = append(rows, report.Row{Name: "agreement", Text: fmt.Sprintf("of the specific heat maxima of %d runs: chi2 %.1f for %d degrees of freedom", n, chi2, n-1)})
 		}
 	}
-	return t.Flush()
+	return printRows(w, rows)
 }
 
 // withError writes value(error), without the error where that is zero or unknown.

@@ -27,6 +27,7 @@ var layers = [][]string{
 	{"internal/compare"},
 	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
 	{"internal/report"},
+	{"internal/sheet"},
 	{"internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/plots", "internal/transition", "metrics"},
 	{"internal/telemetry"},

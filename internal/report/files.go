@@ -12,6 +12,7 @@ const (
 	TemperaturesFile = "temperatures.csv"    // a network's draws by temperature
 	OrderFile        = "order.csv"           // microcanonical means of the order parameter
 	ProposalsFile    = "proposals.csv"       // the network's proposals by energy
+	PageFile         = "report.html"         // all of it for people
 	SummaryFile      = "summary.json"        // Summary
 	EventsFile       = "events.jsonl"        // the run's log, a JSON object per line
 	SwapsFile        = "swaps.jsonl"         // exchanges of the network, a Swap per line; none without

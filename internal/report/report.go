@@ -208,6 +208,7 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 			faults = append(faults, put(name+extension, data))
 		}
 	}
+	write(PageFile, func(w io.Writer) error { return r.writePage(w, s, figures) })
 	write(SummaryFile, s.encode)
 	return errors.Join(faults...)
 }
