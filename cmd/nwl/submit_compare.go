@@ -22,7 +22,7 @@ func newSubmitCompare() *cobra.Command {
 of one worker, since times compare only there. After a pause it goes on with the cells that
 have not ended. The page /comparisons of the daemon lists comparisons and opens their reports,
 which grow meanwhile. What the daemon does besides disturbs the times: give it a daemon that has
-nothing else to do. Files that the specification names must be where the daemon runs.`,
+nothing else to do. Bundles that the specification names must be where the daemon runs, and references are exact or run.`,
 		Example: "  nwl submit compare --spec quick --id quick",
 	}, job.WorkCompare, func(s *api.Submission) error {
 		if name == "" {

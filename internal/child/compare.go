@@ -44,10 +44,36 @@ func comparisonSpec(of *job.Comparison) (*compare.Spec, error) {
 		return nil, fmt.Errorf("compare.spec: %q is none of those that come with the program: %s", name, strings.Join(compare.BuiltIn(), ", "))
 	}
 	s, err := compare.Parse([]byte(of.Spec), string(filepath.Separator))
+	if err == nil {
+		err = ownFiles(s)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("compare.spec: %w", err)
 	}
 	return s, nil
+}
+
+// ownFiles refuses a specification that would have the daemon load a program, or read a file and say
+// what is wrong with it, of the user's choice.
+func ownFiles(s *compare.Spec) error {
+	sets := map[string]map[string]string{"set": s.Set}
+	for _, y := range s.Systems {
+		if y.Reference != compare.ExactReference && y.Reference != compare.RunReference {
+			return fmt.Errorf("systems: %s: a daemon takes the references %s and %s, no files; nwl compare report --reference counts errors from one afterwards", y.Name, compare.ExactReference, compare.RunReference)
+		}
+		sets["systems: "+y.Name] = y.Set
+	}
+	for _, p := range s.Samplers {
+		sets["samplers: "+p.Name], sets["samplers: "+p.Name+": train"] = p.Set, p.Train
+	}
+	for where, set := range sets {
+		for key := range set {
+			if strings.EqualFold(strings.TrimSpace(key), "inference.library") {
+				return fmt.Errorf("%s: %s: the daemon has its own; leave it out", where, key)
+			}
+		}
+	}
+	return nil
 }
 
 func checkComparison(s *job.Spec, _ *config.Config) error {

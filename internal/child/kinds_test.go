@@ -172,6 +172,16 @@ func TestKinds(t *testing.T) {
 			if err := child.Check(s, c); err == nil || !strings.Contains(err.Error(), "specification") {
 				t.Errorf("a comparison of nothing: %v", err)
 			}
+			for text, want := range map[string]string{
+				"nonsense": "quick",
+				"name: a\nsystems: [{name: s, moves: 1e6, reference: /etc/passwd}]\nsamplers: [{name: x, set: {run.moves: local}}]":          "no files",
+				"name: a\nsystems: [{name: s, moves: 1e6}]\nsamplers: [{name: x, set: {run.moves: local, Inference.Library: /tmp/mine.so}}]": "the daemon has its own",
+			} {
+				s.Compare = &job.Comparison{Spec: text}
+				if err := child.Check(s, c); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%q: %v, want %q", text, err, want)
+				}
+			}
 			s.Compare = &job.Comparison{Spec: "quick"}
 		}
 		if err := child.Check(s, c); err != nil {

@@ -19,7 +19,9 @@ type figure struct {
 	Name  string // of its files
 	Title string
 	Text  string // for those who do not see it, and as its caption
+	Main  bool   // shown in the summary, too
 	plots plots.Figure
+	made  map[string][]byte // by extension; nil for one that is drawn from plots
 }
 
 // order numbers the samplers of the specification, which keep their colour in all figures.
@@ -33,12 +35,15 @@ func order(a *compare.Analysis) map[string]int {
 
 // name makes one of a system and budget for files.
 func name(y *compare.SystemResults) string {
-	text := strings.ReplaceAll(strings.ToLower(y.System.Name), " ", "-")
+	text := fileName(y.System.Name)
 	if y.Budget != 1 {
 		text += fmt.Sprintf("-budget-%g", y.Budget)
 	}
 	return text
 }
+
+// fileName makes a part of a file's name of a name.
+func fileName(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
 
 // course is the typical curve of a sampler over its seeds.
 type course struct{ x, middle, low, high []float64 }
@@ -129,7 +134,7 @@ func errorFigure(a *compare.Analysis, y *compare.SystemResults) *figure {
 		return nil
 	}
 	return &figure{"error-" + name(y), "Error against effort, " + y.System.Name,
-		"Root mean square error of ln g against " + reference(y) + ", over seconds of a core without and with training and over site updates; geometric mean over seeds with one standard error. It begins where all levels have an estimate.", panels}
+		"Root mean square error of ln g against " + reference(y) + ", over seconds of a core without and with training and over site updates; geometric mean over seeds with one standard error. It begins where all levels have an estimate.", true, panels, nil}
 }
 
 func reference(y *compare.SystemResults) string {
@@ -216,7 +221,7 @@ func targetFigure(a *compare.Analysis, y *compare.SystemResults) *figure {
 		panels = append(panels, panel)
 	}
 	return &figure{"target-" + name(y), "Time to target, " + y.System.Name,
-		fmt.Sprintf("Seconds of a core until the error of ln g stays at or below %g: geometric mean over seeds and its 95 %% interval, to the edge where it has no end. In brackets how many seeds reached it.", y.System.Target), panels}
+		fmt.Sprintf("Seconds of a core until the error of ln g stays at or below %g: geometric mean over seeds and its 95 %% interval, to the edge where it has no end. In brackets how many seeds reached it.", y.System.Target), true, panels, nil}
 }
 
 // profileFigure draws performance profiles.
@@ -263,7 +268,7 @@ func profileFigure(a *compare.Analysis) *figure {
 		}
 		panels = append(panels, panel)
 	}
-	return &figure{"profile", "Performance profile", "Share of the problems, each a system with a seed, that a sampler solves within so many times the time of the best one; samplers that are there for all systems.", panels}
+	return &figure{"profile", "Performance profile", "Share of the problems, each a system with a seed, that a sampler solves within so many times the time of the best one; samplers that are there for all systems.", false, panels, nil}
 }
 
 // proposalFigure draws the acceptance of networks by energy.
@@ -298,7 +303,7 @@ func proposalFigure(a *compare.Analysis, y *compare.SystemResults, energies map[
 	}
 	lower.AlignX(upper)
 	return &figure{"proposals-" + name(y), "Acceptance by energy, " + y.System.Name,
-		"Share of the network's proposals that are accepted, and mean share of the sites that an accepted one changes, by energy of the configuration, over all seeds.", plots.Figure{upper, lower}}
+		"Share of the network's proposals that are accepted, and mean share of the sites that an accepted one changes, by energy of the configuration, over all seeds.", true, plots.Figure{upper, lower}, nil}
 }
 
 // densityFigure draws ln g and the deviations.
@@ -342,7 +347,7 @@ func densityFigure(a *compare.Analysis, y *compare.SystemResults, energies map[s
 	}
 	lower.AlignX(upper)
 	return &figure{"density-" + name(y), "ln g and its deviation, " + y.System.Name,
-		"Above ln g of the reference over the energy per site, below the mean deviation from it at the end, over seeds, with one standard error.", plots.Figure{upper, lower}}
+		"Above ln g of the reference over the energy per site, below the mean deviation from it at the end, over seeds, with one standard error.", false, plots.Figure{upper, lower}, nil}
 }
 
 // probabilityFigure draws P(E) at the transition of the reference.
@@ -383,7 +388,7 @@ func probabilityFigure(a *compare.Analysis, y *compare.SystemResults) *figure {
 		}
 	}
 	return &figure{"probability-" + name(y), "P(E) at the transition, " + y.System.Name,
-		"Distribution of the energy per site at the transition of the reference, by ln g of the first seed of each sampler at the end.", plots.Figure{panel}}
+		"Distribution of the energy per site at the transition of the reference, by ln g of the first seed of each sampler at the end.", false, plots.Figure{panel}, nil}
 }
 
 // lossFigure draws training of the first seed.
@@ -410,7 +415,7 @@ func lossFigure(a *compare.Analysis, y *compare.SystemResults) *figure {
 	if drawn == 0 {
 		return nil
 	}
-	return &figure{"loss-" + name(y), "Loss curves, " + y.System.Name, "Loss over gradient steps of the first seed: mean of -ln q of the states shown, per site; of networks that are trained on their own draws ln q - ln p.", plots.Figure{panel}}
+	return &figure{"loss-" + name(y), "Loss curves, " + y.System.Name, "Loss over gradient steps of the first seed: mean of -ln q of the states shown, per site; of networks that are trained on their own draws ln q - ln p.", false, plots.Figure{panel}, nil}
 }
 
 // histogramFigure draws the visits of one sampler at several times.
@@ -452,6 +457,6 @@ func histogramFigure(a *compare.Analysis, y *compare.SystemResults, p *compare.S
 	if drawn == 0 {
 		return nil
 	}
-	return &figure{"histogram-" + name(y) + "-" + strings.ReplaceAll(strings.ToLower(p.Sampler.Name), " ", "-"), "Histogram over time, " + p.Sampler.Name + " on " + y.System.Name,
-		"Visits by energy since ln f last fell or, in production, since it began, at several times of the first seed; 1 is a flat histogram.", plots.Figure{panel}}
+	return &figure{"histogram-" + name(y) + "-" + fileName(p.Sampler.Name), "Histogram over time, " + p.Sampler.Name + " on " + y.System.Name,
+		"Visits by energy since ln f last fell or, in production, since it began, at several times of the first seed; 1 is a flat histogram.", false, plots.Figure{panel}, nil}
 }

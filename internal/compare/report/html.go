@@ -133,11 +133,11 @@ func (r *report) embedded() (tables []*compare.Table) {
 
 // inline is a figure as an element of HTML with its text for those who do not see it.
 func inline(f *figure) (template.HTML, error) {
-	var data bytes.Buffer
-	if err := f.plots.Encode(&data, f.Name+".svg"); err != nil {
+	data, err := f.encode(".svg")
+	if err != nil {
 		return "", err
 	}
-	text := data.String()
+	text := string(data)
 	at := strings.Index(text, "<svg")
 	if at < 0 {
 		return "", fmt.Errorf("figure %s: there is no svg element", f.Name)

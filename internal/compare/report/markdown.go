@@ -23,6 +23,10 @@ func (r *report) markdown() []byte {
 	for _, w := range r.warnings() {
 		p("**%s**\n\n", w)
 	}
+	picture := func(f *figure) { p("![%s](%s/%s.svg)\n\n*%s*\n\n", f.Title, FigureFolder, f.Name, f.Text) }
+	if r.profile != nil {
+		picture(r.profile)
+	}
 	for i := range r.Systems {
 		y := &r.Systems[i]
 		p("## %s\n\n", heading(y))
@@ -43,6 +47,11 @@ func (r *report) markdown() []byte {
 				p("| %s |\n", strings.Join(row, " | "))
 			}
 			p("\n")
+		}
+		for _, f := range r.figures[i].figures {
+			if f.Main {
+				picture(f)
+			}
 		}
 	}
 	if f := r.failures(); len(f) > 0 {

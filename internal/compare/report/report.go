@@ -3,7 +3,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,6 +65,7 @@ type report struct {
 	tables   []*compare.Table
 	figures  []systemFigures
 	profile  *figure
+	lacking  []string // figures that could not be made, and why
 }
 
 // systemFigures are those of one system and budget.
@@ -113,10 +113,9 @@ func Write(folder string) (*compare.Analysis, error) {
 		put(filepath.Join(TableFolder, t.Name+".parquet"), data, err)
 	}
 	for _, f := range rep.all() {
-		for _, extension := range []string{".svg", ".png"} {
-			var data bytes.Buffer
-			err := f.plots.Encode(&data, f.Name+extension)
-			put(filepath.Join(FigureFolder, f.Name+extension), data.Bytes(), err)
+		for _, extension := range extensions {
+			data, err := f.encode(extension)
+			put(filepath.Join(FigureFolder, f.Name+extension), data, err)
 		}
 	}
 	text, err := json.MarshalIndent(rep.manifest, "", "  ")
@@ -161,6 +160,9 @@ func (r *report) draw() {
 			add(probabilityFigure(r.Analysis, y))
 		}
 		add(lossFigure(r.Analysis, y))
+		spaces, missing := latentSpaces(y)
+		s.figures = append(s.figures, spaces...)
+		r.lacking = append(r.lacking, missing...)
 		for k := range y.Samplers {
 			p := &y.Samplers[k]
 			add(histogramFigure(r.Analysis, y, p))
@@ -242,7 +244,10 @@ func effort(e compare.Effort, reached int) string {
 		return "not reached"
 	}
 	if math.IsInf(e.Typical, 0) { // too many seeds did not
-		return "over " + short(e.Interval.Low)
+		if e.Interval.Low > 0 {
+			return "over " + short(e.Interval.Low)
+		}
+		return "not by all"
 	}
 	return fmt.Sprintf("%s [%s, %s]", short(e.Typical), short(e.Interval.Low), short(e.Interval.High))
 }

@@ -138,7 +138,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("the last cell in Parquet: %+v", c)
 	}
 
-	for _, name := range []string{"error-q10-3x3", "target-q10-3x3", "density-q10-3x3", "proposals-q10-3x3", "loss-q10-3x3", "histogram-q10-3x3-network", "profile"} {
+	for _, name := range []string{"error-q10-3x3", "target-q10-3x3", "density-q10-3x3", "proposals-q10-3x3", "loss-q10-3x3", "histogram-q10-3x3-network", "latent-q10-3x3-network", "profile"} {
 		if _, err := png.Decode(bytes.NewReader(read(filepath.Join(report.FigureFolder, name+".png")))); err != nil {
 			t.Errorf("%s.png: %v", name, err)
 		}

@@ -26,6 +26,7 @@ func (r *report) warnings() (texts []string) {
 	if n := len(r.manifest.Machines); n > 1 {
 		texts = append(texts, fmt.Sprintf("The cells were made on %d machines: times of one block compare, others do not.", n))
 	}
+	texts = append(texts, r.lacking...)
 	flagged, cells := 0, 0
 	for _, s := range r.Summaries {
 		flagged, cells = flagged+s.Flagged, cells+s.Cells
