@@ -21,7 +21,7 @@ const Frontier = "frontier"
 // the lattice closes, and the share of each colour in the row above and in the first row.
 //
 // Its colour is most likely that of one of a few candidates among these sites: the neighbours, and
-// one or two more. The colours of all others are much alike. The network is evaluated for
+// one or two more, or the colour that prevails in the row above. All others are much alike. The network is evaluated for
 // each candidate's colour c and once for a colour that no candidate has: with the sites phi_c that
 // carry c and its shares, and features g of budget and place that all share,
 //

@@ -5,7 +5,7 @@ import "neuralwl/models/graph"
 // drawn holds what a frontier network sees in given configurations, for evaluation c sites at a
 // time.
 type drawn struct {
-	colours *graph.Node // int32[N+2,M] of every site, -1 for no site, and q
+	colours *graph.Node // int32[N+2+Ly,M] of every site, -1 for no site, what prevails in each row, and q
 	shares  *graph.Node // float[Ly,2,q+1,M]
 	// scanned lists, part by part: the sites in the slots, and those of the classes; the rows; which
 	// slots hold neighbours; the tables of the budget; the budgets, float[N/c,c,1,M]; and the
@@ -34,7 +34,7 @@ func (a *frontier) drawn(g *graph.Graph, c int, state, energy *graph.Node) *draw
 	for i := range n {
 		sites := a.e.seen(i)
 		slots = append(slots, sites[:edgeSites]...)
-		classes = append(append(classes, sites[edgeSites:]...), n+1) // q
+		classes = append(append(classes, sites[edgeSites:]...), n+1+ly) // q
 		rows, all = append(rows, i/lx), append(all, i)
 		mask := a.e.near(i%lx, i/lx)
 		for k, of := range mask {
@@ -45,13 +45,15 @@ func (a *frontier) drawn(g *graph.Graph, c int, state, energy *graph.Node) *draw
 			}
 		}
 	}
-	colours := graph.Concat(0, order.Pad(0, 0, 1, noColour), order.Slice(0, 0, 1).Mul(order.Scalar(0)).Add(order.Scalar(float64(q))))
+	byRow := order.Reshape(ly, lx, -1)
+	counts := byRow.Unsqueeze(2).Equal(arange32(g, q).Unsqueeze(1)).Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
+	other := order.Slice(0, 0, 1).Mul(order.Scalar(0)).Add(order.Scalar(float64(q)))
+	colours := graph.Concat(0, order.Pad(0, 0, 1, noColour), a.e.prevailing(byRow, counts), other)
 	// Bonds that each site satisfies with earlier ones.
 	satisfied := colours.Gather(0, indices(g, near).Reshape(n, edgeNear)).Equal(order.Unsqueeze(1)).
 		Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
 	budget := energy.Add(satisfied.CumSum(0, graph.CumSumMode{Exclusive: true})).Neg()
 
-	counts := order.Reshape(ly, lx, 1, -1).Equal(arange32(g, q).Unsqueeze(1)).Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
 	inside := make([]float32, ly)
 	for y := range ly {
 		inside[y] = indicator(y > 0)

@@ -1,6 +1,10 @@
 package models
 
-import "slices"
+import (
+	"slices"
+
+	"neuralwl/models/graph"
+)
 
 // What a frontier network sees at a site.
 const (
@@ -31,7 +35,7 @@ const (
 )
 
 // fewColours is the largest number of colours each of which is evaluated.
-const fewColours = 4
+const fewColours = 6
 
 // edgeSlot is a place on the edge: d sites before, d columns to the right in the row above, or d
 // columns to the right in the first row.
@@ -58,10 +62,12 @@ func newEdge(s System) *edge {
 	if s.Q <= fewColours {
 		return &edge{s, 0, s.Q}
 	}
-	return &edge{s, len(candidatesInside), len(candidatesInside) + 1}
+	const candidates = 5 // sites, and what prevails
+	return &edge{s, candidates, candidates + 1}
 }
 
-// Candidates by row: in the first one, inside, and in the last.
+// Candidates by row: in the first one, inside, and in the last. One more has the colour that prevails in
+// the row above, or in the first row that of its first site.
 var (
 	candidatesFirst  = []edgeSlot{{rowLeft, 1}, {rowLeft, 2}, {rowLeft, 3}, {rowLeft, 4}}
 	candidatesInside = []edgeSlot{{rowLeft, 1}, {rowAbove, 0}, {rowAbove, 1}, {rowAbove, 2}}
@@ -163,13 +169,34 @@ func (e *edge) near(x, y int) [edgeNear]float32 {
 	return [edgeNear]float32{indicator(x > 0), indicator(y > 0), indicator(x == e.s.lx()-1), indicator(y == e.s.ly()-1)}
 }
 
-// seen lists the sites in all slots and those of the candidates at site i.
+// seen lists the sites in all slots and those of the candidates at site i, with N+1+y for what
+// prevails in row y.
 func (e *edge) seen(i int) []int {
 	var sites []int
 	for _, t := range slices.Concat(edgeSlots, e.candidatesAt(i/e.s.lx())) {
 		sites = append(sites, e.at(i, t))
 	}
+	switch y := i / e.s.lx(); {
+	case e.candidates == 0:
+	case y > 0:
+		sites = append(sites, e.s.Sites()+y)
+	case i > 0:
+		sites = append(sites, 0)
+	default:
+		sites = append(sites, e.s.Sites())
+	}
 	return sites
+}
+
+// prevailing returns the most frequent colour of rows, int32[k,M], given their colours, int32[k,Lx,M],
+// and the numbers of their sites of each colour, float[k,q,M]. Of equally frequent ones it is the one that
+// comes first in the row. Rows without colours have none, -1.
+func (e *edge) prevailing(rows, counts *graph.Node) *graph.Node {
+	lx := e.s.lx()
+	column := arange32(rows.Graph(), lx).Unsqueeze(1).Cast(counts.DType())
+	score := counts.GatherElements(1, rows).Mul(column.Scalar(float64(lx))).Sub(column)
+	first := score.Equal(score.ReduceMax(graph.KeepDims, 1)).Cast(rows.DType())
+	return first.Mul(rows).ReduceSum(graph.DropDims, 1)
 }
 
 // divisor returns the least divisor of the number of sites from least on.

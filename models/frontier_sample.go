@@ -15,7 +15,7 @@ import (
 //	8     -1, no site
 //	9     q, the colour of none
 //
-// These and the two rows are what a site sees.
+// These, the two rows and the colour that prevails above are what a site sees.
 const (
 	besideHead  = edgeReach
 	besideNone  = 2 * edgeReach
@@ -42,6 +42,8 @@ func (e *edge) place(site, x, y int) int {
 	lx := e.s.lx()
 	column, row := site%lx, site/lx
 	switch {
+	case site > e.s.Sites():
+		return besideSites + 2*lx // what prevails in the row above
 	case site == e.s.Sites():
 		return besideNone
 	case row == y && column < x && x-column <= edgeReach:
@@ -122,8 +124,9 @@ func (a *frontier) sample(g *graph.Graph, params []*graph.Node, state, start, en
 		counts := func(row *graph.Node) *graph.Node { // float[1,q,M]
 			return row.Unsqueeze(1).Equal(colours).Cast(graph.Float32).ReduceSum(graph.KeepDims, 0)
 		}
-		shares := a.e.shareTable(counts(above), counts(first))
-		known := graph.Concat(0, above, first)
+		ofAbove := counts(above)
+		shares := a.e.shareTable(ofAbove, counts(first))
+		known := graph.Concat(0, above, first, a.e.prevailing(above.Unsqueeze(0), ofAbove))
 		factors := n.shareFactors(shares)
 		sites := append(slice[2:len(slice):len(slice)], nextBeside)
 		for _, table := range []*graph.Node{nearByKind, slotsByKind, classesByKind, candidatesByKind} {

@@ -15,7 +15,7 @@ import (
 // wider than what a site sees.
 func TestFrontierByTheBook(t *testing.T) {
 	targetedByTheBook(t, models.Frontier, tinyHyper, []models.System{
-		{Q: 7, Sides: []int{6, 4}}, {Q: 3, Sides: []int{4, 5}}, {Q: 5, Sides: []int{3, 3}}, {Q: 4, Sides: []int{3, 8}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{9, 10}},
+		{Q: 7, Sides: []int{6, 4}}, {Q: 3, Sides: []int{4, 5}}, {Q: 8, Sides: []int{3, 3}}, {Q: 4, Sides: []int{3, 8}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{9, 10}},
 	}[:long.Or(6, 2)])
 }
 
@@ -148,7 +148,7 @@ func (b frontierBook) conditional(state []int32, i int, target float64) []float6
 	}
 	var candidates []int
 	switch {
-	case q <= 4:
+	case q <= 6:
 		for c := range q {
 			candidates = append(candidates, c)
 		}
@@ -160,8 +160,27 @@ func (b frontierBook) conditional(state []int32, i int, target float64) []float6
 			candidates[3] = colour(x)
 		}
 	}
+	if q > 6 {
+		prevails, most := none, 0
+		for j := range lx {
+			if y == 0 {
+				prevails = colour(0)
+				break
+			}
+			n := 0
+			for k := range lx {
+				if state[(y-1)*lx+k] == state[(y-1)*lx+j] {
+					n++
+				}
+			}
+			if n > most {
+				prevails, most = int(state[(y-1)*lx+j]), n
+			}
+		}
+		candidates = append(candidates, prevails)
+	}
 	classes := candidates
-	if q > 4 {
+	if q > 6 {
 		classes = append(candidates[:len(candidates):len(candidates)], q)
 	}
 
@@ -208,7 +227,7 @@ func (b frontierBook) conditional(state []int32, i int, target float64) []float6
 		term = clip(term, -20, 20)
 		l := within(logit(len(classes)-1)) + term
 		for k, of := range candidates {
-			if of == c && q <= 4 {
+			if of == c && q <= 6 {
 				l = within(logit(k)+beta*like(c)) + term
 			} else if of == c {
 				l = within(logit(k) + beta*like(c))
@@ -227,21 +246,21 @@ func (b frontierBook) conditional(state []int32, i int, target float64) []float6
 // TestFrontierGradient compares derivatives with difference quotients, with and without
 // candidates. Where two candidates have one colour its derivative is shared by both.
 func TestFrontierGradient(t *testing.T) {
-	for _, s := range []models.System{{Q: 3, Sides: []int{3, 4}}, {Q: 6, Sides: []int{5, 3}}} {
+	for _, s := range []models.System{{Q: 3, Sides: []int{3, 4}}, {Q: 7, Sides: []int{5, 3}}} {
 		gradientByElement(t, s, newModel(t, models.Frontier, s, models.Hyperparameters{Width: 3, Floor: 1e-2}))
 	}
 }
 
 // TestFrontierNormalised sums q over all configurations of two colours, and over those of the last
-// four sites of more, given the sites before.
+// three sites of more, given the sites before.
 func TestFrontierNormalised(t *testing.T) {
 	targetedNormalised(t, models.Frontier, models.System{Q: 2, Sides: []int{3, 3}}, tinyHyper, 0)
-	targetedNormalised(t, models.Frontier, models.System{Q: 5, Sides: []int{4, 3}}, tinyHyper, 8)
+	targetedNormalised(t, models.Frontier, models.System{Q: 7, Sides: []int{4, 3}}, tinyHyper, 9)
 }
 
 // TestFrontierColours checks that ln q is invariant under permutations of the colours.
 func TestFrontierColours(t *testing.T) {
-	for _, q := range []int{4, 6} {
+	for _, q := range []int{6, 7} {
 		targetedColours(t, models.Frontier, models.System{Q: q, Sides: []int{6, 4}}, tinyHyper)
 	}
 }

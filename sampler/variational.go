@@ -167,7 +167,12 @@ func (v *Variational) Pass(ctx context.Context) error {
 		return err
 	}
 	if usable {
-		if err := v.likelihoods(ctx, b); err != nil {
+		// A network that learns for its own q needs no other before production.
+		phases := v.phases
+		if v.phase != Production && !v.o.Symmetrise {
+			phases = phases[:1]
+		}
+		if err := v.likelihoods(ctx, b, phases); err != nil {
 			return err
 		}
 	}
@@ -196,21 +201,21 @@ func (v *Variational) Pass(ctx context.Context) error {
 	return nil
 }
 
-// likelihoods makes ln q of a batch.
-func (v *Variational) likelihoods(ctx context.Context, b *Batch) error {
+// likelihoods makes ln q of a batch, the mean over frames.
+func (v *Variational) likelihoods(ctx context.Context, b *Batch, phases []*lattice.Frame) error {
 	for k, x := range b.Forward {
 		v.lnQ[k] = float64(x)
 	}
 	for i, c := range b.Proposal {
 		v.image[i] = uint8(c)
 	}
-	if len(v.phases) == 1 {
+	if len(phases) == 1 {
 		return nil
 	}
 	began := time.Now()
 	defer func() { v.times.LogProb += time.Since(began) }()
 	n := b.Sites
-	for _, frame := range v.phases[1:] {
+	for _, frame := range phases[1:] {
 		for k := range b.Walkers {
 			frame.Apply(b.State[k*n:(k+1)*n], v.image[k*n:(k+1)*n])
 		}
@@ -225,7 +230,7 @@ func (v *Variational) likelihoods(ctx context.Context, b *Batch) error {
 		}
 	}
 	for k := range v.lnQ {
-		v.lnQ[k] -= math.Log(float64(len(v.phases)))
+		v.lnQ[k] -= math.Log(float64(len(phases)))
 	}
 	return nil
 }

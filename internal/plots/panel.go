@@ -86,8 +86,11 @@ var shades = []color.Color{
 	color.RGBA{R: 0x22, G: 0xa8, B: 0x84, A: 0xff}, color.RGBA{R: 0x7a, G: 0xd1, B: 0x51, A: 0xff}, color.RGBA{R: 0xfd, G: 0xe7, B: 0x25, A: 0xff},
 }
 
-// Coloured draws points without errors, in colours by values, one for each point. The legend names
-// the values at the middle of each colour's range by a format.
+// legendShare is the part of the width that Coloured leaves free for its legend.
+const legendShare = 0.22
+
+// Coloured draws points without errors, in colours by values, one for each point. The legend, on the
+// right, names the values at the middle of each colour's range by a format.
 func (p *Panel) Coloured(s Series, values []float64, format string) {
 	if len(values) == 0 {
 		return
@@ -106,6 +109,8 @@ func (p *Panel) Coloured(s Series, values []float64, format string) {
 			p.Points(fmt.Sprintf(format, low+(high-low)*(float64(k)+0.5)/float64(len(shades))), group, shades[k])
 		}
 	}
+	p.LegendRight()
+	p.plot.X.Max += legendShare / (1 - legendShare) * (p.plot.X.Max - p.plot.X.Min)
 }
 
 // Line draws a line through the points, without errors. width is in points of 1/72 inch.

@@ -266,8 +266,8 @@ func TestTrainSizes(t *testing.T) {
 // TestTrainColours trains one network on two numbers of colours: it learns both, and the report, the
 // card and the loss curve tell them apart. Weights of most architectures depend on that number.
 func TestTrainColours(t *testing.T) {
-	r := train(t, training.Options{Config: load(t, "train.steps=500", "train.colours=[5]", "model.architecture=frontier"), Repository: t.TempDir()})
-	if len(r.Evaluations) != 2 || r.Evaluations[0].Size != "q=3 3x3" || r.Evaluations[1].Size != "q=5 3x3" || r.Card.System.Q != 3 || !strings.Contains(r.Card.Training.Data, "q = 3 and [5]") {
+	r := train(t, training.Options{Config: load(t, "train.steps=500", "train.colours=[7]", "model.architecture=frontier"), Repository: t.TempDir()})
+	if len(r.Evaluations) != 2 || r.Evaluations[0].Size != "q=3 3x3" || r.Evaluations[1].Size != "q=7 3x3" || r.Card.System.Q != 3 || !strings.Contains(r.Card.Training.Data, "q = 3 and [7]") {
 		t.Fatalf("%+v", r)
 	}
 	for _, e := range r.Evaluations {
@@ -281,7 +281,7 @@ func TestTrainColours(t *testing.T) {
 		t.Fatal(err)
 	}
 	losses, err := trainer.ReadLossTable(data)
-	if err != nil || losses[0].Size != "q=3 3x3" || losses[1].Size != "q=5 3x3" {
+	if err != nil || losses[0].Size != "q=3 3x3" || losses[1].Size != "q=7 3x3" {
 		t.Errorf("losses %+v (%v)", losses[:2], err)
 	}
 	for _, architecture := range []string{"made", "conv"} {
