@@ -145,7 +145,7 @@ samplers: [{name: heat bath, set: {local.move: heat_bath}}, {name: metropolis, s
 	if end.Ended == nil || end.Ended.Interrupted != "lunch" || end.Code != 4 {
 		t.Fatalf("interrupted: %+v", end)
 	}
-	cell := filepath.Join(o.Task.Folder, "comparison", "cells", "tiny", "heat-bath", "budget-1", "seed-1", "cell.json")
+	cell := filepath.Join(o.Task.Folder, "comparison", "cells", "tiny", "heat-bath", "budget-1", "seed-1", "run", "summary.json") // its record may be flagged later
 	before, err := os.Stat(cell)
 	if err != nil {
 		t.Fatal(err)
