@@ -116,9 +116,31 @@ func (c *Config) defaultsOfArchitecture(given map[string]bool) {
 	}
 }
 
+// retired are keys of earlier versions with the value that means what happens now.
+var retired = map[string]string{"production.targets": "histogram"}
+
+// withoutRetired leaves out of a configuration the keys of earlier versions that change nothing.
+func withoutRetired(data []byte) ([]byte, error) {
+	var sections map[string]any
+	if err := yaml.Unmarshal(data, &sections); err != nil {
+		return nil, err
+	}
+	for key, value := range retired {
+		section, name, _ := strings.Cut(key, ".")
+		if settings, ok := sections[section].(map[string]any); ok && settings[name] == value {
+			delete(settings, name)
+		}
+	}
+	return yaml.Marshal(sections)
+}
+
 // Parse reads a configuration written by YAML, perhaps with an earlier version of the
 // program: missing keys get their defaults. It ignores the environment.
 func Parse(data []byte) (*Config, error) {
+	data, err := withoutRetired(data)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
 	v := viper.New()
 	v.SetConfigType("yaml")
 	c := &Config{}

@@ -516,3 +516,14 @@ func TestSystemOf(t *testing.T) {
 		t.Error("an unknown model was accepted")
 	}
 }
+
+// TestParseRetired reads a configuration of an earlier version that has a key that is no more, unless
+// its value asks for something that is no more, either.
+func TestParseRetired(t *testing.T) {
+	if _, err := config.Parse([]byte("production: {passes: 7, targets: histogram}\n")); err != nil {
+		t.Error(err)
+	}
+	if _, err := config.Parse([]byte("production: {targets: phases}\n")); err == nil || !strings.Contains(err.Error(), "targets") {
+		t.Errorf("a key that is no more: %v", err)
+	}
+}
