@@ -28,7 +28,8 @@ race: deps ## all tests with the race detector
 	$(GO) test -race -timeout 20m ./...
 
 invariants: deps ## the sampler's and whole runs' tests with every check of the program's own assumptions
-	$(GO) test -tags invariants -short -timeout 30m ./sampler/... ./trainer/... ./internal/run
+	$(GO) test -tags invariants -short -timeout 30m ./sampler/... ./trainer/...
+	$(GO) test -tags invariants -short -timeout 30m ./internal/run -run 'TestRun$$|Metamorphic|Variational$$|TestSwapAlone'
 
 daemon-kill-test: deps ## the daemon and its children killed a hundred times over a queue of eight runs
 	$(GO) test ./cmd/nwl -run TestDaemonKill -v -timeout 60m -daemon-kills 100

@@ -45,7 +45,7 @@ func simulated(r *rand.Rand, seeds int, ratios, training []float64, scatter, bud
 func TestAnalyseCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	ratios, training := []float64{1, 1, 1.05, 0.5, 3}, []float64{0, 0, 0, 0, 0}
-	families := long.Or(8000, 200)
+	families := long.Or(1500, 200)
 	for name, c := range map[string]struct{ scatter, budget float64 }{"all reach the target": {0.2, 1000}, "some do not": {0.2, 40}, "little scatter": {0.01, 1000}} {
 		covered, wrong, found := 0, 0, 0
 		for range families {
