@@ -3,15 +3,12 @@
 package sheet
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html"
 	"html/template"
 	"strings"
-
-	"neuralwl/internal/plots"
 )
 
 //go:embed sheet.css
@@ -19,15 +16,6 @@ var style string
 
 // Style is the style sheet of all pages, in colours that suit paper, too.
 var Style = template.CSS(style)
-
-// Inline is a figure as an element of HTML, with a text for those who do not see it.
-func Inline(f plots.Figure, text string) (template.HTML, error) {
-	var data bytes.Buffer
-	if err := f.Encode(&data, "figure.svg"); err != nil {
-		return "", err
-	}
-	return Element(data.Bytes(), text)
-}
 
 // Image is a picture in PNG as an element of HTML.
 func Image(png []byte, text string) template.HTML {

@@ -6,12 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html"
 	"html/template"
 	"strings"
 
 	"neuralwl/internal/compare"
 	"neuralwl/internal/plots"
+	"neuralwl/internal/sheet"
 )
 
 //go:embed report.html
@@ -31,6 +31,7 @@ type pageView struct {
 	Networks           []Network
 	Files              []string
 	Data               template.JS
+	Style              template.CSS
 }
 
 type systemView struct {
@@ -61,7 +62,7 @@ type picture struct {
 // html is the whole report in one file.
 func (r *report) html() ([]byte, error) {
 	m := &r.manifest
-	v := pageView{Name: m.Name, Title: m.Title, About: r.about(), Warnings: r.warnings(), Failures: r.failures(), Method: r.method(), Spec: m.Spec, Networks: m.Networks}
+	v := pageView{Name: m.Name, Title: m.Title, About: r.about(), Warnings: r.warnings(), Failures: r.failures(), Method: r.method(), Spec: m.Spec, Networks: m.Networks, Style: sheet.Style}
 	if v.Title == "" {
 		v.Title = m.Name
 	}
@@ -76,7 +77,10 @@ func (r *report) html() ([]byte, error) {
 			return d
 		}
 		var svg template.HTML
-		svg, err = inline(f)
+		var data []byte
+		if data, err = f.encode(".svg"); err == nil {
+			svg, err = sheet.Element(data, f.Title+". "+f.Text)
+		}
 		return drawn{f.Name, f.Title, f.Text, svg}
 	}
 	if r.profile != nil {
@@ -129,26 +133,6 @@ func (r *report) embedded() (tables []*compare.Table) {
 		}
 	}
 	return tables
-}
-
-// inline is a figure as an element of HTML with its text for those who do not see it.
-func inline(f *figure) (template.HTML, error) {
-	data, err := f.encode(".svg")
-	if err != nil {
-		return "", err
-	}
-	text := string(data)
-	at := strings.Index(text, "<svg")
-	if at < 0 {
-		return "", fmt.Errorf("figure %s: there is no svg element", f.Name)
-	}
-	text = text[at:]
-	if comment := strings.Index(text, "<!--"); comment >= 0 {
-		if end := strings.Index(text[comment:], "-->"); end >= 0 {
-			text = text[:comment] + text[comment+end+3:]
-		}
-	}
-	return template.HTML(`<svg role="img" aria-label="` + html.EscapeString(f.Title+". "+f.Text) + `" ` + text[len("<svg "):]), nil
 }
 
 // viewLattices draws configurations.
