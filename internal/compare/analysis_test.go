@@ -88,7 +88,7 @@ func TestAnalyseCoverage(t *testing.T) {
 	}
 }
 
-// TestTraining counts training where it is said to, and says when it pays.
+// TestTraining includes training time only in the totals that say so, and finds the break-even.
 func TestTraining(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	a := compare.Analyse(simulated(r, 10, []float64{1, 0.5}, []float64{0, 100}, 0.01, 1e4))

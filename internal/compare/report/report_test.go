@@ -150,7 +150,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 
-	// A comparison under way has a report, too.
+	// A comparison that is still running also has a report.
 	if err := os.Remove(filepath.Join(folder, "cells", "q10-3x3", "network", "budget-1", "seed-2", "cell.json")); err != nil {
 		t.Fatal(err)
 	}
