@@ -57,6 +57,9 @@ func TestBadRequests(t *testing.T) {
 		{"GET", "/runs/run-1/density", "", 409, []string{"run-1 is ", "dos.csv"}},
 		{"GET", "/runs/run-1/density?format=svg", "", 409, []string{"run-1 is "}},
 		{"GET", "/runs/run-1/density?format=gif", "", 422, []string{"query.format"}},
+		{"GET", "/runs/run-1/density?format=", "", 422, []string{"query.format", "leave it out"}},
+		{"GET", "/runs?limit=", "", 422, []string{"query.limit"}},
+		{"GET", "/runs?state=", "", 422, []string{"query.state"}},
 		{"GET", "/runs/run-1/summary", "", 409, []string{"summary.json"}},
 		{"GET", "/runs/run-1/files/none", "", 404, []string{"none"}},
 		{"GET", "/none", "", 404, nil},
@@ -81,6 +84,9 @@ func TestBadRequests(t *testing.T) {
 		if status == http.StatusMethodNotAllowed && header.Get("Allow") == "" {
 			t.Errorf("%s %s: nothing is allowed", c.method, c.path)
 		}
+	}
+	if status, text, _ := h.get(api.Prefix + "/runs?text=&system="); status != http.StatusOK {
+		t.Errorf("texts that are empty: %d, %s", status, text)
 	}
 	// What a queued run has already.
 	if status, text, _ := h.get(api.Prefix + "/runs/run-1/config"); status != http.StatusOK || !strings.Contains(text, "size: [4, 4]") {

@@ -98,7 +98,7 @@ func New(o Options) (*Server, error) {
 	}
 	config.Security = []map[string][]string{{}, {"token": {}}}
 	s.api = humago.New(s.mux, config)
-	s.api.UseMiddleware(s.record)
+	s.api.UseMiddleware(s.record, s.refuseEmpty)
 	s.registerRuns()
 	s.registerNetworks()
 	s.registerModels()
