@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,7 +18,7 @@ import (
 func newBenchErrors() *cobra.Command {
 	var m benchMixes
 	var seeds int
-	var phases bool
+	var phases []float64
 	c := &cobra.Command{
 		Use:   "errors --q Q --size LxL [--bundle BUNDLE] [--dos FILE]",
 		Short: "Compare moves by the errors of their results",
@@ -49,7 +50,11 @@ Wang-Landau sampling with the network, which comes first.`,
 			if err != nil {
 				return err
 			}
-			results, err := bench.Errors(c.Context(), bench.ErrorOptions{Options: *o, Seeds: seeds, Phases: phases})
+			phases = slices.DeleteFunc(phases, func(x float64) bool { return x == 0 })
+			if slices.ContainsFunc(phases, func(x float64) bool { return !(x > 0 && x <= 0.98) }) {
+				return usageError{fmt.Errorf("--phases %v: shares between 0 and 0.98 are allowed", phases)}
+			}
+			results, err := bench.Errors(c.Context(), bench.ErrorOptions{Options: *o, Seeds: seeds, Shares: phases})
 			if err != nil {
 				return err
 			}
@@ -58,7 +63,7 @@ Wang-Landau sampling with the network, which comes first.`,
 	}
 	m.addFlags(c)
 	c.Flags().BoolVar(&m.low, "low", false, "measure also with more time at low energies")
-	c.Flags().BoolVar(&phases, "phases", true, "measure also with half of the time at the two phases")
+	c.Flags().Float64SliceVar(&phases, "phases", []float64{0.5}, "measure also with such shares of the time at the two phases; 0 for not")
 	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
 	c.Flags().Uint64Var(&m.seed, "seed", 1, "the first one")
 	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")

@@ -26,6 +26,8 @@ type Precision struct {
 	Moves     string `json:"moves"`
 	Mix       Mix    `json:"mix"`
 	Histogram string `json:"histogram"` // a value of production.histogram
+	// PhaseShare is production.phase_share; 0 with another histogram.
+	PhaseShare float64 `json:"phase_share,omitempty"`
 	// Draws says whether the network's draws entered the estimate.
 	Draws bool `json:"draws"`
 	// Seconds of one core, the mean over the seeds, and Acceptance of the network's proposals.
@@ -80,9 +82,9 @@ type ErrorOptions struct {
 	Options
 	// Seeds is how many runs each kind of move makes.
 	Seeds int
-	// Phases measures all moves also with half of the histogram at the two phases; see
+	// Shares are those of the time at the two phases with which all moves are measured also; see
 	// transition.Histogram.
-	Phases bool
+	Shares []float64
 }
 
 // attempt is one contender with one seed.
@@ -112,25 +114,27 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 		}
 	}
 	m := newMeasure(o.System, weights)
-	phases := m.histogram(weights)
-	histograms := []string{config.FlatHistogram}
+	histograms := []Precision{{Histogram: config.FlatHistogram}}
 	if o.Low {
-		histograms = append(histograms, config.LowHistogram)
+		histograms = append(histograms, Precision{Histogram: config.LowHistogram})
 	}
-	if o.Phases && phases != nil {
-		histograms = append(histograms, config.PhaseHistogram)
+	for _, share := range o.Shares {
+		if m.histogram(weights, share) != nil {
+			histograms = append(histograms, Precision{Histogram: config.PhaseHistogram, PhaseShare: share})
+		}
 	}
 	var all []Precision
 	var attempts [][]*attempt
-	for _, histogram := range histograms {
+	for _, of := range histograms {
 		for _, mix := range append([]Mix{{Mix: config.Mix{Sweeps: localSweeps}}}, o.Mixes...) {
 			for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
-				p := Precision{Moves: mix.String(), Mix: mix, Histogram: histogram, Draws: draws}
-				switch histogram {
+				p := of
+				p.Moves, p.Mix, p.Draws = mix.String(), mix, draws
+				switch of.Histogram {
 				case config.LowHistogram:
 					p.Moves += ", low histogram"
 				case config.PhaseHistogram:
-					p.Moves += ", histogram of the phases"
+					p.Moves += fmt.Sprintf(", %g %% of the time at the phases", 100*of.PhaseShare)
 				}
 				if draws {
 					p.Moves += ", draws joined"
@@ -148,7 +152,7 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 			if p.Draws {
 				continue // made of the same run as the one before
 			}
-			a, err := o.try(ctx, store, p, phases, uint64(seed))
+			a, err := o.try(ctx, store, p, m.histogram(weights, p.PhaseShare), uint64(seed))
 			if err != nil {
 				return nil, err
 			}
@@ -233,12 +237,12 @@ func newMeasure(system *lattice.Potts, weights *dos.Density) *measure {
 }
 
 // histogram is that of the two phases, nil without.
-func (m *measure) histogram(weights *dos.Density) []float64 {
+func (m *measure) histogram(weights *dos.Density, share float64) []float64 {
 	levels := make([]int, weights.Len())
 	for i, e := range weights.Energy {
 		levels[i] = int(math.Round((m.system.Energy(0) - e) / (m.system.Energy(0) - m.system.Energy(1))))
 	}
-	return transition.Histogram(m.system, levels, weights, m.at)
+	return transition.Histogram(m.system, levels, weights, m.at, share)
 }
 
 // of estimates as a run does, with the network's draws or without.

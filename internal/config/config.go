@@ -100,9 +100,10 @@ type Windows struct {
 
 // Production is the phase with frozen weights.
 type Production struct {
-	Passes    int    `mapstructure:"passes" yaml:"passes"`
-	Mix       string `mapstructure:"mix" yaml:"mix"`
-	Histogram string `mapstructure:"histogram" yaml:"histogram"`
+	Passes     int     `mapstructure:"passes" yaml:"passes"`
+	Mix        string  `mapstructure:"mix" yaml:"mix"`
+	Histogram  string  `mapstructure:"histogram" yaml:"histogram"`
+	PhaseShare float64 `mapstructure:"phase_share" yaml:"phase_share"`
 }
 
 // The values of production.histogram.

@@ -167,6 +167,7 @@ func (c *Config) Validate() []error {
 	atLeast("production.passes", c.Production.Passes, 0)
 	c.validateMix(fault)
 	oneOf("production.histogram", c.Production.Histogram, FlatHistogram, LowHistogram, PhaseHistogram)
+	within("production.phase_share", c.Production.PhaseShare, 0, 0.98)
 	if m := c.Run.Method; c.Production.Histogram != FlatHistogram && (m == CanonicalMethod || c.Run.DrawsAlone()) {
 		fault("production.histogram", "%s, but method %s determines its own histogram; leave it out", c.Production.Histogram, m)
 	}

@@ -130,7 +130,7 @@ func TestSwapMemory(t *testing.T) {
 }
 
 func swapMemory(t *testing.T, most float64, bundles ...string) {
-	const swaps, every = 360, 40
+	const swaps, every = 210, 30
 	onnxtest.NoLeaks(t)
 	ctx, enough := context.WithCancel(context.Background())
 	defer enough()

@@ -58,7 +58,7 @@ func TestRemote(t *testing.T) {
 			path := filepath.Join(folder, fmt.Sprint(name, workers))
 			var began event.RunBegan
 			s, err := runtest.Run(t.Context(), t, run.Options{Folder: path, Listener: event.Listener{RunBegan: func(e event.RunBegan) { began = e }}},
-				runtest.With(runtest.With(settings, more...), fmt.Sprint("run.workers=", workers), fmt.Sprint("production.passes=", long.Or(1000, 200)))...)
+				runtest.With(runtest.With(settings, more...), fmt.Sprint("run.workers=", workers), fmt.Sprint("production.passes=", long.Or(400, 200)))...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -129,7 +129,7 @@ func (w *walkers) shape(e *sampler.Engine) {
 		e.SetHistogram(e.LowHistogram())
 	case config.PhaseHistogram:
 		levels, d := transition.Known(w.j.system, e.Seen(), e.LnG())
-		h := transition.Histogram(w.j.system, levels, d, transition.Find(w.j.system, d, nil))
+		h := transition.Histogram(w.j.system, levels, d, transition.Find(w.j.system, d, nil), w.j.c.Production.PhaseShare)
 		if h == nil {
 			w.j.log.Warn("production.histogram: the energy distribution has no two peaks; the histogram is flat")
 		}

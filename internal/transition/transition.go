@@ -129,17 +129,15 @@ func Known(s lattice.System, seen []bool, lnG []float64) (levels []int, d *dos.D
 	return levels, d
 }
 
-// The shares of Histogram: evenShare is spread evenly from the infinite-temperature peak to the ground
-// state, and a level beyond the peak has at least beyondPeak of what such a level has.
-const (
-	evenShare  = 0.5
-	beyondPeak = 0.1
-)
+// beyondPeak is the least that Histogram has at a level beyond the infinite-temperature peak, as a part
+// of the even share of a level.
+const beyondPeak = 0.1
 
-// Histogram is a histogram for production that serves two phases, ln of it by level: half of what is
-// not spread evenly is like the ordered phase at the transition, half like the disordered one. Beyond
-// the infinite-temperature peak it falls as at infinite temperature. It is nil without two phases.
-func Histogram(s lattice.System, levels []int, d *dos.Density, t *Transition) []float64 {
+// Histogram is a histogram for production that serves two phases, ln of it by level. Half of share is
+// like the ordered phase at the transition, half like the disordered one. The rest, of which there must
+// be some, is spread evenly from the infinite-temperature peak to the ground state, and falls beyond the
+// peak as at infinite temperature. It is nil without two phases.
+func Histogram(s lattice.System, levels []int, d *dos.Density, t *Transition, share float64) []float64 {
 	if t == nil || !t.TwoPeaks {
 		return nil
 	}
@@ -159,7 +157,7 @@ func Histogram(s lattice.System, levels []int, d *dos.Density, t *Transition) []
 			most = max(most, d.LnG[i])
 		}
 	}
-	even := evenShare / float64(s.GroundLevel()-peak+1)
+	even := (1 - share) / float64(s.GroundLevel()-peak+1)
 	h := make([]float64, s.Levels())
 	for level := range h {
 		if h[level] = even; level < peak {
@@ -170,11 +168,11 @@ func Histogram(s lattice.System, levels []int, d *dos.Density, t *Transition) []
 		if level < peak {
 			h[level] = max(h[level], even*math.Exp(d.LnG[i]-most))
 		}
-		share := (1 - evenShare) / 2 / ordered
+		phase := ordered
 		if d.Energy[i] >= t.Minimum {
-			share = (1 - evenShare) / 2 / (1 - ordered)
+			phase = 1 - ordered
 		}
-		h[level] += share * p[i]
+		h[level] += share / 2 * p[i] / phase
 	}
 	for level, x := range h {
 		h[level] = math.Log(x)

@@ -61,29 +61,31 @@ func TestHistogram(t *testing.T) {
 	p, seen, lnG := exact(t, 10, 4, 16)
 	levels, d := transition.Known(p, seen, lnG)
 	at := transition.Find(p, d, nil)
-	h := transition.Histogram(p, levels, d, at)
-	if len(h) != p.Levels() {
-		t.Fatalf("%d levels", len(h))
-	}
-	var ordered, disordered float64
-	even := 0.5 / float64(p.GroundLevel()-p.PeakLevel()+1)
-	for level, x := range h {
-		if math.IsInf(x, 0) || math.IsNaN(x) || math.Exp(x) < 0.099*even {
-			t.Errorf("level %d: %v", level, x)
+	for _, share := range []float64{0, 0.5, 0.9} {
+		h := transition.Histogram(p, levels, d, at, share)
+		if len(h) != p.Levels() {
+			t.Fatalf("%d levels", len(h))
 		}
-		if level < p.PeakLevel() {
-			continue
+		var ordered, disordered float64
+		even := (1 - share) / float64(p.GroundLevel()-p.PeakLevel()+1)
+		for level, x := range h {
+			if math.IsInf(x, 0) || math.IsNaN(x) || math.Exp(x) < 0.099*even {
+				t.Errorf("share %g, level %d: %v", share, level, x)
+			}
+			if level < p.PeakLevel() {
+				continue
+			}
+			if above := math.Exp(x) - even; p.Energy(level) < at.Minimum {
+				ordered += above
+			} else {
+				disordered += above
+			}
 		}
-		if above := math.Exp(x) - even; p.Energy(level) < at.Minimum {
-			ordered += above
-		} else {
-			disordered += above
+		if math.Abs(ordered-share/2) > 1e-3 || math.Abs(disordered-share/2) > 1e-2 {
+			t.Errorf("share %g: beyond what is even, %g are in the ordered and %g in the disordered phase", share, ordered, disordered)
 		}
 	}
-	if math.Abs(ordered-0.25) > 1e-3 || math.Abs(disordered-0.25) > 1e-2 {
-		t.Errorf("beyond the even share, %g are in the ordered and %g in the disordered phase", ordered, disordered)
-	}
-	if transition.Histogram(p, levels, d, nil) != nil || transition.Histogram(p, levels, d, &transition.Transition{Beta: 1}) != nil {
+	if transition.Histogram(p, levels, d, nil, 0.5) != nil || transition.Histogram(p, levels, d, &transition.Transition{Beta: 1}, 0.5) != nil {
 		t.Error("one phase has a histogram of two")
 	}
 }
