@@ -392,7 +392,6 @@ func TestNeuralChainIsExact(t *testing.T) {
 		models.Made:               {tiny[models.Made], true},
 		models.Conv:               {tiny[models.Conv], false},
 		models.Microcanonical:     {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3}, true},
-		models.Frontier:           {models.Hyperparameters{Width: 4, Window: 2, Floor: frontierFloor}, false},
 		"microcanonical diagonal": {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3, Order: models.Diagonal}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -493,9 +492,6 @@ func TestSampledAndEvaluated(t *testing.T) {
 		{models.System{Q: 10, Sides: []int{8, 8}}, diagonalHyper},
 		{models.System{Q: 3, Sides: []int{13, 5}}, diagonalHyper},
 		{models.System{Q: 2, Sides: []int{32, 32}}, diagonalHyper},
-		{models.System{Q: 10, Sides: []int{8, 8}}, frontierHyper},
-		{models.System{Q: 2, Sides: []int{13, 5}}, frontierHyper},
-		{models.System{Q: 20, Sides: []int{16, 16}}, frontierHyper},
 	} {
 		s := c.s
 		b := newBundle(t, s, c.h)

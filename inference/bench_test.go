@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,13 +18,11 @@ import (
 
 // newBundle makes a network with random weights: of the hyper-parameters, a latent width
 // makes it an autoencoder, else a kernel a convolutional one, else a width a
-// microcanonical one, or a frontier with its floor, and none of them a made.
+// microcanonical one, and none of them a made.
 func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporter.Bundle {
 	t.Helper()
 	architecture := models.Made
 	switch {
-	case h.Floor == frontierFloor:
-		architecture = models.Frontier
 	case h.Latent > 0:
 		architecture = "autoencoder"
 	case h.Kernel > 0:
@@ -42,18 +39,13 @@ var convHyper = models.Hyperparameters{Width: 32, Depth: 3, Kernel: 3, Floor: 1e
 
 var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 
-// frontierFloor is that of frontier networks alone in these tests, which are told apart by it.
-const frontierFloor = 1.1e-3
-
-var frontierHyper = models.Hyperparameters{Width: 32, Floor: frontierFloor, Window: 8}
-
 var diagonalHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8, Order: models.Diagonal}
 
 // BenchmarkProposals reports the time per walker of one proposal and of one
 // evaluation of ln q, on one core, by architecture, lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
 	onnxtest.Open(b)
-	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper, frontierHyper} {
+	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper} {
 		for _, l := range []int{8, 16, 32} {
 			benchmarkProposals(b, l, h)
 		}
@@ -164,78 +156,57 @@ func BenchmarkGradient(b *testing.B) {
 	}
 }
 
-// BenchmarkTargeted compares networks that aim at energies, microcanonical and frontier, on one
-// core: it makes a call of each in turn, of a proposal, an evaluation of ln q and a gradient for 128
-// walkers, and reports the minimum and the median of the processor time per walker and site, which
-// depends less than the clock's on what else the machine does.
-func BenchmarkTargeted(b *testing.B) {
+// BenchmarkMicrocanonical reports the time per walker of one proposal, of one
+// evaluation of ln q and of one gradient, on one core, for 128 walkers.
+func BenchmarkMicrocanonical(b *testing.B) {
 	onnxtest.Open(b)
+	const walkers = 128
+	runtime := onnxtest.Runtime(1)
 	for _, q := range []int{10, 2} {
 		for _, l := range []int{8, 16, 32} {
-			benchmarkTargeted(b, models.System{Q: q, Sides: []int{l, l}}, 128)
-		}
-	}
-}
-
-func benchmarkTargeted(b *testing.B, s models.System, walkers int) {
-	architectures := []string{models.Microcanonical, models.Frontier}
-	calls := map[string][]func(context.Context) error{}
-	for _, architecture := range architectures {
-		bundle := bundletest.New(b, architecture, s, targetHyper)
-		store, runtime := onnxtest.Store(b, bundle), onnxtest.Runtime(1)
-		p := onnxtest.Proposer(b, bundle, 1, walkers, walkers)
-		g, err := inference.NewGradient(bundle, runtime, walkers)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { g.Close() })
-		gradients := map[string][]float32{}
-		weights, _ := bundle.Weights()
-		for name, w := range weights {
-			gradients[name] = make([]float32, len(w.Float32s()))
-		}
-		fill(p.Batch(), s.Q, rand.New(rand.NewPCG(3, 4)))
-		p.Pin()
-		copy(g.State, p.Batch().State)
-		copy(g.Energy, p.Batch().Target)
-		for name, call := range map[string]func(context.Context) error{
-			"propose": p.Propose, "log_prob": p.LogProb,
-			"gradient": func(ctx context.Context) error {
-				_, err := g.Evaluate(ctx, store.Current(), gradients)
-				return err
-			},
-		} {
-			calls[name] = append(calls[name], call)
-		}
-	}
-	for _, name := range []string{"propose", "log_prob", "gradient"} {
-		b.Run(fmt.Sprintf("%s/q=%d/L=%d", name, s.Q, s.Sides[0]), func(b *testing.B) {
-			times := make([][]float64, len(architectures)) // ns per walker and site
-			for b.Loop() {
-				for k, call := range calls[name] {
-					began := processorTime(b)
-					if err := call(context.Background()); err != nil {
-						b.Fatal(err)
+			s := models.System{Q: q, Sides: []int{l, l}}
+			bundle := newBundle(b, s, targetHyper)
+			store := onnxtest.Store(b, bundle)
+			p, err := inference.NewProposer(bundle, store, runtime, walkers, walkers)
+			if err != nil {
+				b.Fatal(err)
+			}
+			g, err := inference.NewGradient(bundle, runtime, walkers)
+			if err != nil {
+				b.Fatal(err)
+			}
+			gradients := map[string][]float32{}
+			weights, _ := bundle.Weights()
+			for name, w := range weights {
+				gradients[name] = make([]float32, len(w.Float32s()))
+			}
+			fill(p.Batch(), q, rand.New(rand.NewPCG(3, 4)))
+			copy(g.State, p.Batch().State)
+			copy(g.Energy, p.Batch().Target)
+			for _, call := range []struct {
+				name string
+				f    func(context.Context) error
+			}{
+				{"propose", p.Propose},
+				{"log_prob", p.LogProb},
+				{"gradient", func(ctx context.Context) error {
+					_, err := g.Evaluate(ctx, store.Current(), gradients)
+					return err
+				}},
+			} {
+				b.Run(fmt.Sprintf("%s/q=%d/L=%d", call.name, q, l), func(b *testing.B) {
+					for b.Loop() {
+						if err := call.f(context.Background()); err != nil {
+							b.Fatal(err)
+						}
 					}
-					times[k] = append(times[k], float64((processorTime(b)-began).Nanoseconds())/float64(walkers*s.Sites()))
-				}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*walkers), "µs/walker")
+				})
 			}
-			for k, architecture := range architectures {
-				slices.Sort(times[k])
-				b.ReportMetric(times[k][0], architecture+"-min-ns/site")
-				b.ReportMetric(times[k][len(times[k])/2], architecture+"-median-ns/site")
-			}
-		})
+			p.Close()
+			g.Close()
+		}
 	}
-}
-
-// processorTime is what the process has used so far.
-func processorTime(b *testing.B) time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // fill draws random inputs of a proposer, with targets up to 8 out of range.

@@ -105,7 +105,6 @@ var deviceHyper = map[string]models.Hyperparameters{
 	models.Autoencoder:    {Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3},
 	models.Microcanonical: {Width: 4, Floor: 1e-3, Window: 2},
 	diagonals:             {Width: 4, Floor: 1e-3, Window: 2, Order: models.Diagonal},
-	models.Frontier:       {Width: 4, Floor: 1e-3, Window: 2},
 }
 
 const diagonals = models.Microcanonical + " " + models.Diagonal

@@ -15,9 +15,8 @@ import (
 	"neuralwl/sampler/lattice"
 )
 
-// targetedHyper are small networks that aim at an energy, by order or architecture.
+// targetedHyper are small networks that aim at an energy, by order.
 var targetedHyper = map[string]models.Hyperparameters{
-	models.Frontier: {Width: 4, Window: 3, Floor: frontierFloor},
 	models.Raster:   {Width: 4, Window: 3, Floor: 1e-3},
 	models.Diagonal: {Width: 4, Window: 3, Floor: 1e-3, Order: models.Diagonal},
 }
@@ -26,8 +25,7 @@ var targetedHyper = map[string]models.Hyperparameters{
 // configurations with the same sites before start: their probabilities add up to 1, propose
 // draws them as often as log_prob says, with the same ln q, and the move that
 // sampler.targetedMove makes with them has the same flow there and back under weights 1/g of
-// an arbitrary g. On 5x3 the fronts of the diagonal order hold up to two sites. A frontier network
-// of more colours evaluates some of them alone: seven are enumerated from a late site on.
+// an arbitrary g. On 5x3 the fronts of the diagonal order hold up to two sites.
 func TestTargetedProposals(t *testing.T) {
 	onnxtest.Open(t)
 	for order, h := range targetedHyper {
@@ -37,7 +35,7 @@ func TestTargetedProposals(t *testing.T) {
 			start int
 		}{{2, []int{3, 3}, 0}, {2, []int{3, 3}, 4}, {2, []int{5, 3}, 0}, {2, []int{5, 3}, 6}, {7, []int{4, 3}, 9}} {
 			t.Run(fmt.Sprintf("%s q=%d %v from %d", order, c.q, c.sides, c.start), func(t *testing.T) {
-				if c.start == 4 || c.sides[0] == 5 && (c.start == 0 || order != models.Diagonal) || c.q > 2 && order != models.Frontier {
+				if c.start == 4 || c.sides[0] == 5 && (c.start == 0 || order != models.Diagonal) || c.q > 2 {
 					long.Only(t, "all configurations from more starts")
 				}
 				p, err := lattice.NewPotts(c.q, c.sides[0], c.sides[1])

@@ -17,7 +17,6 @@ var layoutHyper = map[string]models.Hyperparameters{
 	models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
 	models.Microcanonical: tinyHyper,
 	diagonals:             tinyDiagonals,
-	models.Frontier:       tinyHyper,
 	models.Conv:           {Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2},
 }
 
@@ -109,7 +108,7 @@ var cudaKernels = func() map[string][]graph.DType {
 	for _, op := range []string{"Add", "CumSum", "GreaterOrEqual", "Less", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceSum", "Sub"} {
 		table[op] = []graph.DType{f, d, i, l}
 	}
-	for _, op := range []string{"Cast", "Concat", "Expand", "Gather", "GatherElements", "Identity", "Reshape", "Scan", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"} {
+	for _, op := range []string{"Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Scan", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"} {
 		table[op] = []graph.DType{f, d, i, l, b}
 	}
 	return table

@@ -153,33 +153,21 @@ var (
 // TestMicrocanonicalByTheBook compares the three graphs, site by site, with a plain
 // implementation of the network's definition.
 func TestMicrocanonicalByTheBook(t *testing.T) {
-	targetedByTheBook(t, models.Microcanonical, tinyHyper, []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(4, 2)])
+	microcanonicalByTheBook(t, tinyHyper, []models.System{{Q: 3, Sides: []int{4, 5}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(4, 2)])
 }
 
 // TestDiagonalByTheBook is TestMicrocanonicalByTheBook with the sites front by front, on
 // lattices narrower and wider than a front is long, whose fronts hold up to four sites.
 func TestDiagonalByTheBook(t *testing.T) {
-	targetedByTheBook(t, models.Microcanonical, tinyDiagonals, []models.System{{Q: 3, Sides: []int{5, 4}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{14, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 3, Sides: []int{6, 9}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(6, 3)])
+	microcanonicalByTheBook(t, tinyDiagonals, []models.System{{Q: 3, Sides: []int{5, 4}}, {Q: 4, Sides: []int{3, 3}}, {Q: 2, Sides: []int{14, 3}}, {Q: 2, Sides: []int{11, 11}}, {Q: 3, Sides: []int{6, 9}}, {Q: 10, Sides: []int{8, 8}}}[:long.Or(6, 3)])
 }
 
-// definition is a network that aims at energies, as defined.
-type definition interface {
-	// order lists the sites as they are drawn.
-	order() []int
-	// conditional returns the probabilities of the colours of site i, given those of the sites of
-	// earlier steps in state and the target B*.
-	conditional(state []int32, i int, target float64) []float64
-}
-
-func targetedByTheBook(t *testing.T, architecture string, h models.Hyperparameters, systems []models.System) {
+func microcanonicalByTheBook(t *testing.T, h models.Hyperparameters, systems []models.System) {
 	for _, s := range systems {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
-			m := newModel(t, architecture, s, h)
+			m := newModel(t, models.Microcanonical, s, h)
 			weights := loudWeights(t, m)
-			var book definition = book{s, h, weights}
-			if architecture == models.Frontier {
-				book = frontierBook{s, h, weights}
-			}
+			book := book{s, h, weights}
 			n, count := s.Sites(), 6
 			state, start, energy, uniform := walkers(s, count)
 
@@ -374,11 +362,7 @@ func (b book) conditional(state []int32, i int, target float64) []float64 {
 // product returns v times a matrix or vector of weights, plus a bias unless its name is
 // empty.
 func (b book) product(v []float64, weight, bias string) []float64 {
-	return product(b.weights, v, weight, bias)
-}
-
-func product(weights map[string]graph.Tensor, v []float64, weight, bias string) []float64 {
-	w := weights[weight]
+	w := b.weights[weight]
 	out := make([]float64, len(w.Float32s())/len(v))
 	for i, x := range v {
 		for k := range out {
@@ -386,7 +370,7 @@ func product(weights map[string]graph.Tensor, v []float64, weight, bias string) 
 		}
 	}
 	if bias != "" {
-		for k, x := range weights[bias].Float32s() {
+		for k, x := range b.weights[bias].Float32s() {
 			out[k] += float64(x)
 		}
 	}
@@ -466,29 +450,25 @@ func gradientByElement(t *testing.T, s models.System, m models.Model) {
 
 // TestMicrocanonicalNormalised sums q over all configurations.
 func TestMicrocanonicalNormalised(t *testing.T) {
-	targetedNormalised(t, models.Microcanonical, models.System{Q: 2, Sides: []int{3, 3}}, tinyHyper, 0)
+	microcanonicalNormalised(t, models.System{Q: 2, Sides: []int{3, 3}}, tinyHyper)
 }
 
 // TestDiagonalNormalised does so with fronts of one site and of two.
 func TestDiagonalNormalised(t *testing.T) {
-	targetedNormalised(t, models.Microcanonical, models.System{Q: 2, Sides: []int{3, 3}}, tinyDiagonals, 0)
-	targetedNormalised(t, models.Microcanonical, models.System{Q: 2, Sides: []int{5, 3}}, tinyDiagonals, 0)
+	microcanonicalNormalised(t, models.System{Q: 2, Sides: []int{3, 3}}, tinyDiagonals)
+	microcanonicalNormalised(t, models.System{Q: 2, Sides: []int{5, 3}}, tinyDiagonals)
 }
 
-// targetedNormalised sums q over all configurations of the sites from start on.
-func targetedNormalised(t *testing.T, architecture string, s models.System, h models.Hyperparameters, start int) {
+func microcanonicalNormalised(t *testing.T, s models.System, h models.Hyperparameters) {
 	t.Helper()
-	m := newModel(t, architecture, s, h)
+	m := newModel(t, models.Microcanonical, s, h)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	n := s.Sites()
-	count := int(math.Pow(float64(s.Q), float64(n-start)))
-	states, energies, starts := make([]int32, count*n), make([]float32, count), slices.Repeat([]int32{int32(start)}, count)
+	count := 1 << n
+	states, energies := make([]int32, count*n), make([]float32, count)
 	for k := range count {
-		for i := range start {
-			states[k*n+i] = int32(i * i % s.Q)
-		}
-		for i, rest := start, k; i < n; i, rest = i+1, rest/s.Q {
-			states[k*n+i] = int32(rest % s.Q)
+		for i := range n {
+			states[k*n+i] = int32(k >> i & 1)
 		}
 	}
 	for _, energy := range []float32{3, 0, -7, -18, -21} {
@@ -496,7 +476,7 @@ func targetedNormalised(t *testing.T, architecture string, s models.System, h mo
 			energies[k] = energy
 		}
 		out := execute(t, model, map[string]graph.Tensor{
-			models.State: graph.Int32s(states, count, n), models.Start: graph.Int32s(starts, count), models.Energy: graph.Float32s(energies, count),
+			models.State: graph.Int32s(states, count, n), models.Start: graph.Zeros(graph.Int32, count), models.Energy: graph.Float32s(energies, count),
 		})
 		sum, least, most := 0.0, 0.0, math.Inf(-1)
 		for _, x := range out[models.LogQ].Float32s() {
@@ -516,12 +496,13 @@ func targetedNormalised(t *testing.T, architecture string, s models.System, h mo
 // colours, up to rounding.
 func TestMicrocanonicalColours(t *testing.T) {
 	for _, h := range []models.Hyperparameters{tinyHyper, tinyDiagonals} {
-		targetedColours(t, models.Microcanonical, models.System{Q: 5, Sides: []int{6, 4}}, h)
+		microcanonicalColours(t, h)
 	}
 }
 
-func targetedColours(t *testing.T, architecture string, s models.System, h models.Hyperparameters) {
-	m := newModel(t, architecture, s, h)
+func microcanonicalColours(t *testing.T, h models.Hyperparameters) {
+	s := models.System{Q: 5, Sides: []int{6, 4}}
+	m := newModel(t, models.Microcanonical, s, h)
 	model := encode(t, m.LogProb, loudWeights(t, m))
 	state, start, energy, _ := walkers(s, 40)
 	inputs := map[string]graph.Tensor{models.State: state, models.Start: start, models.Energy: energy}

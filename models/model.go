@@ -137,7 +137,6 @@ type Hyperparameters struct {
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
 	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h) },
 	Conv:           func(s System, h Hyperparameters) (Model, error) { return newConv(s, h) },
-	Frontier:       func(s System, h Hyperparameters) (Model, error) { return newFrontier(s, h) },
 	Made:           func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
 	Microcanonical: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
 }

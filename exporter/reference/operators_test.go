@@ -73,8 +73,6 @@ func graphCases() []graphCase {
 		two("Gather columns", i64(2, 2), f(m, 5, 3), func(i, x *node) *node { return x.Gather(1, i) }),
 		two("Gather one", i64(), f(m, 5), func(i, x *node) *node { return x.Gather(-1, i) }),
 
-		two("GatherElements", f(m, 5, 2), i32(m, 3, 2), func(x, i *node) *node { return x.GatherElements(1, i) }),
-
 		two("MatMul", f(m, 4), f(4, 2), (*node).MatMul),
 		two("MatMul int32", i32(m, 4), i32(4, 2), (*node).MatMul),
 		two("MatMul stack", f(2, m, 4), f(4, 3), (*node).MatMul),

@@ -100,7 +100,7 @@ func (c *Config) defaultsOfArchitecture(given map[string]bool) {
 	batch, rate, floor := 64, 5e-3, c.Model.Floor
 	switch c.Model.Architecture {
 	case models.Made, models.Conv:
-	case models.Microcanonical, models.Frontier:
+	case models.Microcanonical:
 		rate, floor = 1e-2, 3e-5
 	default:
 		return

@@ -286,7 +286,7 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	}
 	isConvolutional := m.Architecture == models.Conv
 	switch m.Architecture {
-	case models.Microcanonical, models.Frontier:
+	case models.Microcanonical:
 		fault("model.architecture", "%s counts the bonds of system.model %s and %s and has no meaning for %s; take %s, %s or %s",
 			m.Architecture, Potts, Ising, of, models.Autoencoder, models.Made, models.Conv)
 	case models.Autoencoder:
@@ -332,7 +332,7 @@ func (c *Config) validateDrawsAlone(fault func(key, format string, a ...any)) {
 		fault("run.moves", "%v, but %s has no walkers to move, only the network's draws; take [%s], or run.method %s for walkers",
 			c.Run.Moves, method, NeuralMoves, walking)
 	}
-	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical || a == models.Frontier) {
+	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical) {
 		fault("model.architecture", "proposals of the %s depend on a state or an energy, but %s needs unconditional draws; take %s or %s, or run.method %s",
 			a, method, models.Made, models.Conv, NeuralWangLandauMethod)
 	}

@@ -27,7 +27,6 @@ var tiny = map[string]models.Hyperparameters{
 	models.Made:                 {Decoder: 8, Floor: 1e-3},
 	models.Conv:                 {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
 	models.Microcanonical:       {Width: 8, Window: 3, Floor: 1e-3},
-	models.Frontier:             {Width: 8, Window: 3, Floor: 1e-3},
 	"diagonal microcanonical":   {Width: 8, Window: 3, Floor: 1e-3, Order: models.Diagonal},
 }
 

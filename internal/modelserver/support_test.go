@@ -39,7 +39,6 @@ var tiny = map[string]models.Hyperparameters{
 	models.Made:           {Decoder: 8, Floor: 1e-3},
 	models.Conv:           {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
 	models.Microcanonical: {Width: 8, Window: 3, Floor: 1e-3},
-	models.Frontier:       {Width: 8, Window: 3, Floor: 1e-3},
 }
 
 // tinyBundle returns a network of an architecture for 4x4 and three colours, in versions by factors.

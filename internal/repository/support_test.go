@@ -31,7 +31,6 @@ var tiny = map[string]models.Hyperparameters{
 	models.Made:           {Decoder: 8, Floor: 1e-3},
 	models.Conv:           {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
 	models.Microcanonical: {Width: 8, Window: 3, Floor: 1e-3},
-	models.Frontier:       {Width: 8, Window: 3, Floor: 1e-3},
 }
 
 var small = models.System{Q: 3, Sides: []int{4, 4}}

@@ -174,7 +174,7 @@ func transfer(b, from *exporter.Bundle) error {
 func hyperparameters(c *config.Config) models.Hyperparameters {
 	h := models.Hyperparameters{Floor: c.Model.Floor}
 	switch c.Model.Architecture {
-	case models.Microcanonical, models.Frontier:
+	case models.Microcanonical:
 		h.Width, h.Window = c.Model.Width, c.Model.Window
 		if c.Model.Order != models.Raster { // which cards leave out
 			h.Order = c.Model.Order

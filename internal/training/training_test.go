@@ -266,7 +266,7 @@ func TestTrainSizes(t *testing.T) {
 // TestTrainColours trains one network on two numbers of colours: it learns both, and the report, the
 // card and the loss curve tell them apart. Weights of most architectures depend on that number.
 func TestTrainColours(t *testing.T) {
-	r := train(t, training.Options{Config: load(t, "train.steps=500", "train.colours=[7]", "model.architecture=frontier"), Repository: t.TempDir()})
+	r := train(t, training.Options{Config: load(t, "train.steps=500", "train.colours=[7]", "model.architecture=microcanonical"), Repository: t.TempDir()})
 	if len(r.Evaluations) != 2 || r.Evaluations[0].Size != "q=3 3x3" || r.Evaluations[1].Size != "q=7 3x3" || r.Card.System.Q != 3 || !strings.Contains(r.Card.Training.Data, "q = 3 and [7]") {
 		t.Fatalf("%+v", r)
 	}

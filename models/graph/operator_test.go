@@ -209,7 +209,6 @@ func layoutForward() []forwardCase {
 		{"Gather rows", []operand{i32(graph.Shape{m, 2}, 0, 1, 2, -1, 1, 1), f64(graph.Shape{3, 2}, 1, 2, 3, 4, 5, 6)}, two(func(i, x *graph.Node) *graph.Node { return x.Gather(0, i) }), f64(graph.Shape{m, 2, 2},
 			1, 2, 3, 4, 5, 6, 5, 6, 3, 4, 3, 4)},
 		{"Gather columns", []operand{x, i64(graph.Shape{2}, 3, 0)}, two(func(x, i *graph.Node) *graph.Node { return x.Gather(1, i) }), f64(graph.Shape{m, 2}, 4, 1, 8, 5, 12, 9)},
-		{"GatherElements", []operand{x, i32(graph.Shape{m, 2}, 3, 0, -1, 1, 2, 2)}, two(func(x, i *graph.Node) *graph.Node { return x.GatherElements(1, i) }), f64(graph.Shape{m, 2}, 4, 1, 8, 6, 11, 11)},
 		{"MatMul", []operand{x, f64(graph.Shape{4, 2}, 1, 0, 0, 1, 1, 0, 0, -1)}, two((*graph.Node).MatMul), f64(graph.Shape{m, 2}, 4, -2, 12, -2, 20, -2)},
 		{"MatMul batch", []operand{f64(graph.Shape{m, 1, 2}, 1, 2, 3, 4, 5, 6), f64(graph.Shape{2, 2, 1}, 1, 1, 1, -1)}, two(func(a, b *graph.Node) *graph.Node {
 			return a.Unsqueeze(1).MatMul(b)

@@ -178,33 +178,6 @@ func (dy *Node) gatherGradient(x, index *Node, axis int) *Node {
 	return went.MatMul(moved).reshapeTo(x.shape)
 }
 
-// GatherElements picks an element along an axis for each element of index, whose other
-// dimensions are those of n. As in ONNX, negative indices count from the end. It has no
-// derivative.
-func (n *Node) GatherElements(axis int, index *Node) *Node {
-	return apply(operator{
-		name:       "GatherElements",
-		attributes: []Attribute{{"axis", int64(axis)}},
-		infer: func(in []*Node) (DType, Shape, error) {
-			x, index := in[0], in[1]
-			a, err := positiveAxis(axis, x.Rank())
-			switch {
-			case err != nil:
-				return 0, nil, err
-			case !index.dtype.IsInteger():
-				return 0, nil, fmt.Errorf("the index is %v, not an integer", index.dtype)
-			case index.Rank() != x.Rank() || x.shape[a] < 0:
-				return 0, nil, fmt.Errorf("the index %v does not fit axis %d of %v", index, a, x)
-			}
-			shape := slices.Clone(x.shape)
-			if shape[a] = index.shape[a]; !shape.Equal(index.shape) {
-				return 0, nil, fmt.Errorf("the index %v differs from %v outside axis %d", index, x, a)
-			}
-			return x.dtype, shape, nil
-		},
-	}, n, index)
-}
-
 // product returns the product of dimensions as one dimension.
 func product(dims Shape) (int, error) { return dims.volume().over(volume{factor: 1}) }
 
