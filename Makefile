@@ -1,4 +1,4 @@
-# make run    fetches dependencies, builds and runs the default example
+# make run    fetches dependencies, builds and runs the demonstration
 # make test   fetches dependencies and runs the tests, long ones in part
 
 GO ?= go
@@ -15,7 +15,7 @@ build: deps
 	$(GO) build -ldflags '-X main.described=$(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null)' -o bin/nwl ./cmd/nwl
 
 run: build
-	bin/nwl run
+	bin/nwl demo
 
 test: deps-test ## vet and the tests, long and statistical ones in part
 	$(GO) vet ./...
