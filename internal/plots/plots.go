@@ -20,7 +20,7 @@ const (
 	width       = 17 * vg.Centimeter
 	panelHeight = 8 * vg.Centimeter
 	lowHeight   = 5.5 * vg.Centimeter // of a panel in a column of more than two
-	resolution  = 144 // dots per inch of PNG
+	resolution  = 144                 // dots per inch of PNG
 )
 
 // Figure is a column of panels with aligned axes.
