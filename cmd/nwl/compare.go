@@ -87,7 +87,7 @@ line or specification.`,
 			})
 			if errors.Is(err, compare.ErrInterrupted) {
 				slog.Warn("the comparison is not complete", "go on with", "nwl compare --resume --out "+o.out)
-				return unfinished{exitInterrupted}
+				return unfinished{code: exitInterrupted}
 			}
 			if err != nil {
 				return err

@@ -70,7 +70,7 @@ Exit codes: 0 no regression; 3 regressions, which are named; 1 failed; 2 wrong c
 				return unlessClosed(err)
 			}
 			if len(d.Regressions) > 0 {
-				return unfinished{exitUnconverged}
+				return unfinished{exitUnconverged, fmt.Sprintf("regressions: %d", len(d.Regressions))}
 			}
 			return nil
 		},

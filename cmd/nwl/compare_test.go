@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"neuralwl/internal/long"
 )
 
 // TestCompare compares by the command line: a comparison, its report with another reference, more
@@ -55,5 +57,32 @@ func TestCompare(t *testing.T) {
 	}
 	if stdout, stderr, code := nwl(t, "compare", "diff", out, out); code != 0 || !strings.Contains(stdout, "no regression") || !strings.Contains(stdout, "of 2 samplers are the same") {
 		t.Errorf("diff: code %d, %s%s", code, stdout, stderr)
+	}
+}
+
+// TestCompareRegression judges a comparison whose cells have a twentieth of the moves: it is named a
+// regression, the other way round an improvement, with an exit code of its own.
+func TestCompareRegression(t *testing.T) {
+	long.Only(t, "two comparisons of eight seeds")
+	folder := t.TempDir()
+	compare := func(name, moves string) string {
+		spec, out := filepath.Join(folder, name+".yaml"), filepath.Join(folder, name)
+		text := "name: tiny\nseeds: 8\ntargets: [0.3]\ntarget: 0.3\nset: {run.walkers: 32, run.moves: local}\nsystems: [{name: s, set: {system.q: 3, system.size: 3x3}, moves: " + moves + "}]\n" +
+			"samplers: [{name: heat bath}]\n"
+		if err := os.WriteFile(spec, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr, code := nwl(t, "compare", spec, "--out", out); code != 0 {
+			t.Fatalf("code %d: %s", code, stderr)
+		}
+		return out
+	}
+	good, bad := compare("good", "1e6"), compare("bad", "5e4")
+	stdout, stderr, code := nwl(t, "compare", "diff", good, bad)
+	if code != exitUnconverged || !strings.Contains(stdout, "heat bath") || !strings.Contains(stdout, "REGRESSION: heat bath on s: error of ln g at the end, ") || !strings.Contains(stderr, "regressions: 1") {
+		t.Errorf("worse: code %d, %s%s", code, stdout, stderr)
+	}
+	if stdout, stderr, _ := nwl(t, "compare", "diff", bad, good); !strings.Contains(stdout, "better: heat bath on s: error of ln g at the end, ") {
+		t.Errorf("better: %s%s", stdout, stderr)
 	}
 }

@@ -42,7 +42,7 @@ func awaitRun(c *cobra.Command, client *api.Client, id string) error {
 	r, err := follow(ctx, client, id)
 	if ctx.Err() != nil {
 		slog.Info("the run goes on without this command", "come_back_with", "nwl wait "+id)
-		return unfinished{exitDetached}
+		return unfinished{code: exitDetached}
 	}
 	if err != nil {
 		return err
@@ -55,10 +55,10 @@ func awaitRun(c *cobra.Command, client *api.Client, id string) error {
 		return fmt.Errorf("%s failed: %s", r.ID, r.Reason)
 	case job.Paused, job.Cancelled:
 		slog.Info("the run is "+string(r.State), "go_on_with", "nwl resume "+r.ID)
-		return unfinished{exitInterrupted}
+		return unfinished{code: exitInterrupted}
 	}
 	if r.Outcome != nil && r.Outcome.Code != 0 {
-		return unfinished{r.Outcome.Code}
+		return unfinished{code: r.Outcome.Code}
 	}
 	return nil
 }

@@ -25,11 +25,17 @@ const (
 	exitDetached    = 130 // a run goes on that was no longer waited for
 )
 
-// unfinished is the outcome of a run that left results and has more to do: its table has
-// said why, the exit code says it to scripts.
-type unfinished struct{ code int }
+// unfinished is the outcome of a run that left results and has more to do, or of a comparison that
+// became worse: the table has said why, the exit code says it to scripts.
+type unfinished struct {
+	code int
+	text string // empty for that of a run
+}
 
 func (u unfinished) Error() string {
+	if u.text != "" {
+		return u.text
+	}
 	switch u.code {
 	case exitInterrupted:
 		return "the run was interrupted"
@@ -43,9 +49,9 @@ func (u unfinished) Error() string {
 func outcome(s *report.Summary) error {
 	switch {
 	case s.Interrupted != "":
-		return unfinished{exitInterrupted}
+		return unfinished{code: exitInterrupted}
 	case !s.Verdict.Converged:
-		return unfinished{exitUnconverged}
+		return unfinished{code: exitUnconverged}
 	}
 	return nil
 }

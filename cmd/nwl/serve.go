@@ -138,7 +138,7 @@ func newChild() *cobra.Command {
 		Args:   arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if code := child.Serve(os.Stdin, os.Stdout, version(), newLogger(slog.LevelInfo)); code != 0 {
-				return unfinished{code}
+				return unfinished{code: code}
 			}
 			return nil
 		},

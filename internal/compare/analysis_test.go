@@ -126,7 +126,7 @@ func TestDiff(t *testing.T) {
 	after.Systems[0].Samplers[0].Cells[4].Failed = "broken"
 	d := compare.Compare(before, after)
 	text := strings.Join(d.Regressions, "\n")
-	if !strings.Contains(text, "1 on system: core seconds to the target, training not counted are") || !strings.Contains(text, "0 on system: 1 cells fail") {
+	if !strings.Contains(text, "1 on system: core seconds to the target, training not counted, ") || !strings.Contains(text, "0 on system: 1 cells fail") {
 		t.Errorf("regressions:\n%s", text)
 	}
 	d = compare.Compare(after, before)

@@ -127,7 +127,7 @@ func Compare(a, b *Results) *Diff {
 		for i, c := range stats.Judge(families) {
 			p := pairs[i]
 			d.Lines = append(d.Lines, DiffLine{p.y.System.Name, p.a.Sampler.Name, p.y.Budget, q.name, c})
-			text := fmt.Sprintf("%s: %s are %.3g times those before, %s", name(p.y, p.a), q.name, c.Ratio, interval(c.Interval))
+			text := fmt.Sprintf("%s: %s, %.3g times what it was, %s", name(p.y, p.a), q.name, c.Ratio, interval(c.Interval))
 			if math.IsNaN(c.Ratio) {
 				text = fmt.Sprintf("%s: %s, in units of those before: %s", name(p.y, p.a), q.name, interval(c.Interval))
 			}

@@ -25,7 +25,11 @@ func figure(q []quantity) plots.Figure {
 		{"1/L²", "latent heat", 2, q[peakDistance : weights+1], nil},
 		{"1/L", "interface tension 2σ", 1, q[tension : tension+1], []float64{0.08, 0.12}},
 	} {
-		panel := plots.NewPanel("", p.x, p.y)
+		title := ""
+		if len(panels) == 0 {
+			title = "Ten-colour Potts model: " + fitted(q[0])
+		}
+		panel := plots.NewPanel(title, p.x, p.y)
 		exact, end := p.quantities[0].exact, math.Pow(p.quantities[0].points[0].L, -p.power)
 		// The line begins left of the axis, so that the limits' error bars are visible.
 		panel.Line(fmt.Sprintf("exact, %.6f", exact), plots.Series{{X: -0.02 * end, Y: exact}, {X: end, Y: exact}}, plots.ExactColour, 2)
@@ -36,6 +40,18 @@ func figure(q []quantity) plots.Figure {
 		panels = append(panels, panel)
 	}
 	return panels
+}
+
+// fitted says which sizes the curves were fitted to.
+func fitted(q quantity) string {
+	text := "curves are fits to L ="
+	for k, p := range q.points {
+		if k > 0 {
+			text += ","
+		}
+		text += fmt.Sprintf(" %g", p.L)
+	}
+	return text
 }
 
 // drawQuantity draws the points and, up to end, the fits of two powers to all of them,
