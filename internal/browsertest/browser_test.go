@@ -256,6 +256,13 @@ func (b *tab) until(what, expression string) {
 	}
 }
 
+// press clicks an element as soon as it is there: a page that is live may replace what a pointer is
+// on its way to. It clicks once, after the answer, since that may lead to another page.
+func (b *tab) press(selector string) {
+	b.t.Helper()
+	b.until(selector, fmt.Sprintf(`(e => !!e && (setTimeout(() => e.click()), true))(document.querySelector(%q))`, selector))
+}
+
 // says waits for a text in an element.
 func (b *tab) says(selector, text string) {
 	b.t.Helper()

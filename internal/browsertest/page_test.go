@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 	b.goTo(d.url + "/")
 	b.says("main", "There is no run yet")
 	b.accessible("no runs")
-	b.do(chromedp.Click(`main a[href="/submit"]`))
+	b.press(`main a[href="/submit"]`)
 	b.says("h1", "Submit a run")
 	b.accessible("form")
 	config := "run:\n  walkers: 64\n  wakers: 3\nlocal:\n  sweeps: 0\nmodel: {encoder: 16, latent: 4, decoder: 16}\ntrainer: {batch: 32}\n"
@@ -41,7 +41,7 @@ func TestRun(t *testing.T) {
 		chromedp.SetValue(`#f-title`, "<b>by the form</b>"), chromedp.SetValue(`#f-tags`, "seeds first"), chromedp.SetValue(`#f-config`, config),
 	)
 	b.allow(true) // the answer 422 is an error to the console
-	b.do(chromedp.Click(`form.submit button:not([name])`))
+	b.press(`form.submit button:not([name])`)
 	b.says("[role=alert]", "was not submitted")
 	b.says("#f-system-q-wrong", "system.q")
 	b.says("#f-config-wrong", "wakers")
@@ -51,7 +51,7 @@ func TestRun(t *testing.T) {
 	b.do(chromedp.SetValue(`#f-wang_landau-final_ln_f`, "1e-6"), chromedp.SetValue(`#f-production-passes`, "6000"),
 		chromedp.SetValue(`#f-config`, strings.NewReplacer("  wakers: 3\n", "", "sweeps: 0", "sweeps: 2").Replace(config)), chromedp.Click(`form.submit button[name=check]`))
 	b.says("[role=status]", "has no fault")
-	b.do(chromedp.Click(`form.submit button:not([name])`))
+	b.press(`form.submit button:not([name])`)
 	b.says(".said", "is submitted")
 	b.allow(false)
 	b.says("h1", "watched")
@@ -80,7 +80,7 @@ func TestRun(t *testing.T) {
 	}
 	b.accessible("run that converged")
 	// A figure with all its points.
-	b.do(chromedp.Click(`#explore-deviation`))
+	b.press(`#explore-deviation`)
 	b.until("uPlot", `document.querySelector('#explore .uplot canvas') !== null`)
 	b.says("#explore h2", "Deviation from the exact result")
 	b.accessible("figure enlarged")
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	d.reach("second", job.Done)
 	d.reach("third", job.Done)
 	b.goTo(d.url + "/?tag=seeds")
-	b.do(chromedp.Click(`main a[href^="/group"]`))
+	b.press(`main a[href^="/group"]`)
 	b.says("main", "3 have results")
 	b.until("a band", `!!document.querySelector('#figure-deviation path.band') && document.querySelectorAll('#figure-errors path.line').length === 2`)
 	b.accessible("group")
@@ -159,12 +159,14 @@ func TestSwap(t *testing.T) {
 		return value[string](b, fmt.Sprintf(`[...document.querySelectorAll('select[name=bundle] option')].map(o => o.value).find(v => v.startsWith('%s/'))`, name))
 	}
 	chosen, wrong := first("teacher"), first("stranger")
-	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, chosen), nil), chromedp.Click(`form[data-slow] button:not([name])`))
+	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, chosen), nil))
+	b.press(`form[data-slow] button:not([name])`)
 	b.says(".said", "The run goes on with "+chosen)
 	b.says("[data-live=network] table", chosen)
 	b.until("the swap in the figures", `[...document.querySelectorAll('#figure-network text')].some(e => e.textContent === 'swap') `)
 	b.allow(true)
-	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, wrong), nil), chromedp.Click(`form[data-slow] button:not([name])`))
+	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, wrong), nil))
+	b.press(`form[data-slow] button:not([name])`)
 	b.says("[role=alert]", "keeps the one that it has")
 	b.until("what was chosen", fmt.Sprintf(`document.querySelector('select[name=bundle]').value === %q`, wrong))
 	b.says("[role=alert]", "was made for potts q=3, size 5x5")
@@ -174,7 +176,8 @@ func TestSwap(t *testing.T) {
 	b.goTo(d.url + "/networks")
 	b.says("tbody", "pupil")
 	b.accessible("networks in use")
-	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, chosen), nil), chromedp.Click(`form[data-slow] button`))
+	b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('select[name=bundle]').value = %q`, chosen), nil))
+	b.press(`form[data-slow] button`)
 	b.says(".said", "The run goes on with "+chosen)
 }
 
@@ -249,21 +252,16 @@ func TestManyRuns(t *testing.T) {
 		again := value[float64](b, `performance.getEntriesByName('first-contentful-paint')[0].startTime`)
 		t.Logf("first paint %.0f ms, and again %.0f ms", paint, again)
 	}
-	// A page that is live may replace what a pointer is on its way to.
-	press := func(selector string) {
-		b.until(selector, fmt.Sprintf(`!!document.querySelector(%q)`, selector))
-		b.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).click()`, selector), nil))
-	}
 	for page := 2; page <= 4; page++ {
-		press(`#next`)
+		b.press(`#next`)
 		b.says("caption", fmt.Sprintf("%d to %d of %d runs", 50*page-49, 50*page, many))
 	}
 	b.goTo(d.url + "/runs/copy-007")
 	b.until("figures", `!!document.querySelector('#figure-loss svg')`)
-	press(`#explore-ln-g`)
+	b.press(`#explore-ln-g`)
 	b.until("uPlot", `document.querySelector('#explore .uplot canvas') !== null`)
 	b.goTo(d.url + "/?tag=many")
-	press(`main a[href^="/group"]`)
+	b.press(`main a[href^="/group"]`)
 	b.says("main", "200 runs")
 	b.goTo(d.url + "/networks")
 	b.goTo(d.url + "/submit")
@@ -288,7 +286,7 @@ func TestWithoutScript(t *testing.T) {
 	b.do(emulation.SetScriptExecutionDisabled(true))
 	b.goTo(d.url + "/")
 	b.says("caption", "1 to 1 of 1 runs")
-	b.do(chromedp.Click(`#run-plain`))
+	b.press(`#run-plain`)
 	b.says("h1", "plain")
 	b.says("#figure-ln-g h3", "Density of states")
 	for deadline := time.Now().Add(time.Minute); !value[bool](b, `!!document.querySelector('#figure-ln-g svg')`); time.Sleep(time.Second) {
@@ -300,10 +298,10 @@ func TestWithoutScript(t *testing.T) {
 	if box := value[float64](b, `document.querySelector('#figure-ln-g svg').getBoundingClientRect().height`); box < 100 {
 		t.Errorf("the figure is %v high", box)
 	}
-	b.do(chromedp.Click(`#figure-ln-g a.explore`)) // its numbers
+	b.press(`#figure-ln-g a.explore`) // its numbers
 	b.says("body", `"at":[`)
 	b.goTo(d.url + "/runs/plain")
-	b.do(chromedp.Click(`button[value=cancel]`))
+	b.press(`button[value=cancel]`)
 	b.says(".said", "will end")
 	d.reach("plain", job.Cancelled)
 	b.do(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))

@@ -192,11 +192,18 @@ func (p *Panel) failed(err error) bool {
 	return err != nil
 }
 
+// narrowest is the least width of an axis with several marks, as a part of its values.
+const narrowest = 1e-9
+
 // ticks returns about n labelled marks at multiples of 1, 2 or 5 times a power of ten.
 func ticks(n float64) plot.TickerFunc {
 	return func(low, high float64) (marks []plot.Tick) {
 		if math.IsInf(high-low, 0) {
 			return nil // no number is that large
+		}
+		if high-low < narrowest*max(math.Abs(low), math.Abs(high)) {
+			// Steps would be lost in rounding: what differs so little is one value.
+			return []plot.Tick{{Value: (low + high) / 2, Label: strconv.FormatFloat((low+high)/2, 'g', 6, 64)}}
 		}
 		step := math.Pow(10, math.Floor(math.Log10((high-low)/n)))
 		for _, factor := range []float64{1, 2, 5, 10} {

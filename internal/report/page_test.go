@@ -28,7 +28,7 @@ func TestPage(t *testing.T) {
 		for _, check := range s.Verdict.Checks {
 			want = append(want, `<th scope="row">`+check.Name+`</th>`)
 		}
-		for _, text := range append(want, "nwl run --config", "<svg role=\"img\"") {
+		for _, text := range append(want, "nwl run --config", "<svg role=\"img\"", "beta(E) = d ln g/dE", "Configurations at the end") {
 			if !strings.Contains(page, text) {
 				t.Errorf("%s: the page has no %q", name, text)
 			}

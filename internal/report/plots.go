@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"neuralwl/internal/plots"
+	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 )
@@ -61,8 +62,8 @@ func (r *Result) figures() (map[string]plots.Figure, error) {
 	return figures, err
 }
 
-// plotLnG draws ln g, and below it its deviation from the exact one where that is
-// known and else its standard error alone.
+// plotLnG draws ln g; its slope, in which a curve without features shows some; and below it its
+// deviation from the exact one where that is known and else its standard error alone.
 func (r *Result) plotLnG() (plots.Figure, error) {
 	upper := plots.NewPanel("Density of states, "+r.title(), "", "ln g(E)")
 	title, label, below := "", "standard error of ln g", r.perSite(r.density.Density).Errors()
@@ -78,17 +79,62 @@ func (r *Result) plotLnG() (plots.Figure, error) {
 	if len(below) == 0 {
 		title = "no error bars: the run had no production phase"
 	}
+	figure := plots.Figure{upper}
+	if slope := r.plotSlope(); slope != nil {
+		figure = append(figure, slope)
+	}
 	lower := plots.NewPanel(title, "E / N", label)
-	lower.AlignX(upper)
+	figure = append(figure, lower)
+	for _, panel := range figure[1:] {
+		panel.AlignX(upper)
+	}
 	if len(below) == 0 {
 		lower.IncludeY(0, 1)
-		return plots.Figure{upper, lower}, nil
+		return figure, nil
 	}
 	if r.exact == nil {
 		lower.IncludeY(0)
 	}
 	lower.Points("", below, estimateColour)
-	return plots.Figure{upper, lower}, nil
+	return figure, nil
+}
+
+// plotSlope draws the microcanonical inverse temperature with a band of one standard error, and the
+// exact one where that is known; nil with too few levels.
+func (r *Result) plotSlope() *plots.Panel {
+	width, n := transition.Resolution(r.System), float64(r.System.Sites())
+	if r.density.Len() < 2 {
+		return nil
+	}
+	energies := r.density.Grid(width)
+	slope := func(d *dos.Density) ([]float64, error) { return d.MicrocanonicalBeta(width, energies), nil }
+	values, deviations, err := r.density.Estimate(slope)
+	if err != nil { // no time for its error
+		values, deviations = r.density.MicrocanonicalBeta(width, energies), nil
+	}
+	curve := func(values, deviations []float64) (s plots.Series) {
+		for k, e := range energies {
+			if !math.IsNaN(values[k]) {
+				p := plots.Point{X: e / n, Y: values[k], Error: math.NaN()}
+				if deviations != nil {
+					p.Error = deviations[k]
+				}
+				s = append(s, p)
+			}
+		}
+		return s
+	}
+	estimate := curve(values, deviations)
+	if len(estimate) < 2 {
+		return nil
+	}
+	panel := plots.NewPanel("", "", "beta(E) = d ln g/dE")
+	panel.Band(estimate, bandColour)
+	if r.exact != nil {
+		panel.Line("", curve(r.exact.MicrocanonicalBeta(width, energies), nil), exactColour, 3)
+	}
+	panel.Line("", estimate, estimateColour, 1.2)
+	return panel
 }
 
 // plotPhases draws P(E) at the inverse temperatures at which the two phases are equally high and
