@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the wheel of the Python package neuralwl with nwl in it: packaging/wheel.sh amd64|arm64 FOLDER.
-# It prints the wheel's path.
+# It prints the wheel's path. NWL_BINARY names an nwl that packaging/binary.sh has built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,10 +14,11 @@ esac
 scripts/fetch-python.sh hatchling hatchling==1.33.0 >&2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-packaging/binary.sh "$arch" "$work/nwl" >&2
+binary=${NWL_BINARY:-$work/nwl}
+[ -n "${NWL_BINARY:-}" ] || packaging/binary.sh "$arch" "$binary" >&2
 cp -r packaging/python "$work/python"
 cp LICENSE "$work/python/"
-NWL_BINARY=$work/nwl NWL_PLATFORM=manylinux_2_17_$machine.manylinux2014_$machine \
+NWL_BINARY=$binary NWL_PLATFORM=manylinux_2_17_$machine.manylinux2014_$machine \
 	.deps/hatchling/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheels" "$work/python" >&2
 wheel=$(cd "$work/wheels" && ls neuralwl-*.whl)
 mv "$work/wheels/$wheel" "$folder/"

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.colors
 import numpy as np
 import pytest
+from conftest import SETTINGS
 
 import neuralwl
 from neuralwl import plot
@@ -47,6 +48,16 @@ def test_distribution(made: neuralwl.Run) -> None:
     low, high = axes.collections[0].get_paths()[0].get_extents().intervaly
     assert 0 < low < y.min() and high > y.max()
     assert "largest specific heat" in plot.distribution(made).get_legend().get_texts()[0].get_text()
+
+
+def test_two_peaks(tmp_path: Path) -> None:
+    run = neuralwl.run({**SETTINGS, "system.q": 20, "wang_landau.final_ln_f": 1e-3}, tmp_path / "q20")
+    axes = plot.distribution(run)
+    assert "equal height" in axes.get_legend().get_texts()[0].get_text()
+    _, y = axes.lines[0].get_data()
+    peaks = [k for k in range(1, len(y) - 1) if y[k - 1] < y[k] > y[k + 1]] + [0] * int(y[0] > y[1])
+    high = sorted((y[k] for k in peaks), reverse=True)[:2]
+    assert high[1] == pytest.approx(high[0], rel=0.02)
 
 
 def test_history(made: neuralwl.Run) -> None:

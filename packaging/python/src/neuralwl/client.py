@@ -438,7 +438,8 @@ def _is_loopback(host: str) -> bool:
 
 def _messages(stream: Iterable[bytes]) -> Iterator[tuple[int, str, str]]:
     """Server-sent events: number, kind and data."""
-    number, kind, data = 0, "", []
+    number, kind = 0, ""
+    data: list[str] = []
     for raw in stream:
         line = raw.decode().rstrip("\r\n")
         if not line:

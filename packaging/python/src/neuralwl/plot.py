@@ -126,7 +126,7 @@ def _distribution(run: Run, beta: float) -> tuple[NDArray[np.float64], NDArray[n
     def p(ln_g: NDArray[np.float64]) -> NDArray[np.float64]:
         x = ln_g - beta * energy
         x = np.exp(x - np.nanmax(x))
-        return x / np.nansum(x)
+        return np.asarray(x / np.nansum(x), dtype=np.float64)
 
     if run.replicas is None:
         value = p(run.density["ln_g"].to_numpy(dtype=float))
@@ -153,13 +153,13 @@ def distribution(run: Run, beta: float | None = None, *, ax: Axes | None = None)
     what = "beta"
     if beta is None:
         transition = run.summary.get("transition") or {}
-        for key, what in (("beta_equal_height", "equal height, beta"), ("beta_specific_heat_maximum", "largest specific heat, beta")):
-            if key in transition:
-                beta = transition[key]["value"]
-                break
+        if "coexistence" in transition:
+            what, beta = "equal height, beta", transition["coexistence"]["beta_equal_height"]["value"]
+        elif "beta_specific_heat_maximum" in transition:
+            what, beta = "largest specific heat, beta", transition["beta_specific_heat_maximum"]["value"]
         else:
             raise ValueError(f"plot.distribution: the summary of {run.folder} names no transition; give beta")
-    axes = _axes(1, ax, "plot.distribution")
+    axes: Axes = _axes(1, ax, "plot.distribution")
     p, error = _distribution(run, float(beta))
     keep = p > 0
     x = run.density.index.to_numpy(dtype=float)[keep] / run.sites
@@ -172,7 +172,7 @@ def distribution(run: Run, beta: float | None = None, *, ax: Axes | None = None)
     axes.set_xlabel("E / N J")
     axes.set_ylabel("P(E)")
     axes.legend()
-    return axes  # type: ignore[no-any-return]
+    return axes
 
 
 def history(run: Run, *, ax: tuple[Axes, Axes] | None = None) -> Any:

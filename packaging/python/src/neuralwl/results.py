@@ -128,7 +128,7 @@ class Run:
     @property
     def quantities(self) -> pandas.DataFrame:
         """All numbers of the summary that have an error: ``value`` and ``error`` by their place in
-        it, as in ``transition.beta_equal_height``."""
+        it, as in ``transition.coexistence.latent_heat``."""
         rows: dict[str, tuple[float, float]] = {}
 
         def walk(node: Any, path: tuple[str, ...]) -> None:
@@ -193,8 +193,7 @@ class Run:
     def to_xarray(self) -> xarray.Dataset:
         """The density of states as an ``xarray.Dataset`` over ``energy``, with units as attributes
         and, where there are any, the replicas ``ln_g_jackknife`` over ``block`` and ``energy``."""
-        xarray = need("xarray", "to_xarray")
-        data = xarray.Dataset.from_dataframe(self.density)
+        data: xarray.Dataset = need("xarray", "to_xarray").Dataset.from_dataframe(self.density)
         for name in [*data.data_vars, "energy"]:
             data[name].attrs["units"] = self.density.attrs["units"].get(name, "1")
             if text := self.density.attrs["descriptions"].get(name):
