@@ -28,7 +28,7 @@ import neuralwl
 
 Q, LX, LY = 3, 4, 4
 N = LX * LY
-SYSTEM = {"system.q": Q, "system.size": f"{LX}x{LY}", "run.workers": 1, "run.walkers": 128}
+SYSTEM = {"system.q": Q, "system.size": f"{LX}x{LY}", "run.workers": 1, "run.walkers": 64}
 HIDDEN, STEPS, BATCH = 96, 600, 512
 
 
@@ -153,9 +153,8 @@ def main(folder: Path) -> None:
             time.sleep(0.1)
         client = neuralwl.Client(found.group(1))
         network = client.add_network(bundle)
-        # Proposals alone: what the network does is then plain to see.
-        id = client.submit({**SYSTEM, "model.architecture": "made", "model.decoder": 16, "trainer.every": 0, "neural.trials": 4,
-                            "local.sweeps": 1, "wang_landau.final_ln_f": 1e-5, "production.passes": 4000})["id"]
+        id = client.submit({**SYSTEM, "model.architecture": "made", "model.decoder": 16, "trainer.every": 0, "neural.trials": 2,
+                            "local.sweeps": 1, "wang_landau.final_ln_f": 1e-4, "production.passes": 1000})["id"]
         while not client.get(id).get("progress", {}).get("passes"):
             time.sleep(0.1)
         swap = client.swap(id, network, restart=True)

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Makes an archive and a Debian package of nwl with ONNX Runtime's library inside, for machines
-# without Python: packaging/archive.sh amd64|arm64 BINARY FOLDER. Without nfpm, which the Go proxy has,
-# the package is skipped.
+# Makes an archive of nwl with ONNX Runtime's library inside, for machines without Python:
+# packaging/archive.sh amd64|arm64 BINARY FOLDER. It prints the archive's path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,10 +27,4 @@ cp -r docs "$work/$name/"
 # The same commit makes the same archive.
 tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -cf - "$name" |
 	gzip -n >"$out/$name.tar.gz"
-
-sed -e 's|/usr/local/bin/nwl|/usr/bin/nwl|' -e '/^Environment=ONNXRUNTIME_LIB=/d' -e '1,4d' packaging/nwl.service >"$work/nwl.service"
-if ! VERSION=$version ARCH=$arch ROOT=$work/$name SERVICE=$work/nwl.service GOFLAGS=-mod=mod \
-	${GO:-go} run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.47.0 package --config packaging/nfpm.yaml --packager deb --target "$out/" >"$work/log" 2>&1; then
-	cat "$work/log" >&2
-	echo "archive: SKIPPED, no Debian package for $arch was made, as nfpm could not be had or failed" >&2
-fi
+echo "$out/$name.tar.gz"

@@ -13,7 +13,8 @@ mkdir dist
 for arch in $archs; do
 	packaging/binary.sh "$arch" "$work/nwl-$arch"
 	NWL_BINARY=$work/nwl-$arch packaging/wheel.sh "$arch" dist
-	packaging/archive.sh "$arch" "$work/nwl-$arch" dist
+	archive=$(packaging/archive.sh "$arch" "$work/nwl-$arch" dist)
+	packaging/deb.sh "$archive" dist || echo "dist: SKIPPED, no Debian package for $arch was made" >&2
 done
 if ! ${GO:-go} run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -version "$version" \
 	-output "dist/neuralwl-$version.cdx.json" "$work/nwl-${archs%% *}" >"$work/log" 2>&1; then

@@ -109,6 +109,18 @@ def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         d.stop()
 
 
+@pytest.mark.parametrize(
+    ("at", "want"),
+    [
+        ("2026-11-28T12:00:00Z", "2026-11-28T12:00:00+00:00"),
+        ("2026-11-28T12:00:00.5Z", "2026-11-28T12:00:00.500000+00:00"),
+        ("2026-11-28T12:00:00.123456789-05:30", "2026-11-28T12:00:00.123456-05:30"),
+    ],
+)
+def test_times_of_events(at: str, want: str) -> None:
+    assert neuralwl.Event(1, "x", "r", at, {}).time.isoformat() == want
+
+
 def test_unreachable() -> None:
     with pytest.raises(Unreachable, match="127.0.0.1:1"):
         Client("http://127.0.0.1:1").get("x")

@@ -4,7 +4,10 @@ import itertools
 import json
 import math
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -196,6 +199,20 @@ def test_program_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("NEURALWL_PROGRAM", str(tmp_path / "nothing"))
     with pytest.raises(FileNotFoundError, match="NEURALWL_PROGRAM"):
         neuralwl.find_program()
+
+
+def test_interrupt_ends_a_run_in_order(tmp_path: Path) -> None:
+    code = f"import neuralwl; neuralwl.run({ {**SETTINGS, 'wang_landau.final_ln_f': 1e-9} !r}, {str(tmp_path / 'run')!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "run/events.jsonl").is_file() or "phase begins" not in (tmp_path / "run/events.jsonl").read_text():
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in said
+    got = neuralwl.load(tmp_path / "run")
+    assert not got.converged and len(got.density) > 5
 
 
 def test_metadata_is_json(made: neuralwl.Run) -> None:

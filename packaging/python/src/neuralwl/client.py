@@ -8,6 +8,7 @@ import io
 import ipaddress
 import json
 import os
+import re
 import ssl
 import tarfile
 import time
@@ -27,6 +28,7 @@ RESTING = frozenset({"paused", "done", "failed", "cancelled"})
 
 _PREFIX = "/api/v1"
 _ANSWER = 60.0  # seconds for an answer
+_PATIENCE = 60.0  # for a daemon that is restarted
 _SWAP = 600.0  # for an exchange of networks: a pass may take minutes
 
 
@@ -78,9 +80,11 @@ class Event:
     @property
     def time(self) -> datetime:
         """``at``, to the microsecond, with its time zone."""
-        head, _, zone = self.at.replace("Z", "+00:00").partition("+")
-        whole, _, fraction = head.partition(".")
-        return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+{zone}")
+        parts = re.fullmatch(r"(.*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", self.at)
+        if not parts:
+            raise ValueError(f"event {self.id}: {self.at!r} is not a time as in RFC 3339")
+        whole, fraction, zone = parts.groups()
+        return datetime.fromisoformat(f"{whole}.{(fraction or '')[:6]:0<6}{'+00:00' if zone == 'Z' else zone}")
 
 
 class _Refuse(urllib.request.HTTPRedirectHandler):
@@ -256,7 +260,7 @@ class Client:
         self._call("DELETE", "/runs/" + _quote(id))
 
     def wait(self, id: str, timeout: float | None = None, poll: float = 1.0) -> dict[str, Any]:
-        """Wait until a run rests, also while the daemon is restarted.
+        """Wait until a run rests, also while the daemon is restarted, if that takes no minute.
 
         Parameters
         ----------
@@ -271,13 +275,15 @@ class Client:
             The run: ``["state"]`` is ``done``, ``paused``, ``failed`` or ``cancelled``.
         """
         end = None if timeout is None else time.monotonic() + timeout
+        heard = time.monotonic()
         while True:
             try:
                 run = self.get(id)
                 if run["state"] in RESTING:
                     return run
+                heard = time.monotonic()
             except Unreachable:
-                if end is None or time.monotonic() >= end:
+                if time.monotonic() - heard > _PATIENCE:
                     raise
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"run {id} has not ended within {timeout} s; it goes on")
@@ -313,7 +319,7 @@ class Client:
             except (Unreachable, http.client.HTTPException, OSError) as e:
                 now = time.monotonic()
                 lost = lost if lost is not None else now
-                if now - lost > 60:
+                if now - lost > _PATIENCE:
                     raise Unreachable(f"the daemon at {self.url} cannot be reached for a minute: {e}") from e
             time.sleep(pause)
             pause = min(2 * pause, 8)

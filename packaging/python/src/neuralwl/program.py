@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -65,7 +66,7 @@ def find_program() -> Path:
 
 
 def nwl(*arguments: str | os.PathLike[str], accept: Iterable[int] = (0,)) -> subprocess.CompletedProcess[str]:
-    """Call ``nwl`` and wait for its end.
+    """Call ``nwl`` and wait for its end. An interrupt (Ctrl-C) is passed on to it first.
 
     Parameters
     ----------
@@ -85,9 +86,17 @@ def nwl(*arguments: str | os.PathLike[str], accept: Iterable[int] = (0,)) -> sub
         If it ends with another exit code.
     """
     texts = tuple(os.fspath(a) for a in arguments)
-    done = subprocess.run(
-        [str(find_program()), *texts], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
-    if done.returncode not in set(accept):
-        raise ProgramError(texts, done.returncode, done.stdout, done.stderr)
-    return done
+    # In a session of its own, so that Ctrl-C comes to it once, from here.
+    with subprocess.Popen(
+        [str(find_program()), *texts], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        encoding="utf-8", errors="replace", start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)  # a run ends in order, with its results so far
+            process.communicate()
+            raise
+    if process.returncode not in set(accept):
+        raise ProgramError(texts, process.returncode, stdout, stderr)
+    return subprocess.CompletedProcess(texts, process.returncode, stdout, stderr)
