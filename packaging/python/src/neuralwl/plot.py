@@ -119,24 +119,37 @@ def averages(table: pandas.DataFrame, *, ax: tuple[Axes, Axes] | None = None) ->
     return axes
 
 
-def _distribution(run: Run, beta: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P(E; beta) times the number of sites per level spacing, and its error (0 if unknown)."""
-    energy = run.density.index.to_numpy(dtype=float)
+def _distribution(run: Run, beta: float, width: float | None) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Energies, the probability there, and its standard error (0 if unknown).
+
+    With a width it is that of E/N, seen through the kernel [1 - (distance/width)^2]^2 like the peaks
+    of the program (sampler/dos/coexistence.go), else that of each level.
+    """
+    levels = run.density.index.to_numpy(dtype=float)
+    x, kernel = levels, None
+    if width is not None:
+        x = np.arange(levels[0], levels[-1] + width / 16, width / 8)
+        distance = np.abs(x[:, np.newaxis] - levels) / width
+        kernel = np.where(distance < 1, (1 - distance**2) ** 2, 0) * run.sites / (16 / 15 * width)
 
     def p(ln_g: NDArray[np.float64]) -> NDArray[np.float64]:
-        x = ln_g - beta * energy
-        x = np.exp(x - np.nanmax(x))
-        return np.asarray(x / np.nansum(x), dtype=np.float64)
+        y = ln_g - beta * levels
+        y = np.nan_to_num(np.exp(y - np.nanmax(y)))
+        y /= y.sum()
+        return np.asarray(y if kernel is None else kernel @ y, dtype=np.float64)
 
     if run.replicas is None:
         value = p(run.density["ln_g"].to_numpy(dtype=float))
-        return value, np.zeros_like(value)
+        return x, value, np.zeros_like(value)
     value, error = run.error_of(p)
-    return value, np.nan_to_num(error)
+    return x, value, error
 
 
 def distribution(run: Run, beta: float | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw the probability P(E) of the energies on a logarithmic axis.
+    """Draw the probability P of the energies on a logarithmic axis.
+
+    Where the run has found two phases it is the probability of E/N, smoothed as the program does to
+    find the peaks; else that of each level.
 
     Parameters
     ----------
@@ -150,27 +163,27 @@ def distribution(run: Run, beta: float | None = None, *, ax: Axes | None = None)
     -------
     Axes
     """
+    transition = run.summary.get("transition") or {}
+    phases = transition.get("coexistence")
     what = "beta"
     if beta is None:
-        transition = run.summary.get("transition") or {}
-        if "coexistence" in transition:
-            what, beta = "equal height, beta", transition["coexistence"]["beta_equal_height"]["value"]
+        if phases:
+            what, beta = "equal height, beta", phases["beta_equal_height"]["value"]
         elif "beta_specific_heat_maximum" in transition:
             what, beta = "largest specific heat, beta", transition["beta_specific_heat_maximum"]["value"]
         else:
             raise ValueError(f"plot.distribution: the summary of {run.folder} names no transition; give beta")
     axes: Axes = _axes(1, ax, "plot.distribution")
-    p, error = _distribution(run, float(beta))
-    keep = p > 0
-    x = run.density.index.to_numpy(dtype=float)[keep] / run.sites
-    axes.plot(x, p[keep], color=COLOURS[0], label=f"{run.name}, {what} = {beta:.6g}")
+    x, p, error = _distribution(run, float(beta), phases["resolution"] if phases else None)
+    keep = p > p.max() * 1e-8
+    x, p, error = x[keep] / run.sites, p[keep], error[keep]
+    axes.plot(x, p, color=COLOURS[0], label=f"{run.name}, {what} = {beta:.6g}")
     # A band in the logarithm: it stays above 0.
-    ratio = np.exp(error[keep] / p[keep])
-    axes.fill_between(x, p[keep] / ratio, p[keep] * ratio, color=COLOURS[0], alpha=0.25, linewidth=0)
+    ratio = np.exp(error / p)
+    axes.fill_between(x, p / ratio, p * ratio, color=COLOURS[0], alpha=0.25, linewidth=0)
     axes.set_yscale("log")
-    axes.set_ylim(bottom=max(p[keep].min(), p.max(initial=0, where=keep) * 1e-8))
     axes.set_xlabel("E / N J")
-    axes.set_ylabel("P(E)")
+    axes.set_ylabel("P(E/N)" if phases else "P(E)")
     axes.legend()
     return axes
 
