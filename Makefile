@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis python-test torch-test notebook-test dist dist-test page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -51,6 +51,21 @@ grafana-docs: build ## the same, and docs/dashboards.md with a picture of each d
 
 tritonclient-test: build ## the networks of a daemon used by Triton's client for Python, over HTTP and gRPC; skipped if pip cannot fetch it
 	scripts/tritonclient.sh
+
+python-test: ## the wheel by pytest with each Python that is there, by a new environment, and the archive without pip; parts that cannot be had are skipped
+	scripts/python-test.sh
+
+torch-test: build ## a network trained by PyTorch swapped into a run; skipped if pip cannot fetch it (5 GB)
+	scripts/torch-test.sh
+
+notebook-test: build ## the notebooks of examples/, executed; skipped if pip cannot fetch what they need
+	scripts/notebook-test.sh
+
+dist: ## wheels, archives and Debian packages for x86-64 and arm64, with digests, in dist/; needs pip
+	packaging/dist.sh
+
+dist-test: ## dist/, and its arm64 parts by an emulator; needs apt-get
+	scripts/dist-test.sh
 
 page-test: build ## the daemon's pages in headless Chromium, with axe-core; skipped if one of them is not to be had
 	scripts/page-test.sh
@@ -136,4 +151,4 @@ proto: ## regenerates the Go code of the .proto files
 	internal/oip/oippb/generate.sh
 
 clean:
-	rm -rf bin .deps
+	rm -rf bin dist .deps

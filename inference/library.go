@@ -39,9 +39,10 @@ func libraryName() string {
 }
 
 // FindLibrary returns the path of ONNX Runtime's shared library: the argument (from the
-// configuration) if not empty, else the environment variable ONNXRUNTIME_LIB, else
-// .deps/onnxruntime beside or above the program or the working directory, else the bare
-// name for the system's own search path. The second result says which of these it was.
+// configuration) if not empty, else the environment variable ONNXRUNTIME_LIB, else what is
+// installed with the program (see installed), else .deps/onnxruntime beside or above the program
+// or the working directory, else the bare name for the system's own search path. The second
+// result says which of these it was.
 func FindLibrary(configured string) (path, origin string) {
 	if configured != "" {
 		return configured, "configuration"
@@ -49,11 +50,28 @@ func FindLibrary(configured string) (path, origin string) {
 	if path := os.Getenv(LibraryVariable); path != "" {
 		return path, "environment variable " + LibraryVariable
 	}
+	program, err := os.Executable()
+	if err != nil {
+		program = ""
+	}
+	return findLibrary(program)
+}
+
+// findLibrary is FindLibrary for an installed program, without settings.
+func findLibrary(program string) (path, origin string) {
 	var starts []string
-	if program, err := os.Executable(); err == nil {
-		if program, err = filepath.EvalSymlinks(program); err == nil {
-			starts = append(starts, filepath.Dir(program))
+	if program != "" {
+		folders := []string{filepath.Dir(program)}
+		// Tools such as pipx link to the program from elsewhere.
+		if target, err := filepath.EvalSymlinks(program); err == nil && filepath.Dir(target) != folders[0] {
+			folders = append(folders, filepath.Dir(target))
 		}
+		for _, folder := range folders {
+			if path, origin := installed(folder); path != "" {
+				return path, origin
+			}
+		}
+		starts = folders[len(folders)-1:]
 	}
 	if directory, err := os.Getwd(); err == nil {
 		starts = append(starts, directory)
@@ -88,13 +106,13 @@ func Open(configured string) (path string, err error) {
 	path, origin := FindLibrary(configured)
 	if filepath.IsAbs(path) || filepath.Base(path) != path {
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("ONNX Runtime library (from the %s): %w; run `make deps` or correct the path", origin, err)
+			return "", fmt.Errorf("ONNX Runtime library (from the %s): %w; %s or correct the path", origin, err, remedy)
 		}
 	}
 	ort.SetSharedLibraryPath(path)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
-		return "", fmt.Errorf("ONNX Runtime library %s (from the %s) cannot be loaded: %w; run `make deps`, or name a library of version %s in inference.library or %s",
-			path, origin, err, WantVersion, LibraryVariable)
+		return "", fmt.Errorf("ONNX Runtime library %s (from the %s) cannot be loaded: %w; %s, or name a library of version %s or later in inference.library or %s",
+			path, origin, err, remedy, WantVersion, LibraryVariable)
 	}
 	if err := ort.DisableTelemetry(); err != nil {
 		return "", errors.Join(fmt.Errorf("ONNX Runtime: %w", err), ort.DestroyEnvironment())
@@ -102,6 +120,9 @@ func Open(configured string) (path string, err error) {
 	library.path = path
 	return path, nil
 }
+
+// remedy is how the library comes to where it is searched for.
+const remedy = "install it beside the program by `pip install 'onnxruntime>=" + WantVersion + "'`, or by `make deps` in the sources"
 
 // WantVersion is the version of ONNX Runtime that the program is tested with; the binding
 // accepts no older one.

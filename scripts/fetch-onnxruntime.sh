@@ -2,7 +2,7 @@
 # Installs the pinned ONNX Runtime library into .deps/onnxruntime, from the Python
 # package onnxruntime (if pip works) or the Node package onnxruntime-node.
 # A second call does nothing. ORT_GPU=1 uses onnxruntime-gpu instead (CUDA 13), ORT_TARGET names
-# another folder.
+# another folder, ORT_PLATFORM another platform, as in Linux-aarch64.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,12 +11,13 @@ target=${ORT_TARGET:-.deps/onnxruntime}
 variant=cpu
 [ "${ORT_GPU:-0}" = 1 ] && variant=gpu
 
-case "$(uname -s)-$(uname -m)" in
+host=${ORT_PLATFORM:-$(uname -s)-$(uname -m)}
+case "$host" in
 Linux-x86_64) platform=x86_64 node=linux/x64/libonnxruntime.so.1 library=libonnxruntime.so ;;
 Linux-aarch64 | Linux-arm64) platform=aarch64 node=linux/arm64/libonnxruntime.so.1 library=libonnxruntime.so ;;
 Darwin-arm64) platform=none node=darwin/arm64/libonnxruntime.1.dylib library=libonnxruntime.dylib ;;
 *)
-	echo "fetch-onnxruntime: no library is pinned for $(uname -s) on $(uname -m); install ONNX Runtime $version yourself and set ONNXRUNTIME_LIB to its shared library" >&2
+	echo "fetch-onnxruntime: no library is pinned for $host; install ONNX Runtime $version yourself and set ONNXRUNTIME_LIB to its shared library" >&2
 	exit 1
 	;;
 esac
