@@ -35,12 +35,9 @@ made from the tables and summary.json. Nothing else in DIR is changed: nwl finis
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return writeJSON(c.OutOrStdout(), s)
-			}
-			return unlessClosed(printSummary(c.OutOrStdout(), s))
+			return showSummary(c.OutOrStdout(), s, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write the summary as JSON, as summary.json has it")
+	addJSON(c, &asJSON)
 	return c
 }
