@@ -198,6 +198,7 @@ func newWorkbench(t *testing.T, s setting) *workbench {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
+		os.Symlink(filepath.Join(root, ".deps"), filepath.Join(b.folder, ".deps")),
 		os.MkdirAll(filepath.Join(b.folder, "bin"), 0o777), os.Symlink(binary, filepath.Join(b.folder, "bin", "nwl")),
 		os.MkdirAll(filepath.Join(b.folder, "models", "pretrained"), 0o777),
 		os.Symlink(filepath.Join(root, "models", "pretrained", "recipes"), filepath.Join(b.folder, "models", "pretrained", "recipes")),
