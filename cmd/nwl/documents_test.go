@@ -228,7 +228,9 @@ func (b *workbench) execute(c command, e exception) {
 	if e.instead != "" {
 		text = e.instead
 	}
-	text = optional.ReplaceAllString(text+" ", " ")
+	for text += " "; optional.MatchString(text); {
+		text = optional.ReplaceAllString(text, " ")
+	}
 	for word, is := range b.words {
 		text = regexp.MustCompile(`(^|[ =/])`+word+`($|[ /.;])`).ReplaceAllString(text, "${1}"+is+"${2}")
 	}
