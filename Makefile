@@ -1,4 +1,4 @@
-# make run    fetches dependencies, builds and runs the default example
+# make run    fetches dependencies, builds and runs the demonstration
 # make test   fetches dependencies and runs the tests, long ones in part
 
 GO ?= go
@@ -15,7 +15,7 @@ build: deps
 	$(GO) build -ldflags '-X main.described=$(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null)' -o bin/nwl ./cmd/nwl
 
 run: build
-	bin/nwl run
+	bin/nwl demo
 
 test: deps-test ## vet and the tests, long and statistical ones in part
 	$(GO) vet ./...
@@ -114,8 +114,8 @@ runs/scaling/%/summary.json: | build
 		--set system.size=$*x$* --set local.sweeps=100 --set wang_landau.final_ln_f=2e-5 --set production.histogram=low \
 		--set production.passes=$(or $(PASSES),500) --set metrics.listen= --out $(@D); fi
 
-# They take half an hour and ten minutes on one core; make -j2 runs both at once.
-pretrained: pretrained-potts-q10 pretrained-potts-q2 ## the networks that come with the program, by their recipes
+# They take half an hour, ten minutes and, after the first, half an hour on one core.
+pretrained: pretrained-potts-q10 pretrained-potts-q2 pretrained-potts ## the networks that come with the program, by their recipes
 
 pretrained-%: models/pretrained/recipes/%.yaml | build
 	rm -rf runs/pretrained/$*

@@ -52,7 +52,7 @@ Only networks that are not shown a state, trained by nwl train, have an evaluati
 		},
 	}
 	addJSON(c, &asJSON)
-	c.Flags().StringVar(&plot, "plot", "", "file to draw to, .png or .svg")
+	c.Flags().StringVar(&plot, "plot", "", "file to draw to, .png, .svg or .pdf")
 	return c
 }
 

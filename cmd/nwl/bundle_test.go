@@ -77,7 +77,7 @@ func TestBundle(t *testing.T) {
 		{[]string{"verify", filepath.Join(folder, "none")}, exitFailure, []string{"none"}},
 		{[]string{"verify"}, exitUsage, []string{"usage"}},
 		{[]string{"show", "pretrained/none"}, exitFailure, []string{"potts-q10"}},
-		{[]string{"show", "pretrained/potts-q2", "--plot", "a.pdf"}, exitUsage, []string{".svg"}},
+		{[]string{"show", "pretrained/potts-q2", "--plot", "a.gif"}, exitUsage, []string{".svg"}},
 		{[]string{"list", filepath.Join(folder, "none")}, exitFailure, []string{"none"}},
 		{[]string{"export", imported, filepath.Join(folder, "copy")}, exitFailure, []string{"sha256"}},
 		{[]string{"export", "pretrained/potts-q2"}, exitUsage, []string{"--triton"}},

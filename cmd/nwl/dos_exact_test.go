@@ -95,7 +95,7 @@ func TestDosUsage(t *testing.T) {
 		{"dos reweight A --beta 1,NaN", []string{"NaN", "decimal"}},
 		{"dos plot --out a.png", []string{"usage"}},
 		{"dos plot A", []string{"--out missing"}},
-		{"dos plot A --out a.pdf", []string{"a.pdf", ".png or .svg"}},
+		{"dos plot A --out a.gif", []string{"a.gif", ".png, .svg or .pdf"}},
 		{"dos plot A A A A A A A --out a.png", []string{"between 1 and 6", "usage"}},
 	} {
 		var args []string

@@ -9,6 +9,22 @@ import (
 	"neuralwl/sampler/dos"
 )
 
+// nameCurves gives curves the names of their runs in place of their paths, if no two are the same.
+func nameCurves(curves []plots.Curve) {
+	names := map[string]bool{}
+	for _, c := range curves {
+		if c.Origin != nil && c.Origin.Run != "" {
+			names[c.Origin.Run] = true
+		}
+	}
+	if len(names) < len(curves) {
+		return
+	}
+	for i := range curves {
+		curves[i].Name = curves[i].Origin.Run
+	}
+}
+
 func newDosPlot() *cobra.Command {
 	var out, exact string
 	var files densityReader
@@ -36,6 +52,7 @@ reference. Below a single file without a reference is its standard error.`,
 				}
 				curves[i] = plots.Curve{Name: path, Density: d}
 			}
+			nameCurves(curves)
 			var reference *dos.Density
 			if exact != "" {
 				var err error
@@ -50,7 +67,7 @@ reference. Below a single file without a reference is its standard error.`,
 			return output(c.OutOrStdout(), out, func(w io.Writer) error { return figure.Encode(w, out) })
 		},
 	}
-	c.Flags().StringVar(&out, "out", "", "file to write, .png or .svg")
+	c.Flags().StringVar(&out, "out", "", "file to write, .png, .svg or .pdf")
 	c.Flags().StringVar(&exact, "exact", "", "exact density of states to compare with")
 	files.addFlags(c)
 	return c

@@ -82,7 +82,7 @@ nothing the network has learned can bias the result.`,
 		name     string
 		commands []*cobra.Command
 	}{
-		{"One run:", []*cobra.Command{newInit(), newRun(), newFinish(), newReport()}},
+		{"One run:", []*cobra.Command{newDemo(), newInit(), newRun(), newFinish(), newReport()}},
 		{"The daemon:", []*cobra.Command{newServe(), newToken(), newBackup(), newRestore(), newChild()}},
 		{"Runs of the daemon:", []*cobra.Command{
 			newSubmit(), newClone(), newPs(), newTop(), newShow(), newLogs(), newWait(),

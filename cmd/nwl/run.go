@@ -37,7 +37,7 @@ as run.max_time may then be changed with --set.
 Exit codes: 0 converged; 3 ended as planned but not converged; 4 interrupted, to be resumed
 with --resume; 1 failed; 2 wrong command line or configuration.`,
 		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) (err error) {
+		RunE: func(c *cobra.Command, _ []string) error {
 			folder, path := out, file
 			if resume != "" {
 				if out != "" || file != "" {
@@ -49,33 +49,7 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			if err != nil {
 				return usageError{err}
 			}
-			if err := enoughAddresses(); err != nil {
-				return err
-			}
-			if folder == "" {
-				if folder, err = claimFolder("runs", cfg.System.Name()); err != nil {
-					return err
-				}
-				defer os.Remove(folder) // of a run that did not start; any other is not empty
-			}
-			ctx, stop := interruptible(c.Context())
-			defer stop()
-			progress, _ := showProgress(cfg.Log.SlogLevel())
-			recorder, lived := telemetry.NewRecorder(), live.New(slog.Default())
-			lived.Telemetry = recorder
-			closeMetrics, err := serveMetrics(cfg, folder, recorder)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, closeMetrics()) }()
-			summary, err := run.Run(ctx, run.Options{
-				Config: cfg, Folder: folder, Resume: resume != "", Version: version(), Evaluated: recorder.Evaluated,
-				Listener: event.Tee(recorder.Listener(), progress, lived.Listener()),
-			})
-			if err != nil {
-				return err
-			}
-			return errors.Join(showSummary(c.OutOrStdout(), summary, asJSON), outcome(summary))
+			return perform(c, cfg, folder, cfg.System.Name(), resume != "", asJSON)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
@@ -84,6 +58,38 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 	c.Flags().StringVar(&resume, "resume", "", "run directory of a run to go on with")
 	addJSON(c, &asJSON)
 	return c
+}
+
+// perform makes a run, or goes on with it, shows its progress and prints its summary. Without a folder
+// it takes the next one of a name in runs.
+func perform(c *cobra.Command, cfg *config.Config, folder, name string, resume, asJSON bool) (err error) {
+	if err := enoughAddresses(); err != nil {
+		return err
+	}
+	if folder == "" {
+		if folder, err = claimFolder("runs", name); err != nil {
+			return err
+		}
+		defer os.Remove(folder) // of a run that did not start; any other is not empty
+	}
+	ctx, stop := interruptible(c.Context())
+	defer stop()
+	progress, _ := showProgress(cfg.Log.SlogLevel())
+	recorder, lived := telemetry.NewRecorder(), live.New(slog.Default())
+	lived.Telemetry = recorder
+	closeMetrics, err := serveMetrics(cfg, folder, recorder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeMetrics()) }()
+	summary, err := run.Run(ctx, run.Options{
+		Config: cfg, Folder: folder, Resume: resume, Version: version(), Evaluated: recorder.Evaluated,
+		Listener: event.Tee(recorder.Listener(), progress, lived.Listener()),
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(showSummary(c.OutOrStdout(), summary, asJSON), outcome(summary))
 }
 
 // serveMetrics serves what a recorder has of a run at the address that its configuration names.

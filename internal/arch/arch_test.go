@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/report"},
 	{"internal/sheet"},
 	{"internal/draft", "internal/repository", "internal/setup", "internal/tune"},
-	{"internal/config", "internal/plots", "internal/transition", "metrics"},
+	{"internal/config", "internal/history", "internal/plots", "internal/transition", "metrics"},
 	{"internal/telemetry"},
 	{"internal/event"},
 	{"trainer", "internal/honest"},

@@ -13,7 +13,7 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/internal/compare/stats"
 	"neuralwl/internal/curve"
-	"neuralwl/internal/live"
+	"neuralwl/internal/history"
 	"neuralwl/internal/report"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
@@ -412,7 +412,7 @@ const tiny = 1e-6
 
 // Losses are the losses of training over gradient steps, in the run or before it.
 func (r *Result) Losses() (steps, losses []float64) {
-	if points, err := live.ReadHistory(r.Folder()); err == nil {
+	if points, err := history.Read(r.Folder()); err == nil {
 		for _, p := range points {
 			if p.Loss != 0 && (len(steps) == 0 || float64(p.Steps) > steps[len(steps)-1]) {
 				steps, losses = append(steps, float64(p.Steps)), append(losses, p.Loss)

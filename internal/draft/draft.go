@@ -56,8 +56,8 @@ const (
 	furthestSide = 64 // nobody has tried more
 )
 
-// The numbers of colours that the pretrained network of ten serves well.
-const fewestColours, mostColours = 8, 12
+// mostColours is the largest number of colours for which a pretrained network was measured.
+const mostColours = 30
 
 // sizeOf is the size of the lattice for a model where none is named.
 func sizeOf(model string) string {
@@ -242,13 +242,21 @@ func (r Request) method(system lattice.System, of config.System) (settings []con
 		}
 		return settings, notes
 	}
-	switch network := of.IsPotts() && of.Q >= fewestColours && of.Q <= mostColours; {
+	switch network := of.IsPotts() && of.Q <= mostColours; {
 	case first && network && side >= largeSide:
 		set("run.method", config.NeuralWangLandauMethod, "From 32x32 on local moves seldom cross from one phase to the other; a network proposes states of any energy and crosses in one move.")
 		set("run.moves", "[local, neural]", "The network carries walkers over the barrier, local moves do the rest.")
-		set("model.bundle", pretrained.Prefix+"potts-q10", "It comes with the program, was trained for ten colours on 8x8 to 32x32, and serves neighbouring numbers of colours and larger lattices.")
+		name, colours := pretrained.AnyColours, "2 to 20 colours"
+		if of.Q == 10 {
+			name, colours = "potts-q10", "ten colours"
+		}
+		set("model.bundle", pretrained.Prefix+name, fmt.Sprintf("It comes with the program, was trained for %s on 8x8 to 32x32, and serves larger lattices, too.", colours))
 		set("trainer.every", "0", "It needs no more training.")
-		set("local.sweeps", "100", "A proposal costs as much as dozens of sweeps, so there are many between two.")
+		sweeps := "100"
+		if r.Wish == Transition {
+			sweeps = "40" // docs/networks.md has the measurements
+		}
+		set("local.sweeps", sweeps, "A proposal costs as much as dozens of sweeps, so there are many between two.")
 		set("run.walkers", "128", "As many as the network evaluates in one call.")
 		set("wang_landau.final_ln_f", "2e-5", "Errors come from production, for which these weights do.")
 		notes = append(notes, "Ten colours on 32x32 take minutes, 64x64 some 20 minutes of one core (docs/physics.md).")

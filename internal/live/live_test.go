@@ -12,6 +12,7 @@ import (
 
 	"neuralwl/internal/event"
 	"neuralwl/internal/exacttest"
+	"neuralwl/internal/history"
 	"neuralwl/internal/live"
 	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/run"
@@ -39,7 +40,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, err := live.ReadHistory(folder)
+	points, err := history.Read(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func sum[T int64 | float64](x []T) (s T) {
 
 // recorded tells a recorder of a run of so many passes from one to another, and returns the
 // history and the log.
-func recorded(t *testing.T, folder string, resumed bool, from, to int64) ([]live.Point, string) {
+func recorded(t *testing.T, folder string, resumed bool, from, to int64) ([]history.Point, string) {
 	t.Helper()
 	system, err := lattice.NewPotts(3, 4, 4)
 	if err != nil {
@@ -137,7 +138,7 @@ func recorded(t *testing.T, folder string, resumed bool, from, to int64) ([]live
 		l.Pass(event.Pass{Progress: sampler.Progress{Phase: sampler.WangLandau, LnF: 1 / float64(pass), Flatness: math.Inf(1)}, Sight: event.Sight{Passes: pass}})
 	}
 	l.RunEnded(event.RunEnded{})
-	points, err := live.ReadHistory(folder)
+	points, err := history.Read(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +149,9 @@ func recorded(t *testing.T, folder string, resumed bool, from, to int64) ([]live
 // it, as a run does that was killed after its checkpoint.
 func TestThinning(t *testing.T) {
 	folder := t.TempDir()
-	check := func(points []live.Point, last int64) {
+	check := func(points []history.Point, last int64) {
 		t.Helper()
-		if n := len(points); n > live.MostPoints || n < live.MostPoints/2-1 {
+		if n := len(points); n > history.MostPoints || n < history.MostPoints/2-1 {
 			t.Errorf("%d points", n)
 		}
 		step := points[1].Pass - points[0].Pass
@@ -184,7 +185,7 @@ func TestThinning(t *testing.T) {
 // cannot be written: the run goes on and its log says so.
 func TestBadDays(t *testing.T) {
 	folder := t.TempDir()
-	path := filepath.Join(folder, live.HistoryFile)
+	path := filepath.Join(folder, history.File)
 	recorded(t, folder, false, 1, 10)
 	whole, err := os.ReadFile(path)
 	if err != nil {

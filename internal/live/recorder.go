@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"neuralwl/internal/event"
+	"neuralwl/internal/history"
 	"neuralwl/internal/telemetry"
 	"neuralwl/internal/transition"
 	"neuralwl/sampler"
@@ -32,7 +33,7 @@ type Recorder struct {
 	system  string
 	began   bool
 
-	history *history
+	history *history.Writer
 	losses  float64 // sum since the last point
 	steps   int64   // as many
 	all     int64   // of this process
@@ -101,7 +102,7 @@ func (r *Recorder) ByRegion() (bins [len(Regions)]Bin, known bool) {
 func (r *Recorder) begin(e event.RunBegan) {
 	r.folder, r.lattice, r.system, r.began = e.Folder, e.Lattice, e.System, true
 	var err error
-	if r.history, err = openHistory(e.Folder, e.Resumed); err != nil {
+	if r.history, err = history.Open(e.Folder, e.Resumed); err != nil {
 		r.log.Warn("the history of the run so far is lost; a new one begins", "reason", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -120,17 +121,17 @@ func (r *Recorder) pass(p sampler.Progress, at event.Sight) {
 	if !r.began || p.Phase == sampler.Starting || p.Phase == sampler.Tuning {
 		return
 	}
-	point := Point{
+	point := history.Point{
 		Pass: at.Passes, Seconds: at.Elapsed.Seconds(), Phase: string(p.Phase), LnF: finite(p.LnF), Flatness: finite(p.Flatness),
 		Levels: p.Levels, RoundTrips: p.RoundTrips, Local: p.Moves[sampler.Local], Neural: p.Moves[sampler.Neural], Steps: r.all,
 	}
 	if r.steps > 0 {
 		point.Loss = finite(r.losses / float64(r.steps))
 	}
-	if r.history.add(point) {
+	if r.history.Add(point) {
 		r.losses, r.steps = 0, 0
 	}
-	if time.Since(r.history.flushed) >= flushEvery {
+	if r.history.Due() {
 		r.flush()
 	}
 	if at.View != nil && at.Passes >= r.traced+r.every {
@@ -213,7 +214,7 @@ func (r *Recorder) told() map[string]telemetry.Region {
 
 func (r *Recorder) flush() {
 	if r.began {
-		r.fault(r.history.flush())
+		r.fault(r.history.Flush())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"neuralwl/internal/api"
+	"neuralwl/internal/history"
 	"neuralwl/internal/live"
 	"neuralwl/sampler/dos"
 )
@@ -13,7 +14,7 @@ import (
 // sight is what there is to draw of a run. What it has not, or not yet, is nil.
 type sight struct {
 	picture *live.Picture
-	history []live.Point
+	history []history.Point
 	density *dos.Density // the result
 	swaps   []api.PastSwap
 	rests   bool // it does not go on, at least not by itself
@@ -27,19 +28,19 @@ func (s *sight) charts() []*chart {
 		all = append(all, d)
 	}
 	all = append(all, s.probability())
-	network := s.picture != nil && s.picture.Acceptance != nil || slices.ContainsFunc(s.history, func(p live.Point) bool { return p.Neural.Trials > 0 })
+	network := s.picture != nil && s.picture.Acceptance != nil || slices.ContainsFunc(s.history, func(p history.Point) bool { return p.Neural.Trials > 0 })
 	if network {
 		all = append(all, s.acceptance())
 	}
 	all = append(all,
-		s.over("ln-f", "Modification factor", "ln f", func(p, _ live.Point) float64 { return zeroIsNone(p.LnF) }),
-		s.over("flatness", "Flatness of the histogram", "least visits / mean", func(p, _ live.Point) float64 { return p.Flatness }),
-		s.over("round-trips", "Round trips in the phase", "round trips", func(p, _ live.Point) float64 { return p.RoundTrips }),
-		s.over("levels", "Energies seen", "levels", func(p, _ live.Point) float64 { return float64(p.Levels) }),
+		s.over("ln-f", "Modification factor", "ln f", func(p, _ history.Point) float64 { return zeroIsNone(p.LnF) }),
+		s.over("flatness", "Flatness of the histogram", "least visits / mean", func(p, _ history.Point) float64 { return p.Flatness }),
+		s.over("round-trips", "Round trips in the phase", "round trips", func(p, _ history.Point) float64 { return p.RoundTrips }),
+		s.over("levels", "Energies seen", "levels", func(p, _ history.Point) float64 { return float64(p.Levels) }),
 	)
 	all[len(all)-4].Y.Log = true
 	if network {
-		all = append(all, s.over("network", "Acceptance of the network's proposals", "accepted share", func(p, before live.Point) float64 {
+		all = append(all, s.over("network", "Acceptance of the network's proposals", "accepted share", func(p, before history.Point) float64 {
 			trials, accepted := p.Neural.Trials-before.Neural.Trials, p.Neural.Accepted-before.Neural.Accepted
 			if p.Phase != before.Phase || trials < 0 {
 				trials, accepted = p.Neural.Trials, p.Neural.Accepted
@@ -50,8 +51,8 @@ func (s *sight) charts() []*chart {
 			return float64(accepted) / float64(trials)
 		}))
 	}
-	if slices.ContainsFunc(s.history, func(p live.Point) bool { return p.Loss != 0 }) {
-		all = append(all, s.over("loss", "Loss of the training", "loss (nats)", func(p, _ live.Point) float64 { return zeroIsNone(p.Loss) }))
+	if slices.ContainsFunc(s.history, func(p history.Point) bool { return p.Loss != 0 }) {
+		all = append(all, s.over("loss", "Loss of the training", "loss (nats)", func(p, _ history.Point) float64 { return zeroIsNone(p.Loss) }))
 	}
 	if s.picture != nil && len(s.picture.Traces.Energy) > 0 {
 		all = append(all, s.traces())
@@ -186,14 +187,14 @@ func (s *sight) acceptance() *chart {
 
 // over is a quantity over the time of the run, a curve for each phase, with phases and exchanges of the network marked.
 // of is given a point and the one before, which is empty for the first.
-func (s *sight) over(name, title, label string, of func(p, before live.Point) float64) *chart {
+func (s *sight) over(name, title, label string, of func(p, before history.Point) float64) *chart {
 	c := &chart{Name: name, Title: title, X: axis{Label: "time (s)"}, Y: axis{Label: label}}
 	if len(s.history) == 0 {
 		return c
 	}
 	x, unit := timeAxis(s.history[len(s.history)-1].Seconds)
 	c.X = x
-	before := live.Point{}
+	before := history.Point{}
 	for _, p := range s.history {
 		if p.Phase != before.Phase || len(c.Curves) == 0 { // phases are apart
 			c.Marks = append(c.Marks, mark{p.Seconds / unit, p.Phase})
@@ -204,7 +205,7 @@ func (s *sight) over(name, title, label string, of func(p, before live.Point) fl
 		before = p
 	}
 	for _, swap := range s.lastSwaps() {
-		i := slices.IndexFunc(s.history, func(p live.Point) bool { return p.Pass >= swap.Pass })
+		i := slices.IndexFunc(s.history, func(p history.Point) bool { return p.Pass >= swap.Pass })
 		if i >= 0 {
 			c.Marks = append(c.Marks, mark{s.history[i].Seconds / unit, "swap"})
 		}

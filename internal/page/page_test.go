@@ -15,6 +15,7 @@ import (
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/daemon"
+	"neuralwl/internal/history"
 	"neuralwl/internal/job"
 	"neuralwl/internal/live"
 	"neuralwl/internal/long"
@@ -220,7 +221,7 @@ func TestFigures(t *testing.T) {
 		swaps: []api.PastSwap{{Pass: 20}},
 	}
 	for i := range 40 {
-		p := live.Point{Pass: int64(i), Seconds: float64(i) * 100, Phase: "wang-landau", LnF: math.Pow(2, -float64(i)), Flatness: 0.5, Levels: i, Loss: 3}
+		p := history.Point{Pass: int64(i), Seconds: float64(i) * 100, Phase: "wang-landau", LnF: math.Pow(2, -float64(i)), Flatness: 0.5, Levels: i, Loss: 3}
 		p.Neural.Trials, p.Neural.Accepted = int64(10*i), int64(4*i)
 		if i >= 30 {
 			p.Phase, p.LnF, p.Loss = "production", 0, 0
@@ -277,7 +278,7 @@ func TestSizes(t *testing.T) {
 		s.picture.Acceptance = append(s.picture.Acceptance, live.Bin{Low: float64(200 * k), High: float64(200*k + 200), Trials: 12345678, Accepted: int64(k * 12345), Changed: int64(k * 1234567)})
 	}
 	for i := range 2000 {
-		p := live.Point{Pass: int64(i * 1000), Seconds: 123.456 * float64(i), Phase: "wang-landau", LnF: 1.23456e-6, Flatness: 0.123456, Levels: i * 4, RoundTrips: 12345.6 * float64(i), Loss: 1234.56 + math.Sin(float64(i))}
+		p := history.Point{Pass: int64(i * 1000), Seconds: 123.456 * float64(i), Phase: "wang-landau", LnF: 1.23456e-6, Flatness: 0.123456, Levels: i * 4, RoundTrips: 12345.6 * float64(i), Loss: 1234.56 + math.Sin(float64(i))}
 		p.Neural.Trials, p.Neural.Accepted = int64(i*1e9), int64(i*1e8+i*i)
 		s.history = append(s.history, p)
 	}

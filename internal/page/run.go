@@ -18,6 +18,7 @@ import (
 	"neuralwl/internal/api"
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/history"
 	"neuralwl/internal/job"
 	"neuralwl/internal/live"
 	"neuralwl/internal/plots"
@@ -180,14 +181,14 @@ func (p *Page) sight(ctx context.Context, r *api.Run) (*sight, error) {
 			faults = append(faults, err)
 		}
 	}
-	history, err := p.o.Daemon.NetworkHistory(ctx, r.ID)
+	networks, err := p.o.Daemon.NetworkHistory(ctx, r.ID)
 	if there(err); err == nil {
-		s.swaps = history.Swaps
+		s.swaps = networks.Swaps
 	}
 	folder := p.o.Daemon.Folder(r.ID)
 	s.picture, err = live.ReadPicture(folder)
 	there(err)
-	s.history, err = live.ReadHistory(folder)
+	s.history, err = history.Read(folder)
 	there(err)
 	// Of a run that goes on, the file is what it came to when it last ended.
 	if s.rests {

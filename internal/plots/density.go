@@ -35,15 +35,24 @@ type Curve struct {
 // their deviations, with combined errors, from the exact density of states or, if that is
 // nil, from the first curve. All are shifted to the same sum over the levels in common with
 // that reference. For a single curve without a reference, the lower panel shows its error;
-// it is omitted if the error is unknown or zero.
+// it is omitted if the error is unknown or zero. Where all that know their origin are of one
+// system, the title names it and energies are per site.
 func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
-	upper, lower := NewPanel("", "", "ln g(E)"), NewPanel("", "E", "deviation of ln g")
+	title, axis, sites := systemOf(curves, exact)
+	perSite := func(d *dos.Density) Series {
+		s := LnGOf(d)
+		for i := range s {
+			s[i].X /= sites
+		}
+		return s
+	}
+	upper, lower := NewPanel(title, "", "ln g(E)"), NewPanel("", axis, "deviation of ln g")
 	reference, others := exact, curves
 	if exact != nil {
-		upper.Line("exact", LnGOf(exact), ExactColour, 3)
+		upper.Line("exact", perSite(exact), ExactColour, 3)
 	} else {
 		reference, others = curves[0].Density, curves[1:]
-		upper.Points(curves[0].Name, LnGOf(reference), Colours[0])
+		upper.Points(curves[0].Name, perSite(reference), Colours[0])
 	}
 	for k, curve := range others {
 		colour := Colours[k+len(curves)-len(others)]
@@ -55,21 +64,44 @@ func LnG(curves []Curve, exact *dos.Density) (Figure, error) {
 		for _, x := range curve.LnG {
 			shifted.LnG = append(shifted.LnG, x+shift)
 		}
-		upper.Points(curve.Name, LnGOf(shifted), colour)
-		lower.Points("", LnGOf(deviation), colour)
+		upper.Points(curve.Name, perSite(shifted), colour)
+		lower.Points("", perSite(deviation), colour)
 	}
 	if len(others) == 0 {
-		errors := LnGOf(reference).Errors()
+		errors := perSite(reference).Errors()
 		if !slices.ContainsFunc(errors, func(p Point) bool { return p.Y > 0 }) {
-			upper.plot.X.Label.Text = "E"
+			upper.LabelX(axis)
 			return Figure{upper}, nil
 		}
-		lower = NewPanel("", "E", "standard error of ln g")
+		lower = NewPanel("", axis, "standard error of ln g")
 		lower.IncludeY(0)
 		lower.Points("", errors, Colours[0])
 	}
 	lower.AlignX(upper)
 	return Figure{upper, lower}, nil
+}
+
+// systemOf is the title of a figure of densities of states, the name of its axis of energies and what
+// to divide them by.
+func systemOf(curves []Curve, exact *dos.Density) (title, axis string, sites float64) {
+	all := []*dos.Density{}
+	for _, c := range curves {
+		all = append(all, c.Density)
+	}
+	var of *dos.Origin
+	for _, d := range append(all, exact) {
+		if d == nil || d.Origin == nil || d.Origin.Sites < 1 {
+			continue
+		}
+		if of != nil && (of.Sites != d.Origin.Sites || of.System.Name != d.Origin.System.Name) {
+			return "Densities of states", "E", 1
+		}
+		of = d.Origin
+	}
+	if of == nil {
+		return "Density of states", "E", 1
+	}
+	return "Density of states, " + of.System.Name, "E / N", float64(of.Sites)
 }
 
 func nameOf(curves []Curve, exact *dos.Density) string {

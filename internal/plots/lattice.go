@@ -38,9 +38,20 @@ func palette(q int) color.Palette {
 	return p
 }
 
-// Lattice draws a configuration in raster order, the first side being the fastest, with a
-// pixel for each site; the layers of one with three sides stand side by side. It returns a PNG.
+// Lattice draws a configuration as LatticePicture does. It returns a PNG.
 func Lattice(state []byte, sides []int, colours int) ([]byte, error) {
+	picture, err := LatticePicture(state, sides, colours)
+	if err != nil {
+		return nil, err
+	}
+	var data bytes.Buffer
+	err = png.Encode(&data, picture)
+	return data.Bytes(), err
+}
+
+// LatticePicture draws a configuration in raster order, the first side being the fastest, with a
+// pixel for each site; the layers of one with three sides stand side by side.
+func LatticePicture(state []byte, sides []int, colours int) (image.Image, error) {
 	if len(sides) < 2 || len(sides) > 3 || colours < 1 || colours > 256 {
 		return nil, fmt.Errorf("a lattice of sides %v with %d colours cannot be drawn", sides, colours)
 	}
@@ -64,9 +75,7 @@ func Lattice(state []byte, sides []int, colours int) ([]byte, error) {
 		x, y, z := i%lx, i/lx%ly, i/(lx*ly)
 		picture.Set(z*(lx+gap)+x, y, colour[s])
 	}
-	var data bytes.Buffer
-	err := png.Encode(&data, picture)
-	return data.Bytes(), err
+	return picture, nil
 }
 
 // LatticeSize is the width and height of the picture of a lattice, zero if there is none.

@@ -43,6 +43,9 @@ func NewPanel(title, x, y string) *Panel {
 	return &Panel{plot: p}
 }
 
+// LabelX names the x axis.
+func (p *Panel) LabelX(name string) { p.plot.X.Label.Text = name }
+
 // IncludeY extends the range of y to values that need not be drawn.
 func (p *Panel) IncludeY(values ...float64) {
 	for _, y := range values {
@@ -145,14 +148,30 @@ func (p *Panel) Band(s Series, c color.Color) {
 	p.plot.Add(band)
 }
 
-// Marker draws a dashed vertical line at x over the panel's current y range.
+// Marker draws a dashed vertical line at x from the bottom to the top of the panel.
 func (p *Panel) Marker(name string, x float64) {
-	line, err := plotter.NewLine(plotter.XYs{{X: x, Y: p.plot.Y.Min}, {X: x, Y: p.plot.Y.Max}})
-	if p.failed(err) {
-		return
-	}
-	line.Color, line.Dashes = markerColour, []vg.Length{vg.Points(4), vg.Points(3)}
-	p.add(name, line)
+	p.add(name, &marker{x, draw.LineStyle{Color: markerColour, Width: vg.Points(1), Dashes: []vg.Length{vg.Points(4), vg.Points(3)}}})
+}
+
+// marker is a vertical line.
+type marker struct {
+	x     float64
+	style draw.LineStyle
+}
+
+func (m *marker) Plot(c draw.Canvas, p *plot.Plot) {
+	x, _ := p.Transforms(&c)
+	c.StrokeLine2(m.style, x(m.x), c.Min.Y, x(m.x), c.Max.Y)
+}
+
+// DataRange widens the panel to the line, and leaves y to what else is drawn.
+func (m *marker) DataRange() (xmin, xmax, ymin, ymax float64) {
+	return m.x, m.x, math.Inf(1), math.Inf(-1)
+}
+
+func (m *marker) Thumbnail(c *draw.Canvas) {
+	y := c.Center().Y
+	c.StrokeLine2(m.style, c.Min.X, y, c.Max.X, y)
 }
 
 func (p *Panel) add(name string, drawn interface {

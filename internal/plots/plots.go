@@ -1,4 +1,4 @@
-// Package plots draws densities of states and derived quantities as PNG and SVG.
+// Package plots draws densities of states and derived quantities as PNG, SVG and PDF.
 package plots
 
 import (
@@ -12,13 +12,15 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgpdf"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 const (
 	width       = 17 * vg.Centimeter
 	panelHeight = 8 * vg.Centimeter
-	resolution  = 144 // dots per inch of PNG
+	lowHeight   = 5.5 * vg.Centimeter // of a panel in a column of more than two
+	resolution  = 144                 // dots per inch of PNG
 )
 
 // Figure is a column of panels with aligned axes.
@@ -27,10 +29,10 @@ type Figure []*Panel
 // CheckPath returns an error unless path has the extension of a format known to Encode.
 func CheckPath(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".png", ".svg":
+	case ".png", ".svg", ".pdf":
 		return nil
 	}
-	return fmt.Errorf("file %q: the name of a plot must end in .png or .svg", path)
+	return fmt.Errorf("file %q: the name of a plot must end in .png, .svg or .pdf", path)
 }
 
 // Encode draws the figure to w in the format given by the extension of path. It also
@@ -45,12 +47,21 @@ func (f Figure) Encode(w io.Writer, path string) error {
 		}
 	}
 	height := vg.Length(len(f)) * panelHeight
+	if len(f) > 2 {
+		height = vg.Length(len(f)) * lowHeight
+	}
 	var err error
-	if strings.EqualFold(filepath.Ext(path), ".svg") {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".svg":
 		canvas := vgsvg.New(width, height)
 		f.draw(draw.New(canvas))
 		_, err = canvas.WriteTo(w)
-	} else {
+	case ".pdf":
+		canvas := vgpdf.New(width, height)
+		canvas.EmbedFonts(true)
+		f.draw(draw.New(canvas))
+		_, err = canvas.WriteTo(w)
+	default:
 		canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(resolution))
 		f.draw(draw.New(canvas))
 		// Better compression takes longer and saves a per cent.

@@ -76,6 +76,115 @@ func TestLnG(t *testing.T) {
 		if _, err := png.Decode(&picture); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		var document bytes.Buffer
+		if err := figure.Encode(&document, "a.pdf"); err != nil || !bytes.HasPrefix(document.Bytes(), []byte("%PDF-")) || !bytes.Contains(document.Bytes(), []byte("%%EOF")) {
+			t.Errorf("%s: no PDF: %v", name, err)
+		}
+	}
+}
+
+// TestLnGOfASystem names the system in the title and draws energies per site, unless two densities
+// are of different systems.
+func TestLnGOfASystem(t *testing.T) {
+	of := func(name string) *dos.Density {
+		d := reference(t)
+		d.Origin = &dos.Origin{System: dos.System{Name: name}, Sites: 16}
+		return d
+	}
+	for _, c := range []struct {
+		other *dos.Density
+		title string
+		axis  string
+	}{
+		{reference(t), "Density of states, potts q=10 4x4", "E / N"},
+		{of("potts q=10 4x4"), "Density of states, potts q=10 4x4", "E / N"},
+		{of("potts q=9 4x4"), "Densities of states", "E"},
+	} {
+		figure, err := plots.LnG([]plots.Curve{{"A", of("potts q=10 4x4")}, {"B", c.other}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var svg bytes.Buffer
+		if err := figure.Encode(&svg, "a.svg"); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{">" + c.title + "<", ">" + c.axis + "<"} {
+			if !strings.Contains(svg.String(), want) {
+				t.Errorf("no %q in the plot", want)
+			}
+		}
+		if perSite := strings.Contains(svg.String(), ">-1.5<"); perSite != (c.axis == "E / N") {
+			t.Errorf("%s: a tick at -1.5: %v", c.axis, perSite)
+		}
+	}
+}
+
+// TestTiles draws pictures of any shape in their places, large enough not to be smoothed, with labels.
+func TestTiles(t *testing.T) {
+	var all []plots.Tile
+	for k, sides := range [][]int{{4, 4}, {16, 2}, {2, 16}, {3, 3, 3}, {5, 5}} {
+		sites := 1
+		for _, side := range sides {
+			sites *= side
+		}
+		picture, err := plots.LatticePicture(make([]byte, sites), sides, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, plots.Tile{Picture: picture, Label: "label " + string(rune('A'+k))})
+	}
+	var svg, dots bytes.Buffer
+	figure := plots.Figure{plots.NewTiles("some states", all)}
+	if err := figure.Encode(&svg, "a.svg"); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(svg.String(), "<image"); n != len(all) {
+		t.Errorf("%d pictures", n)
+	}
+	for _, want := range []string{"some states", "label A", "label E"} {
+		if !strings.Contains(svg.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if err := figure.Encode(&dots, "a.png"); err != nil {
+		t.Fatal(err)
+	}
+	// A square lattice is a square.
+	picture, err := png.Decode(&dots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, high := 0, 0
+	blue := func(x, y int) bool {
+		r, g, b, _ := picture.At(x, y).RGBA()
+		return r == 0 && g == 0 && b == 0x4444
+	}
+	size := picture.Bounds().Size()
+	for y := range size.Y / 2 {
+		n := 0
+		for x := range size.X / 4 {
+			if blue(x, y) {
+				n++
+			}
+		}
+		if wide = max(wide, n); n > 0 {
+			high++
+		}
+	}
+	if wide < 100 || math.Abs(float64(wide-high)) > 2 {
+		t.Errorf("a square lattice is %d dots wide and %d high", wide, high)
+	}
+	if err := (plots.Figure{plots.NewTiles("", nil)}).Encode(io.Discard, "a.svg"); err != nil {
+		t.Errorf("no pictures: %v", err)
+	}
+}
+
+// TestMarkerAlone marks a place in a panel in which there is nothing else.
+func TestMarkerAlone(t *testing.T) {
+	p := plots.NewPanel("", "T", "m")
+	p.Marker("the transition", 1.5)
+	if err := (plots.Figure{p}).Encode(io.Discard, "a.png"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -87,8 +196,8 @@ func TestLnGNamesTheFault(t *testing.T) {
 			t.Errorf("another system: %v", err)
 		}
 	}
-	if err := (plots.Figure{}).Encode(io.Discard, "a.pdf"); err == nil || !strings.Contains(err.Error(), ".png or .svg") {
-		t.Errorf("a.pdf: %v", err)
+	if err := (plots.Figure{}).Encode(io.Discard, "a.gif"); err == nil || !strings.Contains(err.Error(), ".png, .svg or .pdf") {
+		t.Errorf("a.gif: %v", err)
 	}
 }
 

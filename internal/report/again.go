@@ -2,11 +2,14 @@ package report
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 
+	"neuralwl/internal/history"
 	"neuralwl/internal/plots"
 	"neuralwl/sampler/lattice"
 )
@@ -27,6 +30,9 @@ func Again(ctx context.Context, folder string, log *slog.Logger, put func(name s
 		return nil, fmt.Errorf("%s: %w", folder, err)
 	}
 	r := &Result{Input: &Input{Config: l.Config, System: system, Log: log}, energy: lattice.Energies(system), density: e, kept: map[string][]byte{}}
+	if r.History, err = history.Read(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	if l.Summary.Canonical == nil && l.Summary.Temperatures == nil { // else averages have other sources than ln g
 		if err := complete(ctx, r); err != nil {
 			return nil, fmt.Errorf("%s: %w", folder, err)

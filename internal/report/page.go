@@ -27,6 +27,9 @@ var pictures = []struct{ name, text string }{
 	{"temperatures", "What a network's draws say by temperature."},
 	{"energy", "Energy and specific heat per site over the temperature, with bands of one standard error. The inset shows the transition."},
 	{"order", "Order parameter and fourth-order cumulant over the temperature, with bands of one standard error."},
+	{"states", "Configurations of walkers at the end of the run, from the lowest to the highest energy. Sites of one colour have the same spin."},
+	{"history", "The course of the run: the modification factor, how many of the possible energies were seen and how evenly they were visited, and of a network what share of its proposals was " +
+		"accepted and the loss of its training."},
 	{"proposals", "Acceptance of the network's proposals with Wilson's interval, the share of the sites that accepted ones change, and how far the estimate by inverse probabilities is " +
 		"from the result, by the energy from which they start."},
 }

@@ -22,7 +22,7 @@ var (
 
 // figures draws ln g with its errors over the energy; canonical energy and specific heat
 // and, where it was measured, the order parameter over the temperature; the energy distribution of two
-// phases; and the network's proposals.
+// phases; the network's proposals; the course of the run; and configurations at its end.
 func (r *Result) figures() (map[string]plots.Figure, error) {
 	figures := map[string]plots.Figure{}
 	if r.canonical != nil {
@@ -47,6 +47,16 @@ func (r *Result) figures() (map[string]plots.Figure, error) {
 	}
 	if r.proposals != nil {
 		figures["proposals"] = r.plotProposals()
+	}
+	if len(r.History) > 1 {
+		figures["history"] = r.plotHistory()
+	}
+	if r.View != nil && len(r.View.States) > 0 {
+		states, err := r.plotStates()
+		if err != nil {
+			return figures, err
+		}
+		figures["states"] = states
 	}
 	return figures, err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/history"
 	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
@@ -38,6 +39,10 @@ type Input struct {
 	Temperatures []sampler.TemperatureSums
 	// Waiting are the energy windows that no walker has come into.
 	Waiting []lattice.Window
+	// History is how the run went, and View what there is to see of it at the end; nil where that is
+	// not known. They are for figures alone.
+	History []history.Point
+	View    *sampler.View
 	// Deadline is when the results must be there, zero for no limit: what would take longer is
 	// left out.
 	Deadline time.Time

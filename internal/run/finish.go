@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
 	"neuralwl/exporter"
 	"neuralwl/internal/checkpoint"
+	"neuralwl/internal/history"
 	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 )
@@ -30,7 +32,13 @@ func (j *job) finish() (*report.Summary, error) {
 
 // evaluate makes the results of what the run has counted.
 func (j *job) evaluate(ctx context.Context) (*report.Result, error) {
-	return report.Evaluate(ctx, j.input())
+	in := j.input()
+	in.View = j.counts.View()
+	var err error
+	if in.History, err = history.Read(j.folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.log.Warn("the course of the run is not drawn", "reason", err)
+	}
+	return report.Evaluate(ctx, in)
 }
 
 // input is what the run has counted.

@@ -54,6 +54,8 @@ type counts interface {
 	// Temperature is which of how many temperatures is the present one, from 0 on. A run goes
 	// through adaptation and production at each of them.
 	Temperature() (index, of int)
+	// View is what there is to see at present.
+	View() *sampler.View
 	// results hands in what production counted.
 	results(*report.Input)
 }
@@ -64,7 +66,6 @@ type process interface {
 	Pass(ctx context.Context) error
 	Adapted(finalLnF float64) bool
 	AdaptationProgress(finalLnF float64) float64
-	View() *sampler.View
 	// Next goes on from production to the adaptation at the next temperature. It reports whether
 	// there is one.
 	Next() bool

@@ -87,7 +87,7 @@ func TestRun(t *testing.T) {
 					t.Errorf("%s holds a NaN or an infinity", name)
 				}
 			}
-			for _, plot := range []string{"ln_g", "energy"} {
+			for _, plot := range []string{"ln_g", "energy", "states"} {
 				if _, err := png.Decode(bytes.NewReader(runtest.Read(t, folder, plot+".png"))); err != nil {
 					t.Errorf("%s.png: %v", plot, err)
 				}

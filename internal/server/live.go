@@ -9,11 +9,12 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"neuralwl/internal/history"
 	"neuralwl/internal/live"
 )
 
-// history is a run's history in JSON, by columns.
-type history struct {
+// runHistory is a run's history in JSON, by columns.
+type runHistory struct {
 	Run            string    `json:"run"`
 	Pass           []int64   `json:"pass" doc:"Passes made by the run over all phases."`
 	Seconds        []float64 `json:"seconds" doc:"That the run had taken, over all resumptions."`
@@ -30,8 +31,8 @@ type history struct {
 	Loss           []float64 `json:"loss" doc:"Mean of the steps since the point before, 0 without any."`
 }
 
-func historyOf(run string, points []live.Point) *history {
-	h := &history{
+func historyOf(run string, points []history.Point) *runHistory {
+	h := &runHistory{
 		Run: run, Pass: []int64{}, Seconds: []float64{}, Phase: []string{}, LnF: []float64{}, Flatness: []float64{}, Levels: []int{}, RoundTrips: []float64{},
 		LocalTrials: []int64{}, LocalAccepted: []int64{}, NeuralTrials: []int64{}, NeuralAccepted: []int64{}, Steps: []int64{}, Loss: []float64{},
 	}
@@ -46,11 +47,11 @@ func historyOf(run string, points []live.Point) *history {
 }
 
 // thinned leaves at most that many points, the last among them.
-func thinned(points []live.Point, most int) []live.Point {
+func thinned(points []history.Point, most int) []history.Point {
 	if len(points) <= most {
 		return points
 	}
-	thin := make([]live.Point, most)
+	thin := make([]history.Point, most)
 	for i := range thin {
 		thin[i] = points[(i+1)*len(points)/most-1]
 	}
@@ -85,11 +86,11 @@ func (s *Server) registerLive() {
 	huma.Register(s.api, past, func(ctx context.Context, in *struct {
 		RunPath
 		Points int `query:"points" minimum:"1" maximum:"2000" default:"1000" doc:"At most so many, evenly spread; a run records up to 2,000."`
-	}) (*struct{ Body *history }, error) {
-		points, err := recordedOf(ctx, s, in.ID, live.ReadHistory)
+	}) (*struct{ Body *runHistory }, error) {
+		points, err := recordedOf(ctx, s, in.ID, history.Read)
 		if err != nil {
 			return nil, err
 		}
-		return &struct{ Body *history }{historyOf(in.ID, thinned(points, in.Points))}, nil
+		return &struct{ Body *runHistory }{historyOf(in.ID, thinned(points, in.Points))}, nil
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"neuralwl/exporter"
 	"neuralwl/inference"
@@ -21,12 +22,17 @@ type Tested struct {
 	Part    int // configurations per call
 }
 
-// PretrainedIfNone makes the pretrained network for q colours the bundle where none is named.
+// PretrainedIfNone makes the pretrained network for q colours the bundle where none is named: that of
+// just these or, without one, that of many numbers of colours.
 func PretrainedIfNone(bundle string, q int) string {
-	if bundle == "" {
-		return fmt.Sprintf("%spotts-q%d", pretrained.Prefix, q)
+	if bundle != "" {
+		return bundle
 	}
-	return bundle
+	name := fmt.Sprintf("potts-q%d", q)
+	if !slices.Contains(pretrained.Names(), name) {
+		name = pretrained.AnyColours
+	}
+	return pretrained.Prefix + name
 }
 
 // Test opens the bundle of a configuration of the Potts model and tests its draws.

@@ -15,6 +15,9 @@ import (
 // Prefix marks the name of a pretrained network where a bundle is expected.
 const Prefix = "pretrained/"
 
+// AnyColours is the name of the network that was trained on many numbers of colours, 2 to 20.
+const AnyColours = "potts"
+
 //go:embed *.zip
 var archives embed.FS
 

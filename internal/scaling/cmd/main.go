@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	path := flag.String("figure", "scaling.png", "file to draw, .png or .svg")
+	path := flag.String("figure", "scaling.png", "file to draw, .png, .svg or .pdf")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: go run ./internal/scaling/cmd [--figure FILE] SUMMARY.JSON...\n")
 		flag.PrintDefaults()

@@ -1,4 +1,5 @@
-package live
+// Package history keeps what a run was like after its passes, in a table in its run directory.
+package history
 
 import (
 	"bytes"
@@ -17,9 +18,9 @@ import (
 	"neuralwl/sampler"
 )
 
-// HistoryFile is the name of the file with a run's history in its directory: one line per Point
-// and as many passes apart as keep it below MostPoints lines.
-const HistoryFile = "history.csv"
+// File is the name of the table in the run directory: one line per Point and as many passes apart
+// as keep it below MostPoints lines.
+const File = "history.csv"
 
 // MostPoints of a history. Every second one goes when there are more.
 const MostPoints = 2000
@@ -75,10 +76,10 @@ func (p *Point) parse(fields []string) error {
 	return errors.Join(errs...)
 }
 
-// ReadHistory reads the history of a run directory, an fs.ErrNotExist where there is none. A last
-// line that is not complete is left out: another process may be writing it.
-func ReadHistory(folder string) ([]Point, error) {
-	path := filepath.Join(folder, HistoryFile)
+// Read reads the history of a run directory, an fs.ErrNotExist where there is none. A last line that
+// is not complete is left out: another process may be writing it.
+func Read(folder string) ([]Point, error) {
+	path := filepath.Join(folder, File)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -121,8 +122,8 @@ func decode(data []byte) (points []Point, err error) {
 	}
 }
 
-// history is a run's history as its file will have it.
-type history struct {
+// Writer writes a run's history.
+type Writer struct {
 	path    string
 	points  []Point
 	every   int64 // passes between points
@@ -130,16 +131,17 @@ type history struct {
 	flushed time.Time
 }
 
-// flushEvery is how often the file is written, at most.
+// flushEvery is how often the file is to be written, at most.
 const flushEvery = time.Second
 
-// openHistory begins the history of a new run, or goes on with that of one that is resumed.
-func openHistory(folder string, resumed bool) (*history, error) {
-	h := &history{path: filepath.Join(folder, HistoryFile), every: 1}
+// Open begins the history of a new run, or goes on with that of one that is resumed. With an error
+// there is a writer, too: what was there before is lost.
+func Open(folder string, resumed bool) (*Writer, error) {
+	h := &Writer{path: filepath.Join(folder, File), every: 1}
 	if !resumed {
 		return h, nil
 	}
-	points, err := ReadHistory(folder)
+	points, err := Read(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -150,9 +152,9 @@ func openHistory(folder string, resumed bool) (*history, error) {
 	return h, err
 }
 
-// add adds a point unless there is one nearby. Points from later passes are of a run that was
+// Add adds a point unless there is one nearby. Points from later passes are of a run that was
 // interrupted and makes these passes again.
-func (h *history) add(p Point) (added bool) {
+func (h *Writer) Add(p Point) (added bool) {
 	if n := len(h.points); n > 0 && h.points[n-1].Pass >= p.Pass {
 		keep, _ := slices.BinarySearchFunc(h.points, p.Pass, func(p Point, pass int64) int { return int(min(1, max(-1, p.Pass-pass))) })
 		h.points, h.written = h.points[:keep], 0
@@ -169,8 +171,11 @@ func (h *history) add(p Point) (added bool) {
 	return true
 }
 
-// flush writes what the file has not.
-func (h *history) flush() error {
+// Due reports whether it is time for a Flush.
+func (h *Writer) Due() bool { return time.Since(h.flushed) >= flushEvery }
+
+// Flush writes what the file has not.
+func (h *Writer) Flush() error {
 	h.flushed = time.Now()
 	if h.written > 0 && h.written == len(h.points) {
 		return nil
@@ -196,7 +201,7 @@ func (h *history) flush() error {
 }
 
 // put writes the whole file or, once it is there, appends to it.
-func (h *history) put(text []byte) (err error) {
+func (h *Writer) put(text []byte) (err error) {
 	if h.written == 0 {
 		if err := os.WriteFile(h.path+".new", text, 0o666); err != nil {
 			return err
