@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis docs docs-check page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis man docs docs-check page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -51,6 +51,9 @@ grafana-docs: build ## the same, and docs/dashboards.md with a picture of each d
 
 tritonclient-test: build ## the networks of a daemon used by Triton's client for Python, over HTTP and gRPC; skipped if pip cannot fetch it
 	scripts/tritonclient.sh
+
+man: build ## manual pages of all commands, in bin/man
+	bin/nwl man bin/man
 
 docs: ## the documents as a site with search, .site/index.html, every link checked; skipped if pip cannot fetch mkdocs-material
 	scripts/docs.sh

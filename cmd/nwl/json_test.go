@@ -13,7 +13,7 @@ import (
 
 // printsNoTable are the commands without --json, with what they print instead of a table.
 var printsNoTable = map[string]string{
-	"init": "sentences", "config": "YAML", "compare show": "YAML", "compare": "sentences; its tables are files", "compare report": "the same",
+	"init": "sentences", "man": "nothing", "config": "YAML", "compare show": "YAML", "compare": "sentences; its tables are files", "compare report": "the same",
 	"serve": "nothing", "child": "nothing", "backup": "a sentence", "restore": "a sentence", "token": "a token",
 	"submit": "a name", "submit train": "a name", "submit bench": "a name", "submit compare": "names", "clone": "names", "networks add": "a name",
 	"wait": "what nwl show prints", "top": "what nwl ps prints", "pause": "words", "resume": "words", "cancel": "words", "rm": "words", "networks rm": "words", "swap": "a sentence",

@@ -90,7 +90,7 @@ nothing the network has learned can bias the result.`,
 		}},
 		{"Results:", []*cobra.Command{newDos(), newVerify()}},
 		{"Networks and speed:", []*cobra.Command{newTrain(), newBundle(), newBench(), newCompare()}},
-		{"Setup:", []*cobra.Command{newConfig(), newExplain(), newDoctor()}},
+		{"Setup:", []*cobra.Command{newConfig(), newExplain(), newDoctor(), newMan()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.name, Title: g.name})
 		for _, c := range g.commands {
