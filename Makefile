@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis python-test torch-test notebook-test dist dist-test page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis man docs docs-check python-test torch-test notebook-test dist dist-test page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -66,6 +66,15 @@ dist: ## wheels, archives and Debian packages for x86-64 and arm64, with digests
 
 dist-test: ## dist/, and its arm64 parts by an emulator; needs apt-get
 	scripts/dist-test.sh
+
+man: build ## manual pages of all commands, in bin/man
+	bin/nwl man bin/man
+
+docs: ## the documents as a site with search, .site/index.html, every link checked; skipped if pip cannot fetch mkdocs-material
+	scripts/docs.sh
+
+docs-check: deps ## every command of README.md and docs, half an hour; cmd/nwl/documents_list_test.go says with less work for which
+	$(GO) test ./cmd/nwl -run TestDocuments -v -timeout 2h -documents
 
 page-test: build ## the daemon's pages in headless Chromium, with axe-core; skipped if one of them is not to be had
 	scripts/page-test.sh
@@ -151,4 +160,4 @@ proto: ## regenerates the Go code of the .proto files
 	internal/oip/oippb/generate.sh
 
 clean:
-	rm -rf bin dist .deps
+	rm -rf bin dist .deps .site

@@ -34,7 +34,11 @@ type Bundle struct {
 	Records map[string][]byte
 }
 
-// NewBundle encodes the three graphs of a model with the given weights.
+// NewBundle encodes the three graphs of a model with the given weights, which are copied. m must be of
+// models.New with the same s and h, which become the card's; the version and the record of the training
+// are left to the caller and to Save. It is an error, which names the network, if a graph cannot be built, or
+// if weights lacks a parameter of a graph or has it in another type or shape; all such
+// weights of a graph are named at once. Weights that no graph has are ignored.
 func NewBundle(name string, m models.Model, s models.System, h models.Hyperparameters, weights map[string]graph.Tensor) (*Bundle, error) {
 	b := &Bundle{Card: Card{
 		Contract:        models.ContractVersion,

@@ -1,4 +1,14 @@
-// Package exporter writes tensor graphs as ONNX files and reads their weights back.
+// Package exporter writes tensor graphs as ONNX files and reads their weights back: alone (Encode,
+// Marshal), or as a Bundle, a network with all that a run must know of it. On disk a bundle is a folder
+// with card.json and an ONNX file for each of its graphs:
+//
+//	b, err := exporter.NewUntrained("mine", models.Made, system, hyperparameters, random)
+//	folder, err := b.Save(disk.OS, "models") // models/mine/1, then 2, and so on
+//	b, err = exporter.Load("models/mine")    // the highest version, its digests checked
+//
+// A Bundle belongs to its caller and is not safe for concurrent changes; SetWeights and Transfer change
+// it. What Load accepts agrees with its card and the contract of package models, but whether draws
+// follow the stated probabilities is for internal/honest to say. The package runs no network.
 package exporter
 
 import (

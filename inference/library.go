@@ -1,6 +1,18 @@
 // Package inference runs networks with ONNX Runtime: it finds the shared library, probes
 // execution providers, keeps sessions and weights, and serves proposals to the sampler and
 // gradients to the trainer. It is the only package that uses cgo.
+//
+// The order of calls is
+//
+//	_, err := inference.Open("")            // once in a process; it finds the library by itself
+//	store, err := inference.OpenStore(b)    // the weights of a bundle
+//	p, err := inference.NewProposer(b, store, runtime, walkers, part)
+//	defer p.Close()
+//	engine, err := sampler.New(sampler.Options{..., Walkers: walkers, Proposer: p})
+//
+// A Store may serve any number of proposers and be given new weights (Publish) while they work: each
+// takes the latest at its next Pin. Whoever makes a Proposer, Gradient or Networks closes it; sessions and
+// tensors live outside of Go's memory until then. The library itself stays open.
 package inference
 
 import (

@@ -40,6 +40,12 @@ type proposerPart struct {
 
 // NewProposer opens the two networks of a bundle for a number of walkers, in parts
 // of the given size (all at once on CUDA), evaluated with the weights in store.
+//
+// Open must have found the library. walkers and part must be at least 1; numbers depend on part in their last
+// digits, on r.Workers not at all. The graphs are copied into sessions: b is not needed afterwards, store is
+// and stays the caller's. The caller closes the proposer, after the last pass of its engine; a proposer is for
+// one goroutine at a time and for one engine, with which it shares its Batch. It is an error if the provider
+// does not work, the graphs break the contract, or store lacks a weight.
 func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int) (*Proposer, error) {
 	if r.Provider != CPU {
 		part = walkers

@@ -2,6 +2,25 @@
 // sampling with many walkers, which make local moves and moves to whole configurations that
 // a network proposes with exactly known probability. It knows networks only as Proposers and
 // reports through Events.
+//
+// The order of calls is
+//
+//	engine, err := sampler.New(options)     // walkers in random configurations
+//	for !engine.Adapted(finalLnF) { ... }   // engine.Pass: the weights are found
+//	engine.Produce()                        // they are frozen, and counts begin
+//	for ... { ... }                         // engine.Pass
+//	engine.Samples().Density()              // ln g with its errors, or Transitions for package dos
+//
+// Between New and Produce the network may be trained on what Engine.State shows. SetMix,
+// SetHistogram and Segment change what follows; Snapshot and Restore let a later process go on to the
+// same numbers. A Start begins with draws of a network in place of random configurations, a VAN draws
+// from a network alone, and a Variational does so at given temperatures.
+//
+// Every random number is of a Stream of the seed, so that results are a function of the options and of
+// the calls, whatever the number of workers. An Engine belongs to one goroutine; its workers end with
+// each call. It owns its walkers, and what it returns of them is shared: it is valid until the next pass
+// and not to be written. The System is only read and may serve many engines. A Proposer serves one
+// engine, and is closed by whoever made it, after the last pass.
 package sampler
 
 import (
@@ -43,6 +62,11 @@ type Engine struct {
 }
 
 // New returns an engine with walkers in random configurations.
+//
+// Options need a System and moves: a Local move that local.Check allows for the system, or a Proposer
+// for as many walkers and sites, with a system that is lattice.Symmetric, or both. Windows must cover all levels
+// and overlap (lattice.Windows makes such), and Walkers be a multiple of them; LnG needs a value for
+// every level. The error names every fault at once. There is nothing to close.
 func New(o Options) (*Engine, error) {
 	o.EnsureDefaults()
 	if err := o.Validate(); err != nil {
@@ -129,7 +153,9 @@ func (e *Engine) Pass(ctx context.Context) error {
 }
 
 // SetMix changes the local sweeps and neural trials per walker of the following passes, 0
-// for none. It draws no random numbers.
+// for none. It draws no random numbers. Call it between passes. Sweeps of an engine without a local move,
+// and trials of one without a Proposer, are none;
+// with none of both a pass moves no walker. Negative numbers count as 0. A Snapshot does not hold the mix: set it again after Restore.
 func (e *Engine) SetMix(sweeps, trials int) { e.o.Sweeps, e.o.Trials = sweeps, trials }
 
 // window returns the estimate of walker i's window; see Options.Windows.

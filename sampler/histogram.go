@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sort"
@@ -9,9 +10,16 @@ import (
 )
 
 // SetHistogram sets the histogram h(E) that production should have: its walkers move under
-// the weights h(E)/g(E). lnH is ln h by level up to a constant. Call it before Produce;
-// without it the histogram is flat.
-func (e *Engine) SetHistogram(lnH []float64) { e.lnH = lnH }
+// the weights h(E)/g(E). lnH is ln h by level up to a constant, finite at every level; it is kept, not
+// copied. Call it between the adaptation and Produce: it has no effect on a production under way, and
+// Adapt forgets it. Without it, or with nil, the histogram is flat. It panics if lnH does not have
+// a value for every level.
+func (e *Engine) SetHistogram(lnH []float64) {
+	if n := e.o.System.Levels(); lnH != nil && len(lnH) != n {
+		panic(fmt.Sprintf("sampler: SetHistogram with %d levels, the system %v has %d", len(lnH), e.o.System, n))
+	}
+	e.lnH = lnH
+}
 
 // LowHistogram is the logarithm of a histogram that favours low energies: a third of it is
 // flat, and two thirds are

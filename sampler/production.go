@@ -149,7 +149,10 @@ func (e *Engine) Adapt(p Progress) {
 func (e *Engine) Samples() *Samples { return e.samples }
 
 // Segment sets how far the production phase has come, 0..1. This decides the blocks in
-// which walkers count from now on.
+// which walkers count from now on: errors need some 32 blocks, so that with fewer columns of walkers
+// (walkers, without windows) each counts in a new block every so often. With 32 or more it changes
+// nothing. Call it between passes, with ascending values; those beyond 0..1 count as the nearest end.
+// Without any call all counts are of the first part, and so few blocks that errors may be unknown.
 func (s *Samples) Segment(fraction float64) {
 	n := segments(s.columns)
 	s.segment = max(0, min(n-1, int(fraction*float64(n))))

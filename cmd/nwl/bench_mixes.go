@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -27,7 +26,7 @@ func (m *benchMixes) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&m.bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&m.density, "dos", "", "density of states, a file or a run directory (default one made first)")
 	c.Flags().StringSliceVar(&m.mixes, "mix", bench.DefaultMixes, "mixes of moves, [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
-	c.Flags().BoolVar(&m.json, "json", false, "write JSON")
+	addJSON(c, &m.json)
 	m.files.addFlags(c)
 }
 
@@ -60,7 +59,5 @@ func (m *benchMixes) show(c *cobra.Command, results any, table func() error) err
 	if !m.json {
 		return table()
 	}
-	e := json.NewEncoder(c.OutOrStdout())
-	e.SetIndent("", "  ")
-	return e.Encode(results)
+	return writeJSON(c.OutOrStdout(), results)
 }

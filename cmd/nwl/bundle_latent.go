@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +19,10 @@ func newBundleLatent() *cobra.Command {
 	var dos, out string
 	var states int
 	var seed uint64
+	var asJSON bool
 	var files densityReader
 	c := &cobra.Command{
-		Use:   "latent BUNDLE [--dos FILE] [--states N] [--out DIR]",
+		Use:   "latent BUNDLE [--dos FILE] [--states N] [--out DIR] [--json]",
 		Short: "Look into the latent space of an autoencoder",
 		Long: `Sample configurations of all energies by heat bath, in random frames, and encode them:
 how the energy and the order parameter depend on the latent vector, by correlation
@@ -64,6 +67,9 @@ and latent.svg, which show them coloured by energy and by order.`,
 					return err
 				}
 			}
+			if asJSON {
+				return writeJSON(c.OutOrStdout(), studyOf(s))
+			}
 			return s.Print(c.OutOrStdout())
 		},
 	}
@@ -71,6 +77,7 @@ and latent.svg, which show them coloured by energy and by order.`,
 	c.Flags().IntVar(&states, "states", 4096, "configurations")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
 	c.Flags().StringVar(&out, "out", "", "folder for the table and the pictures")
+	addJSON(c, &asJSON)
 	files.addFlags(c)
 	return c
 }
@@ -94,4 +101,41 @@ func writeLatent(s *latent.Study, folder, title string) error {
 		}
 	}
 	return nil
+}
+
+// study is what nwl bundle latent --json writes.
+type study struct {
+	TiedTo         string        `json:"tied_to,omitempty"`
+	Configurations int           `json:"configurations"`
+	Correlations   []correlation `json:"correlations"`
+	Shifts         []shift       `json:"shifts"`
+}
+
+type correlation struct {
+	Quantity    string   `json:"quantity"`
+	Coordinates []finite `json:"coordinates"` // correlation coefficient with each
+	Explained   finite   `json:"explained"`   // by all coordinates
+}
+
+type shift struct {
+	Asked     finite `json:"asked"`
+	Moved     finite `json:"moved"`
+	Error     finite `json:"moved_error"`
+	Proposals int    `json:"proposals"`
+}
+
+func studyOf(s *latent.Study) study {
+	all := study{TiedTo: s.Tie, Configurations: len(s.Energy), Shifts: []shift{}}
+	for name, c := range map[string]latent.Correlation{"energy": s.OfEnergy, "order_parameter": s.OfOrder} {
+		of := correlation{Quantity: name, Explained: finite(c.Explained)}
+		for _, x := range c.Coordinates {
+			of.Coordinates = append(of.Coordinates, finite(x))
+		}
+		all.Correlations = append(all.Correlations, of)
+	}
+	slices.SortFunc(all.Correlations, func(a, b correlation) int { return strings.Compare(a.Quantity, b.Quantity) })
+	for _, x := range s.Shifts {
+		all.Shifts = append(all.Shifts, shift{finite(x.Asked), finite(x.Moved), finite(x.Error), x.Proposals})
+	}
+	return all
 }

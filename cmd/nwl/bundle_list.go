@@ -72,6 +72,6 @@ program and those in models, runs and nwl-data.`,
 		},
 	}
 	c.Args = arguments(cobra.ArbitraryArgs)
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	addJSON(c, &asJSON)
 	return c
 }

@@ -51,7 +51,7 @@ Only networks that are not shown a state, trained by nwl train, have an evaluati
 			return printBundle(c.OutOrStdout(), d)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	addJSON(c, &asJSON)
 	c.Flags().StringVar(&plot, "plot", "", "file to draw to, .png, .svg or .pdf")
 	return c
 }

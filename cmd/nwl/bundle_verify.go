@@ -8,8 +8,9 @@ import (
 )
 
 func newBundleVerify() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify BUNDLE",
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify BUNDLE [--json]",
 		Short: "Check a bundle as a run would, and more thoroughly",
 		Long: `Check a bundle: the digests of its files, inputs, outputs and operators against the contract, the
 system, ln q as sampled and as evaluated by ONNX Runtime against pure Go, and that draws follow
@@ -26,7 +27,9 @@ ln q. The exit code is 1 if anything does not hold.`,
 			if err != nil {
 				return err
 			}
-			return printChecks(c.OutOrStdout(), args[0], checks)
+			return printChecks(c.OutOrStdout(), args[0], checks, asJSON)
 		},
 	}
+	addJSON(c, &asJSON)
+	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -9,11 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/compare"
+	"neuralwl/internal/compare/stats"
 )
 
 func newCompareDiff() *cobra.Command {
-	return &cobra.Command{
-		Use:   "diff A B",
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "diff A B [--json]",
 		Short: "Name what became better and worse from one comparison to another",
 		Long: `Compare two comparisons, folders of nwl compare, seed by seed: of every system and sampler of both
 the core seconds and site updates to the target, and the error at the end. Differences are judged
@@ -32,6 +35,13 @@ Exit codes: 0 no regression; 3 regressions, which are named; 1 failed; 2 wrong c
 				}
 			}
 			d := compare.Compare(both[0], both[1])
+			var worse error
+			if n := len(d.Regressions); n > 0 {
+				worse = unfinished{exitUnconverged, fmt.Sprintf("regressions: %d", n)}
+			}
+			if asJSON {
+				return errors.Join(writeJSON(c.OutOrStdout(), diffOf(d)), worse)
+			}
 			var b strings.Builder
 			t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "system\tsampler\tquantity\tseeds\tratio\t95 % interval\tadjusted p\tverdict")
@@ -66,13 +76,42 @@ Exit codes: 0 no regression; 3 regressions, which are named; 1 failed; 2 wrong c
 			if len(d.Regressions) == 0 {
 				fmt.Fprintln(&b, "no regression")
 			}
-			if _, err := fmt.Fprint(c.OutOrStdout(), b.String()); err != nil {
-				return unlessClosed(err)
-			}
-			if len(d.Regressions) > 0 {
-				return unfinished{exitUnconverged, fmt.Sprintf("regressions: %d", len(d.Regressions))}
-			}
-			return nil
+			_, err := fmt.Fprint(c.OutOrStdout(), b.String())
+			return errors.Join(unlessClosed(err), worse)
 		},
 	}
+	addJSON(c, &asJSON)
+	return c
+}
+
+// diff is what nwl compare diff --json writes.
+type diff struct {
+	Lines        []diffLine `json:"lines"`
+	Regressions  []string   `json:"regressions"`
+	Improvements []string   `json:"improvements"`
+	Only         []string   `json:"only"` // systems and samplers that one of them lacks
+	Same         int        `json:"same"` // samplers whose numbers are all the same
+}
+
+type diffLine struct {
+	System       string        `json:"system"`
+	Sampler      string        `json:"sampler"`
+	Budget       float64       `json:"budget"`
+	Quantity     string        `json:"quantity"`
+	Pairs        int           `json:"pairs"`
+	Ratio        finite        `json:"ratio"`
+	IntervalLow  finite        `json:"interval_low"`
+	IntervalHigh finite        `json:"interval_high"`
+	P            finite        `json:"p"`
+	Holm         finite        `json:"holm"`
+	Verdict      stats.Verdict `json:"verdict"`
+}
+
+func diffOf(d *compare.Diff) diff {
+	list := func(texts []string) []string { return append([]string{}, texts...) }
+	all := diff{[]diffLine{}, list(d.Regressions), list(d.Improvements), list(d.Only), d.Same}
+	for _, l := range d.Lines {
+		all.Lines = append(all.Lines, diffLine{l.System, l.Sampler, l.Budget, l.Quantity, l.Pairs, finite(l.Ratio), finite(l.Interval.Low), finite(l.Interval.High), finite(l.P), finite(l.Holm), l.Verdict})
+	}
+	return all
 }

@@ -14,8 +14,9 @@ var demo []byte
 func newDemo() *cobra.Command {
 	var out string
 	var assignments []string
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "demo [--set key=value]... [--out DIR]",
+		Use:   "demo [--set key=value]... [--out DIR] [--json]",
 		Short: "Watch a first-order transition being found, in some 80 seconds",
 		Long: `Run a density of states that shows all there is: the Potts model with ten colours on the 12x12
 lattice, whose ordered and disordered phase coexist at the transition, and a network that learns
@@ -32,10 +33,11 @@ the result can be trusted. The run directory is that of any other run.`,
 			if err != nil {
 				return usageError{err}
 			}
-			return perform(c, cfg, out, "demo", false)
+			return perform(c, cfg, out, "demo", false, asJSON)
 		},
 	}
 	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key, as in --set run.seed=2")
 	c.Flags().StringVar(&out, "out", "", "run directory (default runs/demo-<number>)")
+	addJSON(c, &asJSON)
 	return c
 }

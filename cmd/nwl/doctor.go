@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"runtime"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/cpu"
@@ -21,8 +18,9 @@ import (
 func newDoctor() *cobra.Command {
 	var file string
 	var assignments []string
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "doctor [--config FILE] [--set key=value]...",
+		Use:   "doctor [--config FILE] [--set key=value]... [--json]",
 		Short: "Tell what works on this machine and what is wrong",
 		Args:  arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -30,20 +28,22 @@ func newDoctor() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return doctor(c.Context(), c.OutOrStdout(), cfg)
+			var found namedRows
+			fault := doctor(c.Context(), found.add, cfg)
+			if asJSON {
+				return errors.Join(writeJSON(c.OutOrStdout(), found.json()), fault)
+			}
+			return errors.Join(unlessClosed(printNamed(c.OutOrStdout(), found.rows)), fault)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
 	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key")
+	addJSON(c, &asJSON)
 	return c
 }
 
-// doctor prints the state of the machine. Its error sums up what stands in the way
-// of a run.
-func doctor(ctx context.Context, w io.Writer, cfg *config.Config) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
-	defer t.Flush()
+// doctor tells the state of the machine by rows. Its error sums up what stands in the way of a run.
+func doctor(ctx context.Context, row func(name, format string, a ...any), cfg *config.Config) error {
 	row("nwl", "%s, %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	row("cores", "%d", runtime.GOMAXPROCS(0))
 	row("cpu features", "%s", cpuFeatures())
@@ -78,7 +78,7 @@ func doctor(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	return errors.Join(faults...)
 }
 
-// doctorRemote prints the state of the model server. The library is not needed then.
+// doctorRemote tells the state of the model server. The library is not needed then.
 func doctorRemote(ctx context.Context, row func(name, format string, a ...any), cfg *config.Config) error {
 	row("a run takes", "the model server at %s (inference.provider %s)", cfg.Inference.URL, cfg.Inference.Provider)
 	if !cfg.Run.Has(config.NeuralMoves) {

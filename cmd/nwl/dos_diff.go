@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,16 +35,14 @@ the same sum over the levels that both have, and the levels that only one has.`,
 			}
 			w := c.OutOrStdout()
 			if asJSON {
-				encoder := json.NewEncoder(w)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(d)
+				return writeJSON(w, d)
 			}
 			fmt.Fprintf(w, "levels in common  %d\nrms difference    %.6g\nlargest           %.6g at E = %g\n", d.Levels, d.RMS, d.Max, d.MaxAt)
 			fmt.Fprintf(w, "missing in A      %s\nmissing in B      %s\n", list(d.MissingA), list(d.MissingB))
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	addJSON(c, &asJSON)
 	files.addFlags(c)
 	return c
 }

@@ -22,9 +22,9 @@ func newDosExact() *cobra.Command {
 	var q int
 	var size, file, out, method string
 	var assignments []string
-	var force bool
+	var force, asJSON bool
 	c := &cobra.Command{
-		Use:   "exact --q Q --size LxLy | --set system.KEY=VALUE... | --config FILE [--out FILE]",
+		Use:   "exact --q Q --size LxLy | --set system.KEY=VALUE... | --config FILE [--out FILE] [--json]",
 		Short: "Compute an exact density of states",
 		Long: `Compute the exact density of states of a system. --q and --size alone are those of the
 Potts model on a periodic square lattice, for which the fastest method is taken: the
@@ -40,6 +40,9 @@ in a .csv file.`,
   nwl dos exact --config runs/q10-6x6-1/config.yaml --out exact.npz`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := onlyPrinted(asJSON, out); err != nil {
+				return err
+			}
 			if out != "" {
 				if err := dos.CheckPath(out); err != nil {
 					return usageError{err}
@@ -75,7 +78,7 @@ in a .csv file.`,
 				return err
 			}
 			if out == "" {
-				return spectrum.WriteCSV(c.OutOrStdout())
+				return tableWriter(asJSON, spectrum.WriteCSV)(c.OutOrStdout())
 			}
 			origin := report.ExactOrigin(version(), of, system)
 			if strings.EqualFold(filepath.Ext(out), ".npz") {
@@ -93,6 +96,7 @@ in a .csv file.`,
 	c.Flags().StringVar(&out, "out", "", "file to write, .csv or .npz (default CSV to standard output)")
 	c.Flags().StringVar(&method, "method", "", "enumeration, kaufman or transfer-matrix (default the fastest)")
 	c.Flags().BoolVar(&force, "force", false, "compute even what is predicted to take more than an hour or too much memory")
+	addJSON(c, &asJSON)
 	return c
 }
 

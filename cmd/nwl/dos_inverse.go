@@ -17,8 +17,9 @@ func newDosInverse() *cobra.Command {
 	var q, draws int
 	var size, bundle, out string
 	var seed uint64
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "inverse --q Q --size LxL [--bundle BUNDLE] [--draws N] [--out FILE]",
+		Use:   "inverse --q Q --size LxL [--bundle BUNDLE] [--draws N] [--out FILE] [--json]",
 		Short: "Estimate ln g from a network alone, by inverse probabilities",
 		Long: `Draw configurations from a network that is shown no state and estimate the number of
 states of every energy from their inverse probabilities. The estimate is absolute: nothing
@@ -29,6 +30,9 @@ hundred, the error is not to be trusted.`,
 		Example: "  nwl dos inverse --bundle pretrained/potts-q10 --q 10 --size 5x5 --draws 200000 --out inverse.csv",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := onlyPrinted(asJSON, out); err != nil {
+				return err
+			}
 			if err := required(c, "q", "size"); err != nil {
 				return err
 			}
@@ -46,7 +50,7 @@ hundred, the error is not to be trusted.`,
 			if err != nil {
 				return err
 			}
-			if err := output(c.OutOrStdout(), out, func(w io.Writer) error { return writeAbsolute(w, a) }); err != nil {
+			if err := output(c.OutOrStdout(), out, tableWriter(asJSON, func(w io.Writer) error { return writeAbsolute(w, a) })); err != nil {
 				return err
 			}
 			z := (a.LnTotal - o.System.LnStates()) / a.LnTotalError
@@ -60,6 +64,7 @@ hundred, the error is not to be trusted.`,
 	c.Flags().IntVar(&draws, "draws", 100_000, "configurations to draw")
 	c.Flags().Uint64Var(&seed, "seed", 1, "fixes every random number")
 	c.Flags().StringVar(&out, "out", "", "CSV file to write (default standard output)")
+	addJSON(c, &asJSON)
 	return c
 }
 

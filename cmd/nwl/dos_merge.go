@@ -19,9 +19,10 @@ func newDosMerge() *cobra.Command {
 	var q int
 	var size, out string
 	var lnStates float64
+	var asJSON bool
 	var files densityReader
 	c := &cobra.Command{
-		Use:   "merge A B [C...] --out FILE",
+		Use:   "merge A B [C...] --out FILE [--json]",
 		Short: "Combine independent runs and energy windows",
 		Long: `Combine densities of states of the same system from independent runs: run directories,
 their dos.npz, or files. Those with the same levels are averaged, weighted by their errors.
@@ -100,6 +101,9 @@ levels err alike), and the rms difference itself.`,
 				return err
 			}
 			w := c.OutOrStdout()
+			if asJSON {
+				return writeJSON(w, mergedOf(out, total.system, merged, overlaps))
+			}
 			if err := printOverlaps(w, overlaps); err != nil {
 				return err
 			}
@@ -113,6 +117,7 @@ levels err alike), and the rms difference itself.`,
 	}
 	c.Flags().StringVar(&out, "out", "", "file to write, .csv or .npz")
 	c.Flags().Float64Var(&lnStates, "lnstates", 0, "logarithm of the number of states in all")
+	addJSON(c, &asJSON)
 	c.Flags().IntVar(&q, "q", 0, "number of colours of the Potts model")
 	c.Flags().StringVar(&size, "size", "", "sides of its lattice, as in 16x16")
 	files.addFlags(c)
@@ -234,4 +239,36 @@ func number(x float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.3g", x)
+}
+
+// mergedView is what nwl dos merge --json writes.
+type mergedView struct {
+	File       string                    `json:"file"`
+	Levels     int                       `json:"levels"`
+	From       float64                   `json:"from"` // energies
+	To         float64                   `json:"to"`
+	Overlaps   []overlapView             `json:"overlaps"`
+	Transition *report.TransitionSummary `json:"transition,omitempty"`
+}
+
+type overlapView struct {
+	File         string  `json:"file"`
+	Levels       int     `json:"levels"`
+	From         float64 `json:"from"`
+	To           float64 `json:"to"`
+	Shift        finite  `json:"shift"`
+	ShiftError   finite  `json:"shift_error"`
+	RMSOverError finite  `json:"rms_over_error"`
+	RMS          finite  `json:"rms"`
+}
+
+func mergedOf(file string, system lattice.System, merged *dos.Ensemble, overlaps []dos.Overlap) mergedView {
+	all := mergedView{File: file, Levels: merged.Len(), From: merged.Energy[0], To: merged.Energy[merged.Len()-1], Overlaps: []overlapView{}}
+	for _, o := range overlaps {
+		all.Overlaps = append(all.Overlaps, overlapView{o.Piece, o.Levels, o.From, o.To, finite(o.Shift), finite(o.ShiftError), finite(o.RMS), finite(o.Difference)})
+	}
+	if system != nil && merged.Replicas != nil {
+		all.Transition = report.FindTransition(system, merged)
+	}
+	return all
 }

@@ -17,10 +17,10 @@ func newDosReweight() *cobra.Command {
 	var least, largest float64
 	var steps, sites int
 	var out string
-	var force bool
+	var force, asJSON bool
 	var files densityReader
 	c := &cobra.Command{
-		Use:   "reweight FILE|DIR --beta B[,B...] | --beta-min B --beta-max B --steps N",
+		Use:   "reweight FILE|DIR --beta B[,B...] | --beta-min B --beta-max B --steps N [--json]",
 		Short: "Compute canonical averages from a density of states",
 		Long: `Print the energy U, the specific heat C, the free energy F and the entropy S per site at
 inverse temperatures beta as CSV, in units of J with k_B = 1: the columns of observables.csv.
@@ -41,6 +41,9 @@ model (normalised to q^N, q ground states of energy -2N or -3N).`,
 		Example: "  nwl dos reweight runs/q10-8x8-1 --beta-min 1.3 --beta-max 1.5 --steps 41 --out canonical.csv",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := onlyPrinted(asJSON, out); err != nil {
+				return err
+			}
 			ranged := c.Flags().Changed("beta-min") || c.Flags().Changed("beta-max") || c.Flags().Changed("steps")
 			switch {
 			case ranged && c.Flags().Changed("beta"):
@@ -86,7 +89,7 @@ model (normalised to q^N, q ground states of energy -2N or -3N).`,
 			if err != nil {
 				return err
 			}
-			return output(c.OutOrStdout(), out, func(w io.Writer) error { return report.WriteCanonical(w, averages, sites) })
+			return output(c.OutOrStdout(), out, tableWriter(asJSON, func(w io.Writer) error { return report.WriteCanonical(w, averages, sites) }))
 		},
 	}
 	c.Flags().Float64SliceVar(&betas, "beta", nil, "inverse temperatures, separated by commas")
@@ -96,6 +99,7 @@ model (normalised to q^N, q ground states of energy -2N or -3N).`,
 	c.Flags().IntVar(&sites, "sites", 0, "number of sites of the system, 1 for averages of the whole")
 	c.Flags().StringVar(&out, "out", "", "CSV file to write (default standard output)")
 	c.Flags().BoolVar(&force, "force", false, "compute even what the data do not support")
+	addJSON(c, &asJSON)
 	files.addFlags(c)
 	return c
 }

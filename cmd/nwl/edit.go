@@ -16,8 +16,9 @@ func newEdit() *cobra.Command {
 	var tags, empty []string
 	var priority int
 	var memory int64
+	var asJSON bool
 	c := &cobra.Command{
-		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]... [--priority N] [--memory MB]",
+		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]... [--priority N] [--memory MB] [--json]",
 		Short:   "Change what is written about a run",
 		Long:    "Change title, tags or notes of a run, whatever its state, or its place among those that wait. Tags\nreplace all that it had.",
 		Example: "  nwl edit potts-q10-16x16-1 --title 'with the new network' --tag keep --clear notes",
@@ -59,6 +60,9 @@ func newEdit() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if asJSON {
+			return writeJSON(c.OutOrStdout(), r)
+		}
 		return describeRun(c.OutOrStdout(), r)
 	})
 	c.Flags().StringVar(&title, "title", "", "a line about the run")
@@ -67,6 +71,7 @@ func newEdit() *cobra.Command {
 	c.Flags().IntVar(&priority, "priority", 0, "runs of a higher one go first, -10..10")
 	c.Flags().Int64Var(&memory, "memory", 0, "megabytes that it will need from when it begins next")
 	c.Flags().StringSliceVar(&empty, "clear", nil, "leave title, tags or notes empty")
+	addJSON(c, &asJSON)
 	return c
 }
 

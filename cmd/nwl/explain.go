@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -39,14 +38,12 @@ the verdict shows. Without an argument, list all of them.`,
 				return usageError{fmt.Errorf("%s is no key, no section and no check of the verdict; nwl explain lists all of them", names[0])}
 			}
 			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(found)
+				return writeJSON(c.OutOrStdout(), found)
 			}
 			return printExplanations(c.OutOrStdout(), found)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	addJSON(c, &asJSON)
 	return c
 }
 

@@ -12,8 +12,9 @@ import (
 )
 
 func newFinish() *cobra.Command {
-	return &cobra.Command{
-		Use:   "finish DIR",
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "finish DIR [--json]",
 		Short: "Make the results of a run from its last checkpoint",
 		Long: `Make the results of the run in DIR from its last checkpoint, without going on with it:
 those of a run that was killed, and those that a run had no time for when it ended. A run
@@ -35,7 +36,9 @@ The exit codes are those of nwl run.`,
 			if err != nil {
 				return err
 			}
-			return errors.Join(unlessClosed(printSummary(c.OutOrStdout(), summary)), outcome(summary))
+			return errors.Join(showSummary(c.OutOrStdout(), summary, asJSON), outcome(summary))
 		},
 	}
+	addJSON(c, &asJSON)
+	return c
 }

@@ -12,8 +12,9 @@ import (
 )
 
 func newNetworks() *cobra.Command {
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "networks",
+		Use:   "networks [--json]",
 		Short: "List the daemon's repository of networks",
 		Args:  arguments(cobra.NoArgs),
 	}
@@ -21,6 +22,9 @@ func newNetworks() *cobra.Command {
 		list, err := client.Networks(c.Context())
 		if err != nil {
 			return err
+		}
+		if asJSON {
+			return writeJSON(c.OutOrStdout(), append([]api.Network{}, list.Networks...))
 		}
 		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "network\tarchitecture\tsystem\tsteps\tMB\tfollowed by")
@@ -33,6 +37,7 @@ func newNetworks() *cobra.Command {
 		}
 		return t.Flush()
 	})
+	addJSON(c, &asJSON)
 	c.AddCommand(newNetworksAdd(), newNetworksRemove())
 	return c
 }

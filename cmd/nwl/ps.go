@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
@@ -59,7 +57,7 @@ LEFT a guess of the time that the phase will still take. A table on a terminal k
 	c.Flags().StringSliceVar(&states, "state", nil, "only runs in these states")
 	c.Flags().StringSliceVar(&tags, "tag", nil, "only runs with all of these tags")
 	c.Flags().BoolVar(&all, "all", false, "also runs that ended more than a day ago")
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	addJSON(c, &asJSON)
 	return c
 }
 
@@ -97,10 +95,4 @@ func terminalWidth() int {
 		return 0
 	}
 	return width
-}
-
-func writeJSON(w io.Writer, data any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return unlessClosed(e.Encode(data))
 }

@@ -88,7 +88,7 @@ nothing the network has learned can bias the result.`,
 		name     string
 		commands []*cobra.Command
 	}{
-		{"One run:", []*cobra.Command{newDemo(), newRun(), newFinish()}},
+		{"One run:", []*cobra.Command{newDemo(), newInit(), newRun(), newFinish(), newReport()}},
 		{"The daemon:", []*cobra.Command{newServe(), newToken(), newBackup(), newRestore(), newChild()}},
 		{"Runs of the daemon:", []*cobra.Command{
 			newSubmit(), newClone(), newPs(), newTop(), newShow(), newLogs(), newWait(),
@@ -96,7 +96,7 @@ nothing the network has learned can bias the result.`,
 		}},
 		{"Results:", []*cobra.Command{newDos(), newVerify()}},
 		{"Networks and speed:", []*cobra.Command{newTrain(), newBundle(), newBench(), newCompare()}},
-		{"Setup:", []*cobra.Command{newConfig(), newExplain(), newDoctor()}},
+		{"Setup:", []*cobra.Command{newConfig(), newExplain(), newDoctor(), newMan()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.name, Title: g.name})
 		for _, c := range g.commands {

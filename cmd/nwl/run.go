@@ -21,8 +21,9 @@ import (
 func newRun() *cobra.Command {
 	var file, out, resume string
 	var assignments []string
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "run [--config FILE] [--set key=value]... [--out DIR | --resume DIR]",
+		Use:   "run [--config FILE] [--set key=value]... [--out DIR | --resume DIR] [--json]",
 		Short: "Estimate a density of states",
 		Long: `Run a neural Wang-Landau estimate of the density of states and write it with
 plots, a summary and the network to a run directory. Without a configuration it is
@@ -48,19 +49,20 @@ with --resume; 1 failed; 2 wrong command line or configuration.`,
 			if err != nil {
 				return usageError{err}
 			}
-			return perform(c, cfg, folder, cfg.System.Name(), resume != "")
+			return perform(c, cfg, folder, cfg.System.Name(), resume != "", asJSON)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
 	c.Flags().StringArrayVar(&assignments, "set", nil, "set a configuration key, as in --set system.q=3")
 	c.Flags().StringVar(&out, "out", "", "run directory (default runs/<system>-<number>)")
 	c.Flags().StringVar(&resume, "resume", "", "run directory of a run to go on with")
+	addJSON(c, &asJSON)
 	return c
 }
 
 // perform makes a run, or goes on with it, shows its progress and prints its summary. Without a folder
 // it takes the next one of a name in runs.
-func perform(c *cobra.Command, cfg *config.Config, folder, name string, resume bool) (err error) {
+func perform(c *cobra.Command, cfg *config.Config, folder, name string, resume, asJSON bool) (err error) {
 	if err := enoughAddresses(); err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func perform(c *cobra.Command, cfg *config.Config, folder, name string, resume b
 	if err != nil {
 		return err
 	}
-	return errors.Join(unlessClosed(printSummary(c.OutOrStdout(), summary)), outcome(summary))
+	return errors.Join(showSummary(c.OutOrStdout(), summary, asJSON), outcome(summary))
 }
 
 // serveMetrics serves what a recorder has of a run at the address that its configuration names.

@@ -54,7 +54,7 @@ its configuration.`,
 		}
 		return printResults(c, client, r)
 	})
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	addJSON(c, &asJSON)
 	return c
 }
 

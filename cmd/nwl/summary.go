@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"neuralwl/internal/report"
 )
@@ -11,11 +9,19 @@ import (
 // printSummary prints what a run found, as a short table.
 func printSummary(w io.Writer, s *report.Summary) error { return printRows(w, s.Rows()) }
 
+// showSummary prints what a run found, as a table or as summary.json has it.
+func showSummary(w io.Writer, s *report.Summary, asJSON bool) error {
+	if asJSON {
+		return writeJSON(w, s)
+	}
+	return unlessClosed(printSummary(w, s))
+}
+
 // printRows prints rows with their texts below each other.
 func printRows(w io.Writer, rows []report.Row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\n", r.Name, r.Text)
+	named := make([]namedRow, len(rows))
+	for i, r := range rows {
+		named[i] = namedRow(r)
 	}
-	return t.Flush()
+	return printNamed(w, named)
 }

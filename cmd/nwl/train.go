@@ -20,8 +20,9 @@ import (
 func newTrain() *cobra.Command {
 	var file, from, repository, name string
 	var assignments []string
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "train [--config FILE] [--set key=value]... [--from RUN] [--out REPOSITORY] [--name NAME]",
+		Use:   "train [--config FILE] [--set key=value]... [--from RUN] [--out REPOSITORY] [--name NAME] [--json]",
 		Short: "Train a network without a run",
 		Long: `Train a network on states of all energies, drawn by local moves under the weights of
 a multicanonical iteration or, with --from, under the density of states of a run. The
@@ -67,6 +68,9 @@ lattice. The first SIGINT or SIGTERM ends training in order, with what was learn
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return writeJSON(c.OutOrStdout(), report)
+			}
 			return printTraining(c.OutOrStdout(), report)
 		},
 	}
@@ -75,6 +79,7 @@ lattice. The first SIGINT or SIGTERM ends training in order, with what was learn
 	c.Flags().StringVar(&from, "from", "", "run directory whose density of states weighs the states")
 	c.Flags().StringVar(&repository, "out", "models", "folder of the bundles")
 	c.Flags().StringVar(&name, "name", "", "name of the bundle (default <architecture>-<system>)")
+	addJSON(c, &asJSON)
 	return c
 }
 

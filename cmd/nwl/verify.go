@@ -12,8 +12,9 @@ import (
 )
 
 func newVerify() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify DIR",
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify DIR [--json]",
 		Short: "Check what a run directory holds",
 		Long: `Check everything in a run directory that can be checked without repeating the run:
 configuration, normalisation and ground state of the density of states, checksums of
@@ -26,13 +27,15 @@ code is 1 if anything does not hold. Nothing is changed.`,
 			if err != nil {
 				return err
 			}
-			return printChecks(c.OutOrStdout(), args[0], checks)
+			return printChecks(c.OutOrStdout(), args[0], checks, asJSON)
 		},
 	}
+	addJSON(c, &asJSON)
+	return c
 }
 
-// printChecks prints checks of what is at a path. The error says that some do not hold.
-func printChecks(w io.Writer, path string, checks []report.Check) error {
+// printChecks prints checks of what is at a path, as a table or JSON. The error says that some do not hold.
+func printChecks(w io.Writer, path string, checks []report.Check, asJSON bool) error {
 	failed := 0
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, check := range checks {
@@ -43,7 +46,13 @@ func printChecks(w io.Writer, path string, checks []report.Check) error {
 		}
 		fmt.Fprintf(t, "%s\t%s: %s\n", check.Name, mark, clean(check.Detail))
 	}
-	if err := t.Flush(); err != nil {
+	err := error(nil)
+	if asJSON {
+		err = writeJSON(w, checks)
+	} else {
+		err = unlessClosed(t.Flush())
+	}
+	if err != nil {
 		return err
 	}
 	if failed > 0 {

@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
 	{"internal/report"},
 	{"internal/sheet"},
-	{"internal/repository", "internal/setup", "internal/tune"},
+	{"internal/draft", "internal/repository", "internal/setup", "internal/tune"},
 	{"internal/config", "internal/history", "internal/plots", "internal/transition", "metrics"},
 	{"internal/telemetry"},
 	{"internal/event"},

@@ -77,18 +77,14 @@ func (r *Result) writePage(w io.Writer, s *Summary, figures map[string]plots.Fig
 	}
 	v.Failed = "These checks fail: " + strings.Join(failed, ", ") + ". What to do is said below."
 	for _, p := range pictures {
-		figure, ok := figures[p.name]
-		if !ok {
-			continue
-		}
-		data, err := encode(figure, p.name+".svg")
-		if err != nil {
+		data, err := r.picture(figures, p.name+".svg")
+		if data == nil || err != nil {
 			continue // Write has said so
 		}
 		var element template.HTML
 		if len(data) <= mostSVG {
 			element, err = sheet.Element(data, p.text)
-		} else if data, err = encode(figure, p.name+".png"); err == nil {
+		} else if data, err = r.picture(figures, p.name+".png"); err == nil {
 			element = sheet.Image(data, p.text)
 		}
 		if err != nil {

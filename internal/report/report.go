@@ -196,6 +196,14 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	if r.temperatures != nil {
 		write(TemperaturesFile, r.writeTemperatures)
 	}
+	faults = append(faults, r.WritePage(s, put))
+	write(SummaryFile, s.encode)
+	return errors.Join(faults...)
+}
+
+// WritePage draws the pictures and writes the page of the results, and nothing else, by put as in Write.
+func (r *Result) WritePage(s *Summary, put func(name string, data []byte) error) error {
+	var faults []error
 	if !s.Verdict.Converged {
 		r.stamp = " (NOT CONVERGED)"
 	}
@@ -213,7 +221,9 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 			faults = append(faults, put(name+extension, data))
 		}
 	}
-	write(PageFile, func(w io.Writer) error { return r.writePage(w, s, figures) })
-	write(SummaryFile, s.encode)
-	return errors.Join(faults...)
+	var buf bytes.Buffer
+	if err = r.writePage(&buf, s, figures); err == nil {
+		err = put(PageFile, buf.Bytes())
+	}
+	return errors.Join(append(faults, err)...)
 }

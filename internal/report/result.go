@@ -54,6 +54,8 @@ type Result struct {
 	difference *dos.Difference // from exact
 	known      int             // number of levels known to have states, 0 where that is not known
 	missing    []float64       // their energies that were never seen
+	// kept are pictures of an earlier page, by file, of what cannot be drawn again; nil of a run.
+	kept map[string][]byte
 	// leftOut are the results that there was no time for.
 	leftOut []string
 }

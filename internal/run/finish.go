@@ -85,15 +85,27 @@ func Finish(ctx context.Context, o Options) (s *report.Summary, err error) {
 	defer unlock()
 	j.openJournal()
 	defer func() { j.journal.end(err) }()
-	last, path, _, err := j.lastCheckpoint()
-	if errors.Is(err, checkpoint.ErrNone) {
+	if err := j.recallLast(); errors.Is(err, checkpoint.ErrNone) {
 		return nil, fmt.Errorf("finish %s: it has no checkpoint to make results from; start again with nwl run --resume", j.folder)
 	} else if err != nil {
 		return nil, fmt.Errorf("finish %s: %w", j.folder, err)
 	}
+	r, err := j.evaluate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.conclude(r)
+}
+
+// recallLast puts the job where its last checkpoint left it, without the means to go on.
+func (j *job) recallLast() error {
+	last, path, _, err := j.lastCheckpoint()
+	if err != nil {
+		return err
+	}
 	var i *Inspection
 	if j.counts, i, err = last.revive(j.c, j.system); err != nil {
-		return nil, fmt.Errorf("finish %s: %s: %w", j.folder, path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	j.log.Info("making results", "checkpoint", path, "of", i.String())
 	j.recall(last)
@@ -107,14 +119,10 @@ func Finish(ctx context.Context, o Options) (s *report.Summary, err error) {
 	}
 	if n := last.Network; n != nil {
 		if j.course.Network, err = j.savedNetwork(n); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	r, err := j.evaluate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return j.conclude(r)
+	return nil
 }
 
 // complete reports whether the run has made all passes that it was to make.

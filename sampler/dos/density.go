@@ -2,6 +2,20 @@
 // windows; error bars; comparison; files; and what follows from them, namely canonical
 // averages of the energy and other observables, and phase transitions. All computations use
 // logarithms.
+//
+// A Density is ln g at a list of energies; an Ensemble is one with its jackknife replicas, and gives
+// everything that follows from it an error bar. Either is estimated from counts (FromHistograms,
+// FromTransitions, FromPinnedTransitions, FromWeights), or read (ReadFile, Reader), or made of several
+// by Merge and MergeEnsembles:
+//
+//	e, err := dos.FromHistograms(energies, lnWeight, blocks, system.LnStates())
+//	averages, err := e.Canonical([]float64{0.8, 0.9}) // U, C, F, S with errors
+//	err = e.WriteFile("dos.npz")                      // with the replicas
+//
+// Energies ascend and are of the whole system in units of J, with k_B = 1. ln g is absolute where the
+// sum of all states was known, and else known up to a constant. An error of NaN is unknown, one of zero
+// exact. Functions leave their arguments as they are, unless their names say otherwise (Normalise, Fill),
+// and results share no memory with them. Nothing here draws random numbers.
 package dos
 
 import (

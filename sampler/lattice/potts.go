@@ -1,5 +1,15 @@
 // Package lattice holds spin systems: their configurations, energies and symmetries. It
 // draws no samples and knows no density of states.
+//
+// A System is what sampling needs to know: sites, colours, and the energy of a configuration as a
+// level. NewPotts makes the Potts model on the square lattice, which has kernels of its own; NewPotts3D,
+// NewBlumeCapel, NewIsingField, NewRandomBond and NewBaxterWu make others, and New makes any system
+// whose energy is a sum of terms of up to three sites, from a Model. Check functions tell beforehand
+// whether sizes and couplings are possible, with all faults in one error.
+//
+// A configuration is a []uint8 with a colour for every site, in raster order, and belongs to the caller.
+// Systems do not change once they are made and may be used by many goroutines. A Frame, a random element
+// of the symmetries of a Symmetric system, has memory of its own: one for each goroutine.
 package lattice
 
 import (

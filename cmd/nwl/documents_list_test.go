@@ -1,0 +1,114 @@
+package main
+
+// exception is a command of a document that is not executed as it stands in `go test`. Of every command
+// that is not listed the documents promise that it takes seconds and ends with exit code 0.
+type exception struct {
+	document, command string // how it begins
+	// long says what it takes: it is left to make docs-check.
+	long string
+	// more are arguments with which it is executed, for less work, or instead another command; long or why
+	// says for what reason.
+	more, instead, why string
+	codes              []int  // allowed beside 0: 3 for runs that do not converge, as the document says or by more
+	not                string // why it is not executed at all
+}
+
+// setting is what the commands of a document take for granted.
+type setting struct {
+	before []string          // commands
+	words  map[string]string // what placeholders stand for
+}
+
+// elsewhere are the documents whose commands are executed by other tests.
+var elsewhere = map[string]string{
+	"batch.md":      "TestBatchScripts and make slurm-test execute its scripts",
+	"watching.md":   "make grafana-test executes what it describes",
+	"dashboards.md": "make grafana-docs writes it",
+}
+
+// brief is a run of a second.
+const brief = "nwl run --set run.method=multicanonical --set wang_landau.final_ln_f=1e-3 --set production.passes=400 --set run.walkers=64 --set metrics.listen= "
+
+var settings = map[string]setting{
+	"commands.md": {
+		before: []string{
+			brief + "--set system.size=5x5 || [ $? = 3 ]", brief + "--set system.size=5x5 --set run.seed=2 || [ $? = 3 ]",
+			"nwl init first.yaml --q 3 --size 4x4",
+		},
+		words: map[string]string{"DIR": "runs/q10-5x5-1", "FILE": "first.yaml"},
+	},
+	"reliability.md": {
+		before: []string{brief + "--set system.size=4x4 --out here || [ $? = 3 ]"},
+		words:  map[string]string{"DIR": "here"},
+	},
+	"networks.md": {words: map[string]string{"DIR": "triton"}},
+	"moves.md": {words: map[string]string{"Q": "3", "LxL": "4x4", "TIME": "1s", "N": "1", "FILE": "three"},
+		before: []string{brief + "--set system.q=3 --set system.size=4x4 --out three || [ $? = 3 ]"}},
+	"daemon.md": {words: map[string]string{"FOLDER": "pretrained/potts-q2"}},
+}
+
+const (
+	minutes = "it takes minutes"
+	unsure  = "it need not converge"
+)
+
+var exceptions = []exception{
+	{document: "README.md", command: "bin/nwl run [", long: "the default run takes a minute or two"},
+
+	{document: "commands.md", command: "bin/nwl init  ", instead: "bin/nwl init", why: "standard input is no terminal, so that it asks nothing"},
+	{document: "commands.md", command: "bin/nwl train --config", long: "half an hour of training", more: "--set train.max_time=20s --set train.sizes=[8x8]"},
+	{document: "commands.md", command: "bin/nwl bundle latent", long: minutes + ", with the training of the network that it takes for granted",
+		instead: "bin/nwl train --set train.steps=100 && bin/nwl bundle latent models/autoencoder-potts-q10-8x8 --out latent --states 500"},
+	{document: "commands.md", command: "bin/nwl bench moves", long: "two minutes", more: "--time 2s"},
+	{document: "commands.md", command: "bin/nwl bench errors", long: "eight minutes", more: "--time 2s --seeds 1"},
+	{document: "commands.md", command: "bin/nwl compare quick", long: "a minute"},
+	{document: "commands.md", command: "bin/nwl bench networks", long: "two minutes", more: "--time 20ms --batch 16"},
+	{document: "commands.md", command: "bin/nwl dos inverse", long: "half a minute"},
+	{document: "commands.md", command: "bin/nwl run --resume", codes: []int{3}, why: unsure},
+	{document: "commands.md", command: "bin/nwl finish", codes: []int{3}, why: unsure},
+	{document: "commands.md", command: "if [ -e DIR", codes: []int{3}, why: unsure},
+
+	{document: "run-directory.md", command: "bin/nwl run [", long: "the default run takes a minute or two; README.md has it", more: "--set run.max_time=10s", codes: []int{3}},
+
+	{document: "methods.md", command: "bin/nwl run --set run.method=wang-landau", long: "a minute each"},
+	{document: "methods.md", command: "bin/nwl dos diff four/dos.csv", long: "it compares the two before"},
+	{document: "methods.md", command: "bin/nwl run --set system.model=", long: minutes + " each", more: "--set run.max_time=20s", codes: []int{3}},
+
+	{document: "compare.md", command: "bin/nwl compare quick --out", long: "a minute"},
+	{document: "compare.md", command: "bin/nwl compare --resume", long: "three minutes more", more: "--seeds 3"},
+	{document: "compare.md", command: "bin/nwl compare report quick", long: "it needs the comparison"},
+	{document: "compare.md", command: "bin/nwl compare diff released new", long: "it needs two comparisons", instead: "bin/nwl compare diff quick quick"},
+	{document: "compare.md", command: "bin/nwl submit compare", long: "it needs a daemon with nothing else to do",
+		instead: "nwl serve & trap 'kill %1; wait' EXIT; until nwl ps 2>/dev/null; do sleep 0.2; done; bin/nwl submit compare --spec quick --id quick"},
+
+	{document: "canonical.md", command: "bin/nwl run --set run.method=van", long: "a quarter of an hour", more: "--set van.steps=20 --set run.walkers=64", codes: []int{3}},
+	{document: "canonical.md", command: "for seed in 1 2 3", long: "ten minutes", codes: []int{3},
+		instead: "bin/nwl run --set run.method=van --set system.size=6x6 --set run.beta=1.6 --set trainer.learning_rate=5e-3 --set van.steps=20 --set production.passes=20 --set run.seed=1 --set van.anneal=0.5 --out frames-and-training-0.5-1"},
+	{document: "canonical.md", command: "bin/nwl train", long: "two minutes each", more: "--set train.steps=60"},
+	{document: "canonical.md", command: "for net in", long: "it needs the three networks"},
+
+	{document: "networks.md", command: "bin/nwl train --config", long: "half an hour of training", more: "--set train.max_time=20s --set train.sizes=[8x8]"},
+	{document: "networks.md", command: "bin/nwl run --set system.size=64x64", long: "ten minutes", more: "--set run.max_time=60s", codes: []int{3}},
+	{document: "networks.md", command: "bin/nwl run --set run.moves=local", long: "half a minute", codes: []int{3}, why: unsure},
+	{document: "networks.md", command: "bin/nwl train --set run.workers=1", long: "five minutes each", more: "--set train.steps=60"},
+	{document: "networks.md", command: "bin/nwl bench moves --q 10 --size 8x8", long: "a minute each", more: "--time 2s"},
+	{document: "networks.md", command: "bin/nwl run --set run.moves=neural", long: "a minute, of which little is known beforehand", more: "--set run.max_time=10s", codes: []int{3}},
+	{document: "networks.md", command: "for L in", long: "six minutes", codes: []int{3},
+		instead: "bin/nwl run --set run.method=van-wang-landau --set system.size=4x4 --set run.workers=1 --set run.max_time=10s --out alone-4"},
+	{document: "networks.md", command: "bin/nwl bundle verify runs/", long: "it needs a run with a network", instead: "bin/nwl bundle verify pretrained/potts-q10"},
+	{document: "networks.md", command: "bin/nwl run --set system.size=6x6", not: "it needs a model server, and is tried with two of them by TestRemoteServe and make mlserver-test"},
+
+	{document: "daemon.md", command: "nwl pause", long: minutes, instead: "nwl pause q10-16x16-1 && until nwl ps --state paused --json | grep -q q10-16x16-1; do sleep 1; done"},
+	{document: "daemon.md", command: "nwl resume", long: "it needs the pause"},
+	{document: "daemon.md", command: "nwl logs", long: "it needs a run that has begun"},
+	{document: "daemon.md", command: "curl -N", why: "the stream ends with the run, for which nobody waits here", instead: "curl -sN --max-time 2 http://127.0.0.1:9465/api/v1/runs/potts-3/events | grep -m 1 '^data'"},
+	{document: "daemon.md", command: "curl -o ln_g.svg", long: "it needs levels of the run, which waits for its turn"},
+	{document: "daemon.md", command: "bin/nwl swap pupil", not: "it needs two runs at a certain stage; TestSwapped of internal/daemon and TestClients do that"},
+	{document: "daemon.md", command: "bin/nwl serve --set server.tokens", not: "it needs a certificate, and listens to the world; TestSecrets has both"},
+	{document: "daemon.md", command: "nwl backup", instead: "nwl backup backup/monday --data nwl-data", why: "not everybody may write to /backup"},
+	{document: "daemon.md", command: "nwl restore", instead: "nwl restore backup/monday --data new-data", why: "the same"},
+
+	{document: "reliability.md", command: "nwl run --set system.model=blume_capel", long: "a minute", codes: []int{3}, why: unsure},
+	{document: "moves.md", command: "GOMAXPROCS=1 bin/nwl bench errors", long: "its network must fit any size", instead: "GOMAXPROCS=1 bin/nwl bench errors --q 10 --size 8x8 --mix cluster:4:0 --time 1s --seeds 1"},
+	{document: "benchmarks.md", command: "nwl bench networks", not: "it needs CUDA; commands.md has it for the CPU"},
+}
