@@ -53,7 +53,8 @@ const (
 )
 
 var exceptions = []exception{
-	{document: "README.md", command: "bin/nwl run [", long: "the default run takes a minute or two"},
+	{document: "README.md", command: "bin/nwl demo", long: "80 seconds", codes: []int{3}, why: unsure + " on a busy machine"},
+	{document: "README.md", command: "bin/nwl run --config my.yaml", long: "a minute", codes: []int{3}, why: unsure + " on a busy machine"},
 
 	{document: "commands.md", command: "bin/nwl init  ", instead: "bin/nwl init", why: "standard input is no terminal, so that it asks nothing"},
 	{document: "commands.md", command: "bin/nwl train --config", long: "half an hour of training", more: "--set train.max_time=20s --set train.sizes=[8x8]"},

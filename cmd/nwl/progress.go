@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"neuralwl/internal/event"
+	"neuralwl/internal/telemetry"
 	"neuralwl/sampler"
 	"neuralwl/trainer"
 )
@@ -40,15 +42,29 @@ func showProgress(level slog.Level) (event.Listener, *state) {
 type state struct {
 	sync.Mutex
 	progress sampler.Progress
+	pace     telemetry.Pace
+	left     time.Duration // of the phase, a guess; 0 if nothing can be said
 	loss     float64
 	steps    int64
 	dropped  int64
 }
 
-func (s *state) pass(p sampler.Progress) {
+func (s *state) pass(e event.Pass) {
 	s.Lock()
 	defer s.Unlock()
-	s.progress = p
+	s.progress = e.Progress
+	left := s.pace.Left(string(e.Progress.Phase), time.Now(), e.Done)
+	s.left = time.Duration(left * float64(time.Second)).Round(time.Second)
+}
+
+// remaining says how long the phase goes on, nothing if nothing can be said.
+func (s *state) remaining() string {
+	s.Lock()
+	defer s.Unlock()
+	if s.left == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%v left", s.left)
 }
 
 func (s *state) step(info trainer.StepInfo) {
@@ -77,12 +93,15 @@ func (l *lines) listener() event.Listener { return event.Listener{Pass: l.pass, 
 
 func (l *lines) pass(e event.Pass) {
 	p := e.Progress
-	l.state.pass(p)
+	l.state.pass(e)
 	if time.Since(l.last) < logInterval {
 		return
 	}
 	l.last = time.Now()
 	args := []any{"phase", p.Phase, "done", fmt.Sprintf("%.0f%%", 100*e.Done), "pass", p.Passes}
+	if l.left > 0 {
+		args = slices.Insert(args, 4, any("left"), any(l.left))
+	}
 	if p.Phase == sampler.WangLandau {
 		args = append(args, "ln_f", fmt.Sprintf("%.3g", p.LnF))
 	}
@@ -131,14 +150,20 @@ func (b *bars) pass(e event.Pass) {
 		b.finishBar()
 		b.bar = b.all.AddBar(barScale,
 			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-14s ", p.Phase))),
-			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7})),
+			mpb.AppendDecorators(decor.Percentage(), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 7}),
+				decor.Any(func(s decor.Statistics) string {
+					if s.Completed {
+						return ""
+					}
+					return "  " + b.remaining()
+				})),
 			mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
 				_, err := fmt.Fprintln(w, fit(b.line(p.Phase), s.AvailableWidth))
 				return err
 			}), false),
 		)
 	}
-	b.state.pass(p)
+	b.state.pass(e)
 	b.bar.SetCurrent(min(int64(e.Done*barScale), barScale-1))
 }
 

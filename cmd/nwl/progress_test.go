@@ -54,3 +54,21 @@ func TestBars(t *testing.T) {
 		t.Fatal("the bars do not end")
 	}
 }
+
+// TestTimeLeft says on a terminal and in lines how long a phase goes on, from its second report on.
+func TestTimeLeft(t *testing.T) {
+	var s state
+	at := func(done float64) event.Pass {
+		return event.Pass{Progress: sampler.Progress{Phase: sampler.Production}, Done: done}
+	}
+	if s.pass(at(0)); s.remaining() != "" {
+		t.Errorf("at first it says %q", s.remaining())
+	}
+	time.Sleep(20 * time.Millisecond)
+	if s.pass(at(0.001)); !strings.HasSuffix(s.remaining(), "s left") || s.left < 10*time.Second {
+		t.Errorf("after a thousandth in 20 ms it says %q", s.remaining())
+	}
+	if s.pass(at(1)); s.remaining() != "" {
+		t.Errorf("at the end it says %q", s.remaining())
+	}
+}

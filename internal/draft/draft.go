@@ -56,6 +56,10 @@ const (
 	furthestSide = 64 // nobody has tried more
 )
 
+// passesOf16 is how many passes production makes on 16x16 by local moves, some 40 times as many as the
+// energy is correlated over with ten colours.
+const passesOf16 = 3000
+
 // mostColours is the largest number of colours for which a pretrained network was measured.
 const mostColours = 30
 
@@ -267,6 +271,10 @@ func (r Request) method(system lattice.System, of config.System) (settings []con
 	default:
 		set("run.method", config.MulticanonicalMethod, "Local moves alone are fastest on small lattices, and for all systems without a network that fits.")
 		set("run.moves", "[local]", "")
+		if r.Time == 0 && side < largeSide {
+			passes := max(1000, int(passesOf16*math.Pow(side/16, 4)))
+			set("production.passes", fmt.Sprint(passes), "Many times the correlation of the energies, which grows with the square of the number of sites. Errors fall with the square root of it.")
+		}
 		if first && side >= largeSide {
 			notes = append(notes, fmt.Sprintf("On %v local moves seldom cross between the phases, and no network that comes with the program fits it: expect few round trips. nwl train makes a network (docs/networks.md), "+
 				"for potts and ising; a smaller lattice is the easier way.", system))

@@ -21,7 +21,7 @@ type Recorder struct {
 	mutex sync.Mutex
 	run   State
 	last  sampler.Progress // what the counts include of the present phase
-	mark  mark
+	pace  Pace
 	now   func() time.Time
 }
 
@@ -109,7 +109,7 @@ func listen[T any](r *Recorder, f func(T)) func(T) {
 // enter begins a phase. One that begins anew in this process counts from zero.
 func (r *Recorder) enter(phase string) {
 	r.run.Phase, r.run.Done, r.run.Left = phase, 0, 0
-	r.last, r.mark = sampler.Progress{Phase: sampler.Phase(phase)}, mark{}
+	r.last, r.pace = sampler.Progress{Phase: sampler.Phase(phase)}, Pace{}
 }
 
 // pass takes over the state after a pass.
@@ -166,27 +166,28 @@ func (r *Recorder) Far(activity string, done float64) {
 
 // far notes how much of a phase is done and guesses how long it goes on.
 func (r *Recorder) far(phase string, done float64) {
-	done = finite(done)
-	if r.mark.phase != phase {
-		r.mark = mark{phase, r.run.Heard, done}
-	}
-	r.run.Done, r.run.Left = done, r.mark.left(r.run.Heard, done)
+	r.run.Done = finite(done)
+	r.run.Left = r.pace.Left(phase, r.run.Heard, r.run.Done)
 }
 
-// mark is the first that was heard of a phase since it began or went on, from which the time
+// Pace is the first that was heard of a phase since it began or went on, from which the time
 // that is left is guessed.
-type mark struct {
+type Pace struct {
 	phase string
 	at    time.Time
 	done  float64
 }
 
-// left guesses how many seconds of the phase are left, 0 if nothing can be said.
-func (k mark) left(at time.Time, done float64) float64 {
-	if done <= k.done || done > 1 {
+// Left guesses how many seconds of a phase are left, of which so much is done; 0 if nothing can be
+// said.
+func (p *Pace) Left(phase string, at time.Time, done float64) float64 {
+	if p.phase != phase {
+		*p = Pace{phase, at, done}
+	}
+	if done <= p.done || done > 1 {
 		return 0
 	}
-	return at.Sub(k.at).Seconds() * (1 - done) / (done - k.done)
+	return at.Sub(p.at).Seconds() * (1 - done) / (done - p.done)
 }
 
 // step takes over a gradient step.
