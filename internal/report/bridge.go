@@ -7,8 +7,6 @@ import (
 	"math"
 	"strconv"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"neuralwl/sampler/dos"
 )
 
@@ -21,9 +19,11 @@ type BridgeSummary struct {
 	Used int `json:"used"`
 	// Overlap is the least one, the share of the states of a window that could have been draws.
 	Overlap float64 `json:"overlap_least"`
-	// Forward and Reverse are the largest differences of the estimates from draws and from states
-	// alone from the joint one, in standard errors, of the windows in which these errors can be
-	// trusted; ForwardWindows and ReverseWindows is how many these are.
+	// Forward and Reverse are the differences of the estimates from draws and from states alone from
+	// the joint one, in standard errors, the root of the mean square over the windows in which these
+	// errors can be trusted; ForwardWindows and ReverseWindows is how many these are. The largest is
+	// no measure: where the network is weak a few points decide about each alone, and the errors do
+	// not know of those that are missing.
 	Forward        float64 `json:"forward_deviation"`
 	Reverse        float64 `json:"reverse_deviation"`
 	ForwardWindows int     `json:"forward_windows"`
@@ -48,15 +48,17 @@ func (r *Result) summariseBridge() *BridgeSummary {
 			continue
 		}
 		s.Used++
-		if z := math.Abs(e.ForwardDeviation); !math.IsNaN(z) {
+		if z := e.ForwardDeviation; !math.IsNaN(z) {
 			s.ForwardWindows++
-			s.Forward = max(s.Forward, z)
+			s.Forward += z * z
 		}
-		if z := math.Abs(e.ReverseDeviation); !math.IsNaN(z) {
+		if z := e.ReverseDeviation; !math.IsNaN(z) {
 			s.ReverseWindows++
-			s.Reverse = max(s.Reverse, z)
+			s.Reverse += z * z
 		}
 	}
+	s.Forward = math.Sqrt(s.Forward / float64(max(1, s.ForwardWindows)))
+	s.Reverse = math.Sqrt(s.Reverse / float64(max(1, s.ReverseWindows)))
 	if math.IsInf(s.Overlap, 1) {
 		s.Overlap = 0
 	}
@@ -109,17 +111,9 @@ func (s *BridgeSummary) String() string {
 	}
 	text := fmt.Sprintf("%d of %d windows used, overlap at least %.2f, discrepancy from transitions %.2f", s.Used, s.Windows, s.Overlap, s.Discrepancy)
 	if s.ForwardWindows+s.ReverseWindows > 0 {
-		text += fmt.Sprintf("; draws alone differ by at most %.1f errors in %d windows, states alone by %.1f in %d", s.Forward, s.ForwardWindows, s.Reverse, s.ReverseWindows)
+		text += fmt.Sprintf("; draws alone differ by %.2f errors (rms) in %d windows, states alone by %.2f in %d", s.Forward, s.ForwardWindows, s.Reverse, s.ReverseWindows)
 	}
 	return text
-}
-
-// mostAlone is the largest difference of an estimate by draws or states alone from the joint one,
-// in standard errors, that may be chance among so many windows: three for one, and as improbable
-// for the largest of more.
-func mostAlone(windows int) float64 {
-	normal := distuv.Normal{Mu: 0, Sigma: 1}
-	return -normal.Quantile(normal.CDF(-3) / float64(max(1, windows)))
 }
 
 // judgeBridge compares what the draws say with what the rest says.
@@ -130,10 +124,9 @@ func (r *Result) judgeBridge(s *Summary) {
 	}
 	v := &s.Verdict
 	_, _, passes := s.production()
-	most := mostAlone(b.ForwardWindows + b.ReverseWindows)
-	v.check("draws", b.Discrepancy <= maxDiscrepancy && max(b.Forward, b.Reverse) <= most,
-		"draws and transitions differ by %.2f errors (rms), at most %d are allowed; draws alone by %.1f and states alone by %.1f from both together, at most %.1f are allowed",
-		b.Discrepancy, maxDiscrepancy, b.Forward, b.Reverse, most)
+	v.check("draws", max(b.Discrepancy, b.Forward, b.Reverse) <= maxDiscrepancy,
+		"draws and transitions differ by %.2f errors (rms), draws alone by %.2f and states alone by %.2f from both together, at most %d are allowed",
+		b.Discrepancy, b.Forward, b.Reverse, maxDiscrepancy)
 	v.advise("the walkers have not forgotten where they started, or the draws of the network miss states: %s", s.prolonged(3*passes))
 }
 
