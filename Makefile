@@ -22,7 +22,7 @@ test: deps-test ## vet and the tests, long and statistical ones in part
 	$(GO) test -short -timeout 30m ./...
 
 test-long: deps-test ## the tests that make test reduces or leaves out, in full, with all others of their packages
-	$(GO) test -timeout 60m $$(grep -rl --include=*_test.go neuralwl/internal/long . | xargs dirname | sort -u)
+	$(GO) test -timeout 60m ./internal/run $$(grep -rl --include=*_test.go neuralwl/internal/long . | xargs dirname | sort -u | grep -vx ./internal/run) # which takes longest
 
 race: deps ## all tests with the race detector
 	$(GO) test -race -timeout 20m ./...
