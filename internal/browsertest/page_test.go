@@ -80,7 +80,7 @@ func TestRun(t *testing.T) {
 	}
 	b.accessible("run that converged")
 	// A figure with all its points.
-	b.press(`#explore-deviation`)
+	b.do(chromedp.Click(`#explore-deviation`)) // with the focus, for the key below
 	b.until("uPlot", `document.querySelector('#explore .uplot canvas') !== null`)
 	b.says("#explore h2", "Deviation from the exact result")
 	b.accessible("figure enlarged")
@@ -244,12 +244,17 @@ func TestManyRuns(t *testing.T) {
 	b.goTo(d.url + "/")
 	b.says("caption", fmt.Sprintf("1 to 50 of %d runs", many))
 	b.says("#contact", "live")
-	paint := value[float64](b, `performance.getEntriesByName('first-contentful-paint')[0].startTime`)
+	painted := func() float64 {
+		const entries = `performance.getEntriesByName('first-contentful-paint')`
+		b.until("the first paint", entries+`.length > 0`)
+		return value[float64](b, entries+`[0].startTime`)
+	}
+	paint := painted()
 	b.do(network.SetCacheDisabled(true))
 	for range 3 {
 		b.do(chromedp.Reload())
 		b.says("#contact", "live")
-		again := value[float64](b, `performance.getEntriesByName('first-contentful-paint')[0].startTime`)
+		again := painted()
 		t.Logf("first paint %.0f ms, and again %.0f ms", paint, again)
 	}
 	for page := 2; page <= 4; page++ {
