@@ -291,7 +291,7 @@ func TestWithoutScript(t *testing.T) {
 	b.do(emulation.SetScriptExecutionDisabled(true))
 	b.goTo(d.url + "/")
 	b.says("caption", "1 to 1 of 1 runs")
-	b.press(`#run-plain`)
+	b.do(chromedp.Click(`#run-plain`))
 	b.says("h1", "plain")
 	b.says("#figure-ln-g h3", "Density of states")
 	for deadline := time.Now().Add(time.Minute); !value[bool](b, `!!document.querySelector('#figure-ln-g svg')`); time.Sleep(time.Second) {
@@ -303,10 +303,10 @@ func TestWithoutScript(t *testing.T) {
 	if box := value[float64](b, `document.querySelector('#figure-ln-g svg').getBoundingClientRect().height`); box < 100 {
 		t.Errorf("the figure is %v high", box)
 	}
-	b.press(`#figure-ln-g a.explore`) // its numbers
+	b.do(chromedp.Click(`#figure-ln-g a.explore`)) // its numbers
 	b.says("body", `"at":[`)
 	b.goTo(d.url + "/runs/plain")
-	b.press(`button[value=cancel]`)
+	b.do(chromedp.Click(`button[value=cancel]`))
 	b.says(".said", "will end")
 	d.reach("plain", job.Cancelled)
 	b.do(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
