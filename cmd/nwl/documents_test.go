@@ -96,7 +96,7 @@ func commandsOf(text string) (all []command) {
 	return all
 }
 
-// TestDocumentsName checks that every nwl in the documents, in sentences, too, names a command, flags and keys
+// TestDocumentsName checks that every nwl in the documents, even in sentences, names a command, flags and keys
 // that there are.
 func TestDocumentsName(t *testing.T) {
 	keys := map[string]bool{}

@@ -61,7 +61,7 @@ func (n *namedRows) add(name, format string, a ...any) {
 	n.rows = append(n.rows, namedRow{name, fmt.Sprintf(format, a...)})
 }
 
-// json are the rows in which those that go on with the one before have its name, too.
+// json returns the rows; one that continues the row before it has that one's name.
 func (n *namedRows) json() []namedRow {
 	rows := append([]namedRow{}, n.rows...)
 	for i := range rows {

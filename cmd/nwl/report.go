@@ -19,7 +19,7 @@ func newReport() *cobra.Command {
 		Long: `Make report.html and the pictures in the run directory DIR again, print the summary with the path of the
 report. They are made from the last checkpoint: of a run under way or one that was killed they show how
 far it had come, and the run is not disturbed. Without checkpoints, as in a copy of the results, they are
-made from the tables and summary.json. Nothing else in DIR is changed: nwl finish makes the tables, too.`,
+made from the tables and summary.json. Nothing else in DIR changes; nwl finish also makes the tables.`,
 		Example: "  nwl report runs/q10-8x8-1",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
