@@ -180,7 +180,7 @@ func (d *Draft) check() error {
 	return nil
 }
 
-// necessary leaves out settings that change nothing, but for the system and the method: a file that
+// necessary drops settings that change nothing, except the system and the method: a file that
 // does not name them would mean something else after a change of the defaults.
 func necessary(settings []config.Setting, c *config.Config) ([]config.Setting, error) {
 	settings = slices.Clone(settings)
@@ -250,11 +250,11 @@ func (r Request) method(system lattice.System, of config.System) (settings []con
 	case first && network && side >= largeSide:
 		set("run.method", config.NeuralWangLandauMethod, "From 32x32 on local moves seldom cross from one phase to the other; a network proposes states of any energy and crosses in one move.")
 		set("run.moves", "[local, neural]", "The network carries walkers over the barrier, local moves do the rest.")
-		name, colours := pretrained.AnyColours, "2 to 20 colours"
+		name, trained := pretrained.AnyColours, "2 to 20 colours on 8x8 and 16x16"
 		if of.Q == 10 {
-			name, colours = "potts-q10", "ten colours"
+			name, trained = "potts-q10", "ten colours on 8x8 to 32x32"
 		}
-		set("model.bundle", pretrained.Prefix+name, fmt.Sprintf("It comes with the program, was trained for %s on 8x8 to 32x32, and serves larger lattices, too.", colours))
+		set("model.bundle", pretrained.Prefix+name, fmt.Sprintf("It comes with the program, was trained for %s, and also serves larger lattices.", trained))
 		set("trainer.every", "0", "It needs no more training.")
 		sweeps := "100"
 		if r.Wish == Transition {

@@ -164,7 +164,7 @@ func (m *marker) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLine2(m.style, x(m.x), c.Min.Y, x(m.x), c.Max.Y)
 }
 
-// DataRange widens the panel to the line, and leaves y to what else is drawn.
+// DataRange extends x to the line and leaves y alone.
 func (m *marker) DataRange() (xmin, xmax, ymin, ymax float64) {
 	return m.x, m.x, math.Inf(1), math.Inf(-1)
 }
