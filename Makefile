@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test schemathesis man docs docs-check python-test torch-test notebook-test dist dist-test page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
+.PHONY: deps deps-test build run test test-long race invariants kill-test daemon-kill-test ensemble-test machines-test schemathesis man docs docs-check python-test torch-test notebook-test dist dist-test page-test screenshots mlserver-test tritonclient-test grafana-test grafana-docs load-test soak vulnerabilities slurm-test slurm-workers-test kubernetes-test fuzz bench bench-c calibrate scaling pretrained gpu-pack gpu-pack-test lint proto clean
 
 deps: ## ONNX Runtime's shared library, into .deps/onnxruntime
 	@scripts/fetch-onnxruntime.sh
@@ -21,8 +21,9 @@ test: deps-test ## vet and the tests, long and statistical ones in part
 	$(GO) vet ./...
 	$(GO) test -short -timeout 30m ./...
 
-test-long: deps-test ## the tests that make test reduces or leaves out, in full, with all others of their packages
-	$(GO) test -timeout 60m ./internal/run $$(grep -rl --include=*_test.go neuralwl/internal/long . | xargs dirname | sort -u | grep -vx ./internal/run) # which takes longest
+LONG = ./internal/run $(shell grep -rlE --include=*_test.go 'neuralwl/internal/long|testing\.Short' . | xargs dirname | sort -u | grep -vx ./internal/run) # the first takes longest
+test-long: deps-test ## the tests that make test reduces or leaves out, in full
+	tests="$$($(GO) run ./internal/long/names $(LONG))" && $(GO) test -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 60m -run "$$tests" $(LONG) # some wait more than they work
 
 race: deps ## all tests with the race detector
 	$(GO) test -race -timeout 20m ./...
@@ -33,6 +34,12 @@ invariants: deps ## the sampler's and whole runs' tests with every check of the 
 
 daemon-kill-test: deps ## the daemon and its children killed a hundred times over a queue of eight runs
 	$(GO) test ./cmd/nwl -run TestDaemonKill -v -timeout 60m -daemon-kills 100
+
+ensemble-test: deps ## REALISATIONS runs with other bonds as one group of a daemon, and another one killed in between: averages against enumeration
+	$(GO) test ./cmd/nwl -run 'TestEnsemble$$|TestGroupKill' -v -timeout 60m -realisations $(or $(REALISATIONS),1000)
+
+machines-test: deps ## JOBS runs (12) by workers in network namespaces that are killed, stopped and cut off; skipped without root. A queue of three nats-server processes
+	$(GO) test ./cmd/nwl -run 'TestMachines|TestCluster' -v -timeout 90m -machines $(or $(JOBS),12) -cluster
 
 kill-test: deps ## kills a run a hundred times and compares its result
 	$(GO) test ./cmd/nwl -run TestKill -v -kills 100
@@ -93,6 +100,12 @@ vulnerabilities: ## known ones in what the program calls, if their database can 
 
 slurm-test: build ## the Slurm script of docs/batch.md by a Slurm of its own (root on Debian, two minutes); else it says why not
 	scripts/slurm-test.sh
+
+slurm-workers-test: build ## the script for workers of docs/machines.md by a Slurm of its own (root on Debian, four minutes); else it says why not
+	scripts/slurm-workers-test.sh
+
+kubernetes-test: ## deploy/kubernetes, by the types of Kubernetes' API; skipped if they cannot be fetched
+	scripts/kubernetes-test.sh
 
 # Minimising inputs that reach new code is kept short: since coverage differs slightly
 # from run to run, it could take all the time. FUZZTIME is a number of inputs, not a

@@ -7,8 +7,9 @@ import "neuralwl/sampler"
 func (c *Card) NewBatch(walkers int) sampler.Batch {
 	sites := c.System.System().Sites()
 	b := sampler.Batch{
-		Walkers: walkers, Sites: sites, Used: walkers,
-		State: make([]int32, walkers*sites), Start: make([]int32, walkers), Uniform: make([]float32, walkers*sites),
+		Unnormalised: c.Unnormalised,
+		Walkers:      walkers, Sites: sites, Used: walkers,
+		State: make([]int32, walkers*sites), Start: make([]int32, walkers), Uniform: make([]float32, walkers*c.UniformsOf()),
 		Proposal: make([]int32, walkers*sites), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
 	}
 	if c.TakesEnergy() {

@@ -22,19 +22,22 @@ import (
 	"neuralwl/models/graph"
 )
 
-// Bundle is a network as stored on disk: a card and two or three ONNX files. Gradient is nil
-// for a network that cannot be trained further.
+// Bundle is a network as stored on disk: a card and two or more ONNX files. Gradient is nil
+// for a network that cannot be trained further, by samples, and EnergyGradient for one that cannot be
+// by the energies of its draws.
 type Bundle struct {
 	Card     Card
 	Propose  *onnxpb.ModelProto
 	LogProb  *onnxpb.ModelProto
 	Gradient *onnxpb.ModelProto
+
+	EnergyGradient *onnxpb.ModelProto
 	// Records are further files about its training, by name; Save writes them, Load does not
 	// read them.
 	Records map[string][]byte
 }
 
-// NewBundle encodes the three graphs of a model with the given weights, which are copied. m must be of
+// NewBundle encodes the graphs of a model with the given weights, which are copied. m must be of
 // models.New with the same s and h, which become the card's; the version and the record of the training
 // are left to the caller and to Save. It is an error, which names the network, if a graph cannot be built, or
 // if weights lacks a parameter of a graph or has it in another type or shape; all such
@@ -49,10 +52,21 @@ func NewBundle(name string, m models.Model, s models.System, h models.Hyperparam
 		Conditions:      m.Conditions(),
 		Symmetries:      m.Symmetries(),
 	}}
-	for _, part := range []struct {
+	if m, ok := m.(models.Unnormalised); ok {
+		b.Card.Unnormalised, b.Card.Uniforms = true, m.Uniforms()
+	}
+	type part struct {
 		build func() (*graph.Graph, error)
 		model **onnxpb.ModelProto
-	}{{m.Propose, &b.Propose}, {m.LogProb, &b.LogProb}, {m.Gradient, &b.Gradient}} {
+	}
+	parts := []part{{m.Propose, &b.Propose}, {m.LogProb, &b.LogProb}, {m.Gradient, &b.Gradient}}
+	if m, ok := m.(models.ByEnergy); ok {
+		parts = append(parts, part{m.EnergyGradient, &b.EnergyGradient})
+	}
+	if s.Angles() {
+		b.Card.Contract, b.Card.State = models.AngleContractVersion, AngleState
+	}
+	for _, part := range parts {
 		g, err := part.build()
 		if err != nil {
 			return nil, fmt.Errorf("build %s: %w", name, err)
@@ -78,6 +92,9 @@ func (b *Bundle) parts() map[string]*onnxpb.ModelProto {
 	parts := map[string]*onnxpb.ModelProto{ProposeFile: b.Propose, LogProbFile: b.LogProb}
 	if b.Gradient != nil {
 		parts[GradientFile] = b.Gradient
+	}
+	if b.EnergyGradient != nil {
+		parts[EnergyGradientFile] = b.EnergyGradient
 	}
 	return parts
 }
@@ -310,10 +327,10 @@ func read(readFile func(file string) ([]byte, error), name string) (b *Bundle, e
 	}
 	b = &Bundle{Card: *card}
 	for file, model := range map[string]**onnxpb.ModelProto{
-		ProposeFile: &b.Propose, LogProbFile: &b.LogProb, GradientFile: &b.Gradient,
+		ProposeFile: &b.Propose, LogProbFile: &b.LogProb, GradientFile: &b.Gradient, EnergyGradientFile: &b.EnergyGradient,
 	} {
-		if card.SHA256[file] == "" {
-			continue // gradient.onnx, which is optional
+		if card.SHA256[file] == "" || file == EnergyGradientFile && !card.Angles() {
+			continue // the gradients are optional
 		}
 		if *model, err = readModel(readFile, file, card.SHA256[file]); err != nil {
 			return nil, err

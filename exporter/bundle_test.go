@@ -228,7 +228,7 @@ func TestTargetedBundle(t *testing.T) {
 	h := c.Hyperparameters
 	h.Order = models.Diagonal
 	diagonal, err := exporter.Load(save(t, bundletest.New(t, models.Microcanonical, s, h), t.TempDir()))
-	if err != nil || diagonal.Card.Hyperparameters != h || c.Hyperparameters.Order != "" || !diagonal.Own() {
+	if err != nil || !reflect.DeepEqual(diagonal.Card.Hyperparameters, h) || c.Hyperparameters.Order != "" || !diagonal.Own() {
 		t.Errorf("front by front: %+v, %v", diagonal.Card, err)
 	}
 	if diagonal.Card.Hyperparameters.Order = ""; diagonal.Own() {
@@ -445,25 +445,36 @@ func TestIndependentReader(t *testing.T) {
 	}
 	repository := t.TempDir()
 	files := []string{"-c", "import onnx, sys\nfor f in sys.argv[1:]:\n  onnx.checker.check_model(f, full_check=True)\n  print(f, 'ok')"}
-	for _, s := range []models.System{{Q: 2, Sides: []int{3, 3}}, {Q: 10, Sides: []int{8, 8}}} {
+	for _, s := range []models.System{{Q: 2, Sides: []int{3, 3}}, {Q: 10, Sides: []int{8, 8}}, {Model: models.XY, Sides: []int{6, 4}}} {
 		check := func(architecture string, h models.Hyperparameters) {
 			b, err := exporter.NewUntrained(architecture, architecture, s, h, rand.New(rand.NewPCG(3, 4)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			folder := save(t, b, repository)
-			for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile} {
+			for file := range b.Card.SHA256 {
 				files = append(files, filepath.Join(folder, file))
 			}
 		}
-		h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1, Depth: 2, Kernel: 3}
+		if s.Angles() {
+			h := models.Hyperparameters{Width: 8, Depth: 2, Kernel: 5, Layers: 2, Harmonics: []int{1, 2, 3}}
+			check(models.Flow, h)
+			h.Half = true
+			check(models.Flow, h)
+			continue
+		}
+		h := models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 1, Width: 16, Window: 1, Depth: 2, Kernel: 3, Hidden: 16, GibbsSteps: 2}
 		for _, architecture := range models.Architectures() {
-			check(architecture, h)
+			if architecture != models.Flow {
+				check(architecture, h)
+			}
 		}
 		h.EncoderKind, h.DecoderKind = models.Convolutional, models.Convolutional
 		check(models.Autoencoder, h)
 		h.EnergyWeight = 20
 		check(models.Autoencoder, h)
+		h.HiddenKind = models.Convolutional
+		check(models.RBM, h)
 	}
 	out, err := exec.Command(python, files...).CombinedOutput()
 	if err != nil || strings.Count(string(out), " ok") != len(files)-2 {
@@ -485,6 +496,40 @@ func TestBundleBytes(t *testing.T) {
 		}
 		if !bytes.Equal(x, y) {
 			t.Errorf("%s differs from one save to the next", file)
+		}
+	}
+}
+
+// TestUnnormalised saves and loads an unnormalised network, and has cards refused that cannot be.
+func TestUnnormalised(t *testing.T) {
+	s, h := models.System{Q: 3, Sides: []int{4, 3}}, models.Hyperparameters{Hidden: 5, GibbsSteps: 2}
+	b := bundletest.New(t, models.RBM, s, h)
+	loaded, err := exporter.Load(save(t, b, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Card
+	if batch := c.NewBatch(4); !c.Unnormalised || c.UniformsOf() != 2*(5+12) || !c.TakesState() || c.TakesCondition() || !loaded.KeepsSites() ||
+		!batch.Unnormalised || len(batch.Uniform) != 4*2*(5+12) || !loaded.Own() {
+		t.Errorf("%+v", c)
+	}
+	if err := c.CheckNormalised("this"); err == nil || !strings.Contains(err.Error(), "tiny (rbm) is unnormalised") || !strings.Contains(err.Error(), "this needs") {
+		t.Errorf("%v", err)
+	}
+	if normalised := newBundle(t).Card; normalised.Unnormalised || normalised.UniformsOf() != normalised.System.System().Sites() || normalised.CheckNormalised("this") != nil {
+		t.Errorf("%+v", normalised)
+	}
+	for name, spoil := range map[string]func(*exporter.Card){
+		"uniforms = -1":                        func(c *exporter.Card) { c.Uniforms = -1 },
+		"uniforms = 34, must be":               func(c *exporter.Card) { c.Unnormalised = false },
+		"those of an unnormalised network are": func(c *exporter.Card) { c.Conditions = []string{exporter.ConditionEnergy} },
+		"no input \"condition\"":               func(c *exporter.Card) { c.Unnormalised, c.Uniforms = false, 0 },
+		"input \"uniform\" has shape":          func(c *exporter.Card) { c.Uniforms = 35 },
+	} {
+		bad := *b
+		spoil(&bad.Card)
+		if _, err := exporter.Load(save(t, &bad, t.TempDir())); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v, want %q", err, name)
 		}
 	}
 }

@@ -49,8 +49,8 @@ func TestSystems(t *testing.T) {
 // TestCardSystems reads cards as they have always been, and refuses systems that cannot be.
 func TestCardSystems(t *testing.T) {
 	var s CardSystem
-	if err := json.Unmarshal([]byte(`{"model":"potts","q":10,"size":[8,8]}`), &s); err != nil || s.check() != nil || s.System().String() != "potts q=10, size 8x8" {
-		t.Errorf("%+v: %v, %v", s, err, s.check())
+	if err := json.Unmarshal([]byte(`{"model":"potts","q":10,"size":[8,8]}`), &s); err != nil || s.check(false) != nil || s.System().String() != "potts q=10, size 8x8" {
+		t.Errorf("%+v: %v, %v", s, err, s.check(false))
 	}
 	if data, err := json.Marshal(s); err != nil || string(data) != `{"model":"potts","q":10,"size":[8,8]}` {
 		t.Errorf("%s (%v)", data, err)
@@ -66,7 +66,7 @@ func TestCardSystems(t *testing.T) {
 		{CardSystem{"potts3d", 2, []int{1 << 40, 1 << 40, 1 << 40}}, "at most"},
 		{CardSystem{"own", 2, []int{3, 0}}, "must be positive"},
 	} {
-		if err := c.s.check(); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := c.s.check(false); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.s, err, c.want)
 		}
 	}

@@ -32,15 +32,15 @@ func WithoutWeightInputs(model *onnxpb.ModelProto) *onnxpb.ModelProto {
 type Tensor struct {
 	Name  string
 	Type  string // INT32, or FLOAT for single precision, as ONNX calls them
-	Sites int    // N for a tensor [M,N], 0 for one [M]
+	Width int    // N for a tensor [M,N], 0 for one [M]
 }
 
 // Shape is that for a number of rows M, -1 for any.
 func (t Tensor) Shape(rows int) []int64 {
-	if t.Sites == 0 {
+	if t.Width == 0 {
 		return []int64{int64(rows)}
 	}
-	return []int64{int64(rows), int64(t.Sites)}
+	return []int64{int64(rows), int64(t.Width)}
 }
 
 // Inputs lists the inputs of propose.onnx or log_prob.onnx that are no weights, in the file's order.
@@ -61,8 +61,10 @@ func (b *Bundle) tensors(values []*onnxpb.ValueInfoProto) []Tensor {
 	for i, v := range values {
 		all[i] = Tensor{Name: v.GetName(), Type: onnxpb.TensorProto_DataType(v.GetType().GetTensorType().GetElemType()).String()}
 		switch v.GetName() {
-		case models.State, models.Condition, models.Uniform, models.Proposal:
-			all[i].Sites = b.Card.System.System().Sites()
+		case models.State, models.Condition, models.Proposal:
+			all[i].Width = b.Card.System.System().Sites()
+		case models.Uniform:
+			all[i].Width = b.Card.UniformsOf()
 		}
 	}
 	return all

@@ -24,32 +24,66 @@ const anyDim = 0
 // yet small enough to allocate a batch of them.
 const maxNoise = 1 << 16
 
+// interfaces are the inputs of a bundle's graphs, and the proposal.
+type interfaces struct {
+	propose, logProb, gradient, energyGradient []value
+	proposal                                   value
+}
+
+// interfaces lists what the contract says of the bundle's version and conditions.
+func (b *Bundle) interfaces() interfaces {
+	n := b.Card.System.System().Sites()
+	const m = graph.Dynamic
+	dtype := graph.Int32
+	if b.Card.Angles() {
+		dtype = graph.Float32
+	}
+	configuration := func(name string) value { return value{name, dtype, []int{m, n}} }
+	walkers := func(name string, dtype graph.DType) value { return value{name, dtype, []int{m}} }
+	uniform, weight := value{models.Uniform, graph.Float32, []int{m, b.Card.UniformsOf()}}, walkers(models.Weight, graph.Float32)
+	c := interfaces{
+		propose:        []value{uniform},
+		logProb:        []value{configuration(models.State)},
+		gradient:       []value{configuration(models.State), weight},
+		energyGradient: []value{uniform, weight},
+		proposal:       configuration(models.Proposal),
+	}
+	add := func(v value, lists ...*[]value) {
+		for _, l := range lists {
+			*l = append(*l, v)
+		}
+	}
+	if b.Card.Angles() {
+		if b.Card.TakesHalf() {
+			add(configuration(models.State), &c.propose, &c.energyGradient)
+		}
+		if b.Card.TakesBeta() {
+			add(walkers(models.Beta, graph.Float32), &c.propose, &c.logProb, &c.gradient, &c.energyGradient)
+		}
+		return c
+	}
+	add(walkers(models.Start, graph.Int32), &c.propose, &c.logProb)
+	if b.Card.TakesState() || b.KeepsSites() {
+		add(configuration(models.State), &c.propose)
+	}
+	if b.Card.TakesCondition() {
+		add(configuration(models.Condition), &c.logProb, &c.gradient)
+	}
+	if b.Card.TakesShift() {
+		add(walkers(models.Shift, graph.Float32), &c.propose, &c.logProb)
+	}
+	if b.Card.TakesEnergy() {
+		add(walkers(models.Energy, graph.Float32), &c.propose, &c.logProb, &c.gradient)
+	}
+	return c
+}
+
 // checkContract compares the inputs and outputs of every file with the proposal contract,
 // so that a foreign network fails here and not in the middle of a run.
 func (b *Bundle) checkContract() error {
-	n := b.Card.System.System().Sites()
 	const m = graph.Dynamic
-	configuration := func(name string) value { return value{name, graph.Int32, []int{m, n}} }
-	start := value{models.Start, graph.Int32, []int{m}}
+	contract := b.interfaces()
 	logQ := value{models.LogQ, graph.Float32, []int{m}}
-	propose := []value{start, {models.Uniform, graph.Float32, []int{m, n}}}
-	logProb := []value{configuration(models.State), start}
-	gradient := []value{configuration(models.State), {models.Weight, graph.Float32, []int{m}}}
-	if b.Card.TakesState() || b.KeepsSites() {
-		propose = append(propose, configuration(models.State))
-	}
-	if b.Card.TakesState() {
-		logProb = append(logProb, configuration(models.Condition))
-		gradient = append(gradient, configuration(models.Condition))
-	}
-	if b.Card.TakesShift() {
-		shift := value{models.Shift, graph.Float32, []int{m}}
-		propose, logProb = append(propose, shift), append(logProb, shift)
-	}
-	if b.Card.TakesEnergy() {
-		energy := value{models.Energy, graph.Float32, []int{m}}
-		propose, logProb, gradient = append(propose, energy), append(logProb, energy), append(gradient, energy)
-	}
 	var faults []error
 	check := func(file string, model *onnxpb.ModelProto, inputs, outputs []value) {
 		if err := checkOperators(model); err != nil {
@@ -69,9 +103,26 @@ func (b *Bundle) checkContract() error {
 			faults = append(faults, fmt.Errorf("%s: inputs %q are neither in the contract nor weights with a value in the file", file, extra))
 		}
 	}
-	check(ProposeFile, b.Propose, propose, []value{configuration(models.Proposal), logQ})
-	check(LogProbFile, b.LogProb, logProb, []value{logQ})
+	check(ProposeFile, b.Propose, contract.propose, []value{contract.proposal, logQ})
+	check(LogProbFile, b.LogProb, contract.logProb, []value{logQ})
+	// losses lists the outputs of a file with derivatives.
+	losses := func(file string, model *onnxpb.ModelProto) []value {
+		outputs := []value{{models.Loss, graph.Float32, []int{1}}}
+		for _, p := range weightProtos(model) {
+			dtype, shape, err := tensorType(p)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%s: weight %q: %w", file, p.GetName(), err))
+				continue
+			}
+			outputs = append(outputs, value{models.GradientOf + p.GetName(), dtype, shape})
+		}
+		return outputs
+	}
+	if b.EnergyGradient != nil {
+		check(EnergyGradientFile, b.EnergyGradient, contract.energyGradient, losses(EnergyGradientFile, b.EnergyGradient))
+	}
 	if b.Gradient != nil {
+		gradient := contract.gradient
 		if noise := byName(b.Gradient.GetGraph().GetInput())[models.Noise]; noise != nil {
 			gradient = append(gradient, value{models.Noise, graph.Float32, []int{m, anyDim}})
 			dims := noise.GetType().GetTensorType().GetShape().GetDim()
@@ -79,16 +130,7 @@ func (b *Bundle) checkContract() error {
 				faults = append(faults, fmt.Errorf("%s: input %q has shape %v, the contract says [M K] with a number K within 1..%d", GradientFile, models.Noise, dims, maxNoise))
 			}
 		}
-		outputs := []value{{models.Loss, graph.Float32, []int{1}}}
-		for _, p := range weightProtos(b.Gradient) {
-			dtype, shape, err := tensorType(p)
-			if err != nil {
-				faults = append(faults, fmt.Errorf("%s: weight %q: %w", GradientFile, p.GetName(), err))
-				continue
-			}
-			outputs = append(outputs, value{models.GradientOf + p.GetName(), dtype, shape})
-		}
-		check(GradientFile, b.Gradient, gradient, outputs)
+		check(GradientFile, b.Gradient, gradient, losses(GradientFile, b.Gradient))
 	}
 	return errors.Join(faults...)
 }

@@ -36,6 +36,9 @@ func (b *Bundle) ForGPU(l Layout) (laidOut *Bundle, own bool, err error) {
 	if laidOut.Gradient != nil {
 		laidOut.Gradient = withSamples(laidOut.Gradient, l.Samples)
 	}
+	if laidOut.EnergyGradient != nil {
+		laidOut.EnergyGradient = withSamples(laidOut.EnergyGradient, l.Samples)
+	}
 	return laidOut, own, nil
 }
 
@@ -56,11 +59,16 @@ func (b *Bundle) rebuilt(l Layout, weights map[string]graph.Tensor) (*Bundle, bo
 		logProb, width = func() (*graph.Graph, error) { return m.LogProbAtOnce(l.AtOnce) }, 1
 	}
 	c := *b
-	for _, part := range []struct {
+	type part struct {
 		build func() (*graph.Graph, error)
 		width int
 		model **onnxpb.ModelProto
-	}{{m.Propose, l.Width, &c.Propose}, {logProb, width, &c.LogProb}, {m.Gradient, 1, &c.Gradient}} {
+	}
+	parts := []part{{m.Propose, l.Width, &c.Propose}, {logProb, width, &c.LogProb}, {m.Gradient, 1, &c.Gradient}}
+	if m, ok := m.(models.ByEnergy); ok {
+		parts = append(parts, part{m.EnergyGradient, 1, &c.EnergyGradient})
+	}
+	for _, part := range parts {
 		if *part.model == nil {
 			continue
 		}

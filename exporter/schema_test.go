@@ -45,10 +45,13 @@ func TestSchema(t *testing.T) {
 		t.Errorf("docs/bundles.md does not say %q", sets)
 	}
 	compareSchema(t, "card", s, reflect.TypeFor[Card](), string(document))
-	if s.Properties["contract"].Const != float64(models.ContractVersion) {
-		t.Errorf("contract: %v", s.Properties["contract"].Const)
+	if c := s.Properties["contract"]; *c.Minimum != models.ContractVersion || *c.Maximum != models.AngleContractVersion {
+		t.Errorf("contract: %g to %g", *c.Minimum, *c.Maximum)
 	}
-	want := []string{ConditionState, ConditionShift, ConditionEnergy}
+	if s.Properties["state"].Const != AngleState {
+		t.Errorf("state: %v", s.Properties["state"].Const)
+	}
+	want := []string{ConditionState, ConditionShift, ConditionEnergy, ConditionBeta, ConditionHalf}
 	if got := s.Properties["conditions"].Items.Enum; !slices.Equal(got, want) {
 		t.Errorf("conditions %v, want %v", got, want)
 	}
@@ -119,7 +122,7 @@ func compareSchema(t *testing.T, path string, s schema, of reflect.Type, documen
 	default:
 		kinds := map[reflect.Kind]string{
 			reflect.Int: "integer", reflect.Int64: "integer", reflect.Uint64: "integer", reflect.Float64: "number",
-			reflect.String: "string", reflect.Slice: "array", reflect.Map: "object",
+			reflect.String: "string", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Map: "object",
 		}
 		if s.Const == nil && !strings.Contains(fmt.Sprint(s.Type), kinds[of.Kind()]) {
 			t.Errorf("%s has the type %v, want %s", path, s.Type, kinds[of.Kind()])

@@ -181,7 +181,7 @@ func TestNeuralMoveOnEverySystem(t *testing.T) {
 		{"blume_capel", small(t, lattice.Model{
 			Name: "blume-capel", Sides: []int{2, 2}, Colours: 3, Denominator: 2,
 			Kinds:      []lattice.Kind{{Order: 2, Energy: func(a, b, _ int) int { return -2 * (a - 1) * (b - 1) }}},
-			Field:      func(c int) int { return 3 * (c - 1) * (c - 1) },
+			Field:      func(_, c int) int { return 3 * (c - 1) * (c - 1) },
 			Symmetries: []lattice.Symmetry{flip, lattice.SpaceGroup(2, 2)},
 		})},
 		{"potts3d", small(t, lattice.Model{
@@ -392,11 +392,12 @@ func TestNeuralChainIsExact(t *testing.T) {
 		models.Made:               {tiny[models.Made], true},
 		models.Conv:               {tiny[models.Conv], false},
 		models.Microcanonical:     {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3}, true},
+		models.RBM:                {models.Hyperparameters{Hidden: 8, GibbsSteps: 2}, true},
 		"microcanonical diagonal": {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3, Order: models.Diagonal}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !c.short {
-				long.Only(t, "a chain of 6000 passes")
+				long.Only(t, "a chain of 2400 passes")
 			}
 			neuralChainIsExact(t, c.h)
 		})
@@ -410,6 +411,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 	}
 	s := models.System{Q: 3, Sides: []int{3, 3}}
 	b, shift := newBundle(t, s, h), 0
+	bundletest.Scale(t, b, map[string]float32{"coupling": 20})
 	if b.Card.TakesShift() {
 		b, shift = sharpened(t, s, h), 9
 	}
@@ -418,7 +420,7 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 		exact[p.Bonds(state)]++
 	}
 	const walkers = 128
-	passes := long.Or(6000, 300)
+	passes := long.Or(2400, 300)
 	lnG := make([]float64, p.Levels())
 	for level, g := range exact {
 		lnG[level] = math.NaN()

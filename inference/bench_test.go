@@ -23,6 +23,8 @@ func newBundle(t testing.TB, s models.System, h models.Hyperparameters) *exporte
 	t.Helper()
 	architecture := models.Made
 	switch {
+	case h.Hidden > 0:
+		architecture = models.RBM
 	case h.Latent > 0:
 		architecture = "autoencoder"
 	case h.Kernel > 0:

@@ -75,7 +75,7 @@ func (r Runtime) laidOut(b *exporter.Bundle, samples int) (*exporter.Bundle, err
 		return b, nil
 	}
 	n := b.Card.System.System().Sites()
-	atOnce := min(max(1, deviceRows/(b.Card.System.Q*samples)), n)
+	atOnce := min(max(1, deviceRows/(max(1, b.Card.System.Q)*samples)), n)
 	for n%atOnce > 0 {
 		atOnce--
 	}

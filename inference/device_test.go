@@ -102,6 +102,7 @@ func TestLateIsAnError(t *testing.T) {
 
 var deviceHyper = map[string]models.Hyperparameters{
 	models.Made:           {Decoder: 8, Floor: 1e-3},
+	models.RBM:            {Hidden: 8, GibbsSteps: 2},
 	models.Autoencoder:    {Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3},
 	models.Microcanonical: {Width: 4, Floor: 1e-3, Window: 2},
 	diagonals:             {Width: 4, Floor: 1e-3, Window: 2, Order: models.Diagonal},

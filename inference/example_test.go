@@ -56,7 +56,7 @@ func Example() {
 		}
 	}
 	ground := dos.Pin{Level: potts.GroundLevel(), LnG: potts.LnGroundStates()}
-	density, err := dos.FromPinnedTransitions(lattice.Energies(potts), lattice.Steps(potts),
+	density, err := dos.FromPinnedTransitions(lattice.Energies(potts), lattice.Changes(potts),
 		engine.Samples().Transitions(), potts.LnStates(), []dos.Pin{ground}, nil)
 	if err != nil {
 		log.Fatal(err)

@@ -10,16 +10,20 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"neuralwl/exporter"
+	"neuralwl/exporter/onnxpb"
 	"neuralwl/internal/parallel"
 	"neuralwl/models"
 )
 
-// Gradient evaluates a bundle's gradient.onnx for batches of a fixed number of samples. The
-// caller fills in the inputs and calls Evaluate.
+// Gradient evaluates a bundle's gradient.onnx, or energy_gradient.onnx, for batches of a fixed number of
+// samples. The caller fills in the inputs and calls Evaluate.
 type Gradient struct {
 	Samples, Sites int
 	Condition      []int32   // [Samples,Sites], empty where the network takes none
-	State          []int32   // [Samples,Sites]
+	State          []int32   // [Samples,Sites], empty for a network of angles
+	Angles         []float32 // [Samples,Sites] the same of one, empty where energy_gradient.onnx takes none
+	Uniform        []float32 // [Samples,Sites] uniform in [0,1), of energy_gradient.onnx alone
+	Beta           []float32 // [Samples] inverse temperatures, empty where the network takes none
 	Energy         []float32 // [Samples] target energies, empty where the network takes none
 	Weight         []float32 // [Samples]
 	Noise          []float32 // [Samples,K], empty where the network takes none
@@ -43,29 +47,72 @@ type gradientPart struct {
 const gradientBatch = 32
 
 // NewGradient opens the gradient network of a bundle; it is an error if there is none.
-func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err error) {
+func NewGradient(b *exporter.Bundle, r Runtime, samples int) (*Gradient, error) {
 	if b.Gradient == nil {
 		return nil, fmt.Errorf("bundle %s version %d has no %s: it cannot be trained; set trainer.every to 0", b.Card.Name, b.Card.Version, exporter.GradientFile)
 	}
-	n := b.Card.System.System().Sites()
-	g := &Gradient{
-		Samples: samples, Sites: n, runtime: r,
-		State: make([]int32, samples*n), Weight: make([]float32, samples),
+	g := newGradient(b, r, samples)
+	if n := g.Samples * g.Sites; b.Card.Angles() {
+		g.Angles = make([]float32, n)
+	} else {
+		g.State = make([]int32, n)
 	}
-	if b.Card.TakesState() {
+	if err := g.open(b, exporter.GradientFile); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// NewEnergyGradient opens the network of a bundle of angles by which the energies of its draws train it; it is
+// an error if there is none.
+func NewEnergyGradient(b *exporter.Bundle, r Runtime, samples int) (*Gradient, error) {
+	if b.EnergyGradient == nil {
+		return nil, fmt.Errorf("bundle %s version %d has no %s: it cannot be trained by energies", b.Card.Name, b.Card.Version, exporter.EnergyGradientFile)
+	}
+	g := newGradient(b, r, samples)
+	g.Uniform = make([]float32, g.Samples*g.Sites)
+	if b.Card.TakesHalf() {
+		g.Angles = make([]float32, g.Samples*g.Sites)
+	}
+	if err := g.open(b, exporter.EnergyGradientFile); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// newGradient makes the inputs that both networks have.
+func newGradient(b *exporter.Bundle, r Runtime, samples int) *Gradient {
+	n := b.Card.System.System().Sites()
+	g := &Gradient{Samples: samples, Sites: n, runtime: r, Weight: make([]float32, samples)}
+	if b.Card.TakesCondition() {
 		g.Condition = make([]int32, samples*n)
 	}
 	if b.Card.TakesEnergy() {
 		g.Energy = make([]float32, samples)
+	}
+	if b.Card.TakesBeta() {
+		g.Beta = make([]float32, samples)
+	}
+	return g
+}
+
+// open opens the network of that file, over the inputs.
+func (g *Gradient) open(b *exporter.Bundle, file string) (err error) {
+	r, samples, n := g.runtime, g.Samples, g.Sites
+	of := func(b *exporter.Bundle) *onnxpb.ModelProto {
+		if file == exporter.EnergyGradientFile {
+			return b.EnergyGradient
+		}
+		return b.Gradient
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open bundle %s version %d: %w%s", b.Card.Name, b.Card.Version, err, r.remedy()), g.Close())
 		}
 	}()
-	weights, err := exporter.Weights(b.Gradient)
+	weights, err := exporter.Weights(of(b))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.weights = slices.Sorted(maps.Keys(weights))
 	lengths := make([]int, len(g.weights))
@@ -73,7 +120,7 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 		lengths[k] = weights[name].Shape.Elements()
 	}
 	g.spans = parallel.Spans(lengths...)
-	width := noiseWidth(b)
+	width := noiseWidth(of(b))
 	g.Noise = make([]float32, samples*width)
 	part := gradientBatch
 	if r.Provider != CPU {
@@ -81,18 +128,27 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 	}
 	networks, err := r.laidOut(b, part)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if g.net, err = newNetwork(networks.Gradient, r); err != nil {
-		return nil, err
+	if g.net, err = newNetwork(of(networks), r); err != nil {
+		return err
 	}
 	for from := 0; from < samples; from += part {
 		to := min(from+part, samples)
 		m := to - from
 		q := gradientPart{loss: make([]float32, 1)}
-		in := map[string]ort.Value{
-			models.State:  tensor(&g.native, g.State[from*n:to*n], m, n),
-			models.Weight: tensor(&g.native, g.Weight[from:to], m),
+		in := map[string]ort.Value{models.Weight: tensor(&g.native, g.Weight[from:to], m)}
+		if len(g.State) > 0 {
+			in[models.State] = tensor(&g.native, g.State[from*n:to*n], m, n)
+		}
+		if len(g.Angles) > 0 {
+			in[models.State] = tensor(&g.native, g.Angles[from*n:to*n], m, n)
+		}
+		if len(g.Uniform) > 0 {
+			in[models.Uniform] = tensor(&g.native, g.Uniform[from*n:to*n], m, n)
+		}
+		if len(g.Beta) > 0 {
+			in[models.Beta] = tensor(&g.native, g.Beta[from:to], m)
 		}
 		if len(g.Condition) > 0 {
 			in[models.Condition] = tensor(&g.native, g.Condition[from*n:to*n], m, n)
@@ -110,28 +166,22 @@ func NewGradient(b *exporter.Bundle, r Runtime, samples int) (_ *Gradient, err e
 			out[models.GradientOf+name] = tensor(&g.native, d, weights[name].Shape...)
 		}
 		if g.native.err != nil {
-			return nil, g.native.err
+			return g.native.err
 		}
-		for _, name := range g.net.inputs {
-			if in[name] == nil {
-				return nil, fmt.Errorf("%s: input %q is not in the contract", exporter.GradientFile, name)
-			}
-			q.in = append(q.in, in[name])
-		}
-		for _, name := range g.net.outputs {
-			if out[name] == nil {
-				return nil, fmt.Errorf("%s: output %q is not in the contract", exporter.GradientFile, name)
-			}
-			q.out = append(q.out, out[name])
+		var err1, err2 error
+		q.in, err1 = ordered(g.net.inputs, in)
+		q.out, err2 = ordered(g.net.outputs, out)
+		if err := errors.Join(err1, err2); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
 		}
 		g.parts = append(g.parts, q)
 	}
-	return g, nil
+	return nil
 }
 
 // noiseWidth is the static width K of the input noise, 0 without that input.
-func noiseWidth(b *exporter.Bundle) int {
-	for _, v := range b.Gradient.GetGraph().GetInput() {
+func noiseWidth(model *onnxpb.ModelProto) int {
+	for _, v := range model.GetGraph().GetInput() {
 		if dims := v.GetType().GetTensorType().GetShape().GetDim(); v.GetName() == models.Noise && len(dims) == 2 {
 			return int(dims[1].GetDimValue())
 		}

@@ -65,6 +65,9 @@ func NewProposer(b *exporter.Bundle, store *Store, r Runtime, walkers, part int)
 // NewProposer returns a proposer for a number of walkers, on CUDA as many as a part has, which
 // must be closed before the networks.
 func (n *Networks) NewProposer(store *Store, walkers int) (*Proposer, error) {
+	if n.card.Angles() {
+		return nil, n.fault(errors.New("it draws angles; a system of colours needs another network"))
+	}
 	if n.runtime.Provider != CPU && walkers != n.part {
 		return nil, n.fault(fmt.Errorf("%d walkers, the networks are laid out for %d", walkers, n.part))
 	}
@@ -108,7 +111,8 @@ func (s *Proposer) addPart(from, to int) error {
 	m, n := to-from, b.Sites
 	state := tensor(&s.native, b.State[from*n:to*n], m, n)
 	start := tensor(&s.native, b.Start[from:to], m)
-	uniform := tensor(&s.native, b.Uniform[from*n:to*n], m, n)
+	u := len(b.Uniform) / b.Walkers
+	uniform := tensor(&s.native, b.Uniform[from*u:to*u], m, u)
 	proposal := tensor(&s.native, b.Proposal[from*n:to*n], m, n)
 	forward := tensor(&s.native, b.Forward[from:to], m)
 	reverse := tensor(&s.native, b.Reverse[from:to], m)

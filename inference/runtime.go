@@ -50,14 +50,14 @@ var errTimeout = errors.New("no answer in time")
 
 // evaluate runs f, an evaluation of the named network, under the limits of the runtime.
 func (r Runtime) evaluate(ctx context.Context, network string, outputs []ort.Value, f func(*ort.RunOptions) error) error {
+	if r.Evaluated != nil {
+		began := time.Now()
+		defer func() { r.Evaluated(network, time.Since(began)) }()
+	}
 	if r.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, errTimeout)
 		defer cancel()
-	}
-	if r.Evaluated != nil {
-		began := time.Now()
-		defer func() { r.Evaluated(network, time.Since(began)) }()
 	}
 	run := func(ctx context.Context) error { return terminable(ctx, f) }
 	var err error
@@ -89,9 +89,10 @@ func terminable(ctx context.Context, f func(*ort.RunOptions) error) error {
 	stop := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
 	err = f(options)
 	if !stop() {
-		err = errors.Join(err, <-terminated, ctx.Err())
+		err = errors.Join(err, <-terminated)
 	}
-	return errors.Join(err, options.Destroy())
+	// Which is there a moment before ctx calls for the end.
+	return errors.Join(err, ctx.Err(), options.Destroy())
 }
 
 // floats returns the contents of the float32 tensors among values.

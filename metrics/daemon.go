@@ -11,8 +11,11 @@ import (
 // State is what a daemon knows at the moment of a scrape.
 type State struct {
 	Runs map[string]int // by state
-	// Slots is how many runs may go on side by side.
-	Slots int
+	// Groups has the same of the members of each group that has not ended.
+	Groups map[string]map[string]int
+	// Slots is how many runs may go on side by side, over all workers.
+	Slots   int
+	Workers []Worker
 	// Waiting is how many runs wait in the queue, the first since Since.
 	Waiting int
 	Since   time.Time
@@ -22,11 +25,25 @@ type State struct {
 	Free                   int64 // bytes of the disk with the data folder, negative if nobody knows
 }
 
+// Worker is a process that performs runs, as it last said itself.
+type Worker struct {
+	Name, Instance, Version string
+	Slots, Running          int
+	Draining                bool
+	CPUSeconds              float64 // of all of its processes
+	Resident                int64   // bytes
+	// Renewals counts leases renewed, Missed those that could not be.
+	Renewals, Missed int64
+	Heard            time.Time
+}
+
 // Daemon is the metrics of a daemon.
 type Daemon struct {
 	state func() State
 
-	runs, slots, waiting, since, restarts, lost, faults, free *prometheus.Desc
+	runs, groups, slots, waiting, since, restarts, lost, faults, free *prometheus.Desc
+
+	worker, workerSlots, workerRunning, workerDraining, workerCPU, workerResident, workerRenewals, workerMissed, workerHeard *prometheus.Desc
 
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -42,6 +59,7 @@ func (r *Registry) Daemon(state func() State) (*Daemon, error) {
 	m := &Daemon{
 		state:    state,
 		runs:     desc("runs", "Runs by their state.", "state"),
+		groups:   desc("group_runs", "Members of a group that has not ended, by their state.", "group", "state"),
 		slots:    desc("job_slots", "Runs that may go on side by side."),
 		waiting:  desc("queue_length", "Runs that wait to be taken."),
 		since:    desc("queue_wait_seconds", "Time for which the first of them has waited, 0 without any."),
@@ -49,6 +67,16 @@ func (r *Registry) Daemon(state func() State) (*Daemon, error) {
 		lost:     desc("leases_lost_total", "Runs that another worker took since the one that had it was silent."),
 		faults:   desc("queue_faults_total", "Faults of the queue that the daemon met."),
 		free:     desc("data_free_bytes", "Free on the disk with the data folder."),
+
+		worker:         desc("worker_info", "Workers that were heard of lately; 1 for each.", "worker", "process", "version"),
+		workerSlots:    desc("worker_job_slots", "Runs that a worker may perform side by side.", "worker", "process"),
+		workerRunning:  desc("worker_runs", "Runs that a worker performs.", "worker", "process"),
+		workerDraining: desc("worker_draining", "1 for a worker that takes no new runs.", "worker", "process"),
+		workerCPU:      desc("worker_cpu_seconds_total", "Processor time of a worker and of the processes of its runs.", "worker", "process"),
+		workerResident: desc("worker_resident_memory_bytes", "Resident memory of a worker and of the processes of its runs.", "worker", "process"),
+		workerRenewals: desc("worker_lease_renewals_total", "Leases of runs that a worker renewed.", "worker", "process"),
+		workerMissed:   desc("worker_lease_renewals_missed_total", "Leases that a worker could not renew at an attempt.", "worker", "process"),
+		workerHeard:    desc("worker_last_heard_timestamp_seconds", "When a worker was last heard of.", "worker", "process"),
 
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_requests_total",
 			Help: "Requests answered, by what they asked for and the status."}, []string{"route", "method", "code"}),
@@ -86,7 +114,10 @@ func (m *Daemon) Refused() { m.refused.Inc() }
 
 // Describe is of prometheus.Collector.
 func (m *Daemon) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.runs, m.slots, m.waiting, m.since, m.restarts, m.lost, m.faults, m.free} {
+	for _, d := range []*prometheus.Desc{
+		m.runs, m.groups, m.slots, m.waiting, m.since, m.restarts, m.lost, m.faults, m.free,
+		m.worker, m.workerSlots, m.workerRunning, m.workerDraining, m.workerCPU, m.workerResident, m.workerRenewals, m.workerMissed, m.workerHeard,
+	} {
 		c <- d
 	}
 }
@@ -97,11 +128,16 @@ func (m *Daemon) Collect(c chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value int64) {
-		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value))
+	counter := func(d *prometheus.Desc, value int64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	for state, n := range s.Runs {
 		gauge(m.runs, float64(n), state)
+	}
+	for group, runs := range s.Groups {
+		for state, n := range runs {
+			gauge(m.groups, float64(n), group, state)
+		}
 	}
 	gauge(m.slots, float64(s.Slots))
 	gauge(m.waiting, float64(s.Waiting))
@@ -115,5 +151,20 @@ func (m *Daemon) Collect(c chan<- prometheus.Metric) {
 	counter(m.faults, s.Faults)
 	if s.Free >= 0 {
 		gauge(m.free, float64(s.Free))
+	}
+	for _, w := range s.Workers {
+		draining := 0.0
+		if w.Draining {
+			draining = 1
+		}
+		gauge(m.worker, 1, w.Name, w.Instance, w.Version)
+		gauge(m.workerSlots, float64(w.Slots), w.Name, w.Instance)
+		gauge(m.workerRunning, float64(w.Running), w.Name, w.Instance)
+		gauge(m.workerDraining, draining, w.Name, w.Instance)
+		c <- prometheus.MustNewConstMetric(m.workerCPU, prometheus.CounterValue, w.CPUSeconds, w.Name, w.Instance)
+		gauge(m.workerResident, float64(w.Resident), w.Name, w.Instance)
+		counter(m.workerRenewals, w.Renewals, w.Name, w.Instance)
+		counter(m.workerMissed, w.Missed, w.Name, w.Instance)
+		gauge(m.workerHeard, float64(w.Heard.UnixMilli())/1e3, w.Name, w.Instance)
 	}
 }

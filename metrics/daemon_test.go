@@ -11,7 +11,7 @@ import (
 func TestDaemonNames(t *testing.T) {
 	r := NewRegistry()
 	state := func() State {
-		return State{Runs: map[string]int{"running": 1, "done": 2}, Slots: 2, Waiting: 1, Since: time.Now().Add(-time.Minute)}
+		return State{Runs: map[string]int{"running": 1, "done": 2}, Groups: map[string]map[string]int{"many": {"running": 1}}, Slots: 2, Waiting: 1, Since: time.Now().Add(-time.Minute), Workers: []Worker{{Name: "one", Instance: "a-1", Heard: time.Now()}}}
 	}
 	m, err := r.Daemon(state)
 	if err != nil {

@@ -54,7 +54,7 @@ func (r *Registry) Runs(list func() []Run) error {
 		phase:      of("phase", "1 for the phase that the run is in, 0 for the others.", "phase"),
 		done:       of("phase_done_ratio", "Share of its phase that the run has made, a guess."),
 		left:       of("phase_left_seconds", "Time to the end of the phase, a guess; absent if nothing can be said."),
-		lnF:        of("ln_f", "Modification factor ln f, 0 but in Wang-Landau sampling."),
+		lnF:        of("ln_f", "Modification factor ln f of Wang-Landau sampling, height of the highest hill in metadynamics, else 0."),
 		flatness:   of("flatness_ratio", "Visits to the least visited level over the mean of all, since ln f was last halved."),
 		levels:     of("levels_seen", "Energy levels visited since the start of the run."),
 		known:      of("levels_known", "Energy levels that there are; absent where nobody knows."),
@@ -165,7 +165,8 @@ func (s scrape) histogram(d *prometheus.Desc, bounds []float64, h telemetry.Hist
 
 // phases are those of runs.
 var phases = []string{
-	string(sampler.Starting), string(sampler.WangLandau), string(sampler.Multicanonical), string(sampler.Canonical), string(sampler.Annealing),
+	string(sampler.Starting), string(sampler.WangLandau), string(sampler.Multicanonical), string(sampler.Metadynamics),
+	string(sampler.MultipleGaussian), string(sampler.Canonical), string(sampler.Annealing),
 	string(sampler.Tuning), string(sampler.BurnIn), string(sampler.Production), telemetry.Evaluating,
 }
 

@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +19,14 @@ var layoutHyper = map[string]models.Hyperparameters{
 	models.Microcanonical: tinyHyper,
 	diagonals:             tinyDiagonals,
 	models.Conv:           {Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2},
+	models.RBM:            {Hidden: 5, GibbsSteps: 2},
+	filters:               {Hidden: 2, HiddenKind: models.Convolutional, Kernel: 3, GibbsSteps: 2},
 }
 
-const diagonals = models.Microcanonical + " " + models.Diagonal
+const (
+	diagonals = models.Microcanonical + " " + models.Diagonal
+	filters   = models.RBM + " " + models.Convolutional
+)
 
 // architectureOf returns the architecture of a key of layoutHyper.
 func architectureOf(name string) string {
@@ -38,6 +44,9 @@ func TestLayouts(t *testing.T) {
 			m := newModel(t, architectureOf(name), s, h)
 			weights := loudWeights(t, m)
 			state, start, energy, uniform := walkers(s, 12)
+			if m, ok := m.(models.Unnormalised); ok {
+				uniform = uniforms(rand.New(rand.NewPCG(1, 2)), 12, m.Uniforms())
+			}
 			// evaluated evaluates a graph on those of the inputs that it declares.
 			evaluated := func(build func() (*graph.Graph, error), inputs map[string]graph.Tensor) (out, exact map[string]graph.Tensor) {
 				g, err := build()

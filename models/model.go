@@ -50,8 +50,11 @@ import (
 	"neuralwl/models/graph"
 )
 
-// ContractVersion is the version of the contract above.
-const ContractVersion = 1
+// ContractVersion is the version of the contract above, AngleContractVersion that of networks of angles.
+const (
+	ContractVersion      = 1
+	AngleContractVersion = 2
+)
 
 // Names of the graphs' inputs and outputs.
 const (
@@ -67,8 +70,17 @@ const (
 	Weight    = "weight"
 	Loss      = "loss"
 	Latent    = "latent"
+	Beta      = "beta"
+	Half      = "half"
 	// GradientOf precedes the name of a weight in the name of its gradient.
 	GradientOf = "gradient."
+)
+
+// Symmetries of networks of angles: q does not change if all angles are rotated by the same one, or
+// reflected.
+const (
+	Rotations   = "rotations"
+	Reflections = "reflections"
 )
 
 // Colours is the symmetry of networks whose q is invariant under permutations of the
@@ -99,6 +111,21 @@ type AtOnce interface {
 	LogProbAtOnce(sites int) (*graph.Graph, error)
 }
 
+// Unnormalised is a Model whose log_q is ln p of the configuration that it is given, up to a
+// constant, where moves are reversible for p; see the contract above.
+type Unnormalised interface {
+	Model
+	// Uniforms is the number of random numbers of a proposal.
+	Uniforms() int
+}
+
+// ByEnergy is a Model that can be trained without states, by the energies of its own draws.
+type ByEnergy interface {
+	Model
+	// EnergyGradient builds the graph energy_gradient.
+	EnergyGradient() (*graph.Graph, error)
+}
+
 // Encoder is a Model that maps a configuration to a latent vector.
 type Encoder interface {
 	Model
@@ -120,14 +147,23 @@ type Hyperparameters struct {
 	Floor   float64 `json:"floor"`             // probability spread evenly over the colours
 	Noise   float64 `json:"noise,omitempty"`   // standard deviation of the latent noise in training
 	Width   int     `json:"width,omitempty"`   // hidden units of a microcanonical network, channels of a convolutional one
-	Depth   int     `json:"depth,omitempty"`   // residual blocks of a convolutional network, in each of its stacks
-	Kernel  int     `json:"kernel,omitempty"`  // width of its kernels in sites, odd
+	Depth   int     `json:"depth,omitempty"`   // residual blocks of a convolutional network, in each of its stacks; hidden layers of a flow's
+	Kernel  int     `json:"kernel,omitempty"`  // width of its kernels, or of an rbm's filters, in sites, odd
+	Layers  int     `json:"layers,omitempty"`  // couplings of a flow
+	// Harmonics of the steps in each of them, in turn.
+	Harmonics []int `json:"harmonics,omitempty"`
+	// Half has a flow draw one half of a checkerboard given the other.
+	Half bool `json:"half,omitempty"`
 	// Window w: a microcanonical network is trained on, and asked for, energies within w
 	// units of J of the state's. The graphs do not depend on it.
 	Window int `json:"window,omitempty"`
 	// Order in which a microcanonical network draws the sites: Diagonal, or Raster or empty. It
 	// is another distribution with the same weights.
 	Order string `json:"order,omitempty"`
+	// Hidden units of an rbm, or filters if HiddenKind is Convolutional, not Dense or empty.
+	Hidden     int    `json:"hidden,omitempty"`
+	HiddenKind string `json:"hidden_kind,omitempty"`
+	GibbsSteps int    `json:"gibbs_steps,omitempty"` // of a proposal of an rbm
 	// EnergyWeight lambda, if positive, ties latent coordinate 0 in training: to the energy unless
 	// Tie is OrderTie.
 	EnergyWeight float64 `json:"energy_weight,omitempty"`
@@ -136,9 +172,11 @@ type Hyperparameters struct {
 
 var architectures = map[string]func(System, Hyperparameters) (Model, error){
 	Autoencoder:    func(s System, h Hyperparameters) (Model, error) { return newAutoencoder(s, h) },
+	Flow:           func(s System, h Hyperparameters) (Model, error) { return newFlow(s, h) },
 	Conv:           func(s System, h Hyperparameters) (Model, error) { return newConv(s, h) },
 	Made:           func(s System, h Hyperparameters) (Model, error) { return newMade(s, h) },
 	Microcanonical: func(s System, h Hyperparameters) (Model, error) { return newMicrocanonical(s, h) },
+	RBM:            func(s System, h Hyperparameters) (Model, error) { return newRBM(s, h) },
 }
 
 // Architectures lists the names that New knows.

@@ -13,7 +13,7 @@ const Potts = "potts"
 // network trained for some couplings proposes as exactly for others.
 type System struct {
 	Model string // as cards and configurations name it; empty stands for Potts
-	Q     int    // number of colours
+	Q     int    // number of colours; 0 of a system of angles
 	Sides []int  // of the lattice, that of the fastest running coordinate first
 }
 
@@ -34,7 +34,15 @@ func (s System) Name() string {
 	return s.Model
 }
 
-func (s System) String() string { return fmt.Sprintf("%s q=%d, size %s", s.Name(), s.Q, s.Size()) }
+// Angles reports whether sites have angles rather than colours.
+func (s System) Angles() bool { return s.Name() == XY }
+
+func (s System) String() string {
+	if s.Angles() {
+		return fmt.Sprintf("%s, size %s", s.Name(), s.Size())
+	}
+	return fmt.Sprintf("%s q=%d, size %s", s.Name(), s.Q, s.Size())
+}
 
 // Size writes the sides as in 8x8.
 func (s System) Size() string {

@@ -112,7 +112,8 @@ func (b *bridging) divide(w lattice.Window, most int) {
 }
 
 // refer sets the references to what the estimate of the adaptation says or, where production has
-// begun, as at the end of the burn-in, to what the points so far say.
+// begun, as at the end of the burn-in, to what the points so far say: not in a shard, as all shards
+// need the same.
 func (e *Engine) refer(b *bridging) {
 	w := e.windows[0]
 	var known []float64
@@ -123,7 +124,7 @@ func (e *Engine) refer(b *bridging) {
 	}
 	shift := e.o.System.LnStates() - dos.LogSumExp(known)
 	var sharper []dos.BridgeEstimate
-	if e.samples != nil && e.samples.bridge != nil && len(e.samples.bridge.Windows) == len(b.Windows) {
+	if e.o.Shard.Of < 2 && e.samples != nil && e.samples.bridge != nil && len(e.samples.bridge.Windows) == len(b.Windows) {
 		sharper = e.samples.bridge.Estimate()
 	}
 	for k := range b.Windows {
@@ -198,7 +199,7 @@ func (t *trial) kind(m *targetedMove) int {
 func (e *Engine) restoreBridge(from *dos.Bridge) {
 	s := e.samples
 	if s.bridge = nil; e.neural != nil {
-		s.bridge = e.newBridging(segments(s.columns) * groups(s.columns))
+		s.bridge = e.newBridging(s.parts())
 	}
 	if from == nil {
 		return

@@ -132,7 +132,7 @@ func TestJointCoverage(t *testing.T) {
 		s := production(t, e, 500)
 		pins := []dos.Pin{{Level: p.GroundLevel(), LnG: p.LnGroundStates()}}
 		for c, bridge := range map[*coverage]*dos.Bridge{joint: s.Bridge(), alone: nil} {
-			d, err := dos.FromPinnedTransitions(lattice.Energies(p), lattice.Steps(p), s.Transitions(), p.LnStates(), pins, bridge)
+			d, err := dos.FromPinnedTransitions(lattice.Energies(p), lattice.Changes(p), s.Transitions(), p.LnStates(), pins, bridge)
 			if err != nil {
 				t.Fatal(err)
 			}

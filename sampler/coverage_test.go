@@ -36,15 +36,15 @@ func TestCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		transitions, err := dos.FromTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates())
+		transitions, err := dos.FromTransitions(energy, lattice.Changes(p), s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}
-		pinned, err := dos.FromPinnedTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates(), []dos.Pin{{Level: p.GroundLevel(), LnG: p.LnGroundStates()}}, nil)
+		pinned, err := dos.FromPinnedTransitions(energy, lattice.Changes(p), s.Transitions(), p.LnStates(), []dos.Pin{{Level: p.GroundLevel(), LnG: p.LnGroundStates()}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		most, err := dos.FromPinnedTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates(), lowest, nil)
+		most, err := dos.FromPinnedTransitions(energy, lattice.Changes(p), s.Transitions(), p.LnStates(), lowest, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestCoverage(t *testing.T) {
 }
 
 // coverageRuns is how many runs the coverage is of.
-var coverageRuns = flag.Int("coverage-runs", 200, "runs of which the tests of coverage count")
+var coverageRuns = flag.Int("coverage-runs", 64, "runs of which the tests of coverage count")
 
 // coverage counts deviations of an estimate from the exact result.
 type coverage struct{ one, two, all, sum, square, variance float64 }

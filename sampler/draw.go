@@ -27,6 +27,8 @@ func newDrawer(s lattice.Symmetric, p Proposer, draws int, source *rand.PCG) dra
 // checkDrawing returns the faults of a proposer that is to draw so many configurations at a time.
 func checkDrawing(s lattice.Symmetric, p Proposer, draws int) error {
 	switch b := p.Batch(); {
+	case b.Unnormalised:
+		return errors.New("the proposer knows its probabilities up to a constant alone; take a network whose log_q is that of its draws")
 	case b.Target != nil:
 		return errors.New("the proposer aims at energies; take a network whose draws depend on nothing")
 	case s != nil && b.Sites != s.Sites():

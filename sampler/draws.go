@@ -20,11 +20,9 @@ type draws struct {
 	inverse []dos.WeightBlock
 }
 
-func newDraws(levels, columns, windows int, targeted bool) *draws {
-	d := &draws{
-		groupSize: groupSize(columns) * windows, groups: groups(columns),
-	}
-	for range segments(columns) * d.groups {
+func newDraws(levels int, of division, windows int, targeted bool) *draws {
+	d := &draws{groupSize: of.group * windows, groups: of.groups()}
+	for range of.parts() {
 		if !targeted {
 			break
 		}
@@ -62,6 +60,21 @@ func (c *ProposalCounts) count(level int, accepted bool, changed int) {
 		c.Accepted[level]++
 		c.Changed[level] += int64(changed)
 	}
+}
+
+// add adds the counts of another shard.
+func (c *ProposalCounts) add(other *ProposalCounts) {
+	for b := range c.Trials {
+		c.Trials[b] += other.Trials[b]
+		c.Accepted[b] += other.Accepted[b]
+		c.Changed[b] += other.Changed[b]
+	}
+}
+
+func (c *ProposalCounts) clear() {
+	clear(c.Trials)
+	clear(c.Accepted)
+	clear(c.Changed)
 }
 
 // empty reports whether there were no proposals.

@@ -48,9 +48,15 @@ import (
 type Engine struct {
 	o         Options
 	walkers   []walker
+	division  division // of their columns
+	whole     division // of all columns, of which those are a shard
 	windows   []*estimate
 	exchanges *rand.PCG // decides on exchanges between windows
 	neural    proposalMove
+
+	parts []*Engine // shards of the adaptation, which share walkers and estimates with this engine; see AdaptInShards
+	round int64     // their passes between two updates of the weights
+	held  bool      // this is one of them: others update the weights
 
 	lnH     []float64 // set by SetHistogram
 	phase   Phase
@@ -73,20 +79,22 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("sampler options: %w", err)
 	}
 	p := o.System
+	first, n := o.share()
 	e := &Engine{
 		o:         o,
-		walkers:   newWalkers(p, o.Seed, o.Walkers),
-		exchanges: Stream(o.Seed, exchangeStream, 0),
+		walkers:   newWalkers(p, o.Seed, first, n),
+		exchanges: Stream(o.Seed, exchangeStream, o.Shard.stream()),
 		phase:     o.Adaptation,
 	}
+	e.division, e.whole = o.division()
 	windows := o.Windows
 	if len(windows) == 0 {
 		windows = []lattice.Window{{Low: 0, High: p.Levels() - 1}}
 	}
 	for _, w := range windows {
-		e.windows = append(e.windows, newEstimate(&o, w, o.Walkers/len(windows)))
+		e.windows = append(e.windows, newEstimate(&o, w, n/len(windows)))
 	}
-	if o.Proposer != nil {
+	if o.Proposer != nil || o.Angles != nil {
 		e.neural, e.tally = e.newProposalMove(), newProposalCounts(p.Levels())
 	}
 	e.open()
@@ -95,7 +103,11 @@ func New(o Options) (*Engine, error) {
 
 // newProposalMove makes the move of the proposer.
 func (e *Engine) newProposalMove() proposalMove {
-	o, s := &e.o, e.o.System.(lattice.Symmetric)
+	o := &e.o
+	if o.Angles != nil {
+		return newAngleMove(o.System.(*lattice.XY), o.Angles, o.Coldest, o.Upright)
+	}
+	s := o.System.(lattice.Symmetric)
 	if e.targeted() {
 		return newTargetedMove(s, o.Proposer, o.Partial, o.Across, o.newFrames(s))
 	}
@@ -105,10 +117,13 @@ func (e *Engine) newProposalMove() proposalMove {
 // Pass moves every walker by Sweeps local sweeps and Trials neural trials. After an error
 // ln g is that of the last update and all walkers have valid configurations.
 func (e *Engine) Pass(ctx context.Context) error {
+	if len(e.parts) > 0 && e.samples == nil {
+		return e.passInShards(ctx)
+	}
 	if e.o.Local != local.None {
 		// Under constant weights walkers need not wait for each other between sweeps.
 		atOnce := 1
-		if e.samples != nil {
+		if e.samples != nil || e.held {
 			atOnce = e.o.Sweeps
 		}
 		for sweeps := 0; sweeps < e.o.Sweeps; sweeps += atOnce {
@@ -174,9 +189,8 @@ func (e *Engine) localSweeps(sweeps int) {
 	began := time.Now()
 	accepted := make([]int64, e.o.Workers)
 	groundLevel, peakLevel := e.groundLevel(), e.o.System.PeakLevel()
-	columns := len(e.walkers) / len(e.windows)
-	size := groupSize(columns) * len(e.windows)
-	parallel.Do(e.o.Workers, groups(columns), 1, func(worker, group int) {
+	size := e.division.group * len(e.windows)
+	parallel.Do(e.o.Workers, e.division.groups(), 1, func(worker, group int) {
 		var situations []int64
 		if e.samples != nil {
 			situations = e.samples.situations(group)
@@ -225,7 +239,7 @@ func (e *Engine) neuralTrials() int {
 }
 
 // groundLevel is the level at which round trips turn. If the ground states are unknown it
-// is the highest level seen so far; production does not extend it.
+// is the first of the highest energy level seen so far; production does not extend it.
 func (e *Engine) groundLevel() int {
 	if lattice.GroundKnown(e.o.System) {
 		return e.o.System.GroundLevel()
@@ -233,7 +247,8 @@ func (e *Engine) groundLevel() int {
 	seen := e.Seen()
 	for b, s := range slices.Backward(seen) {
 		if s {
-			return b
+			first, _ := lattice.Row(e.o.System, b)
+			return first
 		}
 	}
 	return len(seen)
@@ -261,16 +276,29 @@ func (e *Engine) neuralTrial(ctx context.Context, n int64) error {
 // apply accounts for a number of trials by each walker, window by window, and returns the
 // number of trials by all walkers together.
 func (e *Engine) apply(each int64) (trials int64) {
-	anyEnded := false
-	var found []int
+	n := each * int64(len(e.walkers)/len(e.windows))
 	for _, w := range e.windows {
 		if !w.isOpen {
 			continue
 		}
-		n := each * int64(len(e.walkers)/len(e.windows))
 		trials += n
-		if e.samples == nil {
-			levels, ended := w.apply(n)
+		if e.held {
+			w.waiting += n
+		}
+	}
+	if e.samples == nil && !e.held {
+		e.improve(n)
+	}
+	return trials
+}
+
+// improve accounts for trials in each window and, where enough are waiting, improves ln g.
+func (e *Engine) improve(trials int64) {
+	anyEnded := false
+	var found []int
+	for _, w := range e.windows {
+		if w.isOpen {
+			levels, ended := w.apply(trials)
 			found, anyEnded = append(found, levels...), anyEnded || ended
 		}
 	}
@@ -280,7 +308,6 @@ func (e *Engine) apply(each int64) (trials int64) {
 	if anyEnded && e.o.Events.IterationEnded != nil {
 		e.o.Events.IterationEnded(e.Progress())
 	}
-	return trials
 }
 
 // Progress summarises the present phase.
@@ -303,7 +330,11 @@ func (e *Engine) Progress() Progress {
 			p.Levels++
 		}
 	}
-	if e.phase != WangLandau {
+	switch e.phase {
+	case WangLandau:
+	case Metadynamics:
+		p.LnF = e.hill()
+	default:
 		p.LnF = 0
 	}
 	for i := range e.walkers {
@@ -317,19 +348,21 @@ func (e *Engine) flatness(k int) float64 {
 	w := e.windows[k]
 	switch {
 	case e.samples != nil:
-		return e.samples.flatness(k, w)
-	case w.recursion != nil:
-		return w.recursion.flatness
+		return flatness(e.samples.Windows[k].Blocks, w)
+	case w.rule != nil:
+		return w.rule.flatness(w)
 	}
 	return w.state.flatness()
 }
 
 // Adapted reports whether the weights are good enough for production in every window that
-// has walkers: ln f has reached the final one, or the histogram of the last multicanonical
-// iteration was flat. Canonical weights always are.
-func (e *Engine) Adapted(finalLnF float64) bool {
+// has walkers. In Wang-Landau sampling ln f has reached a final one, or the range is explored; in
+// metadynamics the highest hill has become as low as a final one, if hills get lower; in multicanonical
+// iterations, and those after multiple Gaussians, the last histogram was flat. Canonical weights always
+// are.
+func (e *Engine) Adapted(final float64) bool {
 	for _, w := range e.windows {
-		if e.o.Adaptation != Canonical && w.isOpen && !w.adapted(finalLnF) {
+		if e.o.Adaptation != Canonical && w.isOpen && !w.adapted(final) {
 			return false
 		}
 	}
@@ -337,11 +370,11 @@ func (e *Engine) Adapted(finalLnF float64) bool {
 }
 
 // AdaptationProgress estimates how far the adaptation has come, 0..1.
-func (e *Engine) AdaptationProgress(finalLnF float64) float64 {
+func (e *Engine) AdaptationProgress(final float64) float64 {
 	done := 1.0
 	for _, w := range e.windows {
 		if w.isOpen {
-			done = min(done, w.progress(finalLnF))
+			done = min(done, w.progress(final))
 		}
 	}
 	return done
@@ -356,6 +389,17 @@ func (e *Engine) LnF() float64 {
 		}
 	}
 	return lnF
+}
+
+// hill is the height of the highest hill that metadynamics would leave in any window that has walkers.
+func (e *Engine) hill() float64 {
+	highest := 0.0
+	for _, w := range e.windows {
+		if w.isOpen {
+			highest = max(highest, w.hill())
+		}
+	}
+	return highest
 }
 
 // Seen reports by level whether a trial has ever ended on it. Shared, not to be written.

@@ -124,14 +124,14 @@ func TestFrozenWeights(t *testing.T) {
 		{"heat bath", Options{Local: local.HeatBath}, 4000, 1000},
 		{"metropolis", Options{Local: local.Metropolis}, 6000, 1500},
 		{"cluster", Options{Local: local.Cluster, Sweeps: 2}, 2000, 600},
-		{"neural", Options{Proposer: newSiteProposer(p, walkers)}, 60000, 0},
-		{"neural, partial", Options{Proposer: newSiteProposer(p, walkers), Partial: 0.7}, 60000, 15000},
-		{"neural, shifted", Options{Proposer: newShiftedProposer(p, walkers), Partial: 0.4, Shift: 30}, 60000, 0},
+		{"neural", Options{Proposer: newSiteProposer(p, walkers)}, 30000, 0},
+		{"neural, partial", Options{Proposer: newSiteProposer(p, walkers), Partial: 0.7}, 30000, 15000},
+		{"neural, shifted", Options{Proposer: newShiftedProposer(p, walkers), Partial: 0.4, Shift: 30}, 30000, 0},
 		{"local and neural", Options{Local: local.HeatBath, Proposer: newSiteProposer(p, walkers), Partial: 0.3}, 4000, 1000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.passes = long.Or(c.passes, c.short); c.passes == 0 {
-				long.Only(t, "60000 passes")
+				long.Only(t, "30000 passes")
 			}
 			t.Parallel()
 			c.o.System, c.o.Seed, c.o.Walkers = p, 11, walkers
@@ -220,6 +220,12 @@ func TestAdaptation(t *testing.T) {
 		{2, 8, 8, "potts_q2_8x8", local.HeatBath, 32, Multicanonical},
 		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, Multicanonical},
 		{10, 5, 5, "potts_q10_5x5", local.HeatBath, 40, Multicanonical},
+		{2, 6, 6, "potts_q2_6x6", local.HeatBath, 32, Metadynamics},
+		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, Metadynamics},
+		{10, 5, 5, "potts_q10_5x5", local.HeatBath, 40, Metadynamics},
+		{2, 6, 6, "potts_q2_6x6", local.HeatBath, 32, MultipleGaussian},
+		{3, 4, 4, "potts_q3_4x4", local.Metropolis, 1, MultipleGaussian},
+		{10, 5, 5, "potts_q10_5x5", local.Cluster, 40, MultipleGaussian},
 	} {
 		t.Run(fmt.Sprint(c.method, " ", c.name, " ", c.local), func(t *testing.T) {
 			t.Parallel()
@@ -228,8 +234,11 @@ func TestAdaptation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			last := math.Inf(1)
-			for !e.Adapted(1e-5) {
+			last, final := math.Inf(1), 1e-5
+			if c.method == Metadynamics {
+				final = 3e-2
+			}
+			for !e.Adapted(final) {
 				if err := e.Pass(context.Background()); err != nil {
 					t.Fatal(err)
 				}
@@ -239,7 +248,7 @@ func TestAdaptation(t *testing.T) {
 				last = e.LnF()
 			}
 			e.Produce()
-			trials := long.Or[int64](20_000_000, 4_000_000)
+			trials := long.Or[int64](10_000_000, 4_000_000)
 			passes := trials / int64(c.walkers*p.Sites())
 			for i := range passes {
 				e.Samples().Segment(float64(i) / float64(passes))

@@ -17,17 +17,19 @@ type estimate struct {
 
 	lnG []float64
 	// lnWeight is minus the logarithm of the weights: ln g itself, except in production with
-	// a histogram that is not flat.
+	// a histogram that is not flat, and in adaptations by rules with weights of their own.
 	lnWeight  []float64
 	seen      []bool
+	possible  []bool       // levels that have states, nil if they are not known
 	kernel    local.Kernel // nil without local moves
 	schedule  schedule
-	recursion *recursion // replaces the schedule in multicanonical sampling, else nil
-	hist      []int64    // visits in the present iteration
-	pending   [][]int64  // by worker: visits not yet applied to ln g
-	waiting   int64      // number of those visits
-	interval  int64      // trials between two applications
-	histogram *spread    // that production should have, nil for a flat one; also that of the targets of neural moves
+	rule      rule      // replaces the schedule, except in Wang-Landau and canonical sampling, where it is nil
+	hist      []int64   // visits in the present iteration
+	fresh     []int64   // of them, those of the last update
+	pending   [][]int64 // by worker: visits not yet applied to ln g
+	waiting   int64     // number of those visits
+	interval  int64     // trials between two applications
+	histogram *spread   // that production should have, nil for a flat one; also that of the targets of neural moves
 	state     histogramState
 }
 
@@ -45,11 +47,21 @@ func newEstimate(o *Options, window lattice.Window, walkers int) *estimate {
 		seen:    make([]bool, p.Levels()),
 		kernel:  local.New(p, o.Local, window, o.Workers),
 		hist:    make([]int64, p.Levels()),
+		fresh:   make([]int64, p.Levels()),
 		pending: make([][]int64, o.Workers),
 	}
 	w.lnWeight = w.lnG
 	for i := range w.pending {
 		w.pending[i] = make([]int64, p.Levels())
+	}
+	if p.LevelsKnown() {
+		w.possible = make([]bool, p.Levels())
+		for b := window.Low; b <= window.High; b++ {
+			if p.Possible(b) {
+				w.possible[b] = true
+				w.state.possible++
+			}
+		}
 	}
 	// Between two updates of ln g the walkers make at least atOnce trials. A level gains ln f
 	// for each, less than 1 in all on average.
@@ -58,9 +70,18 @@ func newEstimate(o *Options, window lattice.Window, walkers int) *estimate {
 		w.interval = trialsPerLevel * int64(window.Levels())
 		atOnce = max(w.interval, int64(walkers*p.Sites()))
 	}
-	w.schedule = newSchedule(min(1, float64(window.Levels())/float64(atOnce)), o.Flatness)
-	if o.Adaptation == Multicanonical {
-		w.recursion = newRecursion(p.Levels(), p.MaxStep(), max(trialsPerLevel*int64(window.Levels()), int64(firstSweeps*walkers*p.Sites())))
+	lnF := o.LnF
+	if lnF == 0 {
+		lnF = min(1, float64(window.Levels())/float64(atOnce))
+	}
+	w.schedule = newSchedule(o.Schedule, lnF, o.Flatness, o.Exploration)
+	switch o.Adaptation {
+	case Multicanonical:
+		w.rule = newRecursion(p, window, walkers)
+	case Metadynamics:
+		w.rule = newHills(o, window, atOnce)
+	case MultipleGaussian:
+		w.rule = newGaussians(o, window, walkers)
 	}
 	for b, x := range o.LnG {
 		if !math.IsNaN(x) && window.Contains(b) {
@@ -73,6 +94,10 @@ func newEstimate(o *Options, window lattice.Window, walkers int) *estimate {
 			w.lnG[b] = o.Beta * p.Energy(b)
 		}
 	}
+	if w.rule != nil {
+		w.rule.begin(w)
+		w.lnWeight = w.rule.weights(w)
+	}
 	w.fillKernel()
 	return w
 }
@@ -82,27 +107,31 @@ func (w *estimate) fillKernel() {
 	if w.kernel != nil {
 		w.kernel.Fill(w.lnWeight)
 	}
+	w.adaptKernel(w.lnG)
 }
 
-// adapted reports whether the weights are good enough for production: ln f has reached the
-// final one and at least one iteration has ended (even if ln f is small from the start), or
-// the last multicanonical iteration was flat.
-func (w *estimate) adapted(finalLnF float64) bool {
-	if w.recursion != nil {
-		return w.recursion.flat
+// adaptKernel has the proposals of local moves follow ln g, if they do.
+func (w *estimate) adaptKernel(lnG []float64) {
+	if k, ok := w.kernel.(local.Adaptive); ok {
+		k.Adapt(lnG)
 	}
-	return w.schedule.lnF <= finalLnF && w.schedule.lnF < w.schedule.first
+}
+
+// adapted reports whether the weights are good enough for production: the schedule or the rule has
+// come to its end.
+func (w *estimate) adapted(limit float64) bool {
+	if w.rule != nil {
+		return w.rule.adapted(w, limit)
+	}
+	return w.schedule.adapted(limit, w.state)
 }
 
 // progress estimates how far the adaptation has come, 0..1.
-func (w *estimate) progress(finalLnF float64) float64 {
-	done := 0.0
-	if w.recursion != nil {
-		done = w.recursion.flatness / w.schedule.flatness
-	} else if finalLnF < w.schedule.first {
-		done = math.Log(w.schedule.first/w.schedule.lnF) / math.Log(w.schedule.first/finalLnF)
+func (w *estimate) progress(limit float64) float64 {
+	if w.rule != nil {
+		return w.rule.progress(w, limit)
 	}
-	return min(done, 1)
+	return w.schedule.progress(limit, w.state)
 }
 
 // apply accounts for trials and, once enough are waiting, improves ln g by their counts. It
@@ -120,14 +149,14 @@ func (w *estimate) apply(trials int64) (found []int, ended bool) {
 			n += counts[b]
 			counts[b] = 0
 		}
-		if n == 0 {
+		if w.fresh[b] = n; n == 0 {
 			continue
 		}
 		if !w.seen[b] {
 			w.seen[b] = true
 			found = append(found, b)
 		}
-		if w.recursion == nil {
+		if w.rule == nil {
 			w.lnG[b] += w.schedule.lnF * float64(n)
 		}
 		w.hist[b] += n
@@ -139,14 +168,15 @@ func (w *estimate) apply(trials int64) (found []int, ended bool) {
 	w.state.discovered = len(found) > 0
 	w.state.levels += len(found)
 	w.sumUp()
-	if w.recursion != nil {
-		ended = w.recursion.step(w, w.waiting, w.state.discovered)
+	changed := true
+	if w.rule != nil {
+		changed, ended = w.rule.step(w, w.waiting)
 	} else {
 		shiftToZero(w.lnG, w.seen)
 		ended = w.schedule.step(w.waiting, w.state)
 	}
 	w.waiting = 0
-	if w.recursion == nil || ended {
+	if changed {
 		w.fillKernel()
 	}
 	if ended {
@@ -158,8 +188,11 @@ func (w *estimate) apply(trials int64) (found []int, ended bool) {
 // sumUp summarises the histogram.
 func (w *estimate) sumUp() {
 	h := &w.state
-	h.lowest, h.total = -1, 0
+	h.lowest, h.total, h.missing = -1, 0, 0
 	for b, seen := range w.seen {
+		if w.possible != nil && w.possible[b] && w.hist[b] == 0 {
+			h.missing++
+		}
 		if !seen {
 			continue
 		}
@@ -174,13 +207,19 @@ func (w *estimate) sumUp() {
 // 0 at all other levels: a level found late thus starts from the least value, not from far
 // below.
 func shiftToZero(lnG []float64, seen []bool) {
-	least := math.Inf(1)
-	for b, s := range seen {
-		if s {
-			least = min(least, lnG[b])
-		}
-	}
+	least := leastSeen(lnG, seen)
 	for b := range lnG {
 		lnG[b] = max(0, lnG[b]-least)
 	}
+}
+
+// leastSeen is the least value over the levels seen, +Inf if there are none.
+func leastSeen(values []float64, seen []bool) float64 {
+	least := math.Inf(1)
+	for b, s := range seen {
+		if s {
+			least = min(least, values[b])
+		}
+	}
+	return least
 }

@@ -11,11 +11,15 @@ const (
 	Starting       Phase = "start" // draws of the network yield first weights and configurations
 	WangLandau     Phase = "wang-landau"
 	Multicanonical Phase = "multicanonical"
-	Canonical      Phase = "canonical" // the weights need no adaptation
-	Annealing      Phase = "annealing" // a network learns one temperature after another
-	Tuning         Phase = "tuning"    // copies of the walkers try out the moves of production
-	BurnIn         Phase = "burn-in"   // production's beginning, thrown away; the engine does not know it
-	Production     Phase = "production"
+	Metadynamics   Phase = "metadynamics"
+	// MultipleGaussian is that of Gaussian ensembles one after another, and of the iterations under their
+	// combined weights.
+	MultipleGaussian Phase = "multiple-gaussian"
+	Canonical        Phase = "canonical" // the weights need no adaptation
+	Annealing        Phase = "annealing" // a network learns one temperature after another
+	Tuning           Phase = "tuning"    // copies of the walkers try out the moves of production
+	BurnIn           Phase = "burn-in"   // production's beginning, thrown away; the engine does not know it
+	Production       Phase = "production"
 )
 
 // MoveKind is a kind of move in counts and times.
@@ -51,10 +55,10 @@ func (c Count) Ratio() float64 {
 type Progress struct {
 	Phase   Phase
 	Passes  int64
-	LnF     float64 // modification factor in Wang-Landau sampling, else 0
+	LnF     float64 // modification factor in Wang-Landau sampling, height of the highest hill in metadynamics, else 0
 	Inverse bool    // ln f follows the 1/t rule
 	// Flatness is the visits to the least visited level over their mean: since ln f last
-	// fell, in the last multicanonical iteration, or since production began.
+	// fell or hills were last half as high, in the last iteration, or since production began.
 	Flatness   float64
 	Levels     int // levels seen since the start of the run
 	Moves      Moves
@@ -65,13 +69,20 @@ type Progress struct {
 // Times is wall-clock time by activity.
 type Times struct{ Local, Propose, LogProb time.Duration }
 
+func (t *Times) add(other Times) {
+	t.Local += other.Local
+	t.Propose += other.Propose
+	t.LogProb += other.LogProb
+}
+
 // Events are callbacks of the engine, called between passes from the goroutine
 // that runs it; any of them may be nil.
 type Events struct {
 	// Pass is called after every pass.
 	Pass func(Progress)
 	// IterationEnded is called when ln f is halved, because the histogram is flat or patience
-	// ran out, and at the end of every multicanonical iteration.
+	// ran out, when hills are half as high, and at the end of every multicanonical iteration and every
+	// Gaussian ensemble.
 	IterationEnded func(Progress)
 	// LevelsFound is called after the first visits to levels.
 	LevelsFound func(levels []int)

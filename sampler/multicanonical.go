@@ -1,6 +1,11 @@
 package sampler
 
-import "math"
+import (
+	"math"
+	"slices"
+
+	"neuralwl/sampler/lattice"
+)
 
 // recursion is the multicanonical iteration: walkers move under constant weights, then
 // their histogram H corrects ln g, and so on until it is flat (Berg, Neuhaus, PRL 68, 9
@@ -27,10 +32,11 @@ import "math"
 // steps.
 type recursion struct {
 	maxStep   int       // largest change of the level by a trial
+	steady    float64   // steadyPrecision; +Inf where nothing is to be forgotten
 	length    int64     // trials of an iteration
 	trials    int64     // made in the present iteration
 	found     bool      // the present iteration has found a new level
-	flatness  float64   // of the last iteration
+	last      float64   // flatness of the last iteration
 	flat      bool      // the last iteration was flat and found no level
 	precision []float64 // P by the lower level
 	upper     []int     // the upper level to which this P belongs
@@ -45,41 +51,63 @@ const (
 	firstSweeps = 8
 )
 
-func newRecursion(levels, maxStep int, length int64) *recursion {
-	return &recursion{maxStep: maxStep, length: length, precision: make([]float64, levels), upper: make([]int, levels)}
+func newRecursion(p lattice.System, window lattice.Window, walkers int) *recursion {
+	levels := p.Levels()
+	return &recursion{
+		maxStep: p.MaxStep(), steady: steadyPrecision, length: max(trialsPerLevel*int64(window.Levels()), int64(firstSweeps*walkers*p.Sites())),
+		precision: make([]float64, levels), upper: make([]int, levels),
+	}
 }
 
-// step accounts for trials and, at the end of an iteration, corrects ln g. It reports
-// whether an iteration ended.
-func (r *recursion) step(w *estimate, trials int64, found bool) bool {
+func (r *recursion) weights(w *estimate) []float64   { return w.lnG }
+func (r *recursion) begin(*estimate)                 {}
+func (r *recursion) coarsen(*estimate, int64)        {}
+func (r *recursion) adapted(*estimate, float64) bool { return r.flat }
+func (r *recursion) progress(w *estimate, _ float64) float64 {
+	return min(1, r.flatness(w)/w.schedule.flatness)
+}
+func (r *recursion) flatness(*estimate) float64 { return r.last }
+
+// step accounts for trials and, at the end of an iteration, corrects ln g.
+func (r *recursion) step(w *estimate, trials int64) (changed, ended bool) {
 	r.trials += trials
-	r.found = r.found || found
+	r.found = r.found || w.state.discovered
 	if r.trials < r.length {
-		return false
+		return false, false
 	}
-	r.flatness = w.state.flatness()
-	r.flat = !r.found && r.flatness >= w.schedule.flatness
-	r.correct(w)
+	r.last = w.state.flatness()
+	r.flat = !r.found && r.last >= w.schedule.flatness
+	r.correct(w, r.visits(w))
 	if !r.found && w.state.lowest > 0 {
 		r.length = int64(math.Ceil(float64(r.length) * iterationGrowth))
 	}
 	r.trials, r.found = 0, false
-	return true
+	return true, true
 }
 
-// correct applies the recursion to neighbouring levels seen.
-func (r *recursion) correct(w *estimate) {
-	visits := r.visits(w)
-	a, before, lnG := -1, 0.0, 0.0 // the level below, ln g there before and after
+func (r *recursion) save(s *WindowSnapshot) {
+	s.Iteration = &IterationSnapshot{r.length, r.trials, r.found, r.flat, r.last, r.precision, r.upper}
+}
+
+func (r *recursion) restore(_ *estimate, s *WindowSnapshot) {
+	it := s.Iteration
+	*r = recursion{r.maxStep, r.steady, it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
+}
+
+// correct applies the recursion to neighbouring levels seen, by their visits under the present
+// weights.
+func (r *recursion) correct(w *estimate, visits []float64) {
+	a, before, under, lnG := -1, 0.0, 0.0, 0.0 // the level below, ln g there before, ln of 1/weight, ln g after
 	for b, seen := range w.seen {
 		if !seen {
 			continue
 		}
-		old := w.lnG[b]
+		old, lnWeight := w.lnG[b], w.lnWeight[b]
 		if a >= 0 {
-			lnG += old - before + r.correction(a, b, visits[a], visits[b])
+			lnRatio := lnWeight - under - (old - before)
+			lnG += old - before + r.correction(a, b, visits[a], visits[b], lnRatio)
 		}
-		a, before = b, old
+		a, before, under = b, old, lnWeight
 		w.lnG[b] = lnG
 	}
 	shiftToZero(w.lnG, w.seen)
@@ -102,8 +130,9 @@ func (r *recursion) visits(w *estimate) []float64 {
 	return visits
 }
 
-// correction of ln g(b) - ln g(a) by the visits to both.
-func (r *recursion) correction(a, b int, visitsA, visitsB float64) float64 {
+// correction of ln g(b) - ln g(a) by the visits to both. Under the weights of these visits the ratio
+// would be even if ln g(b) - ln g(a) were greater by lnRatio.
+func (r *recursion) correction(a, b int, visitsA, visitsB, lnRatio float64) float64 {
 	if r.upper[a] != b {
 		r.precision[a], r.upper[a] = 0, b // a level in between was found
 	}
@@ -111,6 +140,6 @@ func (r *recursion) correction(a, b int, visitsA, visitsB float64) float64 {
 		return 0
 	}
 	p := visitsA * visitsB / (visitsA + visitsB)
-	r.precision[a] = min(r.precision[a], steadyPrecision*p) + p
-	return p / r.precision[a] * math.Log(visitsB/visitsA)
+	r.precision[a] = min(r.precision[a], r.steady*p) + p
+	return p / r.precision[a] * (lnRatio + math.Log(visitsB/visitsA))
 }

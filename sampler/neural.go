@@ -34,6 +34,9 @@ import (
 // for any network: its use of d affects only how often moves are accepted. A p(d) that
 // prefers a direction or depends on the energy would break detailed balance. (A way back with
 // the same d would also be exact but hardly ever accepted, since it leads away from E.)
+//
+// Of an unnormalised network q(s|s')/q(s'|s) = p(s)/p(s') is known without q, also given the sites that
+// keep their colour and in any frame.
 type neuralMove struct {
 	system   lattice.Symmetric
 	proposer Proposer
@@ -62,7 +65,8 @@ func newNeuralMove(p lattice.Symmetric, proposer Proposer, partial float64, shif
 
 // newFrames returns the frames of the walkers' proposals.
 func (o *Options) newFrames(p lattice.Symmetric) []*lattice.Frame {
-	frames := make([]*lattice.Frame, o.Walkers)
+	_, n := o.share()
+	frames := make([]*lattice.Frame, n)
 	for i := range frames {
 		if frames[i] = p.NewFrame(); o.Upright {
 			frames[i].Fix()
@@ -126,7 +130,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 			b.Shift[i] = drawShift(r, m.shift)
 			b.Back[i] = -b.Shift[i]
 		}
-		Uniforms(b.Uniform[i*n:i*n+n], w.rng)
+		Uniforms(b.Uniforms(i), w.rng)
 		m.decide[i] = r.Float64()
 	})
 	if err := m.proposer.Propose(ctx); err != nil {
@@ -141,7 +145,7 @@ func (m *neuralMove) run(ctx context.Context, _ int64, walkers []walker, window 
 	if err := m.proposer.LogProb(ctx); err != nil {
 		return Count{}, times, fmt.Errorf("log-likelihood of the reverse move: %w", err)
 	}
-	if err := checkLogProb(b.Reverse[:b.Used], "reverse move"); err != nil {
+	if err := b.checkLogProb(b.Reverse, "reverse move"); err != nil {
 		return Count{}, times, err
 	}
 	times.logProb = time.Since(began)
@@ -180,7 +184,7 @@ func LnAcceptance(lnGFrom, lnGTo, forward, reverse float64) float64 {
 
 // checkProposals checks the network's output and computes the levels of the proposals.
 func checkProposals(p lattice.Symmetric, b *Batch, levels []int) error {
-	if err := checkLogProb(b.Forward[:b.Used], "proposal"); err != nil {
+	if err := b.checkLogProb(b.Forward, "proposal"); err != nil {
 		return err
 	}
 	q := int32(p.Colours())
@@ -192,6 +196,20 @@ func checkProposals(p lattice.Symmetric, b *Batch, levels []int) error {
 			}
 		}
 		levels[i] = p.LevelInt32(proposal)
+	}
+	return nil
+}
+
+// checkLogProb checks the log-likelihoods of the places in use. Those of an unnormalised network may
+// be any finite numbers.
+func (b *Batch) checkLogProb(logQ []float32, of string) error {
+	if !b.Unnormalised {
+		return checkLogProb(logQ[:b.Used], of)
+	}
+	for i, x := range logQ[:b.Used] {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return fmt.Errorf("ln p of %s %d is %v: the network is damaged or does not follow the contract", of, i+1, x)
+		}
 	}
 	return nil
 }

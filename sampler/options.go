@@ -27,6 +27,11 @@ type Options struct {
 
 	// Proposer makes the neural trials; nil for none.
 	Proposer Proposer
+	// Angles makes those of a system of angles instead.
+	Angles AngleProposer
+	// Coldest is the largest inverse temperature of proposals of angles, in units of 1/J: each has one
+	// that is uniform from 0 on.
+	Coldest float64
 	// Trials is the number of neural trials per walker and pass, default 1.
 	Trials int
 	// Partial is the share of neural trials, 0..1, that keep a randomly drawn number of
@@ -48,9 +53,11 @@ type Options struct {
 	// LnG is an initial estimate of ln g by level, NaN at unknown levels; nil for none.
 	LnG []float64
 
-	// Adaptation is how the weights are found: WangLandau, the default, or Multicanonical.
-	// Canonical takes the weights exp(-Beta E), which need no adaptation.
+	// Adaptation is how the weights are found: WangLandau, the default, Multicanonical, Metadynamics or
+	// MultipleGaussian. Canonical takes the weights exp(-Beta E), which need no adaptation.
 	Adaptation Phase
+	Hills      Hills     // of Metadynamics
+	Gaussians  Gaussians // of MultipleGaussian
 	// Beta is the inverse temperature of canonical weights, in units of 1/J.
 	Beta float64
 
@@ -69,6 +76,19 @@ type Options struct {
 	// weights columns are independent of each other, as error bars require.
 	Windows []lattice.Window
 
+	// Shard makes an engine of a part of the walkers alone; the zero value is all of them.
+	Shard Shard
+
+	// Schedule of ln f in Wang-Landau sampling, default InverseTime.
+	Schedule Schedule
+	// LnF is the modification factor of Wang-Landau sampling to begin with, and by ConstantLnF to stay
+	// with. 0 stands for the greatest one, at most 1, with which a level gains no more than 1 on average
+	// between two updates of the weights.
+	LnF float64
+	// Exploration is how many times as long as until the last new level was found ConstantLnF goes on in
+	// all, at least 1, default DefaultExploration. With 1 it ends with that level, and then the weights
+	// hold walkers where it is.
+	Exploration float64
 	// Flatness ends an iteration of the Wang-Landau schedule, default DefaultFlatness.
 	Flatness float64
 
@@ -91,6 +111,12 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Flatness == 0 {
 		o.Flatness = DefaultFlatness
+	}
+	if o.Schedule == "" {
+		o.Schedule = InverseTime
+	}
+	if o.Exploration == 0 {
+		o.Exploration = DefaultExploration
 	}
 	if o.Adaptation == "" {
 		o.Adaptation = WangLandau
@@ -116,7 +142,7 @@ func (o *Options) Validate() error {
 	if o.Trials < 1 {
 		fault("trials = %d, at least 1 is needed", o.Trials)
 	}
-	if o.Local == local.None && o.Proposer == nil {
+	if o.Local == local.None && o.Proposer == nil && o.Angles == nil {
 		fault("no moves: neither local nor neural ones were asked for")
 	}
 	if o.Partial < 0 || o.Partial > 1 {
@@ -134,12 +160,23 @@ func (o *Options) Validate() error {
 	if o.Flatness <= 0 || o.Flatness >= 1 {
 		fault("flatness = %g, must be between 0 and 1", o.Flatness)
 	}
+	if !(o.LnF >= 0 && o.LnF <= 1) {
+		fault("ln f = %g to begin with, must be within 0..1", o.LnF)
+	}
+	if !(o.Exploration >= 1) || math.IsInf(o.Exploration, 0) {
+		fault("exploration = %g, must be at least 1", o.Exploration)
+	}
+	if err := checkSchedule(o.Schedule); err != nil {
+		faults = append(faults, err)
+	}
 	if o.System != nil && o.LnG != nil && len(o.LnG) != o.System.Levels() {
 		fault("ln g to begin with has %d levels, the system %d", len(o.LnG), o.System.Levels())
 	}
-	if o.Adaptation != WangLandau && o.Adaptation != Multicanonical && o.Adaptation != Canonical {
-		fault("adaptation %q, there are %s, %s and %s", o.Adaptation, WangLandau, Multicanonical, Canonical)
+	if all := []Phase{WangLandau, Multicanonical, Metadynamics, MultipleGaussian, Canonical}; !slices.Contains(all, o.Adaptation) {
+		fault("adaptation %q, there are %v", o.Adaptation, all)
 	}
+	faults = append(faults, o.Hills.check()...)
+	faults = append(faults, o.Gaussians.check()...)
 	if math.IsNaN(o.Beta) || math.IsInf(o.Beta, 0) {
 		fault("beta = %g, must be a number", o.Beta)
 	}
@@ -147,12 +184,36 @@ func (o *Options) Validate() error {
 		fault("%d windows, canonical sampling has none", len(o.Windows))
 	}
 	faults = append(faults, o.checkWindows()...)
+	faults = append(faults, o.checkShard()...)
 	if o.System != nil && o.Local != local.None {
 		if err := local.Check(o.System, o.Local); err != nil {
 			faults = append(faults, err)
 		}
 	}
+	faults = append(faults, o.checkAngles()...)
 	return errors.Join(append(faults, o.checkProposer()...)...)
+}
+
+// checkAngles returns the faults of the proposer of angles.
+func (o *Options) checkAngles() (faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if o.System == nil || o.Angles == nil {
+		return nil
+	}
+	if o.Proposer != nil {
+		fault("there are proposers of colours and of angles, a system has one or the other")
+	}
+	if _, ok := o.System.(*lattice.XY); !ok {
+		fault("systems of the type %T have no angles that could be proposed", o.System)
+	}
+	b := o.Angles.Batch()
+	if _, n := o.share(); b.Walkers != n || b.Sites != o.System.Sites() {
+		fault("the proposer of angles serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, n, o.System.Sites())
+	}
+	if !(o.Coldest >= 0) || math.IsInf(o.Coldest, 0) || o.Coldest == 0 && len(b.Beta) > 0 {
+		fault("coldest = %g, the network takes an inverse temperature, the largest of which must be positive", o.Coldest)
+	}
+	return faults
 }
 
 // checkProposer returns the faults of the proposer.
@@ -165,8 +226,8 @@ func (o *Options) checkProposer() (faults []error) {
 		fault("there are no neural moves for systems of the type %T, which has no frames; make one with lattice.New", o.System)
 	}
 	b := o.Proposer.Batch()
-	if b.Walkers != o.Walkers || b.Sites != o.System.Sites() {
-		fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, o.Walkers, o.System.Sites())
+	if _, n := o.share(); b.Walkers != n || b.Sites != o.System.Sites() {
+		fault("the proposer serves %d walkers on %d sites, the engine has %d on %d", b.Walkers, b.Sites, n, o.System.Sites())
 	}
 	if o.Shift > 0 && b.Shift == nil {
 		fault("shift = %d, the network takes no shift of the energy; take 0, or a network with coordinate 0 of its latent vector tied to the energy", o.Shift)

@@ -14,14 +14,14 @@ import (
 type Samples struct {
 	Windows []WindowSamples
 
+	division
 	system      lattice.System
-	columns     int // of walkers
-	together    int // columns of a block
 	segment     int
 	passes      int64
 	transitions *local.Transitions // nil without local moves or with too many levels
-	order       *order
-	draws       *draws // nil without neural moves, as the next
+	order       *measured
+	inside      *measured // of bins
+	draws       *draws    // nil without neural moves, as the next
 	proposals   *ProposalCounts
 	bridge      *bridging // nil unless the moves have targets, and in several windows
 	timeline    *Timeline
@@ -37,58 +37,24 @@ type WindowSamples struct {
 	Blocks [][]int64
 }
 
-// minBlocks is the least number of blocks behind an error bar: with 32, the error bar
-// itself has a relative error of 1/sqrt(2*31) = 13 %.
-const minBlocks = 32
-
-// maxGroups bounds the number of groups of walkers and thus the memory for their
-// transitions.
-const maxGroups = 64
-
-// groupSize is the number of columns whose walkers move together and whose transitions are
-// counted together. It leaves at least minBlocks groups where it can, and is small so that
-// workers share the groups evenly, unless there would be more than maxGroups.
-func groupSize(columns int) int {
-	return max(1, min(8, columns/minBlocks), (columns+maxGroups-1)/maxGroups)
-}
-
-// groups is the number of groups.
-func groups(columns int) int { return (columns + groupSize(columns) - 1) / groupSize(columns) }
-
-// maxCounted bounds the number of pairs of a block and a level, unless even groups of columns
-// have more: 32 MiB of visits, and four times that for the order parameter.
-const maxCounted = 1 << 22
-
-// blockSize is the number of columns that count together: one, or a group where one each would
-// take too much memory.
-func blockSize(columns, levels int) int {
-	if segments(columns)*columns*levels > maxCounted {
-		return groupSize(columns)
-	}
-	return 1
-}
-
-// blocks is the number of blocks.
-func blocks(columns, levels int) int {
-	size := blockSize(columns, levels)
-	return segments(columns) * ((columns + size - 1) / size)
-}
-
-// segments is the number of segments of the phase needed for minBlocks blocks.
-func segments(columns int) int { return (minBlocks + columns - 1) / columns }
-
 // Produce ends the adaptation: it freezes the weights and starts the counts of Samples.
 // Levels never seen take the weight of the nearest level seen, so that a walker finding one
 // is neither repelled nor trapped. Called in production, it only restarts the counts.
 func (e *Engine) Produce() {
-	columns, levels := len(e.walkers)/len(e.windows), e.o.System.Levels()
-	n := blocks(columns, levels)
-	s := &Samples{system: e.o.System, columns: columns, together: blockSize(columns, levels), order: newOrder(e.o.System, n)}
+	levels, n := e.o.System.Levels(), e.division.blocks()
+	s := &Samples{system: e.o.System, division: e.division}
+	if measuresOrder(e.o.System, e.whole.blocks()) {
+		s.order = newMeasured(levels, ordered(e.o.System), n)
+	}
+	if measuresInside(e.o.System, e.whole.blocks()) {
+		s.inside = newMeasured(levels, insides, n)
+	}
 	for _, w := range e.windows {
 		if e.phase != Production {
 			if e.o.Adaptation != Canonical {
 				w.fillUnseen()
 			}
+			w.lnWeight = w.lnG
 			if e.lnH != nil {
 				w.shape(e.lnH, e.margin())
 			}
@@ -100,14 +66,15 @@ func (e *Engine) Produce() {
 		}
 		s.Windows = append(s.Windows, counts)
 	}
-	if kernel := e.windows[0].kernel; kernel != nil {
-		s.transitions = kernel.Transitions(segments(columns) * groups(columns))
+	e.freezeProposals()
+	if kernel := e.windows[0].kernel; kernel != nil && local.Countable(e.o.System, e.whole.parts()) {
+		s.transitions = kernel.Transitions(e.division.parts())
 	}
 	if e.neural != nil {
-		s.draws = newDraws(levels, columns, len(e.windows), e.targeted())
+		s.draws = newDraws(levels, e.division, len(e.windows), e.targeted())
 		s.proposals = newProposalCounts(levels)
 		e.tally = s.proposals
-		s.bridge = e.newBridging(segments(columns) * groups(columns))
+		s.bridge = e.newBridging(e.division.parts())
 	}
 	s.timeline = newTimeline(len(e.windows), s.perSegment())
 	e.samples = s
@@ -117,6 +84,24 @@ func (e *Engine) Produce() {
 	e.times = Times{}
 	for i := range e.walkers {
 		e.walkers[i].trip = trip{}
+	}
+}
+
+// freezeProposals makes the proposals of local moves those of production, in all windows and shards the same:
+// transitions that are counted in several belong to one move.
+func (e *Engine) freezeProposals() {
+	if len(e.windows) == 1 {
+		return
+	}
+	all := make([]*estimate, len(e.windows))
+	for k, w := range e.windows {
+		known := *w
+		known.isOpen = true // for this shard or for another one
+		all[k] = &known
+	}
+	lnG := join(all)
+	for _, w := range e.windows {
+		w.adaptKernel(lnG)
 	}
 }
 
@@ -131,12 +116,14 @@ func (e *Engine) Adapt(p Progress) {
 	e.phase, e.passes, e.moves, e.times = e.o.Adaptation, p.Passes, p.Moves, p.Times
 	for _, w := range e.windows {
 		w.lnWeight, w.histogram = w.lnG, nil
-		if w.recursion == nil { // which keeps the weights of levels not yet seen as Produce does
+		if w.rule == nil { // rules keep the weights of levels not yet seen as Produce does
 			for b, seen := range w.seen {
 				if !seen {
 					w.lnG[b] = 0
 				}
 			}
+		} else {
+			w.lnWeight = w.rule.weights(w)
 		}
 		w.fillKernel()
 	}
@@ -154,13 +141,12 @@ func (e *Engine) Samples() *Samples { return e.samples }
 // nothing. Call it between passes, with ascending values; those beyond 0..1 count as the nearest end.
 // Without any call all counts are of the first part, and so few blocks that errors may be unknown.
 func (s *Samples) Segment(fraction float64) {
-	n := segments(s.columns)
-	s.segment = max(0, min(n-1, int(fraction*float64(n))))
+	s.segment = max(0, min(s.segments-1, int(fraction*float64(s.segments))))
 }
 
 // Transitions returns the infinite-temperature transitions between levels that the local
-// moves found in all windows, in blocks for dos.FromTransitions with lattice.Steps steps; nil
-// without local moves or with too many levels and steps. A block is a group of columns, with
+// moves found in all windows, in blocks for dos.FromTransitions with lattice.Changes; nil
+// without local moves or with too many levels and changes. A block is a group of columns, with
 // few walkers in one segment of the phase. Shared, valid until the next pass.
 func (s *Samples) Transitions() [][]int64 {
 	return s.transitions.Counts()
@@ -171,14 +157,14 @@ func (s *Samples) Groups() []int {
 	var of []int
 	for block := range s.Windows[0].Blocks {
 		segment, column := block/s.perSegment(), block%s.perSegment()*s.together
-		of = append(of, segment*groups(s.columns)+column/groupSize(s.columns))
+		of = append(of, segment*s.groups()+column/s.group)
 	}
 	return of
 }
 
 // situations returns the block in which a group of columns counts transitions.
 func (s *Samples) situations(group int) []int64 {
-	return s.transitions.Block(s.segment*groups(s.columns) + group)
+	return s.transitions.Block(s.segment*s.groups() + group)
 }
 
 // row returns the histogram in which walker i counts.
@@ -191,19 +177,16 @@ func (s *Samples) block(i int) int {
 	return s.segment*s.perSegment() + i/len(s.Windows)/s.together
 }
 
-// perSegment is the number of blocks in a segment.
-func (s *Samples) perSegment() int { return (s.columns + s.together - 1) / s.together }
-
-// flatness of a window's histogram over the levels seen, relative to the requested
+// flatness of a window's histogram, in blocks, over the levels seen, relative to the requested
 // histogram.
-func (s *Samples) flatness(window int, w *estimate) float64 {
+func flatness(blocks [][]int64, w *estimate) float64 {
 	h := histogramState{lowest: -1}
 	for b := range w.seen {
 		if !w.seen[b] {
 			continue
 		}
 		visits := int64(0)
-		for _, block := range s.Windows[window].Blocks {
+		for _, block := range blocks {
 			visits += block[b]
 		}
 		if w.histogram != nil {

@@ -6,7 +6,8 @@ import (
 )
 
 // Proposer draws whole configurations with known probability: q(s'|s), or q(s'|s,d) for a
-// network that takes a shift d of the energy, or q(s'|E*) for one that aims at an energy. It
+// network that takes a shift d of the energy, or q(s'|E*) for one that aims at an energy. Of an
+// unnormalised one, only the ratio q(s'|s)/q(s|s') is known. It
 // is all that the engine knows of a network. One call serves many walkers; data pass through
 // the buffers of Batch, so that nothing is copied.
 type Proposer interface {
@@ -42,10 +43,14 @@ type Batch struct {
 
 	State    []int32   // [M,N] the configurations s
 	Start    []int32   // [M] first site in raster order to be resampled
-	Uniform  []float32 // [M,N] independent uniform numbers in [0,1)
+	Uniform  []float32 // [M,U] independent uniform numbers in [0,1), U = N unless Unnormalised
 	Proposal []int32   // [M,N] the proposed configurations s'
 	Forward  []float32 // [M] ln q(s'|s)
 	Reverse  []float32 // [M] ln q(s|s')
+
+	// Unnormalised says that moves are reversible for a distribution p, which is known up to a
+	// constant: Forward is ln p(s') and Reverse ln p(s).
+	Unnormalised bool
 
 	// Shift is the shift d of the energy in units of J, and Back that of the reverse move:
 	// Forward is ln q(s'|s,Shift), Reverse ln q(s|s',Back). Nil for a network without shifts.
@@ -56,4 +61,10 @@ type Batch struct {
 	Target, Current []float32 // [M]
 	// Tolerance is how many levels a proposal may be away from its target.
 	Tolerance int
+}
+
+// Uniforms are the random numbers of the i-th walker's proposal.
+func (b *Batch) Uniforms(i int) []float32 {
+	u := len(b.Uniform) / b.Walkers
+	return b.Uniform[i*u : (i+1)*u]
 }

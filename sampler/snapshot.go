@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // Snapshot is everything that changes in an Engine while it runs. An engine made with the
@@ -17,7 +18,8 @@ type Snapshot struct {
 	Times  Times
 
 	Windows   []WindowSnapshot
-	Exchanges []byte // GeneratorState of the exchanges between windows
+	Parts     []PartSnapshot // of an adaptation in shards, else nil
+	Exchanges []byte         // GeneratorState of the exchanges between windows
 
 	Production *ProductionSnapshot // nil before that phase
 
@@ -57,7 +59,9 @@ type WindowSnapshot struct {
 	Trials      int64 // since the start
 	StageTrials int64 // in this iteration: since the last reduction of ln f or the last new level
 
-	Iteration *IterationSnapshot // of multicanonical sampling, else nil
+	Iteration *IterationSnapshot // of multicanonical sampling and multiple Gaussians, else nil
+	Hills     *HillsSnapshot     // of metadynamics, else nil
+	Gaussians *GaussiansSnapshot // of multiple Gaussians, else nil
 }
 
 // IterationSnapshot is the state of the multicanonical iteration.
@@ -78,6 +82,8 @@ type ProductionSnapshot struct {
 	Bridge      *dos.Bridge    // nil where there is none, and of programs without
 	OrderCount  [][]int64      // see Samples.Order
 	OrderSums   [][][]float64
+	InsideCount [][]int64 // see Samples.Inside
+	InsideSums  [][][]float64
 	Timeline    *Timeline // nil of programs without
 	Segment     int
 	Passes      int64
@@ -88,7 +94,7 @@ type ProductionSnapshot struct {
 func (e *Engine) Snapshot() *Snapshot {
 	s := &Snapshot{
 		Phase: e.phase, Passes: e.passes, Moves: e.moves, Times: e.times,
-		Exchanges: GeneratorState(e.exchanges),
+		Exchanges: GeneratorState(e.exchanges), Parts: e.partSnapshots(),
 	}
 	for _, w := range e.windows {
 		s.Windows = append(s.Windows, w.snapshot())
@@ -99,6 +105,7 @@ func (e *Engine) Snapshot() *Snapshot {
 			Timeline:    p.timeline, Segment: p.segment, Passes: p.passes,
 		}
 		s.Production.OrderCount, s.Production.OrderSums = p.Order()
+		s.Production.InsideCount, s.Production.InsideSums = p.Inside()
 		if c := p.proposals; c != nil {
 			s.Production.Draws = &DrawsSnapshot{c.Trials, c.Accepted, c.Changed, p.draws.inverse}
 		}
@@ -137,8 +144,8 @@ func (w *estimate) snapshot() WindowSnapshot {
 			s.Pending[b] += n
 		}
 	}
-	if r := w.recursion; r != nil {
-		s.Iteration = &IterationSnapshot{r.length, r.trials, r.found, r.flat, r.flatness, r.precision, r.upper}
+	if w.rule != nil {
+		w.rule.save(&s)
 	}
 	return s
 }
@@ -148,27 +155,38 @@ func (w *estimate) restore(s *WindowSnapshot, lnWeight []float64, margin int) {
 	copy(w.lnG, s.LnG)
 	copy(w.seen, s.Seen)
 	copy(w.hist, s.Hist)
-	for _, counts := range w.pending {
-		clear(counts)
-	}
-	copy(w.pending[0], s.Pending)
-	w.waiting = s.Waiting
-	w.state = histogramState{lowest: s.LastVisits[0], total: s.LastVisits[1]}
+	w.setPending(s.Pending, s.Waiting)
+	w.state.levels, w.state.discovered = 0, false
+	w.sumUp()
+	w.state.lowest, w.state.total = s.LastVisits[0], s.LastVisits[1]
 	for _, seen := range s.Seen {
 		if seen {
 			w.state.levels++
 		}
 	}
 	w.schedule.lnF, w.schedule.inverse, w.schedule.trials, w.schedule.iteration = s.LnF, s.Inverse, s.Trials, s.StageTrials
-	if it := s.Iteration; it != nil {
-		w.recursion = &recursion{w.recursion.maxStep, it.Length, it.Trials, it.Found, it.Flatness, it.Flat, slices.Clone(it.Precision), slices.Clone(it.Upper)}
-	}
 	w.lnWeight = w.lnG
-	if lnWeight != nil && !slices.Equal(lnWeight, w.lnG) {
-		w.lnWeight = slices.Clone(lnWeight)
+	if w.rule != nil {
+		w.rule.restore(w, s)
+		w.lnWeight = w.rule.weights(w)
 	}
-	w.spreadHistogram(margin)
+	w.histogram = nil
+	if lnWeight != nil { // of production
+		if w.lnWeight = w.lnG; !slices.Equal(lnWeight, w.lnG) {
+			w.lnWeight = slices.Clone(lnWeight)
+		}
+		w.spreadHistogram(margin)
+	}
 	w.fillKernel()
+}
+
+// setPending replaces the visits, by level, and the trials that are not yet applied.
+func (w *estimate) setPending(visits []int64, trials int64) {
+	for _, counts := range w.pending {
+		clear(counts)
+	}
+	copy(w.pending[0], visits)
+	w.waiting = trials
 }
 
 // fold adds blocks to as many or fewer: a snapshot may have one block for each column where
@@ -202,7 +220,7 @@ func (e *Engine) Restore(s *Snapshot) error {
 		}
 		if d := p.Draws; d != nil {
 			if e.samples.draws == nil { // an engine without a network, which only looks at the snapshot
-				e.samples.draws = newDraws(e.o.System.Levels(), e.samples.columns, len(e.windows), d.Weights != nil)
+				e.samples.draws = newDraws(e.o.System.Levels(), e.division, len(e.windows), d.Weights != nil)
 				e.samples.proposals = newProposalCounts(e.o.System.Levels())
 			}
 			copy(e.samples.proposals.Trials, d.Trials)
@@ -216,17 +234,20 @@ func (e *Engine) Restore(s *Snapshot) error {
 			}
 		}
 		if p.OrderCount != nil {
-			fold(e.samples.order.count, p.OrderCount)
-			for i, sums := range p.OrderSums {
-				for k := range sums {
-					fold(e.samples.order.sums[i*len(e.samples.order.sums)/len(p.OrderSums)][k:k+1], sums[k:k+1])
-				}
-			}
+			e.samples.order.restore(p.OrderCount, p.OrderSums)
+		}
+		if p.InsideCount != nil {
+			e.samples.inside.restore(p.InsideCount, p.InsideSums)
 		}
 		e.samples.timeline.restore(p.Timeline)
 		e.samples.transitions.Restore(p.Transitions)
 	}
 	e.phase, e.passes, e.moves, e.times = s.Phase, s.Passes, s.Moves, s.Times
+	if s.Production == nil {
+		if err := e.restoreParts(s.Parts); err != nil {
+			return err
+		}
+	}
 	for k := range s.Windows {
 		var lnWeight []float64
 		if s.Production != nil {
@@ -236,11 +257,20 @@ func (e *Engine) Restore(s *Snapshot) error {
 	}
 	if s.Production != nil {
 		e.restoreBridge(s.Production.Bridge)
+		e.freezeProposals()
 	}
+	if err := e.restoreWalkers(s); err != nil {
+		return fmt.Errorf("state of the sampler: %w", err)
+	}
+	return nil
+}
+
+// restoreWalkers puts walkers and exchanges into the state of a snapshot.
+func (e *Engine) restoreWalkers(s *Snapshot) error {
 	if err := e.exchanges.UnmarshalBinary(s.Exchanges); err != nil {
-		return fmt.Errorf("state of the sampler: generator of the exchanges: %w", err)
+		return fmt.Errorf("generator of the exchanges: %w", err)
 	}
-	n, network := e.o.System.Sites(), e.network()
+	n, network := lattice.StateBytes(e.o.System), e.network()
 	for i := range e.walkers {
 		w := &e.walkers[i]
 		copy(w.state, s.States[i*n:(i+1)*n])
@@ -250,7 +280,7 @@ func (e *Engine) Restore(s *Snapshot) error {
 			w.aim.forget()
 		}
 		if err := w.rng.UnmarshalBinary(s.Generators[i]); err != nil {
-			return fmt.Errorf("state of the sampler: generator of walker %d: %w", i, err)
+			return fmt.Errorf("generator of walker %d: %w", i, err)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"neuralwl/sampler/lattice"
 )
@@ -27,7 +28,7 @@ func (e *Engine) check(s *Snapshot) error {
 			}
 		}
 	}
-	levels, walkers, n := e.o.System.Levels(), len(e.walkers), e.o.System.Sites()
+	levels, walkers := e.o.System.Levels(), len(e.walkers)
 	if s.Phase != e.o.Adaptation && s.Phase != Production {
 		fault("there is no phase %q", s.Phase)
 	}
@@ -43,22 +44,13 @@ func (e *Engine) check(s *Snapshot) error {
 			length("seen", len(w.Seen), levels)
 			length("histogram", len(w.Hist), levels)
 			length("pending", len(w.Pending), levels)
-			if it := w.Iteration; (it != nil) != (e.o.Adaptation == Multicanonical) {
-				fault("the method is %s, and there is a multicanonical iteration: %v", e.o.Adaptation, it != nil)
-			} else if it != nil {
-				byLevel("precision", it.Precision)
-				length("upper levels", len(it.Upper), levels)
-				if it.Length < 1 || it.Trials < 0 || math.IsNaN(it.Flatness) {
-					fault("an iteration of %d trials, %d made, flatness %g", it.Length, it.Trials, it.Flatness)
-				}
-			}
+			faults = append(faults, w.checkRule(e.o.Adaptation, levels)...)
 		}
 	}
-	columns := walkers / len(e.windows)
 	if p := s.Production; p != nil {
 		// Older programs had one block for each column, however many levels there were.
-		own := blocks(columns, levels)
-		if each := segments(columns) * columns; len(p.Blocks) > 0 && len(p.Blocks[0]) == each {
+		own := e.division.blocks()
+		if each := e.division.segments * e.division.columns; len(p.Blocks) > 0 && len(p.Blocks[0]) == each {
 			own = each
 		}
 		if length("weights", len(p.LnWeight), len(e.windows)) && length("histograms", len(p.Blocks), len(e.windows)) {
@@ -71,10 +63,10 @@ func (e *Engine) check(s *Snapshot) error {
 			}
 		}
 		if p.Transitions != nil {
-			length("transitions", len(p.Transitions), segments(columns)*groups(columns))
+			length("transitions", len(p.Transitions), e.division.parts())
 		}
 		for i, block := range p.Transitions {
-			length(fmt.Sprintf("transitions %d", i), len(block), levels*lattice.Steps(e.o.System))
+			length(fmt.Sprintf("transitions %d", i), len(block), levels*len(lattice.Changes(e.o.System)))
 		}
 		if d := p.Draws; d == nil && e.neural != nil {
 			fault("there are no counts of proposals")
@@ -82,7 +74,7 @@ func (e *Engine) check(s *Snapshot) error {
 			length("trials of proposals", len(d.Trials), levels)
 			length("accepted proposals", len(d.Accepted), levels)
 			length("changed sites", len(d.Changed), levels)
-			weighed := segments(columns) * groups(columns)
+			weighed := e.division.parts()
 			if e.neural == nil && d.Weights == nil || e.neural != nil && !e.targeted() {
 				weighed = 0
 			}
@@ -99,25 +91,48 @@ func (e *Engine) check(s *Snapshot) error {
 			}
 		}
 		if b := p.Bridge; b != nil {
-			if err := b.Check(levels, segments(columns)*groups(columns)); err != nil {
+			if err := b.Check(levels, e.division.parts()); err != nil {
 				fault("draws and states: %w", err)
 			}
 			if len(b.Draws) != drawKinds {
 				fault("draws and states: %d kinds of draws", len(b.Draws))
 			}
 		}
-		measured := own
-		if !measuresOrder(e.o.System, blocks(columns, levels)) || own > blocks(columns, levels) && p.OrderCount == nil {
-			measured = 0
+		blocks, binned := own, lattice.BinWidth(e.o.System) > 0
+		if !measuresOrder(e.o.System, e.whole.blocks()) || own > e.division.blocks() && p.OrderCount == nil {
+			blocks = 0
 		}
-		faults = append(faults, p.checkOrder(levels, measured)...)
+		least := 0.
+		if binned {
+			least = -1 // of products
+		}
+		if binned && p.OrderCount == nil { // before there was an order parameter in bins
+			blocks = 0
+		}
+		faults = append(faults, checkMeasured("order parameter", p.OrderCount, p.OrderSums, blocks, levels, ordered(e.o.System), least)...)
+		if blocks = own; !measuresInside(e.o.System, e.whole.blocks()) {
+			blocks = 0
+		}
+		faults = append(faults, checkMeasured("places in bins", p.InsideCount, p.InsideSums, blocks, levels, insides, -1)...)
 		if p.Timeline != nil {
-			size := blockSize(columns, levels)
-			faults = append(faults, p.Timeline.check(len(e.windows), (columns+size-1)/size, walkers, levels, p.Passes)...)
+			faults = append(faults, p.Timeline.check(len(e.windows), e.division.perSegment(), walkers, levels, p.Passes)...)
 		}
-		if p.Segment < 0 || p.Segment >= segments(columns) {
-			fault("segment %d of %d", p.Segment, segments(columns))
+		if p.Segment < 0 || p.Segment >= e.division.segments {
+			fault("segment %d of %d", p.Segment, e.division.segments)
 		}
+	}
+	return errors.Join(append(faults, e.checkWalkers(s)...)...)
+}
+
+// checkWalkers returns the faults of the walkers of a snapshot.
+func (e *Engine) checkWalkers(s *Snapshot) (faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	walkers, n := len(e.walkers), lattice.StateBytes(e.o.System)
+	length := func(what string, have, want int) bool {
+		if have != want {
+			fault("%s: %d elements, the run needs %d", what, have, want)
+		}
+		return have == want
 	}
 	length("generators", len(s.Generators), walkers)
 	length("ends", len(s.LastEnds), walkers)
@@ -140,36 +155,82 @@ func (e *Engine) check(s *Snapshot) error {
 				fault("walker %d: %w", i, err)
 			} else if counted := e.o.System.Level(state); counted != level {
 				fault("walker %d: the level is %d and its configuration has the level %d", i, level, counted)
-			} else if k := i % len(e.windows); k < len(s.Windows) && s.Windows[k].Open && !e.windows[k].Contains(level) {
+			} else if k := i % len(e.windows); k < len(s.Windows) && s.opened(&e.o, i) && !e.windows[k].Contains(level) {
 				fault("walker %d is on level %d, its window has the %v", i, level, e.windows[k].Window)
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return faults
 }
 
-// checkOrder returns the faults of the measurements of the order parameter.
-func (p *ProductionSnapshot) checkOrder(levels, blocks int) (faults []error) {
+// checkRule returns the faults of the state of the rule that makes an adaptation.
+func (w *WindowSnapshot) checkRule(adaptation Phase, levels int) (faults []error) {
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
-	if len(p.OrderCount) != blocks || len(p.OrderSums) != blocks {
-		fault("order parameter: counts of %d blocks and sums of %d, the run needs %d", len(p.OrderCount), len(p.OrderSums), blocks)
+	of := func(what string, has bool, phases ...Phase) bool {
+		if has != slices.Contains(phases, adaptation) {
+			fault("the method is %s, and there is %s: %v", adaptation, what, has)
+			return false
+		}
+		return has
+	}
+	byLevel := func(what string, values []float64) {
+		if len(values) != levels {
+			fault("%s: %d elements, the run needs %d", what, len(values), levels)
+		}
+		for b, x := range values {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				fault("%s of level %d is %v", what, b, x)
+			}
+		}
+	}
+	if it := w.Iteration; of("a multicanonical iteration", it != nil, Multicanonical, MultipleGaussian) {
+		byLevel("precision", it.Precision)
+		if len(it.Upper) != levels {
+			fault("upper levels: %d elements, the run needs %d", len(it.Upper), levels)
+		}
+		if it.Length < 1 || it.Trials < 0 || math.IsNaN(it.Flatness) {
+			fault("an iteration of %d trials, %d made, flatness %g", it.Length, it.Trials, it.Flatness)
+		}
+	}
+	if h := w.Hills; of("a sum of hills", h != nil, Metadynamics) {
+		byLevel("sum of hills", h.Bias)
+		if !(h.Stage > 0) {
+			fault("hills are %g high", h.Stage)
+		}
+	}
+	if g := w.Gaussians; of("a chain of Gaussian ensembles", g != nil, MultipleGaussian) {
+		if math.IsNaN(g.Centre) || math.IsInf(g.Centre, 0) || math.IsNaN(g.Slope) || math.IsInf(g.Slope, 0) {
+			fault("a Gaussian at level %g with the slope %g", g.Centre, g.Slope)
+		}
+		if g.Stage < int(goingUp) || g.Stage > int(combined) {
+			fault("there are 3 stages of a chain of Gaussian ensembles, 0 to 2, not %d", g.Stage)
+		}
+	}
+	return faults
+}
+
+// checkMeasured returns the faults of measurements of values between a least one and 1.
+func checkMeasured(name string, counts [][]int64, all [][][]float64, blocks, levels, observables int, least float64) (faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(name+": "+format, a...)) }
+	if len(counts) != blocks || len(all) != blocks {
+		fault("counts of %d blocks and sums of %d, the run needs %d", len(counts), len(all), blocks)
 		return faults
 	}
-	for i, count := range p.OrderCount {
-		sums := p.OrderSums[i]
-		wrong := len(count) != levels || len(sums) != powers
+	for i, count := range counts {
+		sums := all[i]
+		wrong := len(count) != levels || len(sums) != observables
 		for _, row := range sums {
 			wrong = wrong || len(row) != levels
 		}
 		if wrong {
-			fault("order parameter: block %d is not of %d levels and %d powers", i, levels, powers)
+			fault("block %d is not of %d levels and %d powers", i, levels, observables)
 			continue
 		}
 		for k, row := range sums {
 			for b, x := range row {
-				// No value exceeds 1, except by rounding.
-				if most := float64(count[b]); !(x >= 0 && x <= most*(1+1e-6)) {
-					fault("order parameter: block %d, level %d: the sum %d of %d values is %v", i, b, k+1, count[b], x)
+				// No value is beyond, except by rounding.
+				if most := float64(count[b]) * (1 + 1e-6); !(x >= least*most && x <= most) {
+					fault("block %d, level %d: the sum %d of %d values is %v", i, b, k+1, count[b], x)
 				}
 			}
 		}

@@ -29,10 +29,10 @@ func snapshotEngine(t *testing.T, workers, windows int, move local.Move, method 
 }
 
 // clone is a deep copy of a snapshot, as writing and reading it would give.
-func clone(t *testing.T, s *Snapshot) *Snapshot {
+func clone[T Snapshot | ShardRound](t *testing.T, s *T) *T {
 	t.Helper()
 	var buf bytes.Buffer
-	c := &Snapshot{}
+	c := new(T)
 	if err := errors.Join(gob.NewEncoder(&buf).Encode(s), gob.NewDecoder(&buf).Decode(c)); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +50,8 @@ func TestRestore(t *testing.T) {
 	}{
 		{local.HeatBath, 1, WangLandau, true}, {local.Metropolis, 1, WangLandau, false}, {local.None, 1, WangLandau, true}, {local.HeatBath, 2, WangLandau, false},
 		{local.Metropolis, 2, WangLandau, true}, {local.HeatBath, 1, Multicanonical, false}, {local.Metropolis, 2, Multicanonical, true},
+		{local.HeatBath, 1, Metadynamics, false}, {local.Metropolis, 2, Metadynamics, true},
+		{local.HeatBath, 1, MultipleGaussian, true}, {local.HeatBath, 2, MultipleGaussian, false},
 	} {
 		move := c.local
 		e := snapshotEngine(t, 1, c.windows, move, c.method)
@@ -94,6 +96,8 @@ func TestRestore(t *testing.T) {
 func TestRestoreRefuses(t *testing.T) {
 	e := snapshotEngine(t, 1, 1, local.HeatBath, WangLandau)
 	iterating := snapshotEngine(t, 1, 1, local.HeatBath, Multicanonical).Snapshot()
+	hilly := snapshotEngine(t, 1, 1, local.HeatBath, Metadynamics).Snapshot()
+	chained := snapshotEngine(t, 1, 1, local.HeatBath, MultipleGaussian).Snapshot()
 	e.Produce()
 	for name, spoil := range map[string]func(*Snapshot){
 		"ln g: 3 elements":                               func(s *Snapshot) { s.Windows[0].LnG = s.Windows[0].LnG[:3] },
@@ -117,6 +121,8 @@ func TestRestoreRefuses(t *testing.T) {
 		"chain 1: the sum of levels of part 7 is -4":     func(s *Snapshot) { s.Production.Timeline.Sums[0][1][7] = -4 },
 		"segment 9 of 2":                                 func(s *Snapshot) { s.Production.Segment = 9 },
 		"multicanonical iteration":                       func(s *Snapshot) { s.Windows[0].Iteration = iterating.Windows[0].Iteration },
+		"there is a sum of hills: true":                  func(s *Snapshot) { s.Windows[0].Hills = hilly.Windows[0].Hills },
+		"there is a chain of Gaussian ensembles: true":   func(s *Snapshot) { s.Windows[0].Gaussians = chained.Windows[0].Gaussians },
 		"windows: 0 elements":                            func(s *Snapshot) { s.Windows = nil },
 		"generator of the exchanges":                     func(s *Snapshot) { s.Exchanges = nil },
 		"ln f is 0":                                      func(s *Snapshot) { s.Windows[0].LnF = 0 },
@@ -132,6 +138,26 @@ func TestRestoreRefuses(t *testing.T) {
 		s := clone(t, e.Snapshot())
 		spoil(s)
 		err := snapshotEngine(t, 1, 1, local.HeatBath, WangLandau).Restore(s)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		method Phase
+		spoil  func(*WindowSnapshot)
+	}{
+		"sum of hills of level 3 is NaN":                {Metadynamics, func(w *WindowSnapshot) { w.Hills.Bias[3] = math.NaN() }},
+		"sum of hills: 2 elements":                      {Metadynamics, func(w *WindowSnapshot) { w.Hills.Bias = w.Hills.Bias[:2] }},
+		"hills are 0 high":                              {Metadynamics, func(w *WindowSnapshot) { w.Hills.Stage = 0 }},
+		"there is a sum of hills: false":                {Metadynamics, func(w *WindowSnapshot) { w.Hills = nil }},
+		"with the slope +Inf":                           {MultipleGaussian, func(w *WindowSnapshot) { w.Gaussians.Slope = math.Inf(1) }},
+		"there are 3 stages of a chain":                 {MultipleGaussian, func(w *WindowSnapshot) { w.Gaussians.Stage = 3 }},
+		"there is a chain of Gaussian ensembles: false": {MultipleGaussian, func(w *WindowSnapshot) { w.Gaussians = nil }},
+		"there is a multicanonical iteration: false":    {MultipleGaussian, func(w *WindowSnapshot) { w.Iteration = nil }},
+	} {
+		s := clone(t, snapshotEngine(t, 1, 1, local.HeatBath, c.method).Snapshot())
+		c.spoil(&s.Windows[0])
+		err := snapshotEngine(t, 1, 1, local.HeatBath, c.method).Restore(s)
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -146,5 +146,8 @@ func (w *estimate) begin(lnG []float64) {
 	}
 	w.fillUnseen()
 	shiftToZero(w.lnG, w.seen)
+	if w.rule != nil {
+		w.rule.begin(w)
+	}
 	w.fillKernel()
 }

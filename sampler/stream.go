@@ -11,7 +11,9 @@ const (
 	exchangeStream
 	vanStream
 	startStream
-	HonestyStream // tests of a network's draws
+	HonestyStream  // tests of a network's draws
+	partStream     // exchanges of a shard of the adaptation
+	gaussianStream // random configurations for the width of Gaussian ensembles
 )
 
 // Stream returns the generator for a purpose and an index under a run's seed. Streams of

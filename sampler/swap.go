@@ -18,7 +18,19 @@ import (
 func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 	o := e.o
 	o.Proposer, o.Partial, o.Shift = p, partial, shift
-	if err := errors.Join(o.checkProposer()...); err != nil {
+	return e.setMove(o, o.checkProposer())
+}
+
+// SetAngles is SetProposer for a system of angles.
+func (e *Engine) SetAngles(p AngleProposer) error {
+	o := e.o
+	o.Angles = p
+	return e.setMove(o, o.checkAngles())
+}
+
+// setMove takes the proposals of options into use unless these have faults.
+func (e *Engine) setMove(o Options, faults []error) error {
+	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("another network: %w", err)
 	}
 	e.o = o
@@ -26,10 +38,10 @@ func (e *Engine) SetProposer(p Proposer, partial float64, shift int) error {
 	for i := range e.walkers {
 		e.walkers[i].aim.forget()
 	}
-	for _, w := range e.windows {
-		w.spreadHistogram(e.margin())
-	}
 	if e.samples != nil {
+		for _, w := range e.windows {
+			w.spreadHistogram(e.margin())
+		}
 		e.Produce()
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // TestSwapVisits lets networks of several kinds take turns under constant weights, every few
 // passes: every configuration of the 3x3 lattice must be visited as often as its weight says.
 func TestSwapVisits(t *testing.T) {
-	long.Only(t, "8000 passes of 256 walkers, three times")
+	long.Only(t, "4000 passes of 256 walkers, three times")
 	p := mustPotts(t, 2, 3, 3)
 	count := make([]float64, p.Levels())
 	configurations(p, func(_ []uint8, level int) { count[level]++ })
@@ -25,7 +25,7 @@ func TestSwapVisits(t *testing.T) {
 		lnH[b] = 1.5 * math.Sin(float64(b)/3)
 	}
 	const walkers = 256
-	const passes = 8000
+	const passes = 4000
 	sharp, dull, wide := newChainProposer(p, walkers, 2), newChainProposer(p, walkers, 2), newChainProposer(p, walkers, 4)
 	dull.dull = 0.9
 	for name, c := range map[string]struct {

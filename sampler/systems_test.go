@@ -39,8 +39,15 @@ var tinySystems = sync.OnceValues(func() (all []enumerated, err error) {
 		func() (*lattice.Terms, error) { return lattice.NewIsingField(0.25, 4, 3) },
 		func() (*lattice.Terms, error) { return lattice.NewRandomBond(0.5, 3, 4, 4) },
 		func() (*lattice.Terms, error) { return lattice.NewBaxterWu(6, 3) },
+		func() (*lattice.Terms, error) {
+			return joint(lattice.Magnetisation(-1, 1))(lattice.NewIsingField(0, 4, 3))
+		},
+		func() (*lattice.Terms, error) {
+			return joint(lattice.Squares(-1, 0, 1))(lattice.NewBlumeCapel(0, 3, 3))
+		},
+		func() (*lattice.Terms, error) { return lattice.NewClock(4, 0, 3, 3) },
 		func() (*lattice.Terms, error) { return lattice.NewPotts3D(2, 3, 3, 3) }, // takes seconds
-	}[:long.Or(6, 5)] {
+	}[:long.Or(9, 8)] {
 		s, err := make()
 		if err != nil {
 			return nil, err
@@ -54,6 +61,16 @@ var tinySystems = sync.OnceValues(func() (all []enumerated, err error) {
 	return all, nil
 })
 
+// joint makes levels of a system pairs of its energy and a second variable.
+func joint(a lattice.Second) func(*lattice.Terms, error) (*lattice.Terms, error) {
+	return func(t *lattice.Terms, err error) (*lattice.Terms, error) {
+		if err != nil {
+			return nil, err
+		}
+		return lattice.NewJoint(t, a)
+	}
+}
+
 // TestSystems runs both phases from nothing on every system and compares ln g by both
 // estimators with the exact one, in units of their errors.
 func TestSystems(t *testing.T) {
@@ -63,9 +80,8 @@ func TestSystems(t *testing.T) {
 	}
 	for _, x := range all {
 		s, g := x.Terms, x.g
-		want, energy := map[float64]float64{}, make([]float64, s.Levels())
+		want, energy := map[float64]float64{}, lattice.Energies(s)
 		for b, n := range g {
-			energy[b] = s.Energy(b)
 			if n > 0 {
 				want[energy[b]] = math.Log(float64(n))
 			}
@@ -141,7 +157,7 @@ func produce(t *testing.T, s *lattice.Terms, seed uint64, move local.Move, energ
 	if err != nil {
 		t.Fatal(err)
 	}
-	transitions, err := dos.FromTransitions(energy, lattice.Steps(s), samples.Transitions(), s.LnStates())
+	transitions, err := dos.FromTransitions(energy, lattice.Changes(s), samples.Transitions(), s.LnStates())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +262,7 @@ func TestRandomOrder(t *testing.T) {
 		for b := range energy {
 			energy[b] = s.Energy(b)
 		}
-		d, err := dos.FromTransitions(energy, lattice.Steps(s), e.Samples().Transitions(), s.LnStates())
+		d, err := dos.FromTransitions(energy, lattice.Changes(s), e.Samples().Transitions(), s.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

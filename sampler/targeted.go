@@ -59,12 +59,13 @@ type targetedMove struct {
 	proposer  Proposer
 	tolerance int
 	// partial is the share of trials that are partial refreshes. All walkers make them at the
-	// same time, since full proposals can do without most evaluations of ln q(s|B*).
-	partial float64
-	across  float64 // share of full proposals that go across
-	trials  []trial // by walker
-	made    []int   // by place in the batch: the walker
-	to      []int   // by place in the batch: the level of the proposal
+	// same time, since full proposals can do without the evaluation of ln q(s|B*) where the aim is known.
+	partial   float64
+	across    float64 // share of full proposals that go across
+	trials    []trial // by walker
+	made      []int   // by place in the batch: the walker
+	evaluated int     // the first places, whose states' ln q is evaluated; the aims of the others are known
+	to        []int   // by place in the batch: the level of the proposal
 }
 
 // trial is a walker's present trial.
@@ -123,19 +124,24 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
 		m.trials[i].proposes = window(i).isOpen && m.plan(&m.trials[i], &walkers[i], window(i), partial)
 	})
+	// The states to be evaluated come first in the batch.
+	all := partial || n%refreshPeriod == 0
 	m.made = m.made[:0]
-	evaluate := partial || n%refreshPeriod == 0
-	for i := range m.trials {
-		if m.trials[i].proposes {
-			m.trials[i].place = len(m.made)
-			m.made = append(m.made, i)
-			evaluate = evaluate || !walkers[i].aim.known(network)
+	for _, unknown := range []bool{true, false} {
+		for i := range m.trials {
+			if m.trials[i].proposes && (all || !walkers[i].aim.known(network)) == unknown {
+				m.trials[i].place = len(m.made)
+				m.made = append(m.made, i)
+			}
+		}
+		if unknown {
+			m.evaluated = len(m.made)
 		}
 	}
 	b.Used = len(m.made)
 	parallel.Do(workers, len(m.made), walkersAtOnce, func(_, k int) {
 		i := m.made[k]
-		m.fill(b, &m.trials[i], &walkers[i], window(i), partial, evaluate)
+		m.fill(b, &m.trials[i], &walkers[i], window(i), partial)
 	})
 	if err := m.propose(ctx); err != nil {
 		return Count{}, times, err
@@ -143,7 +149,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 	times.propose = time.Since(began)
 
 	began = time.Now()
-	if evaluate {
+	if b.Used = m.evaluated; b.Used > 0 {
 		if err := m.proposer.LogProb(ctx); err != nil {
 			return Count{}, times, fmt.Errorf("log-likelihood of the state: %w", err)
 		}
@@ -155,7 +161,7 @@ func (m *targetedMove) run(ctx context.Context, n int64, walkers []walker, windo
 
 	var accepted atomic.Int64
 	parallel.Do(workers, len(walkers), walkersAtOnce, func(_, i int) {
-		if m.trials[i].proposes && m.decide(b, &m.trials[i], &walkers[i], window(i), network, partial, evaluate) {
+		if m.trials[i].proposes && m.decide(b, &m.trials[i], &walkers[i], window(i), network, partial) {
 			accepted.Add(1)
 		}
 	})
@@ -199,10 +205,10 @@ func (m *targetedMove) plan(t *trial, w *walker, window *estimate, partial bool)
 }
 
 // fill puts a walker's proposal into its place in the batch.
-func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, partial, evaluate bool) {
+func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, partial bool) {
 	r := rand.New(w.rng)
 	k, sites := t.place, b.Sites
-	if evaluate {
+	if k < m.evaluated {
 		t.from = near(r, w.level, m.tolerance)
 		t.frame.Apply(b.State[k*sites:(k+1)*sites], w.state)
 		b.Current[k] = m.energy(t.from)
@@ -214,15 +220,15 @@ func (m *targetedMove) fill(b *Batch, t *trial, w *walker, window *estimate, par
 	}
 	b.Start[k] = int32(sites - t.sites)
 	b.Target[k] = m.energy(t.aim)
-	Uniforms(b.Uniform[k*sites:(k+1)*sites], w.rng)
+	Uniforms(b.Uniforms(k), w.rng)
 	t.decide = r.Float64()
 }
 
 // decide accepts or rejects a walker's proposal.
-func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, network Version, partial, evaluate bool) (accepted bool) {
+func (m *targetedMove) decide(b *Batch, t *trial, w *walker, window *estimate, network Version, partial bool) (accepted bool) {
 	k, sites := t.place, b.Sites
 	own := w.aim
-	if evaluate {
+	if k < m.evaluated {
 		own = aim{t.from, float64(b.Reverse[k]), network}
 	}
 	if !partial {

@@ -113,7 +113,8 @@ func TestTimelineTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	const walkers = 130
-	if blockSize(walkers, p.Levels()) == 1 {
+	d := divide(walkers, p.Levels())
+	if d.together == 1 {
 		t.Skipf("%d levels are too few", p.Levels())
 	}
 	e, err := New(Options{System: p, Seed: 1, Walkers: walkers, Workers: 1, Local: local.HeatBath})
@@ -131,7 +132,7 @@ func TestTimelineTogether(t *testing.T) {
 	for _, sums := range line.Sums[0] {
 		want -= sums[0]
 	}
-	if chains := len(line.Sums[0]); want != 0 || chains != (walkers+blockSize(walkers, p.Levels())-1)/blockSize(walkers, p.Levels()) {
+	if chains := len(line.Sums[0]); want != 0 || chains != d.perSegment() {
 		t.Errorf("%d chains, the sum is off by %d", chains, want)
 	}
 }

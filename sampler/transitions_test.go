@@ -45,7 +45,7 @@ func TestTransitions(t *testing.T) {
 		e.Produce()
 		run(3200)
 		s := e.Samples()
-		transitions, err := dos.FromTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates())
+		transitions, err := dos.FromTransitions(energy, lattice.Changes(p), s.Transitions(), p.LnStates())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,11 @@ type VANOptions struct {
 	// it needs M as Draws.
 	Proposer Proposer
 	Draws    int
+	// Schedule of ln f, default InverseTime. By ConstantLnF the adaptation ends with a histogram that is
+	// broad, in that all levels that have states were drawn, or flat, as in the original algorithm.
+	Schedule Schedule
+	// LnF is the modification factor to begin with, and by ConstantLnF to stay with, default 1.
+	LnF float64
 	// Flatness ends an iteration of the Wang-Landau schedule, default DefaultFlatness.
 	Flatness float64
 	// Learn is given every batch before production, for a step of the network towards its
@@ -49,8 +54,8 @@ type Drawn struct {
 // exceed 1: if M is too small for the network's distance from p, ln g has a bias that no
 // smaller f removes.
 //
-// Deviations: the algorithm has a constant f and ends with a broad or flat histogram; here
-// ln f falls as for Engine, starting from 1. And ln g is shifted so that its least value over
+// Deviations: the algorithm has a constant f, which it is here only by the schedule ConstantLnF;
+// otherwise ln f falls as for Engine. And ln g is shifted so that its least value over
 // the levels seen is 0, which is also its value at all other levels: otherwise a level found
 // late would start so low that the network would forget all others over it.
 //
@@ -82,13 +87,25 @@ func NewVAN(o VANOptions) (*VAN, error) {
 	if o.Flatness == 0 {
 		o.Flatness = DefaultFlatness
 	}
+	if o.Schedule == "" {
+		o.Schedule = InverseTime
+	}
+	if o.LnF == 0 {
+		o.LnF = 1
+	}
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if !(o.LnF > 0 && o.LnF <= 1) {
+		fault("ln f = %g to begin with, must be within 0..1", o.LnF)
+	}
 	if o.System == nil {
 		fault("no system")
 	}
 	if o.Flatness <= 0 || o.Flatness >= 1 {
 		fault("flatness = %g, must be between 0 and 1", o.Flatness)
+	}
+	if err := checkSchedule(o.Schedule); err != nil {
+		faults = append(faults, err)
 	}
 	if o.Proposer == nil {
 		if o.Draws <= 0 {
@@ -106,7 +123,7 @@ func NewVAN(o VANOptions) (*VAN, error) {
 		o: o, drawer: newDrawer(o.System, o.Proposer, m, Stream(o.Seed, vanStream, 0)),
 		lnP: make([]float64, m),
 		lnG: make([]float64, levels), seen: make([]bool, levels), hist: make([]float64, levels),
-		schedule: newSchedule(1, o.Flatness),
+		schedule: newSchedule(o.Schedule, o.LnF, o.Flatness, 1),
 		phase:    WangLandau,
 	}, nil
 }
@@ -187,16 +204,24 @@ func (v *VAN) adapt(b *Batch) error {
 
 // histogram summarises the visits.
 func (v *VAN) histogram() histogramState {
-	least, total, levels := math.Inf(1), 0.0, 0
+	h, least, total := histogramState{}, math.Inf(1), 0.0
 	for level, seen := range v.seen {
+		if v.o.System.LevelsKnown() && v.o.System.Possible(level) {
+			h.possible++
+			if !seen {
+				h.missing++
+			}
+		}
 		if seen {
-			least, total, levels = min(least, v.hist[level]), total+v.hist[level], levels+1
+			least, total = min(least, v.hist[level]), total+v.hist[level]
+			h.levels++
 		}
 	}
-	if levels == 0 {
+	if h.levels == 0 {
 		least = 0
 	}
-	return histogramState{levels: levels, lowest: int64(visit * least), total: int64(visit * total)}
+	h.lowest, h.total = int64(visit*least), int64(visit*total)
+	return h
 }
 
 // count adds a batch of production to the estimate. Draws are independent, so any partition
@@ -271,11 +296,21 @@ func (v *VAN) Progress() Progress {
 	return p
 }
 
-// Adapted reports whether ln f has reached the final one.
-func (v *VAN) Adapted(finalLnF float64) bool { return v.schedule.lnF <= finalLnF }
+// Adapted reports whether ln f has reached the final one or, by ConstantLnF, the histogram is broad or
+// flat.
+func (v *VAN) Adapted(finalLnF float64) bool {
+	h := v.histogram()
+	if s := &v.schedule; s.kind == ConstantLnF {
+		return s.adapted(finalLnF, h) || h.flatness() >= s.flatness
+	}
+	return v.schedule.lnF <= finalLnF
+}
 
 // AdaptationProgress estimates how far the adaptation has come, 0..1.
 func (v *VAN) AdaptationProgress(finalLnF float64) float64 {
+	if v.schedule.kind == ConstantLnF {
+		return v.schedule.progress(finalLnF, v.histogram())
+	}
 	return min(1, math.Log(v.schedule.lnF)/math.Log(finalLnF))
 }
 

@@ -182,6 +182,38 @@ func TestVANUpdate(t *testing.T) {
 }
 
 // TestVANRestore moves the state to a fresh method in both phases: both go on alike.
+// TestVANConstant makes the algorithm of the talk by a network alone: f stays until the histogram is
+// broad, with all levels that have states, or flat. A network that draws nothing but one colour has a flat
+// histogram of one level.
+func TestVANConstant(t *testing.T) {
+	for _, c := range []struct {
+		share float64
+		lnF   float64
+		broad bool
+	}{{0.4, 0.5, true}, {1 - 1e-9, 1, false}} {
+		g, _ := newVAN(t, 20, c.share, VANOptions{Seed: 4, Schedule: ConstantLnF, LnF: c.lnF})
+		passes := 0
+		for ; !g.Adapted(0.9); passes++ {
+			if passes > 10_000 {
+				t.Fatalf("no end: %+v", g.Progress())
+			}
+			advance(t, g, 1)
+			if p := g.Progress(); p.LnF != c.lnF || p.Inverse {
+				t.Fatalf("ln f = %g after %d batches, it was %g", p.LnF, passes+1, c.lnF)
+			}
+		}
+		missing := 0
+		for level, x := range exact3x3(t) {
+			if !math.IsInf(x, -1) && !g.Seen()[level] {
+				missing++
+			}
+		}
+		if passes == 0 || c.broad && missing > 0 || !c.broad && g.Progress().Flatness < DefaultFlatness {
+			t.Errorf("share %g: after %d batches %d levels are missing, flatness %g", c.share, passes, missing, g.Progress().Flatness)
+		}
+	}
+}
+
 func TestVANRestore(t *testing.T) {
 	g, _ := newVAN(t, 45, 0.5, VANOptions{Seed: 1})
 	for part := range 4 {

@@ -122,7 +122,7 @@ func estimates(e dos.WeightedEstimate) (values, deviations []float64) {
 func TestVariationalCoverage(t *testing.T) {
 	const beta, m = 0.6, 64
 	exact := averages(t, beta)
-	runs := long.Or(2000, 80)
+	runs := long.Or(800, 80)
 	for _, frames := range []bool{false, true} {
 		inside := make([][2]int, len(exact)+2)
 		for run := range runs {

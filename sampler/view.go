@@ -39,8 +39,11 @@ func (e *Engine) View() *View {
 			continue
 		}
 		window := WindowView{Index: k, Flatness: e.flatness(k)}
-		if e.phase == WangLandau {
+		switch e.phase {
+		case WangLandau:
 			window.LnF = w.schedule.lnF
+		case Metadynamics:
+			window.LnF = w.hill()
 		}
 		v.Windows = append(v.Windows, window)
 	}

@@ -9,7 +9,7 @@ import (
 // walker is one configuration on its way through the levels, with its own stream of random
 // numbers.
 type walker struct {
-	state []uint8
+	state []uint8 // of lattice.StateBytes, which systems and kernels alone understand
 	level int
 	rng   *rand.PCG
 	trip  trip
@@ -59,18 +59,16 @@ func (e *Engine) Turns() []int64 {
 	return turns
 }
 
-// newWalkers returns n walkers in random configurations. Seed and i alone determine the
-// random stream of walker i.
-func newWalkers(p lattice.System, seed uint64, n int) []walker {
+// newWalkers returns the n walkers from the first one on, in random configurations. Seed and i alone
+// determine the random stream of walker i.
+func newWalkers(p lattice.System, seed uint64, first, n int) []walker {
 	walkers := make([]walker, n)
 	for i := range walkers {
 		w := &walkers[i]
-		w.rng = Stream(seed, walkerStream, uint64(i))
+		w.rng = Stream(seed, walkerStream, uint64(first+i))
 		r := rand.New(w.rng)
-		w.state = make([]uint8, p.Sites())
-		for j := range w.state {
-			w.state[j] = uint8(r.IntN(p.Colours()))
-		}
+		w.state = make([]uint8, lattice.StateBytes(p))
+		lattice.Randomise(p, w.state, r)
 		w.level = p.Level(w.state)
 	}
 	return walkers

@@ -128,7 +128,7 @@ func TestWindows(t *testing.T) {
 			} else if !slices.Equal(lnG, stitched.LnG) {
 				t.Errorf("%s: another result with two workers", name)
 			}
-			transitions, err := dos.FromTransitions(energy, lattice.Steps(p), s.Transitions(), p.LnStates())
+			transitions, err := dos.FromTransitions(energy, lattice.Changes(p), s.Transitions(), p.LnStates())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,12 +1,31 @@
 #!/usr/bin/env bash
-# Tries what `make dist` has made: digests, the glibc that the programs need, and runs, those for arm64 by
-# qemu with Debian's libraries. Without apt-get the latter are skipped. make dist-test
+# Tries what `make dist` has made: digests, the list of what is in it, the glibc that the programs need, and runs,
+# those for arm64 by qemu with Debian's libraries. Without apt-get the latter are skipped. make dist-test
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
 [ -f dist/SHA256SUMS ] || { echo "dist-test: dist/ is not there; run make dist first" >&2; exit 1; }
 (cd dist && sha256sum --check --quiet SHA256SUMS)
+for kind in .deb .cdx.json; do
+	compgen -G "dist/*$kind" >/dev/null || echo "dist-test: SKIPPED, make dist has made no $kind" >&2
+done
+if scripts/fetch-python.sh sbom 'cyclonedx-python-lib[json-validation]==11.12.0'; then
+	.deps/sbom/bin/python - dist/*.cdx.json <<'END'
+import json, sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+for path in sys.argv[1:]:
+    text = open(path, encoding="utf-8").read()
+    version = json.loads(text)["specVersion"]
+    if fault := JsonStrictValidator(SchemaVersion.from_version(version)).validate_str(text):
+        sys.exit(f"{path} is no CycloneDX {version}: {fault}")
+    print(f"{path}: CycloneDX {version}, {len(json.loads(text)['components'])} components")
+END
+else
+	echo "dist-test: SKIPPED, the list of what is in the program was not validated" >&2
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/empty"
@@ -44,12 +63,19 @@ for archive in dist/neuralwl-*-linux-*.tar.gz; do
 	(cd "$work/empty" && env -u ONNXRUNTIME_LIB $run "$program" doctor &&
 		env -u ONNXRUNTIME_LIB $run "$program" run "${settings[@]}" --out "$name" 2>&1 | tail -n 3)
 done
+if [ -f "$(echo "$work"/empty/*amd64/dos.csv)" ] && [ -f "$(echo "$work"/empty/*arm64/dos.csv)" ]; then
+	echo "the run of amd64 and that of arm64:" # the last bits of ln q may differ
+	(cd "$work/empty" && "$work"/neuralwl-*-linux-"$(dpkg --print-architecture)"/bin/nwl dos diff ./*amd64 ./*arm64)
+fi
 for package in dist/*.deb; do
 	[ -e "$package" ] || continue
 	command -v dpkg-deb >/dev/null || continue
 	dpkg-deb --info "$package" | grep -E '^ (Package|Version|Architecture|Depends)'
 	rm -rf "$work/deb"
 	dpkg-deb -x "$package" "$work/deb"
+	for file in man/man1/nwl-run.1.gz bash-completion/completions/nwl zsh/vendor-completions/_nwl fish/vendor_completions.d/nwl.fish; do
+		[ -s "$work/deb/usr/share/$file" ] || { echo "dist-test: $package has no /usr/share/$file" >&2; exit 1; }
+	done
 	if run=$(emulator "$(dpkg-deb --field "$package" Architecture)"); then
 		(cd "$work/empty" && env -u ONNXRUNTIME_LIB $run "$work/deb/usr/bin/nwl" doctor | tee "$work/doctor")
 		grep -q /usr/lib/nwl "$work/doctor"

@@ -31,6 +31,6 @@ if ! scripts/fetch-prometheus.sh; then
 	exit 0
 fi
 programs=$PWD/.deps/prometheus/usr/bin
-(cd metrics/prometheus && "$programs/promtool" check rules alerts.yml && "$programs/promtool" test rules alerts_test.yml)
+(cd metrics/prometheus && "$programs/promtool" check rules alerts.yml recording.yml && "$programs/promtool" test rules alerts_test.yml recording_test.yml)
 "$programs/promtool" check config --syntax-only deploy/prometheus.yml
 go test ./metrics/grafana -count 1 -run TestPrometheus -v -timeout 10m -prometheus "$programs" -nwl "$PWD/bin/nwl" -write "$write"

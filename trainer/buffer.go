@@ -14,7 +14,7 @@ import (
 // state replaces one of its states at random.
 type Buffer struct {
 	system   lattice.System
-	sites    int
+	size     int // of a state in bytes
 	perLevel int
 	possible int       // levels that can have states
 	levels   [][]uint8 // states of a level one after another
@@ -34,7 +34,7 @@ func NewBuffer(p lattice.System, capacity int, source *rand.PCG) *Buffer {
 	}
 	return &Buffer{
 		system:   p,
-		sites:    p.Sites(),
+		size:     lattice.StateBytes(p),
 		perLevel: max(1, capacity/possible),
 		possible: possible,
 		levels:   make([][]uint8, p.Levels()),
@@ -49,20 +49,25 @@ func (b *Buffer) Add(state []uint8, level int) {
 	if len(have) == 0 {
 		b.occupied = append(b.occupied, level)
 	}
-	if len(have) < b.perLevel*b.sites {
+	if len(have) < b.perLevel*b.size {
 		b.levels[level] = append(have, state...)
 		return
 	}
-	copy(have[b.r.IntN(b.perLevel)*b.sites:], state)
+	copy(have[b.r.IntN(b.perLevel)*b.size:], state)
 }
 
 // Sample draws a level uniformly from those with states, and one of its states uniformly.
 // The state is shared and valid until the next Add.
 func (b *Buffer) Sample(r *rand.Rand) (state []uint8, level int) {
 	level = b.occupied[r.IntN(len(b.occupied))]
+	return b.sampleLevel(r, level), level
+}
+
+// sampleLevel is Sample of a level with states.
+func (b *Buffer) sampleLevel(r *rand.Rand, level int) (state []uint8) {
 	states := b.levels[level]
-	i := r.IntN(len(states) / b.sites)
-	return states[i*b.sites : (i+1)*b.sites], level
+	i := r.IntN(len(states) / b.size)
+	return states[i*b.size : (i+1)*b.size]
 }
 
 // Fill is how full the buffer is, 0..1.
@@ -72,7 +77,7 @@ func (b *Buffer) Fill() float64 { return float64(b.Len()) / float64(b.perLevel*b
 func (b *Buffer) Len() int {
 	n := 0
 	for _, level := range b.levels {
-		n += len(level) / b.sites
+		n += len(level) / b.size
 	}
 	return n
 }

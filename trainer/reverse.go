@@ -33,6 +33,10 @@ func (t *Trainer) StepReverse(ctx context.Context, states []int32, lnQ []float32
 	began := time.Now()
 	g, m := t.gradient, t.o.Batch
 	switch {
+	case t.angles != nil:
+		return errors.New("gradient step: the network draws angles, which Step trains by the energies of its draws")
+	case t.contrast != nil:
+		return errors.New("gradient step: the network is unnormalised, so that ln q of its draws is not known; take one of another architecture")
 	case len(g.Condition) > 0 || len(g.Energy) > 0:
 		return errors.New("gradient step: the network is conditioned on a state or an energy; by the reverse Kullback-Leibler divergence only one is trained whose draws depend on nothing")
 	case m < 2:

@@ -63,7 +63,7 @@ func enumerate(t *testing.T, h models.Hyperparameters, o Options) *enumerated {
 		for i := range state {
 			state[i] = int32(k >> i & 1)
 		}
-		level := o.System.LevelInt32(state)
+		level := o.System.(lattice.Symmetric).LevelInt32(state)
 		if count[level]++; count[level] == 1 {
 			occupied++
 		}

@@ -24,6 +24,8 @@ type Snapshot struct {
 
 	Generator []byte // sampler.GeneratorState of the batches
 	Buffer    BufferSnapshot
+	// Chains of an unnormalised network, [K,N].
+	Chains []byte `cbor:",omitempty"`
 }
 
 // AdamSnapshot is the state of the optimiser.
@@ -35,7 +37,7 @@ type AdamSnapshot struct {
 // BufferSnapshot is the content of the replay buffer.
 type BufferSnapshot struct {
 	Occupied  []int    // levels with a state, in the order of discovery
-	States    [][]byte // of each of them, [K,N]
+	States    [][]byte // of each of them, one after another
 	Generator []byte   // of the replacements
 }
 
@@ -47,6 +49,7 @@ func (t *Trainer) Snapshot() *Snapshot {
 		Adam:      AdamSnapshot{Step: t.adam.step, First: t.adam.first, Second: t.adam.second},
 		Generator: sampler.GeneratorState(t.source),
 		Buffer:    BufferSnapshot{Occupied: t.buffer.occupied, Generator: sampler.GeneratorState(t.buffer.source)},
+		Chains:    t.contrast.snapshot(),
 	}
 	for _, level := range t.buffer.occupied {
 		s.Buffer.States = append(s.Buffer.States, t.buffer.levels[level])
@@ -64,7 +67,7 @@ func (t *Trainer) Restore(s *Snapshot) error {
 }
 
 func (t *Trainer) restore(s *Snapshot) error {
-	faults := []error{t.fits("weights", s.Good, true), t.fits("weights after the latest step", s.Next, false), t.buffer.Restore(&s.Buffer)}
+	faults := []error{t.fits("weights", s.Good, true), t.fits("weights after the latest step", s.Next, false), t.buffer.Restore(&s.Buffer), t.restoreChains(s.Chains)}
 	moments := len(s.Adam.First) > 0
 	if moments {
 		faults = append(faults, t.fits("first moments", s.Adam.First, true), t.fits("second moments", s.Adam.Second, true))
@@ -126,13 +129,13 @@ func (b *Buffer) Restore(s *BufferSnapshot) error {
 			fault("level %d is impossible or there twice", level)
 			continue
 		}
-		if len(states) == 0 || len(states)%b.sites != 0 || len(states) > b.perLevel*b.sites {
-			fault("level %d has %d bytes of states, at most %d of %d bytes each fit", level, len(states), b.perLevel, b.sites)
+		if len(states) == 0 || len(states)%b.size != 0 || len(states) > b.perLevel*b.size {
+			fault("level %d has %d bytes of states, at most %d of %d bytes each fit", level, len(states), b.perLevel, b.size)
 			continue
 		}
 		levels[level] = slices.Clone(states)
-		for k := 0; k < len(states); k += b.sites {
-			state := states[k : k+b.sites]
+		for k := 0; k < len(states); k += b.size {
+			state := states[k : k+b.size]
 			if err := b.system.Validate(state); err != nil {
 				fault("level %d: %w", level, err)
 			} else if counted := b.system.Level(state); counted != level {

@@ -10,9 +10,9 @@ import (
 // Successor is the network of another bundle, made ready for a trainer to go on with.
 type Successor struct {
 	*learned
-	gradient *inference.Gradient // nil for that of the network before
-	store    *inference.Store
-	window   int
+	objective *objective // nil for that of the network before
+	store     *inference.Store
+	window    int
 }
 
 // Prepare makes ready that the trainer goes on with the network of another bundle for the same
@@ -22,11 +22,11 @@ func (t *Trainer) Prepare(b *exporter.Bundle, store *inference.Store, r inferenc
 	s := &Successor{store: store, window: b.Card.Hyperparameters.Window}
 	var err error
 	if !sameGraphs {
-		if s.gradient, err = inference.NewGradient(b, r, t.o.Batch); err != nil {
+		if s.objective, err = newObjective(t.o, b, r); err != nil {
 			return nil, err
 		}
 	}
-	if s.learned, err = newLearned(t.o, b); err != nil {
+	if s.learned, err = newLearned(t.o.Seed, t.o.LearningRate, b); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -34,18 +34,18 @@ func (t *Trainer) Prepare(b *exporter.Bundle, store *inference.Store, r inferenc
 
 // Close frees a successor that was not adopted.
 func (s *Successor) Close() error {
-	if s == nil || s.gradient == nil {
+	if s == nil {
 		return nil
 	}
-	return s.gradient.Close()
+	return s.objective.Close()
 }
 
 // Adopt goes on with a successor from its weights, with a new optimiser. The states remembered
 // and the random numbers stay. What the former network alone needed is freed by close.
 func (t *Trainer) Adopt(s *Successor) (close func() error) {
 	close = func() error { return nil }
-	if s.gradient != nil {
-		close, t.gradient = t.gradient.Close, s.gradient
+	if s.objective != nil {
+		close, t.objective = t.objective.Close, s.objective
 	}
 	t.learned, t.store, t.window = s.learned, s.store, s.window
 	return close

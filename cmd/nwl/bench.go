@@ -60,7 +60,7 @@ Wang-Landau sampling with the network, which comes first.`,
 			return m.show(c, results, func() error { return printMoves(c.OutOrStdout(), results) })
 		},
 	}
-	m.addFlags(c)
+	m.addFlags(c, bench.DefaultMixes)
 	c.Flags().BoolVar(&m.low, "low", true, "measure also with more time at low energies")
 	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "time for each kind of move")
 	c.Flags().Uint64Var(&m.seed, "seed", 1, "fixes every random number")

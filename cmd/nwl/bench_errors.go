@@ -50,20 +50,23 @@ Wang-Landau sampling with the network, which comes first.`,
 			if err != nil {
 				return err
 			}
-			phases = slices.DeleteFunc(phases, func(x float64) bool { return x == 0 })
-			if slices.ContainsFunc(phases, func(x float64) bool { return !(x > 0 && x <= 0.98) }) {
-				return usageError{fmt.Errorf("--phases %v: shares between 0 and 0.98 are allowed", phases)}
+			if slices.ContainsFunc(phases, func(x float64) bool { return !(x >= 0 && x <= 0.98) }) {
+				return usageError{fmt.Errorf("--phases %v: shares from 0 to 0.98 are allowed", phases)}
 			}
-			results, err := bench.Errors(c.Context(), bench.ErrorOptions{Options: *o, Seeds: seeds, Shares: phases})
+			options := bench.ErrorOptions{Options: *o, Seeds: seeds, Shares: phases}
+			if err := options.Validate(); err != nil {
+				return usageError{fmt.Errorf("--mix: %w", err)}
+			}
+			results, err := bench.Errors(c.Context(), options)
 			if err != nil {
 				return err
 			}
 			return m.show(c, results, func() error { return printErrors(c.OutOrStdout(), results, o.Bundle.Card.Training.Seconds) })
 		},
 	}
-	m.addFlags(c)
+	m.addFlags(c, bench.DefaultErrorMixes)
 	c.Flags().BoolVar(&m.low, "low", false, "measure also with more time at low energies")
-	c.Flags().Float64SliceVar(&phases, "phases", []float64{0.5}, "measure also with such shares of the time at the two phases; 0 for not")
+	c.Flags().Float64SliceVar(&phases, "phases", []float64{0, 0.5}, "shares of the time at the two phases, 0 for a flat histogram")
 	c.Flags().DurationVar(&m.time, "time", 30*time.Second, "processor time for each kind of move and seed, after a quarter as much to come to equilibrium")
 	c.Flags().Uint64Var(&m.seed, "seed", 1, "the first one")
 	c.Flags().IntVar(&seeds, "seeds", 3, "runs of each kind of move")
@@ -88,6 +91,11 @@ func printErrors(w io.Writer, results []bench.Precision, training float64) error
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, r := range results {
+		if r.Fault != "" {
+			fmt.Fprintf(w, "\n%s: no estimate with at least one seed, measure for longer (--time): %s\n", r.Moves, r.Fault)
+		}
 	}
 	fmt.Fprintf(w, "\nThe network was trained for %.0f s, which are not counted above. With them, and beyond so many seconds\nof one core, runs with the network are more precise than with the heat bath:\n\n", training)
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -20,12 +20,13 @@ type benchMixes struct {
 	files                 densityReader
 }
 
-func (m *benchMixes) addFlags(c *cobra.Command) {
+// addFlags adds them to a command, with the mixes that it takes by default.
+func (m *benchMixes) addFlags(c *cobra.Command, mixes []string) {
 	c.Flags().IntVar(&m.q, "q", 0, "number of colours")
 	c.Flags().StringVar(&m.size, "size", "", "sides of the lattice, as in 16x16")
 	c.Flags().StringVar(&m.bundle, "bundle", "", "the network, also one trained on another size if its weights fit all sizes (default pretrained/potts-qQ)")
 	c.Flags().StringVar(&m.density, "dos", "", "density of states, a file or a run directory (default one made first)")
-	c.Flags().StringSliceVar(&m.mixes, "mix", bench.DefaultMixes, "mixes of moves, [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
+	c.Flags().StringSliceVar(&m.mixes, "mix", mixes, "mixes of moves, [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] per pass")
 	addJSON(c, &m.json)
 	m.files.addFlags(c)
 }

@@ -55,7 +55,13 @@ func remedy(err error) error {
 // askingAboutRuns is asking for a command whose arguments are names of runs, which the shell
 // can complete.
 func askingAboutRuns(c *cobra.Command, f ask) {
-	client := asking(c, f)
+	completeRuns(c, asking(c, func(c *cobra.Command, client *api.Client, ids []string) error {
+		return meantRuns(c.Context(), client, ids, f(c, client, ids))
+	}))
+}
+
+// completeRuns lets the shell complete the arguments of a command by names of runs.
+func completeRuns(c *cobra.Command, client func() *api.Client) {
 	more := c.Args
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if more(c, append(args, "x")) != nil {
@@ -63,11 +69,18 @@ func askingAboutRuns(c *cobra.Command, f ask) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		list, err := client().List(ctx, api.Filter{})
+		list, err := client().List(ctx, api.Filter{Single: true})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		groups, err := client().Groups(ctx)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
 		var ids []string
+		for _, g := range groups {
+			ids = append(ids, g.Name+"\tgroup, "+string(g.State))
+		}
 		for _, r := range list.Runs {
 			ids = append(ids, r.ID+"\t"+string(r.State))
 		}

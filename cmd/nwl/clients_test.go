@@ -5,11 +5,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"neuralwl/internal/long"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,18 @@ func TestClients(t *testing.T) {
 		t.Errorf("rm says %q", said)
 	}
 
+	// Mistyped names.
+	typo := strings.Replace(copies[0], "-", "_", 1)
+	for _, args := range [][]string{{"show", typo}, {"pause", typo}, {"logs", typo}, {"wait", typo}, {"clone", typo}, {"swap", typo, "potts-q2"}} {
+		if _, stderr, exit := d.ask(args...); exit == 0 || !strings.HasSuffix(stderr, "; did you mean "+copies[0]+"?\n") {
+			t.Errorf("%v: exit code %d, %s", args, exit, stderr)
+		}
+	}
+	d.must("networks", "add", "pretrained/potts-q2")
+	if _, stderr, exit := d.ask("networks", "rm", "pots-q2/1"); exit != exitFailure || !strings.Contains(stderr, "did you mean potts-q2/1?") {
+		t.Errorf("networks rm: exit code %d, %s", exit, stderr)
+	}
+
 	// Bad input.
 	for _, c := range []struct {
 		args []string
@@ -197,7 +211,7 @@ func TestClients(t *testing.T) {
 		{[]string{"submit", "--config", "/does/not/exist"}, exitUsage, []string{"/does/not/exist"}},
 		{[]string{"submit", "--id", "../x"}, exitUsage, []string{"../x"}},
 		{[]string{"submit", "--id", copies[0]}, exitFailure, []string{"already"}},
-		{[]string{"submit", "train", "--set", "system.model=xy"}, exitUsage, []string{"system.model"}},
+		{[]string{"submit", "train", "--set", "system.model=blume_capel"}, exitUsage, []string{"system.model"}},
 		{[]string{"submit", "train", "--weights", "none"}, exitUsage, []string{"weights: none"}},
 		{[]string{"submit", "bench", "--mix", "1"}, exitUsage, []string{"SWEEPS:TRIALS"}},
 		{[]string{"clone", "none"}, exitUsage, []string{"none"}},
@@ -353,6 +367,41 @@ func TestOtherJobs(t *testing.T) {
 	}
 }
 
+// TestSeveralCouplings reads the couplings of several files as those of a group, and of one whose name has a comma.
+func TestSeveralCouplings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"a.csv", "b.csv"} {
+		if err := os.WriteFile(name, []byte("i,j,J\n0,1,-2\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir("more", 0o777), os.WriteFile("more/a.csv", []byte("2 1\n1 2 3\n"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	s := api.Submission{Set: []string{"system.model=file", "system.file=a.csv,b.csv, more/a.csv"}}
+	all, err := complete(&s)
+	list := "i j J\n0 1 -2\n"
+	want := []api.Couplings{{Title: "a", List: list}, {Title: "b", List: list}, {Title: "a-2", List: "i j J\n0 1 3\n"}}
+	if err != nil || !slices.Equal(all, want) || !slices.Equal(s.Set, []string{"system.model=file"}) {
+		t.Errorf("%q, %q, %v", all, s.Set, err)
+	}
+	s.Set = []string{"system.model=file", "system.file=a.csv,none.csv,neither.csv"}
+	if _, err := complete(&s); err == nil || !strings.Contains(err.Error(), "none.csv") || !strings.Contains(err.Error(), "neither.csv") {
+		t.Error(err)
+	}
+	s.Set = []string{"system.model=file", "system.file=a.csv,b.csv"}
+	if err := os.Rename("a.csv", "a.csv,b.csv"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := complete(&s); err != nil || all != nil {
+		t.Errorf("%q, %v", all, err)
+	}
+	s.Set = []string{"system.model=file", "system.file=none.csv"}
+	if _, err := complete(&s); err == nil {
+		t.Error("a file that is not there is read")
+	}
+}
+
 // TestAbsoluteBundles names bundles of the working directory by their absolute paths.
 func TestAbsoluteBundles(t *testing.T) {
 	folder := t.TempDir()
@@ -369,13 +418,14 @@ func TestAbsoluteBundles(t *testing.T) {
 		{"", nil, nil},
 		{"", []string{"model.bundle=models/mine"}, []string{"model.bundle=models/mine", "model.bundle=" + mine}},
 		{"model: {bundle: models/mine}", []string{"system.q=3"}, []string{"system.q=3", "model.bundle=" + mine}},
+		{"", []string{"model.bundle=models/mine,none/1"}, []string{"model.bundle=models/mine,none/1", "model.bundle=" + mine + ",none/1"}}, // of a group
 		{"model: {init: ./models/mine}", []string{"model.bundle=none/1"}, []string{"model.bundle=none/1", "model.init=" + mine}},
 		{"model: {bundle: models/mine}", []string{"model.bundle=pretrained/potts-q10"}, []string{"model.bundle=pretrained/potts-q10"}},
 		{"model: {bundle: " + mine + "}", nil, nil},
 		{"model: [", []string{"model.bundle=models/mine"}, []string{"model.bundle=models/mine"}}, // the daemon refuses it
 	} {
 		s := api.Submission{Config: c.text, Set: c.set}
-		if err := absoluteBundles(&s); err != nil || strings.Join(s.Set, "|") != strings.Join(c.want, "|") || s.Config != c.text {
+		if _, err := complete(&s); err != nil || strings.Join(s.Set, "|") != strings.Join(c.want, "|") || s.Config != c.text {
 			t.Errorf("%q %q: %q, %v", c.text, c.set, s.Set, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"neuralwl/internal/child"
 	"neuralwl/internal/compare"
 	"neuralwl/internal/disk"
+	"neuralwl/internal/near"
 )
 
 // comparing are the flags of a comparison.
@@ -111,7 +112,7 @@ func (o *comparing) open(args []string) (s *compare.Spec, err error) {
 	case len(args) > 0:
 		s, err = compare.Open(args[0])
 	case o.resume && o.out != "":
-		s, err = compare.Open(filepath.Join(o.out, compare.SpecFile))
+		s, err = specOf(o.out)
 	default:
 		err = fmt.Errorf("name a specification, a file or one of %s, or go on with a comparison by --resume --out DIR", strings.Join(compare.BuiltIn(), ", "))
 	}
@@ -122,6 +123,15 @@ func (o *comparing) open(args []string) (s *compare.Spec, err error) {
 		s.Seeds = o.seeds
 	}
 	return s, setReferences(s, o.references)
+}
+
+// specOf is the specification of the comparison in a folder.
+func specOf(folder string) (*compare.Spec, error) {
+	path := filepath.Join(folder, compare.SpecFile)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%s holds no comparison: %w%s", folder, err, near.AskPath(folder))
+	}
+	return compare.Open(path)
 }
 
 // setReferences sets the references that flags name, and checks the specification again.
@@ -204,8 +214,7 @@ func newCompareReport() *cobra.Command {
 		Args:  arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(references) > 0 {
-				path := filepath.Join(args[0], compare.SpecFile)
-				s, err := compare.Open(path)
+				s, err := specOf(args[0])
 				if err == nil {
 					err = setReferences(s, references)
 				}
@@ -214,7 +223,7 @@ func newCompareReport() *cobra.Command {
 				}
 				text, err := s.YAML()
 				if err == nil {
-					err = disk.WriteFile(disk.OS, path, text)
+					err = disk.WriteFile(disk.OS, filepath.Join(args[0], compare.SpecFile), text)
 				}
 				if err != nil {
 					return err

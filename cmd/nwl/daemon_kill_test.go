@@ -42,7 +42,7 @@ var killed = [][]string{
 func TestDaemonKill(t *testing.T) {
 	kills := *daemonKills
 	if kills == 0 {
-		kills = long.Or(12, 4)
+		kills = long.Or(8, 4)
 	}
 	kinds := killed[:long.Or(len(killed), 2)]
 	settings := func(kind int) []string {
@@ -178,7 +178,7 @@ func (s *served) submitUntilTaken(id string, settings []string, r *rand.Rand, ki
 // TestDaemonKillSwapped kills the daemon and the run's process while the run exchanges its network:
 // the run ends with the numbers of an undisturbed one that makes the same exchanges.
 func TestDaemonKillSwapped(t *testing.T) {
-	long.Only(t, "a run with a network, killed ten times")
+	long.Only(t, "a run with a network, killed six times")
 	tiny := []string{"model.encoder=8", "model.latent=2", "model.decoder=8", "trainer.batch=16"}
 	s := newServed(t, "server.jobs=1")
 	for seed := range 2 {
@@ -196,7 +196,7 @@ func TestDaemonKillSwapped(t *testing.T) {
 	s.submit("run", settings...)
 	r := rand.New(rand.NewPCG(91, 92))
 	killed := 0
-	for ; killed < 10 && !s.get("run").State.Final(); killed++ {
+	for ; killed < 6 && !s.get("run").State.Final(); killed++ {
 		s.until("run", "under way", func(r *api.Run) bool {
 			return r.State.Final() || r.State == job.Running && r.Attempts < 3 && len(s.children()) == 1
 		})

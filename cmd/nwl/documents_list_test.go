@@ -30,6 +30,7 @@ var elsewhere = map[string]string{
 const brief = "nwl run --set run.method=multicanonical --set wang_landau.final_ln_f=1e-3 --set production.passes=400 --set run.walkers=64 --set metrics.listen= "
 
 var settings = map[string]setting{
+	"README.md": {before: []string{brief + "--set system.size=4x4 --out stopped || [ $? = 3 ]"}, words: map[string]string{"DIR": "stopped"}},
 	"commands.md": {
 		before: []string{
 			brief + "--set system.size=5x5 || [ $? = 3 ]", brief + "--set system.size=5x5 --set run.seed=2 || [ $? = 3 ]",
@@ -42,6 +43,13 @@ var settings = map[string]setting{
 		words:  map[string]string{"DIR": "here"},
 	},
 	"networks.md": {words: map[string]string{"DIR": "triton"}},
+	"ensembles.md": {before: []string{
+		`for n in 1 2 3; do for i in 0 1 2 3 4 5 6 7 8; do [ $i = 0 ] && echo 9 9; echo $((i+1)) $(((i+1)%9+1)) $((i*n%3-1)); done > glass-$n.txt; done`,
+	}},
+	"systems.md": {before: []string{
+		`for i in 0 1 2 3 4 5 6 7 8; do [ $i = 0 ] && echo 9 9; echo $((i+1)) $(((i+1)%9+1)) $((i%2*2-1)); done | tee glass.txt > graph.txt`,
+		`for i in 0 1 2 3 4 5 6 7 8; do [ $i = 0 ] && echo i,j,J; echo $i,$(((i+1)%9)),1; done > square.csv`,
+	}},
 	"moves.md": {words: map[string]string{"Q": "3", "LxL": "4x4", "TIME": "1s", "N": "1", "FILE": "three"},
 		before: []string{brief + "--set system.q=3 --set system.size=4x4 --out three || [ $? = 3 ]"}},
 	"daemon.md": {words: map[string]string{"FOLDER": "pretrained/potts-q2"}},
@@ -53,15 +61,33 @@ const (
 )
 
 var exceptions = []exception{
+	{document: "systems.md", command: "bin/nwl run --set system.model=file --set system.file=graph.txt", long: "two minutes", more: "--set run.max_time=4s", codes: []int{3}, why: unsure + " in so short a time"},
+	{document: "systems.md", command: "bin/nwl run --set system.model=file", more: "--set run.max_time=2s", codes: []int{3}, why: unsure + " in so short a time"},
+	{document: "systems.md", command: "bin/nwl run --set system.model=blume_capel", more: "--set run.max_time=2s", codes: []int{3}, why: unsure + " in so short a time"},
+	{document: "joint.md", command: "bin/nwl run", more: "--set wang_landau.final_ln_f=1e-3 --set production.passes=400 --set metrics.listen=", codes: []int{3}, why: unsure + " in so short a time"},
+	{document: "joint.md", command: "bin/nwl dos exact --set system.model=ising_field --set system.joint=magnetisation --set system.size=8x8", long: minutes},
+	{document: "continuous.md", command: "bin/nwl run --set system.model=xy --set system.size=16x16 --set system.lowest", long: "a quarter of an hour",
+		more: "--set run.max_time=4s", codes: []int{3}},
+	{document: "continuous.md", command: "for beta in 0.6 0.9 1.1199; do bin/nwl dos", long: "it needs the density of states of a quarter of an hour",
+		instead: "bin/nwl dos reweight runs/ring/dos.npz --beta 0.3"},
+	{document: "continuous.md", command: "for beta in 0.6 0.9 1.1199; do bin/nwl run", long: "four minutes", codes: []int{3},
+		instead: "bin/nwl run --set system.model=xy --set system.size=16x16 --set run.method=canonical --set run.beta=0.6 --set run.walkers=64 --set run.max_time=4s"},
+	{document: "continuous.md", command: "bin/nwl train", long: "minutes each", more: "--set train.steps=10"},
+	{document: "continuous.md", command: "bin/nwl run --set system.model=xy --set system.size=4x4 --set run.moves=[local,neural] --set model.bundle", long: "it needs the trained flow",
+		more: "--set run.max_time=10s", codes: []int{3}},
+	{document: "continuous.md", command: "bin/nwl run --set system.model=xy --set system.size=8x8 --set run.moves=[local,neural] --set model.bundle", long: "it needs the trained flow",
+		more: "--set run.max_time=20s", codes: []int{3}},
+	{document: "continuous.md", command: "bin/nwl run", long: "a minute each", more: "--set run.max_time=12s", codes: []int{3}, why: unsure + " in so short a time"},
 	{document: "README.md", command: "bin/nwl demo", long: "80 seconds", codes: []int{3}, why: unsure + " on a busy machine"},
 	{document: "README.md", command: "bin/nwl run --config my.yaml", long: "a minute", codes: []int{3}, why: unsure + " on a busy machine"},
+	{document: "README.md", command: "bin/nwl run --resume", codes: []int{3}, why: unsure},
 
 	{document: "commands.md", command: "bin/nwl init  ", instead: "bin/nwl init", why: "standard input is no terminal, so that it asks nothing"},
 	{document: "commands.md", command: "bin/nwl train --config", long: "half an hour of training", more: "--set train.max_time=20s --set train.sizes=[8x8]"},
 	{document: "commands.md", command: "bin/nwl bundle latent", long: minutes + ", with the training of the network that it takes for granted",
 		instead: "bin/nwl train --set train.steps=100 && bin/nwl bundle latent models/autoencoder-potts-q10-8x8 --out latent --states 500"},
 	{document: "commands.md", command: "bin/nwl bench moves", long: "two minutes", more: "--time 2s"},
-	{document: "commands.md", command: "bin/nwl bench errors", long: "eight minutes", more: "--time 2s --seeds 1"},
+	{document: "commands.md", command: "bin/nwl bench errors", long: "eight minutes", more: "--time 4s --seeds 1"},
 	{document: "commands.md", command: "bin/nwl compare quick", long: "a minute"},
 	{document: "commands.md", command: "bin/nwl bench networks", long: "two minutes", more: "--time 20ms --batch 16"},
 	{document: "commands.md", command: "bin/nwl dos inverse", long: "half a minute"},
@@ -72,6 +98,9 @@ var exceptions = []exception{
 	{document: "run-directory.md", command: "bin/nwl run [", long: "the default run takes a minute or two; README.md has it", more: "--set run.max_time=10s", codes: []int{3}},
 
 	{document: "methods.md", command: "bin/nwl run --set run.method=wang-landau", long: "a minute each"},
+	{document: "methods.md", command: "bin/nwl run --set run.method=m", long: "ten seconds each"},
+	{document: "methods.md", command: "bin/nwl run --set run.method=van-wang-landau", long: "twenty seconds", codes: []int{3}, why: unsure},
+	{document: "methods.md", command: "bin/nwl run --set wang_landau.schedule=constant", long: "a minute", codes: []int{3}, why: unsure},
 	{document: "methods.md", command: "bin/nwl dos diff four/dos.csv", long: "it compares the two before"},
 	{document: "methods.md", command: "bin/nwl run --set system.model=", long: minutes + " each", more: "--set run.max_time=20s", codes: []int{3}},
 
@@ -108,6 +137,13 @@ var exceptions = []exception{
 	{document: "daemon.md", command: "bin/nwl serve --set server.tokens", not: "it needs a certificate, and listens to the world; TestSecrets has both"},
 	{document: "daemon.md", command: "nwl backup", instead: "nwl backup backup/monday --data nwl-data", why: "not everybody may write to /backup"},
 	{document: "daemon.md", command: "nwl restore", instead: "nwl restore backup/monday --data new-data", why: "the same"},
+
+	{document: "machines.md", command: "bin/nwl serve", why: "it goes on beside the others, for a while",
+		instead: "(timeout 120 nwl serve --set queue.listen=127.0.0.1:0 --set server.work=false > head.log 2>&1 & echo $! > head.pid); until nwl ps 2>/dev/null; do sleep 0.2; done"},
+	{document: "machines.md", command: "bin/nwl worker --key", why: "the same",
+		instead: "(timeout 100 bin/nwl worker --key node7.key > worker.log 2>&1 &); until nwl worker list | grep -q ready; do sleep 0.2; done"},
+	{document: "machines.md", command: "bin/nwl submit", codes: []int{3}, more: "--set metrics.listen= --set run.moves=local --set wang_landau.final_ln_f=1e-3 --set production.passes=200 --wait", why: unsure},
+	{document: "machines.md", command: "bin/nwl worker revoke", instead: "bin/nwl worker revoke node7 && until tail -1 worker.log | grep -q nwl:; do sleep 0.2; done && kill $(cat head.pid)", why: "the worker ends, and so does the head"},
 
 	{document: "reliability.md", command: "nwl run --set system.model=blume_capel", long: "a minute", codes: []int{3}, why: unsure},
 	{document: "moves.md", command: "GOMAXPROCS=1 bin/nwl bench errors", long: "its network must fit any size", instead: "GOMAXPROCS=1 bin/nwl bench errors --q 10 --size 8x8 --mix cluster:4:0 --time 1s --seeds 1"},

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/long"
 )
 
 var allDocuments = flag.Bool("documents", false, "execute also those commands of the documents that take long")
@@ -145,8 +146,8 @@ func TestDocumentsName(t *testing.T) {
 }
 
 // TestDocumentsRun executes the commands of every document in a folder of its own: those that take seconds
-// with `go test`, and with -documents, as in make docs-check, also those listed as long. What is not
-// listed must end with exit code 0.
+// with `go test`, with -short of README.md alone, and with -documents, as in make docs-check, also those listed
+// as long. What is not listed must end with exit code 0. -run TestDocumentsRun/daemon.md executes those of one document.
 func TestDocumentsRun(t *testing.T) {
 	used := map[int]bool{}
 	for name, text := range documents(t) {
@@ -154,6 +155,9 @@ func TestDocumentsRun(t *testing.T) {
 			if reason, ok := elsewhere[name]; ok {
 				t.Logf("not here: %s", reason)
 				return
+			}
+			if name != "README.md" {
+				long.Only(t, "runs of the documents")
 			}
 			b := newWorkbench(t, settings[name])
 			for _, c := range commandsOf(text) {
@@ -164,6 +168,9 @@ func TestDocumentsRun(t *testing.T) {
 				b.execute(c, e)
 			}
 		})
+	}
+	if testing.Short() || strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		return // not of all documents
 	}
 	for k, e := range exceptions {
 		if !used[k] && elsewhere[e.document] == "" {

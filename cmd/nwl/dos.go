@@ -24,7 +24,7 @@ granted is printed; what may be read in two ways is refused.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newDosExact(), newDosDiff(), newDosMerge(), newDosReweight(), newDosPlot(), newDosInverse())
+	c.AddCommand(newDosExact(), newDosDiff(), newDosMerge(), newDosAverage(), newDosReweight(), newDosPlot(), newDosProject(), newDosInverse())
 	return c
 }
 

@@ -17,19 +17,12 @@ func newDosDiff() *cobra.Command {
 		Use:   "diff A B [--json]",
 		Short: "Compare two densities of states",
 		Long: `Print the difference of ln g between the files A and B, after normalising both to
-the same sum over the levels that both have, and the levels that only one has.`,
+the same sum over the levels that both have, and the levels that only one has. Two joint densities
+of states are compared pair by pair; one of them is summed over its second variable.`,
 		Example: "  nwl dos diff runs/q10-6x6-1/dos.csv exact.csv",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			a, err := files.read(c, args[0])
-			if err != nil {
-				return err
-			}
-			b, err := files.read(c, args[1])
-			if err != nil {
-				return err
-			}
-			d, err := dos.Compare(a, b)
+			d, err := difference(c, files, args[0], args[1])
 			if err != nil {
 				return err
 			}
@@ -45,6 +38,26 @@ the same sum over the levels that both have, and the levels that only one has.`,
 	addJSON(c, &asJSON)
 	files.addFlags(c)
 	return c
+}
+
+// difference compares two files or run directories.
+func difference(c *cobra.Command, files densityReader, first, second string) (dos.Difference, error) {
+	a, ja, err := files.readEither(c, first)
+	if err != nil {
+		return dos.Difference{}, err
+	}
+	b, jb, err := files.readEither(c, second)
+	switch {
+	case err != nil:
+		return dos.Difference{}, err
+	case ja != nil && jb != nil:
+		return dos.CompareJoint(ja, jb)
+	case ja != nil:
+		a = summed(c, first, ja)
+	case jb != nil:
+		b = summed(c, second, jb)
+	}
+	return dos.Compare(a.Density, b.Density)
 }
 
 // list prints energies, or none.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/near"
 	"neuralwl/internal/report"
 	"neuralwl/sampler/dos"
 )
@@ -30,13 +33,32 @@ func (r *densityReader) read(c *cobra.Command, path string) (*dos.Density, error
 // readEnsemble reads a density of states with the replicas of its errors, if it has any, from a
 // file or a run directory.
 func (r *densityReader) readEnsemble(c *cobra.Command, path string) (*dos.Ensemble, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return report.LoadEnsemble(path)
+	e, j, err := r.readEither(c, path)
+	if j != nil {
+		e = summed(c, path, j)
+	}
+	return e, err
+}
+
+// summed is the sum of a joint density over its second variable, which it notes.
+func summed(c *cobra.Command, path string, j *dos.Joint) *dos.Ensemble {
+	note(c, path, fmt.Sprintf("a joint density of states of the energy and the %s: summed over the %s", j.Name, j.Name))
+	return j.Project(0)
+}
+
+// readEither reads a joint density of states or, where there is none, what readEnsemble reads; the other is nil.
+func (r *densityReader) readEither(c *cobra.Command, path string) (*dos.Ensemble, *dos.Joint, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("%s: there is neither such a file nor such a run directory%s", path, near.AskPath(path))
+	case err == nil && info.IsDir():
+		return report.LoadEither(path)
 	}
 	return dos.Reader{
 		ZerosUnvisited: r.zerosUnvisited,
 		Note:           func(text string) { note(c, path, text) },
-	}.ReadEnsemble(path)
+	}.ReadEither(path)
 }
 
 // note prints what is remarkable about a file to standard error.

@@ -13,7 +13,7 @@ import (
 )
 
 func newDosReweight() *cobra.Command {
-	var betas []float64
+	var betas, fields []float64
 	var least, largest float64
 	var steps, sites int
 	var out string
@@ -33,13 +33,20 @@ directory, its dos.npz and what nwl dos merge makes of them, and else an empty f
 The files of nwl say how many sites the system has. For others --sites N does; --sites 1 gives
 the averages of the whole system.
 
+A joint density of states, of a run with system.joint or of nwl dos exact, is reweighted in the
+field, too: --field lists fields h, for which the energy is E - h A with A the magnetisation or the
+number of sites of colour 0, or crystal fields D with E + D A, A the squares. Printed are also <A>,
+its susceptibility, beta times the variance, both per site, and of the magnetisation <|A|> and the
+fourth-order cumulant. Without --field it is summed over A, as by nwl dos project.
+
 A beta at which states beyond the file's lowest or highest energy may matter is
 refused unless --force is given: where the level at that edge has more than 1e-4 of the
 largest probability. The ends of the system's own spectrum are no such edges, where the file
 says which system it is, or shows by its numbers that it covers the whole range of a Potts
 model (normalised to q^N, q ground states of energy -2N or -3N).`,
-		Example: "  nwl dos reweight runs/q10-8x8-1 --beta-min 1.3 --beta-max 1.5 --steps 41 --out canonical.csv",
-		Args:    arguments(cobra.ExactArgs(1)),
+		Example: "  nwl dos reweight runs/q10-8x8-1 --beta-min 1.3 --beta-max 1.5 --steps 41 --out canonical.csv\n" +
+			"  nwl dos reweight runs/ising_field-magnetisation-4x4-1 --beta 0.3,0.5 --field 0,0.1,0.5",
+		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := onlyPrinted(asJSON, out); err != nil {
 				return err
@@ -66,20 +73,35 @@ model (normalised to q^N, q ground states of energy -2N or -3N).`,
 					return usageError{fmt.Errorf("beta = %v: it must be a finite number", beta)}
 				}
 			}
+			if c.Flags().Changed("sites") && sites < 1 {
+				return usageError{fmt.Errorf("--sites %d: it must be at least 1", sites)}
+			}
+			for _, x := range fields {
+				if math.IsNaN(x) || math.IsInf(x, 0) {
+					return usageError{fmt.Errorf("--field %v: it must be a finite number", x)}
+				}
+			}
+			if len(fields) > 0 {
+				return reweightJoint(c, args[0], betas, fields, sites, force, func(table func(io.Writer) error) error {
+					return output(c.OutOrStdout(), out, tableWriter(asJSON, table))
+				})
+			}
 			e, err := files.readEnsemble(c, args[0])
 			if err != nil {
 				return err
 			}
-			if c.Flags().Changed("sites") {
-				if sites < 1 {
-					return usageError{fmt.Errorf("--sites %d: it must be at least 1", sites)}
-				}
-			} else if e.Origin != nil && e.Origin.Sites > 0 {
+			switch {
+			case c.Flags().Changed("sites"):
+			case e.Origin != nil && e.Origin.Sites > 0:
 				sites = e.Origin.Sites
-			} else {
+			default:
 				return usageError{fmt.Errorf("reweight %s: it does not say how many sites the system has; add --sites N for averages per site, or --sites 1 for those of the whole system", args[0])}
 			}
-			if err := checkSupport(e.Density, betas); err != nil && !force {
+			low, high := report.Supported(e.Density)
+			if report.Complete(args[0]) {
+				low, high = -e.Reach(), e.Reach()
+			}
+			if err := checkSupport(e.Density, low, high, betas); err != nil && !force {
 				return fmt.Errorf("reweight %s: %w", args[0], err)
 			}
 			if o := e.Origin; e.Replicas == nil && o != nil && o.Method != dos.ExactMethod {
@@ -93,6 +115,7 @@ model (normalised to q^N, q ground states of energy -2N or -3N).`,
 		},
 	}
 	c.Flags().Float64SliceVar(&betas, "beta", nil, "inverse temperatures, separated by commas")
+	c.Flags().Float64SliceVar(&fields, "field", nil, "of a joint density, fields h or crystal fields D, separated by commas")
 	c.Flags().Float64Var(&least, "beta-min", 0, "lowest inverse temperature")
 	c.Flags().Float64Var(&largest, "beta-max", 0, "highest inverse temperature")
 	c.Flags().IntVar(&steps, "steps", 0, "number of inverse temperatures, at least 2")
@@ -117,16 +140,14 @@ func equidistant(low, high float64, n int) ([]float64, error) {
 	return x, nil
 }
 
-// checkSupport returns an error that names the first beta which the density has no data
-// for, and the range that it has.
-func checkSupport(d *dos.Density, betas []float64) error {
-	low, high := d.Support()
-	if d.Origin != nil {
-		if system, err := report.SystemOf(d.Origin); err == nil {
-			low, high = report.Support(system, d)
-		}
-	}
+// checkSupport returns an error that names the first beta outside of the range low..high that a density
+// has data for.
+func checkSupport(d *dos.Density, low, high float64, betas []float64) error {
 	for _, beta := range betas {
+		if math.Abs(beta) > d.Reach() {
+			return fmt.Errorf("beta = %g: levels that are %g wide allow no more than %g; run with a smaller system.bin, or compute it all the same with --force",
+				beta, d.Bins.Width, d.Reach())
+		}
 		edge, further := "lowest", "lower"
 		switch {
 		case beta > high:

@@ -21,7 +21,7 @@ func newEdit() *cobra.Command {
 		Use:     "edit ID [--title TITLE] [--tag TAG]... [--notes NOTES] [--clear FIELD]... [--priority N] [--memory MB] [--json]",
 		Short:   "Change what is written about a run",
 		Long:    "Change title, tags or notes of a run, whatever its state, or its place among those that wait. Tags\nreplace all that it had.",
-		Example: "  nwl edit potts-q10-16x16-1 --title 'with the new network' --tag keep --clear notes",
+		Example: "  nwl edit q10-16x16-1 --title 'with the new network' --tag keep --clear notes",
 		Args:    arguments(cobra.ExactArgs(1)),
 	}
 	askingAboutRuns(c, func(c *cobra.Command, client *api.Client, ids []string) error {
@@ -84,7 +84,7 @@ func newClone() *cobra.Command {
 		Long: `Submit a copy of a run, with its configuration, title, tags and notes unless others are given.
 With --count there are several, with run.seed counted up from that of --set, or else from the
 one after the original's.`,
-		Example: "  nwl clone potts-q10-16x16-1 --set system.size=24x24\n  nwl clone potts-q10-16x16-1 --set run.seed=2 --count 7",
+		Example: "  nwl clone q10-16x16-1 --set system.size=24x24\n  nwl clone q10-16x16-1 --set run.seed=2 --count 7",
 		Args:    arguments(cobra.ExactArgs(1)),
 	}
 	askingAboutRuns(c, func(c *cobra.Command, client *api.Client, ids []string) error {

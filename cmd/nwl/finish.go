@@ -2,13 +2,11 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
-	"neuralwl/internal/config"
-	"neuralwl/internal/report"
 	"neuralwl/internal/run"
-	"path/filepath"
 )
 
 func newFinish() *cobra.Command {
@@ -24,15 +22,13 @@ The exit codes are those of nwl run.`,
 		Example: "  nwl finish runs/q10-64x64-1",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			folder := args[0]
-			cfg, err := config.Load(filepath.Join(folder, report.ConfigFile), nil)
+			o, err := lookAt(args[0], slog.LevelDebug)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			logTo(cfg.Log.SlogLevel())
-			summary, err := run.Finish(ctx, run.Options{Config: cfg, Folder: folder, Version: version()})
+			summary, err := run.Finish(ctx, o)
 			if err != nil {
 				return err
 			}

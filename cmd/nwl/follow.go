@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +21,17 @@ import (
 func newWait() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "wait ID",
-		Short: "Show the progress of a run until it ends",
+		Short: "Show the progress of a run, or of a group, until it ends",
 		Long: `Show the progress of a run until it has ended or is paused, and then its results. Ctrl-C ends this
-command, not the run.
+command, not the run. Of a group it waits for all members: 1 is then that some failed, 3 that some did not
+converge, and 4 that some are paused or cancelled.
 
 ` + waitCodes,
 		Args: arguments(cobra.ExactArgs(1)),
 	}
-	askingAboutRuns(c, func(c *cobra.Command, client *api.Client, ids []string) error { return awaitRun(c, client, ids[0]) })
+	askingAboutRuns(c, func(c *cobra.Command, client *api.Client, ids []string) error {
+		return eitherOr(func() error { return awaitRun(c, client, ids[0]) }, func() error { return awaitGroup(c, client, ids[0]) })
+	})
 	return c
 }
 
@@ -73,7 +77,7 @@ var errRests = errors.New("the run rests")
 func follow(ctx context.Context, client *api.Client, id string) (*api.Run, error) {
 	r, err := client.Get(ctx, id)
 	if err != nil || rests(r.State) {
-		return r, err
+		return withFiles(ctx, client, r, err)
 	}
 	show := newRemote()
 	defer show.end(false)
@@ -99,8 +103,24 @@ func follow(ctx context.Context, client *api.Client, id string) (*api.Run, error
 	if r, err = client.Get(ctx, id); err == nil {
 		show.end(r.State == job.Done)
 	}
+	return withFiles(ctx, client, r, err)
+}
+
+// withFiles waits until the daemon has all files of a run that rests.
+func withFiles(ctx context.Context, client *api.Client, r *api.Run, err error) (*api.Run, error) {
+	for err == nil && r.Bringing {
+		select {
+		case <-ctx.Done():
+			return r, context.Cause(ctx)
+		case <-time.After(bringing):
+		}
+		r, err = client.Get(ctx, r.ID)
+	}
 	return r, err
 }
+
+// bringing is how often it is asked whether the files of a run are there.
+const bringing = 200 * time.Millisecond
 
 // contact logs whether the daemon answers.
 func contact(id string) func(error) {

@@ -52,6 +52,10 @@ already is left alone.`,
 					return err
 				}
 			}
+			var err error
+			if r.Set, err = config.WithCouplings(nil, r.Set); err != nil {
+				return usageError{fmt.Errorf("init: %w", err)}
+			}
 			d, err := draft.New(r)
 			if err != nil {
 				return usageError{fmt.Errorf("init: %w", err)}
@@ -151,6 +155,8 @@ var questions = []question{
 			{config.IsingField, "spins in a magnetic field h"},
 			{config.RandomBond, "spins with a share of antiferromagnetic bonds: frustration"},
 			{config.BaxterWu, "products of three spins on the triangles of the triangular lattice"},
+			{config.Clock, "spins with q directions in a plane; neighbours gain J times the cosine of the angle between them"},
+			{config.XY, "the same with all directions of the plane, and a transition by vortices"},
 		},
 		usual: constant(config.Potts),
 		take: func(r *draft.Request, answer string) error {
@@ -160,12 +166,17 @@ var questions = []question{
 		},
 	},
 	{
-		flag: "q", matters: func(r *draft.Request) bool { return r.Model == config.Potts || r.Model == config.Potts3D },
-		text: "How many colours? In two dimensions the transition is continuous up to four and of first order from five on, the more strongly the more " +
-			"colours; in three dimensions it is of first order from three on.",
+		flag: "q", matters: func(r *draft.Request) bool {
+			return r.Model == config.Potts || r.Model == config.Potts3D || r.Model == config.Clock
+		},
+		text: "How many colours, or directions? In two dimensions the transition is continuous up to four and of first order from five on, the more strongly the more " +
+			"colours; in three dimensions it is of first order from three on. Clocks have two transitions from five directions on.",
 		usual: func(r *draft.Request) string {
-			if r.Model == config.Potts3D {
+			switch r.Model {
+			case config.Potts3D:
 				return "3"
+			case config.Clock:
+				return "6"
 			}
 			return "10"
 		},

@@ -14,7 +14,7 @@ import (
 // printsNoTable are the commands without --json, with what they print instead of a table.
 var printsNoTable = map[string]string{
 	"init": "sentences", "man": "nothing", "config": "YAML", "compare show": "YAML", "compare": "sentences; its tables are files", "compare report": "the same",
-	"serve": "nothing", "child": "nothing", "backup": "a sentence", "restore": "a sentence", "token": "a token",
+	"serve": "nothing", "child": "nothing", "worker": "nothing", "worker invite": "a sentence", "worker revoke": "a sentence", "worker drain": "words", "backup": "a sentence", "restore": "a sentence", "token": "a token",
 	"submit": "a name", "submit train": "a name", "submit bench": "a name", "submit compare": "names", "clone": "names", "networks add": "a name",
 	"wait": "what nwl show prints", "top": "what nwl ps prints", "pause": "words", "resume": "words", "cancel": "words", "rm": "words", "networks rm": "words", "swap": "a sentence",
 	"dos": "help", "dos plot": "nothing", "bundle": "help", "bundle export": "a path", "bundle import": "a path", "bench": "nothing",

@@ -77,7 +77,7 @@ func newNetworksRemove() *cobra.Command {
 	asking(c, func(c *cobra.Command, client *api.Client, args []string) error {
 		return eachRun(c, args, func(ref string) (string, error) {
 			name, version, _ := strings.Cut(ref, "/")
-			return "deleted", client.RemoveNetwork(c.Context(), name, version)
+			return "deleted", meantNetwork(c.Context(), client, ref, client.RemoveNetwork(c.Context(), name, version))
 		})
 	})
 	return c

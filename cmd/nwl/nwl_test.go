@@ -117,6 +117,11 @@ func TestBadInput(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("energy,ln_g\n-1,x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	made := filepath.Join(folder, "q10-8x8-1")
+	if err := os.Mkdir(made, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	meant := []string{"did you mean " + made + "?"}
 	for _, c := range []struct {
 		args []string
 		code int
@@ -132,6 +137,18 @@ func TestBadInput(t *testing.T) {
 		{[]string{"dos", "diff", "a.csv"}, exitUsage, []string{"usage"}},
 		{[]string{"finish", ""}, exitUsage, []string{"empty", "usage"}},
 		{[]string{"verify", ""}, exitUsage, []string{"empty", "usage"}},
+		{[]string{"run", "--set", "model.bundle=pretrained/potts-q1O"}, exitUsage, []string{"did you mean potts-q10?"}},
+		{[]string{"bundle", "show", "pots-q10"}, exitFailure, []string{"did you mean pretrained/potts-q10?"}},
+		{[]string{"bundle", "show", "pretraned/potts"}, exitFailure, []string{"did you mean pretrained/potts?"}},
+		{[]string{"bundle", "show", filepath.Join(folder, "q10-8x8-l")}, exitFailure, meant},
+		{[]string{"bench", "errors", "--q", "2", "--size", "4x4", "--mix", "0:8"}, exitUsage, []string{"--mix", "8 trials", "give it sweeps"}},
+		{[]string{"compare", "quik"}, exitUsage, []string{"did you mean quick?"}},
+		{[]string{"compare", "--resume", "--out", filepath.Join(folder, "q10-8x8-l")}, exitUsage, meant},
+		{[]string{"compare", "diff", filepath.Join(folder, "q10-8x8-l"), folder}, exitFailure, meant},
+		{[]string{"report", filepath.Join(folder, "q10-8x8-l")}, exitUsage, meant},
+		{[]string{"finish", filepath.Join(folder, "q10-8x8-l")}, exitUsage, meant},
+		{[]string{"verify", filepath.Join(folder, "q10-8x8-l")}, exitFailure, meant},
+		{[]string{"dos", "diff", filepath.Join(folder, "q10-8x8-l"), broken}, exitFailure, meant},
 		{tiny("metrics.listen=256.0.0.1:1"), exitFailure, []string{"metrics.listen"}},
 		{tiny("inference.library=/does/not/exist.so"), exitFailure, []string{"/does/not/exist.so", "make deps"}},
 	} {

@@ -102,8 +102,11 @@ func (l *lines) pass(e event.Pass) {
 	if l.left > 0 {
 		args = slices.Insert(args, 4, any("left"), any(l.left))
 	}
-	if p.Phase == sampler.WangLandau {
+	switch p.Phase {
+	case sampler.WangLandau:
 		args = append(args, "ln_f", fmt.Sprintf("%.3g", p.LnF))
+	case sampler.Metadynamics:
+		args = append(args, "hill", fmt.Sprintf("%.3g", p.LnF))
 	}
 	if p.Levels > 0 { // else it is no run
 		args = append(args, "flatness", fmt.Sprintf("%.2f", p.Flatness), "levels", p.Levels, "round_trips", p.RoundTrips)
@@ -178,8 +181,11 @@ func (b *bars) line(phase sampler.Phase) []string {
 	}
 	var line []string
 	add := func(format string, a ...any) { line = append(line, fmt.Sprintf(format, a...)) }
-	if p.Phase == sampler.WangLandau {
+	switch p.Phase {
+	case sampler.WangLandau:
 		add("ln f %.2g", p.LnF)
+	case sampler.Metadynamics:
+		add("hills %.2g", p.LnF)
 	}
 	if p.Levels > 0 { // else it is no run
 		add("levels %d", p.Levels)

@@ -17,17 +17,21 @@ import (
 func newPs() *cobra.Command {
 	var states []string
 	var tags []string
-	var all, asJSON bool
+	var all, members, asJSON bool
+	var group string
 	c := &cobra.Command{
-		Use:   "ps [--state STATE]... [--tag TAG]... [--all] [--json]",
+		Use:   "ps [--state STATE]... [--tag TAG]... [--group NAME | --members] [--all] [--json]",
 		Short: "List the daemon's runs",
 		Long: `List runs that have not ended, and those of the last day. Done is the share of the phase, and
-LEFT a guess of the time that the phase will still take. A table on a terminal keeps to its width.`,
+LEFT a guess of the time that the phase will still take. A table on a terminal keeps to its width.
+
+A group of runs is one line; --group lists the members of one, and --members those of all. JSON has
+the runs alone; nwl groups --json has the groups.`,
 		Example: "  nwl ps --state running,paused --tag nightly",
 		Args:    arguments(cobra.NoArgs),
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
-		f := api.Filter{Tags: tags}
+		f := api.Filter{Tags: tags, Group: group, Single: group == "" && !members}
 		for _, s := range states {
 			if !slices.Contains(job.States, job.State(s)) {
 				return usageError{fmt.Errorf("--state %s: the states are %v", s, job.States)}
@@ -47,6 +51,13 @@ LEFT a guess of the time that the phase will still take. A table on a terminal k
 		if asJSON {
 			return writeJSON(c.OutOrStdout(), runs)
 		}
+		if f.Single {
+			lines, err := groupLines(c.Context(), client, f, all || len(f.States) > 0)
+			if err != nil {
+				return err
+			}
+			runs = append(runs, lines...)
+		}
 		if len(runs) == 0 {
 			_, err := fmt.Fprintln(c.ErrOrStderr(), "no runs; --all lists also those that ended more than a day ago")
 			return err
@@ -56,6 +67,8 @@ LEFT a guess of the time that the phase will still take. A table on a terminal k
 	})
 	c.Flags().StringSliceVar(&states, "state", nil, "only runs in these states")
 	c.Flags().StringSliceVar(&tags, "tag", nil, "only runs with all of these tags")
+	c.Flags().StringVar(&group, "group", "", "members of this group")
+	c.Flags().BoolVar(&members, "members", false, "members of groups one by one")
 	c.Flags().BoolVar(&all, "all", false, "also runs that ended more than a day ago")
 	addJSON(c, &asJSON)
 	return c
@@ -76,7 +89,7 @@ func recent(ctx context.Context, client *api.Client, f api.Filter, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	page, err := client.List(ctx, api.Filter{Tags: f.Tags})
+	page, err := client.List(ctx, api.Filter{Tags: f.Tags, Group: f.Group, Single: f.Single})
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,9 @@ package main
 
 import (
 	"log/slog"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"neuralwl/internal/config"
-	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 )
 
@@ -23,15 +20,13 @@ made from the tables and summary.json. Nothing else in DIR changes; nwl finish a
 		Example: "  nwl report runs/q10-8x8-1",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			folder := args[0]
-			cfg, err := config.Load(filepath.Join(folder, report.ConfigFile), nil)
+			o, err := lookAt(args[0], slog.LevelWarn) // the summary says the rest
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			logTo(max(cfg.Log.SlogLevel(), slog.LevelWarn)) // the summary says the rest
-			s, err := run.Report(ctx, run.Options{Config: cfg, Folder: folder, Version: version()})
+			s, err := run.Report(ctx, o)
 			if err != nil {
 				return err
 			}

@@ -89,9 +89,9 @@ nothing the network has learned can bias the result.`,
 		commands []*cobra.Command
 	}{
 		{"One run:", []*cobra.Command{newDemo(), newInit(), newRun(), newFinish(), newReport()}},
-		{"The daemon:", []*cobra.Command{newServe(), newToken(), newBackup(), newRestore(), newChild()}},
+		{"The daemon:", []*cobra.Command{newServe(), newWorker(), newToken(), newBackup(), newRestore(), newChild()}},
 		{"Runs of the daemon:", []*cobra.Command{
-			newSubmit(), newClone(), newPs(), newTop(), newShow(), newLogs(), newWait(),
+			newSubmit(), newClone(), newPs(), newGroups(), newTop(), newShow(), newLogs(), newWait(),
 			newPause(), newResume(), newCancel(), newSwap(), newNetworks(), newEdit(), newRm(),
 		}},
 		{"Results:", []*cobra.Command{newDos(), newVerify()}},

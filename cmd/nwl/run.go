@@ -12,7 +12,6 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
 	"neuralwl/internal/live"
-	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/telemetry"
 	"neuralwl/metrics"
@@ -38,18 +37,21 @@ Exit codes: 0 converged; 3 ended as planned but not converged; 4 interrupted, to
 with --resume; 1 failed; 2 wrong command line or configuration.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			folder, path := out, file
 			if resume != "" {
 				if out != "" || file != "" {
 					return usageError{errors.New("--resume goes on in the directory and with the configuration of the run: leave out --out and --config, and change limits with --set")}
 				}
-				folder, path = resume, filepath.Join(resume, report.ConfigFile)
+				cfg, err := runConfig(resume, assignments)
+				if err != nil {
+					return err
+				}
+				return perform(c, cfg, resume, "", true, asJSON)
 			}
-			cfg, err := config.Load(path, assignments)
+			cfg, err := config.Load(file, assignments)
 			if err != nil {
 				return usageError{err}
 			}
-			return perform(c, cfg, folder, cfg.System.Name(), resume != "", asJSON)
+			return perform(c, cfg, out, cfg.System.Name(), false, asJSON)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")

@@ -127,6 +127,8 @@ func shownColumns(rows [][]string, widths []int, width int) []bool {
 func progressText(r *api.Run, _ time.Time) string {
 	p := r.Progress
 	switch {
+	case r.Kind == groupKind:
+		return p.Phase
 	case r.Outcome != nil && r.Kind == job.WorkRun:
 		return verdict(r.Outcome)
 	case r.State == job.Submitted:
@@ -174,7 +176,7 @@ func timeText(r *api.Run, now time.Time) string {
 }
 
 func leftText(r *api.Run, now time.Time) string {
-	if r.State != job.Running || r.Progress == nil || r.Progress.Left == 0 {
+	if r.State != job.Running && r.Kind != groupKind || r.Progress == nil || r.Progress.Left == 0 {
 		return ""
 	}
 	left := time.Duration(r.Progress.Left*float64(time.Second)) - now.Sub(r.Progress.At)

@@ -73,6 +73,9 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 		return fmt.Errorf("serve: %w", err)
 	}
 	jobs, cores := c.Server.Share(runtime.GOMAXPROCS(0))
+	if !c.Server.Work {
+		jobs = 0
+	}
 	// The address first: a second daemon learns here that there is one.
 	listener, err := net.Listen("tcp", c.Server.Listen)
 	if err != nil {
@@ -81,6 +84,9 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 	defer listener.Close()
 	o, err := daemonOptions(c, []string{program, "child"}, jobs, cores, log)
 	if err != nil {
+		return err
+	}
+	if err := openStore(ctx, c, &o); err != nil {
 		return err
 	}
 	d, err := daemon.Open(ctx, o)
@@ -105,6 +111,9 @@ func serve(ctx context.Context, c *config.Server, log *slog.Logger) (err error) 
 	}
 	defer reloadOnSignal(s, log)()
 	models.Preload(c.Serving.Load)
+	if at := d.Queue().Address(); at != "" {
+		log.Info("the queue takes workers (nwl worker)", "url", at)
+	}
 	log.Info("the daemon takes runs", "url", c.Server.URL(listener.Addr()), "data", c.Server.Data, "jobs", jobs, "cores", cores)
 	if !c.Server.Loopback() && c.Server.Certificate == "" {
 		log.Warn("tokens travel in clear text; set server.certificate and server.key, or put a proxy with HTTPS before the daemon")

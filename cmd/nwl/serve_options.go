@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"neuralwl/internal/modelserver"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/rotate"
+	"neuralwl/internal/store"
 )
 
 // daemonOptions are the options of a daemon by its configuration.
@@ -23,11 +25,13 @@ func daemonOptions(c *config.Server, program []string, jobs, cores int, log *slo
 	if err != nil {
 		return daemon.Options{}, err
 	}
+	q, err := queueOptions(c)
+	if err != nil {
+		return daemon.Options{}, err
+	}
 	return daemon.Options{
 		Data: c.Server.Data, Program: program, Jobs: jobs, Cores: cores, Grace: c.Server.Grace, Log: log,
-		Queue: queue.Options{
-			URL: c.Queue.URL, Silence: c.Queue.Silence, EventAge: c.Queue.EventAge, EventBytes: int64(c.Queue.EventMegabytes) << 20,
-		},
+		Queue:          q,
 		Renew:          c.Queue.Silence / 3,
 		ServingThreads: c.Serving.Threads,
 		Memory:         cmp.Or(int64(c.Server.Memory)<<20, daemon.RunMemory()), GPU: daemon.HasGPU(),
@@ -36,6 +40,49 @@ func daemonOptions(c *config.Server, program []string, jobs, cores int, log *slo
 		},
 		Webhook: daemon.Webhook{URL: c.Webhook.URL, Secret: secret, On: c.Webhook.On},
 	}, nil
+}
+
+// queueOptions are those of a daemon's queue.
+func queueOptions(c *config.Server) (queue.Options, error) {
+	o := queue.Options{
+		URL: c.Queue.URL, Silence: c.Queue.Silence, EventAge: c.Queue.EventAge, EventBytes: int64(c.Queue.EventMegabytes) << 20, Version: version(),
+	}
+	if c.Queue.Listen != "" {
+		o.Listen = &queue.Listen{
+			Address: c.Queue.Listen, Certificate: c.Queue.Certificate, Key: c.Queue.CertificateKey, CA: c.Queue.CA, Roster: daemon.Roster(c.Server.Data),
+		}
+	}
+	if c.Queue.Key != "" {
+		i, err := queue.ReadInvitation(c.Queue.Key)
+		if err != nil {
+			return o, fmt.Errorf("queue.key: %w", err)
+		}
+		o.Access = &queue.Invitation{Seed: i.Seed}
+	}
+	if c.Queue.URL != "" && c.Queue.CA != "" {
+		text, err := os.ReadFile(c.Queue.CA)
+		if err != nil {
+			return o, fmt.Errorf("queue.ca: %w", err)
+		}
+		if o.Access == nil {
+			o.Access = &queue.Invitation{}
+		}
+		o.Access.CA = string(text)
+	}
+	return o, nil
+}
+
+// openStore opens the store of run directories, if there is one, and lets those know who are invited.
+func openStore(ctx context.Context, c *config.Server, o *daemon.Options) (err error) {
+	if c.Storage.Files != "" {
+		if o.Store, err = store.Open(ctx, c.Storage.Files); err != nil {
+			return fmt.Errorf("storage.files: %w", err)
+		}
+	}
+	if o.Queue.Listen != nil {
+		return o.Queue.Listen.Roster.SetFiles(c.Storage.Files)
+	}
+	return nil
 }
 
 // modelServer serves the networks of a daemon, which loads ONNX Runtime only then: its runs do that

@@ -26,36 +26,41 @@ func newShow() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "show ID [--json]",
-		Short: "Show all that is known of a run",
+		Short: "Show all that is known of a run, or of a group",
 		Long: `Show all that is known of a run, and its results once it has ended or is paused. --json also has
-its configuration.`,
+its configuration. Of a group it shows its members by state and what was merged of them so far.`,
 		Args: arguments(cobra.ExactArgs(1)),
 	}
 	askingAboutRuns(c, func(c *cobra.Command, client *api.Client, ids []string) error {
-		r, err := client.Get(c.Context(), ids[0])
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			result, err := resultOf(c.Context(), client, r)
-			if err != nil {
-				return err
-			}
-			return writeJSON(c.OutOrStdout(), struct {
-				api.Run
-				Result json.RawMessage `json:"result,omitempty"`
-			}{*r, result})
-		}
-		if err := describeRun(c.OutOrStdout(), r); err != nil {
-			return unlessClosed(err)
-		}
-		if !rests(r.State) {
-			return nil
-		}
-		return printResults(c, client, r)
+		return eitherOr(func() error { return showRun(c, client, ids[0], asJSON) }, func() error { return showGroup(c, client, ids[0], asJSON) })
 	})
 	addJSON(c, &asJSON)
 	return c
+}
+
+// showRun prints all that is known of a run.
+func showRun(c *cobra.Command, client *api.Client, id string, asJSON bool) error {
+	r, err := client.Get(c.Context(), id)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		result, err := resultOf(c.Context(), client, r)
+		if err != nil {
+			return err
+		}
+		return writeJSON(c.OutOrStdout(), struct {
+			api.Run
+			Result json.RawMessage `json:"result,omitempty"`
+		}{*r, result})
+	}
+	if err := describeRun(c.OutOrStdout(), r); err != nil {
+		return unlessClosed(err)
+	}
+	if !rests(r.State) {
+		return nil
+	}
+	return printResults(c, client, r)
 }
 
 // describeRun prints what the daemon knows of a run.
@@ -76,6 +81,7 @@ func describeRun(w io.Writer, r *api.Run) error {
 	if r.Kind != job.WorkRun {
 		row("kind", "%s", r.Kind)
 	}
+	row("group", "%s", r.Group)
 	row("title", "%s", r.Title)
 	row("tags", "%s", strings.Join(r.Tags, ", "))
 	for i, line := range strings.Split(r.Notes, "\n") {
@@ -102,6 +108,7 @@ func describeRun(w io.Writer, r *api.Run) error {
 	row("began", "%s", at(r.Began))
 	row("ended", "%s", at(r.Ended))
 	row("worker", "%s", r.Owner)
+	row("machines", "%s", r.Class)
 	if r.Attempts > 1 {
 		row("attempts", "%d since its last checkpoint", r.Attempts)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 func newSubmit() *cobra.Command {
 	c := submitting(&cobra.Command{
-		Use:   "submit [--config FILE] [--set key=value]... [--id ID] [--wait]",
+		Use:   "submit [--config FILE] [--set key=value[,value]...]... [--seeds 1..N] [--id ID | --group NAME] [--wait]",
 		Short: "Submit a run to nwl serve",
 		Long: `Submit a run to the daemon, which performs it as nwl run would, and print its name. With --wait
 show its progress until it has ended, and then its results; Ctrl-C ends the waiting, not the run.
@@ -28,10 +29,17 @@ show its progress until it has ended, and then its results; Ctrl-C ends the wait
 The daemon checks the configuration. A bundle in model.bundle or model.init that is found here is
 named by its absolute path; others are looked for where the daemon runs.
 
+Several values of a setting, separated by commas or as FROM..TO, and --seeds submit a group: a run for each
+combination, listed, paused, cancelled, deleted and shown as one. Runs that differ by run.seed alone are
+merged into one density of states, and those of random_bond that differ by system.disorder_seed, or whose
+couplings are of several files (system.file), are averaged, while they end (docs/ensembles.md). Submitted again, the same goes on where it was.
+
 nwl submit train, nwl submit bench and nwl submit compare submit other jobs.
 
 ` + waitCodes,
-		Example: "  nwl submit --set system.q=3 --set system.size=8x8 --title 'first try' --wait",
+		Example: "  nwl submit --set system.q=3 --set system.size=8x8 --title 'first try' --wait\n" +
+			"  nwl submit --set system.q=3 --set system.size=8x8,16x16 --seeds 1..8\n" +
+			"  nwl submit --set system.model=random_bond --set system.size=8x8 --set system.disorder_seed=1..100 --group glass",
 	}, job.WorkRun, nil)
 	c.AddCommand(newSubmitTrain(), newSubmitBench(), newSubmitCompare())
 	return c
@@ -66,7 +74,7 @@ func newSubmitBench() *cobra.Command {
 configuration; run.walkers is the number of walkers. Its result is bench.json in its
 run directory, which nwl show prints. It keeps no checkpoint: after a pause it begins again. What
 the daemon does besides disturbs it: give it a daemon that has nothing else to do.`,
-		Example: "  nwl submit bench --set system.size=16x16 --set run.walkers=192 --mix 150:1:1 --weights potts-q10-16x16-1",
+		Example: "  nwl submit bench --set system.size=16x16 --set run.walkers=192 --mix 150:1:1 --weights q10-16x16-1",
 	}, job.WorkBench, func(s *api.Submission) error {
 		if duration <= 0 {
 			return usageError{errors.New("--time must be positive")}
@@ -87,6 +95,7 @@ func submitting(c *cobra.Command, work job.Work, options func(*api.Submission) e
 	s := api.Submission{Kind: work}
 	var file string
 	var waiting bool
+	var group grouping
 	c.Args = arguments(cobra.NoArgs)
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		if options != nil {
@@ -101,8 +110,15 @@ func submitting(c *cobra.Command, work job.Work, options func(*api.Submission) e
 			}
 			s.Config = string(text)
 		}
-		if err := absoluteBundles(&s); err != nil {
+		var err error
+		if group.couplings, err = complete(&s); err != nil {
 			return err
+		}
+		if len(group.couplings) > 0 && work != job.WorkRun {
+			return usageError{errors.New("system.file: several files make a group of runs; name one")}
+		}
+		if group.wanted(&s) {
+			return group.submit(c, client, s, waiting)
 		}
 		r, err := client.Submit(c.Context(), s)
 		if err != nil {
@@ -117,6 +133,9 @@ func submitting(c *cobra.Command, work job.Work, options func(*api.Submission) e
 		return err
 	})
 	submissionFlags(c, &s)
+	if work == job.WorkRun {
+		group.addFlags(c)
+	}
 	c.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
 	c.Flags().BoolVar(&waiting, "wait", false, "show the progress until the run has ended, and its results")
 	return c
@@ -137,22 +156,56 @@ func submissionFlags(c *cobra.Command, s *api.Submission) {
 	c.Flags().BoolVar(&s.Publish, "publish", false, "put the networks that it exports into the repository under its name")
 }
 
-// absoluteBundles names bundles that are found from the working directory by their absolute
+// complete makes a submission independent of the folder that it comes from: by the absolute paths of
+// bundles, and the couplings in the place of their file. It returns those of several files, for a group.
+func complete(s *api.Submission) ([]api.Couplings, error) {
+	paths := strings.Split(config.Given([]byte(s.Config), s.Set, "system.file"), ",")
+	if _, err := os.Stat(strings.Join(paths, ",")); err == nil || len(paths) == 1 {
+		set, err := config.WithCouplings([]byte(s.Config), s.Set)
+		if err != nil {
+			return nil, err
+		}
+		s.Set = set
+		return nil, absoluteBundles(s)
+	}
+	var all []api.Couplings
+	var faults []error
+	for _, path := range paths {
+		title, list, err := config.ReadCouplings(strings.TrimSpace(path))
+		faults = append(faults, err)
+		for n, first := 2, title; slices.ContainsFunc(all, func(c api.Couplings) bool { return c.Title == title }); n++ {
+			title = fmt.Sprintf("%s-%d", first, n) // of another folder
+		}
+		all = append(all, api.Couplings{Title: title, List: list})
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, usageError{err}
+	}
+	s.Set = slices.DeleteFunc(slices.Clone(s.Set), func(a string) bool { return strings.HasPrefix(a, "system.file=") })
+	return all, absoluteBundles(s)
+}
+
+// absoluteBundles names bundles that are found from the working directory, of several each, by their absolute
 // paths, since that of the daemon is another one.
 func absoluteBundles(s *api.Submission) error {
 	for _, key := range []string{"model.bundle", "model.init"} {
-		path := config.Given([]byte(s.Config), s.Set, key)
-		if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, pretrained.Prefix) {
-			continue
+		given := config.Given([]byte(s.Config), s.Set, key)
+		paths := strings.Split(given, ",")
+		for i, path := range paths {
+			if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, pretrained.Prefix) {
+				continue
+			}
+			if _, err := os.Stat(path); err != nil {
+				continue // where the daemon runs, or in its repository
+			}
+			var err error
+			if paths[i], err = filepath.Abs(path); err != nil {
+				return err
+			}
 		}
-		if _, err := os.Stat(path); err != nil {
-			continue // where the daemon runs, or in its repository
+		if all := strings.Join(paths, ","); all != given {
+			s.Set = append(s.Set, key+"="+all)
 		}
-		path, err := filepath.Abs(path)
-		if err != nil {
-			return err
-		}
-		s.Set = append(s.Set, key+"="+path)
 	}
 	return nil
 }

@@ -28,10 +28,10 @@ the one it has.
 
 In production the exchange is refused, unless --restart starts production over under the same
 weights.`,
-		Example: "  nwl swap potts-q10-16x16-1 potts-q10/3\n  nwl swap potts-q10-16x16-1 --back",
+		Example: "  nwl swap q10-16x16-1 potts-q10/3\n  nwl swap q10-16x16-1 --back",
 		Args:    arguments(cobra.RangeArgs(1, 2)),
 	}
-	askingAboutRuns(c, func(c *cobra.Command, client *api.Client, args []string) error {
+	completeRuns(c, asking(c, func(c *cobra.Command, client *api.Client, args []string) error {
 		if (len(args) == 2) == r.Back {
 			return usageError{fmt.Errorf("name a bundle or say --back; usage: %s", c.UseLine())}
 		}
@@ -46,7 +46,7 @@ weights.`,
 		}
 		s, err := client.Swap(c.Context(), args[0], r)
 		if err != nil {
-			return err
+			return meantNetwork(c.Context(), client, r.Bundle, meantRuns(c.Context(), client, args[:1], err))
 		}
 		text := fmt.Sprintf("%s goes on with %s after pass %d (%s)", args[0], s.Bundle, s.Pass, s.Stage)
 		if s.Restarted {
@@ -57,7 +57,7 @@ weights.`,
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s; loaded in %.1f s, sampling stood still for %.3f s\n", text, s.Loading, s.Pause)
 		return err
-	})
+	}))
 	c.Flags().BoolVar(&r.Back, "back", false, "go back to the network before the last exchange")
 	c.Flags().BoolVar(&restart, "restart", false, "in production: start it over")
 	return c

@@ -53,7 +53,12 @@ type screen struct {
 // look asks the daemon.
 func (s *screen) look(ctx context.Context, client *api.Client) {
 	now := time.Now()
-	runs, err := recent(ctx, client, api.Filter{}, now)
+	runs, err := recent(ctx, client, api.Filter{Single: true}, now)
+	if err == nil {
+		var lines []api.Run
+		lines, err = groupLines(ctx, client, api.Filter{}, false)
+		runs = append(runs, lines...)
+	}
 	if s.fault = err; err == nil {
 		slices.SortStableFunc(runs, order)
 		s.runs, s.at = runs, now

@@ -13,7 +13,6 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/internal/training"
-	"neuralwl/sampler/dos"
 	"neuralwl/trainer"
 )
 
@@ -28,7 +27,8 @@ func newTrain() *cobra.Command {
 a multicanonical iteration or, with --from, under the density of states of a run. The
 bundle becomes the next version of its name in the repository, with the loss curve
 (loss.csv), and, for networks that are not shown a state, an evaluation by energy
-(evaluation.csv) on states that it was not trained on.
+(evaluation.csv) on states that it was not trained on, or for a flow of all angles by temperature
+(temperatures.csv).
 
 model.init begins with the weights of another bundle, which may be of another size of the
 lattice. The first SIGINT or SIGTERM ends training in order, with what was learned.`,
@@ -45,7 +45,8 @@ lattice. The first SIGINT or SIGTERM ends training in order, with what was learn
 			}
 			o := training.Options{Config: cfg, Repository: repository, Name: name}
 			if from != "" {
-				if o.LnG, err = dos.ReadFile(filepath.Join(from, report.DensityFile)); err != nil {
+				files := densityReader{}
+				if o.LnG, err = files.read(c, filepath.Join(from, report.DensityFile)); err != nil {
 					return err
 				}
 			}
@@ -88,7 +89,7 @@ func printTraining(w io.Writer, r *training.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, a ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	c := r.Card
-	row("network", "%s, potts q=%d %dx%d", c.Architecture, c.System.Q, c.System.Size[0], c.System.Size[1])
+	row("network", "%s, %v", c.Architecture, c.System.System())
 	row("training", "%d gradient steps, loss %.2f nats", c.Training.Steps, c.Training.Loss)
 	if c.Training.Dropped > 0 {
 		row("", "%d gradient steps dropped: loss or gradient was not finite", c.Training.Dropped)
@@ -100,6 +101,9 @@ func printTraining(w io.Writer, r *training.Report) error {
 			aim = fmt.Sprintf(" with targets anywhere, %.3f of the proposals hit theirs", e.HitRate)
 		}
 		row("on "+e.Size, "divergence %.3f(%.3f) nats, acceptance %.3f(%.3f)%s", e.KL, e.KLError, e.Acceptance, e.AcceptanceError, aim)
+	}
+	for _, b := range r.Temperatures {
+		row(fmt.Sprintf("at beta = %.3g", b.Beta), "ln Z %.4f(%.4f), effective share %.3f, acceptance %.3f, divergence %.3f nats", b.LnZ, b.LnZError, b.EffectiveShare, b.Acceptance, b.Divergence)
 	}
 	row("bundle", "%s", r.Folder)
 	return t.Flush()

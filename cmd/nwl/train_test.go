@@ -26,7 +26,7 @@ func TestTrainAndBench(t *testing.T) {
 	models, runs := filepath.Join(folder, "models"), filepath.Join(folder, "run.1")
 	out := succeed("train", "--out", models, "--name", "tiny", "--set", "system.q=3", "--set", "system.size=4x4", "--set", "train.steps=200",
 		"--set", "model.architecture=microcanonical", "--set", "model.width=8", "--set", "model.window=2", "--set", "trainer.batch=32")
-	for _, want := range []string{"microcanonical, potts q=3 4x4", "200 gradient steps", "on 4x4", "divergence", filepath.Join(models, "tiny", "1")} {
+	for _, want := range []string{"microcanonical, potts q=3, size 4x4", "200 gradient steps", "on 4x4", "divergence", filepath.Join(models, "tiny", "1")} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nwl train prints no %q:\n%s", want, out)
 		}

@@ -43,6 +43,7 @@ func graphCases() []graphCase {
 	cases := []graphCase{
 		one("Neg", f(m, 4), (*node).Neg), one("Neg int32", i32(m, 4), (*node).Neg), one("Neg int64", i64(4), (*node).Neg),
 		one("Exp", f(m, 4), (*node).Exp), one("Tanh", f(m, 4), (*node).Tanh), one("Sigmoid", f(m, 4), (*node).Sigmoid),
+		one("Sin", f(m, 4), (*node).Sin), one("Cos", f(m, 4), (*node).Cos), one("Atan", f(m, 4), (*node).Atan), one("Floor", f(m, 4), (*node).Floor),
 		one("Relu", f(m, 4), (*node).Relu), one("SiLU", f(m, 4), (*node).SiLU),
 		one("Log", f(m, 4), func(x *node) *node { return square(x).Log() }),
 		one("Sqrt", f(m, 4), func(x *node) *node { return square(x).Sqrt() }),
@@ -168,6 +169,9 @@ func TestOperators(t *testing.T) {
 	for _, c := range graphCases() {
 		t.Run(c.name, func(t *testing.T) {
 			for float, tolerance := range map[graph.DType]float64{graph.Float32: single, graph.Float64: 1e-13} {
+				if float == graph.Float64 && (c.name == "Cos" || c.name == "Atan") {
+					continue // ONNX Runtime (1.27) has them in single precision alone
+				}
 				g := graph.New("forward")
 				inputs := map[string]graph.Tensor{}
 				var x []*graph.Node

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,9 @@ func (s *Server) explained(ctx context.Context, err error) error {
 		return fmt.Errorf("%w; put a token of the server into the environment variable NWL_INFERENCE_TOKEN", err)
 	case connect.CodeUnimplemented:
 		return fmt.Errorf("it does not serve the Open Inference Protocol by gRPC at this address: %w; correct inference.url", err)
+	}
+	if broken := (*net.OpError)(nil); errors.As(err, &broken) {
+		return fmt.Errorf("it broke the connection: %w; correct inference.url if there is another server at this address", err)
 	}
 	return err
 }

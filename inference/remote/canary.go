@@ -36,7 +36,7 @@ type canary struct {
 func (s *Server) test(ctx context.Context, b *exporter.Bundle) error {
 	sites, colours := b.Card.System.System().Sites(), b.Card.System.Q
 	r := rand.New(sampler.Stream(s.o.Seed, sampler.VerifyStream, 2))
-	state, uniform := make([]int32, sites), make([]float32, sites)
+	state, uniform := make([]int32, sites), make([]float32, b.Card.UniformsOf())
 	for i := range state {
 		state[i] = int32(r.IntN(colours))
 	}
@@ -88,7 +88,7 @@ func (c *canary) reference(proposal []int32) (float64, error) {
 		}
 	}
 	in := map[string]graph.Tensor{models.State: graph.Int32s(proposal, 1, n), models.Start: graph.Int32s([]int32{0}, 1)}
-	if c.card.TakesState() {
+	if c.card.TakesCondition() {
 		in[models.Condition] = graph.Int32s(c.propose[models.State].([]int32), 1, n)
 	}
 	if c.card.TakesShift() {

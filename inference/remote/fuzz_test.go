@@ -15,7 +15,7 @@ func FuzzAnswer(f *testing.F) {
 	const rows, sites = 2, 3
 	n := &network{
 		server: &Server{o: Options{Version: "1"}}, name: "a.propose",
-		outputs: []exporter.Tensor{{Name: models.Proposal, Type: "INT32", Sites: sites}, {Name: models.LogQ, Type: "FLOAT"}},
+		outputs: []exporter.Tensor{{Name: models.Proposal, Type: "INT32", Width: sites}, {Name: models.LogQ, Type: "FLOAT"}},
 	}
 	right := &oippb.ModelInferResponse{
 		ModelName: "a.propose", ModelVersion: "1",

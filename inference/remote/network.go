@@ -129,7 +129,7 @@ func (n *network) read(answer *oippb.ModelInferResponse, rows int, out values) (
 		} else if data, err = listed(o); err != nil {
 			return nil, fmt.Errorf("output %q: %w", t.Name, err)
 		}
-		width := max(1, t.Sites)
+		width := max(1, t.Width)
 		if len(data) != 4*(rows+1)*width {
 			return nil, fmt.Errorf("its output %q has %d bytes, right are %d", t.Name, len(data), 4*(rows+1)*width)
 		}

@@ -39,7 +39,7 @@ func (p *Proposer) Propose(ctx context.Context) error {
 	s, b := p.server, &p.batch
 	return p.each(ctx, func(from, to int) error {
 		in := values{
-			models.State: rows(b.State, from, to, b.Sites), models.Start: b.Start[from:to], models.Uniform: rows(b.Uniform, from, to, b.Sites),
+			models.State: rows(b.State, from, to, b.Sites), models.Start: b.Start[from:to], models.Uniform: rows(b.Uniform, from, to, len(b.Uniform)/b.Walkers),
 		}
 		if b.Shift != nil {
 			in[models.Shift] = b.Shift[from:to]

@@ -108,6 +108,7 @@ func TestSame(t *testing.T) {
 		"nothing":       {models.Made, models.Hyperparameters{Decoder: 8, Floor: 1e-3}, true},
 		"convolutional": {models.Conv, models.Hyperparameters{Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3}, false},
 		"energy":        {models.Microcanonical, models.Hyperparameters{Width: 8, Window: 3, Floor: 1e-3}, true},
+		"unnormalised":  {models.RBM, models.Hyperparameters{Hidden: 8, GibbsSteps: 2}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := bundletest.New(t, c.architecture, square, c.h)

@@ -66,6 +66,9 @@ func (c *Client) Get(ctx context.Context, id string) (*Run, error) {
 type Filter struct {
 	States []job.State
 	Tags   []string
+	// Group chooses the members of a group, Single what is a member of none.
+	Group  string
+	Single bool
 	Before string
 	Limit  int // runs of a page, 0 for the daemon's default
 }
@@ -78,10 +81,13 @@ func (c *Client) List(ctx context.Context, f Filter) (*RunList, error) {
 		states = append(states, string(s))
 	}
 	query := url.Values{}
-	for key, value := range map[string]string{"state": strings.Join(states, ","), "tag": strings.Join(f.Tags, ","), "before": f.Before} {
+	for key, value := range map[string]string{"state": strings.Join(states, ","), "tag": strings.Join(f.Tags, ","), "before": f.Before, "group": f.Group} {
 		if value != "" {
 			query.Set(key, value)
 		}
+	}
+	if f.Single {
+		query.Set("members", "false")
 	}
 	if f.Limit > 0 {
 		query.Set("limit", strconv.Itoa(f.Limit))

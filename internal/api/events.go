@@ -42,6 +42,11 @@ func (c *Client) Events(ctx context.Context, run string, after uint64, contact f
 	if run != "" {
 		path = "/runs/" + url.PathEscape(run) + "/events"
 	}
+	return c.events(ctx, path, after, contact, f)
+}
+
+// events is Events for the stream at a path.
+func (c *Client) events(ctx context.Context, path string, after uint64, contact func(error), f func(Event) error) error {
 	return again(ctx, contact, func(connected func()) error {
 		return c.messages(ctx, path, &after, connected, func(m message) error {
 			e := Event{ID: m.id, Kind: m.kind}
@@ -197,7 +202,11 @@ func (c *Client) messages(ctx context.Context, path string, after *uint64, conne
 
 // File returns a file of a run directory.
 func (c *Client) File(ctx context.Context, id, name string) ([]byte, error) {
-	response, err := c.do(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/files/"+name, nil, http.Header{})
+	return c.file(ctx, "/runs/"+url.PathEscape(id)+"/files/", name)
+}
+
+func (c *Client) file(ctx context.Context, at, name string) ([]byte, error) {
+	response, err := c.do(ctx, http.MethodGet, at+name, nil, http.Header{})
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ type Submission struct {
 // Run is a run as the daemon knows it.
 type Run struct {
 	ID         string       `json:"id"`
-	Kind       job.Work     `json:"kind" enum:"run,train,bench,compare"`
+	Kind       job.Work     `json:"kind" enum:"run,train,bench,compare,shard" doc:"A shard is a part of another run's production, which no list has."`
 	State      job.State    `json:"state" enum:"submitted,queued,running,paused,done,failed,cancelled"`
 	Wish       job.Wish     `json:"wish" enum:"run,pause,cancel" doc:"What the user wants of it; a running run follows within seconds."`
 	Reason     string       `json:"reason,omitempty" doc:"Why it failed, was paused, or lost its last worker."`
@@ -43,6 +43,7 @@ type Run struct {
 	Tags       []string     `json:"tags,omitempty"`
 	Notes      string       `json:"notes,omitempty"`
 	By         string       `json:"by,omitempty" doc:"Who submitted it: the name of a token."`
+	Group      string       `json:"group,omitempty" doc:"The group of which it is a member."`
 	System     string       `json:"system,omitempty" doc:"As in the names of folders, such as q10-16x16."`
 	Method     string       `json:"method,omitempty" doc:"The value of run.method."`
 	Created    time.Time    `json:"created"`
@@ -51,6 +52,7 @@ type Run struct {
 	Submission int          `json:"submission" doc:"How often it was put into the queue."`
 	Attempts   int          `json:"attempts" doc:"Workers that had it since its last checkpoint."`
 	Owner      string       `json:"owner,omitempty" doc:"The worker that has it."`
+	Class      string       `json:"class,omitempty" doc:"The class of machines in which it began: within it results are the same to the last digit."`
 	Folder     string       `json:"folder" doc:"Its run directory, within the daemon's data folder."`
 	Outcome    *job.Outcome `json:"outcome,omitempty" doc:"How it ended."`
 	Progress   *Progress    `json:"progress,omitempty" doc:"How far it is, as last heard."`
@@ -65,6 +67,7 @@ type Run struct {
 	Follow   string   `json:"follow,omitempty" doc:"The network whose new versions it takes."`
 	Publish  bool     `json:"publish,omitempty" doc:"Its networks go into the repository under its name."`
 	Waits    string   `json:"waits,omitempty" doc:"What a submitted run waits for."`
+	Bringing bool     `json:"bringing,omitempty" doc:"Its newest files are on their way from the object store."`
 }
 
 // Progress is how far a run has come.
@@ -100,8 +103,11 @@ type RunList struct {
 
 // RunChange changes a run. Fields that are left out stay as they are.
 type RunChange struct {
-	Wish  job.Wish  `json:"wish,omitempty" enum:"run,pause,cancel" doc:"What is wanted of it. A run that was paused, or has ended, goes on with run."`
-	Set   []string  `json:"set,omitempty" maxItems:"256" doc:"With the wish run: limits to change, of the form key=value, as for nwl run --resume."`
+	Wish job.Wish `json:"wish,omitempty" enum:"run,pause,cancel" doc:"What is wanted of it. A run that was paused, or has ended, goes on with run."`
+	Set  []string `json:"set,omitempty" maxItems:"256" doc:"With the wish run: limits to change, of the form key=value, as for nwl run --resume."`
+	// AnyMachine lets it go on in another class of machines.
+	AnyMachine bool `json:"any_machine,omitempty" doc:"With the wish run: it may go on in another class of machines than it began in, where the last digits of its results are others."`
+
 	Title *string   `json:"title,omitempty" maxLength:"200"`
 	Tags  *[]string `json:"tags,omitempty" maxItems:"32"`
 	Notes *string   `json:"notes,omitempty" maxLength:"10000"`

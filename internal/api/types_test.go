@@ -21,6 +21,9 @@ func TestEnums(t *testing.T) {
 			if !ok {
 				continue
 			}
+			if of == reflect.TypeFor[Run]() && f.Type == reflect.TypeFor[job.Work]() {
+				values += "," + string(job.WorkShard) // which nobody submits
+			}
 			if found++; f.Tag.Get("enum") != values {
 				t.Errorf("%s.%s documents %q, there are %q", of.Name(), f.Name, f.Tag.Get("enum"), values)
 			}

@@ -17,7 +17,7 @@ const module = "neuralwl/"
 // layers lists the packages from the top down. A package may import packages of
 // lower layers only.
 var layers = [][]string{
-	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/scaling/cmd", "metrics/grafana/generate"},
+	{"cmd/nwl", "internal/calibrate", "internal/loadtest", "internal/long/names", "internal/scaling/cmd", "metrics/grafana/generate"},
 	{"internal/server"},
 	{"internal/page"},
 	{"internal/daemon", "internal/modelserver"},
@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/child"},
 	{"internal/compare/report"},
 	{"internal/compare"},
-	{"internal/curve", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
+	{"internal/curve", "internal/ensemble", "internal/live", "internal/run", "internal/training", "internal/bench", "internal/inverse", "internal/latent"},
 	{"internal/report"},
 	{"internal/sheet"},
 	{"internal/draft", "internal/repository", "internal/setup", "internal/tune"},
@@ -38,8 +38,8 @@ var layers = [][]string{
 	{"exporter/reference"},
 	{"exporter/onnxpb", "models", "sampler"},
 	{"sampler/exact", "sampler/local"},
-	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/oip", "internal/queue", "internal/scaling", "internal/schedule"},
-	{"internal/audit", "internal/compare/stats", "internal/cpu", "internal/disk", "internal/invariants", "internal/job", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana"},
+	{"models/graph", "models/pretrained", "models/pretrained/pack", "sampler/dos", "sampler/lattice", "internal/api", "internal/checkpoint", "internal/oip", "internal/queue", "internal/scaling", "internal/schedule", "internal/store"},
+	{"internal/audit", "internal/compare/stats", "internal/cpu", "internal/disk", "internal/invariants", "internal/job", "internal/near", "internal/oip/oippb", "internal/parallel", "internal/rotate", "internal/shell", "internal/systemd", "internal/token", "metrics/grafana", "sampler/lattice/lists"},
 }
 
 // independent packages never import each other, whatever their layers, not even
@@ -58,6 +58,7 @@ var reserved = map[string][]string{
 	"connectrpc.com/connect":              {"inference/remote", "internal/modelserver", "internal/oip/oippb"},
 	"github.com/fxamacker/cbor":           {"internal/checkpoint"},
 	"github.com/nats-io":                  {"internal/queue"},
+	"github.com/minio/minio-go":           {"internal/store"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
 	"github.com/parquet-go":               {"internal/compare/report"},
 	"github.com/chromedp":                 {}, // tests alone

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"gonum.org/v1/gonum/stat"
@@ -35,6 +36,8 @@ type Precision struct {
 	Acceptance float64 `json:"acceptance"`
 	// Cost is of each quantity, variance times seconds.
 	Cost [quantities]Cost `json:"cost"`
+	// Fault is why a seed has no estimate; costs are then unknown.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Cost is a variance times the time that it took, in seconds of one core, with the standard error
@@ -82,9 +85,22 @@ type ErrorOptions struct {
 	Options
 	// Seeds is how many runs each kind of move makes.
 	Seeds int
-	// Shares are those of the time at the two phases with which all moves are measured also; see
-	// transition.Histogram.
+	// Shares are those of the time at the two phases with which all moves are measured, 0 under a flat
+	// histogram, none for that alone; see transition.Histogram.
 	Shares []float64
+}
+
+// DefaultErrorMixes are mixes in the notation of ParseMix: the better ones on 32x32 for ln g and for X.
+var DefaultErrorMixes = []string{"100:2", "20:2"}
+
+// Validate returns an error if a mix has no local moves: their transitions are what the estimate is made of.
+func (o *ErrorOptions) Validate() error {
+	for _, mix := range o.Mixes {
+		if mix.Sweeps == 0 {
+			return fmt.Errorf("%s: errors are those of an estimate from the transitions of local moves, of which this mix has none; give it sweeps", mix)
+		}
+	}
+	return nil
 }
 
 // attempt is one contender with one seed.
@@ -94,9 +110,12 @@ type attempt struct {
 }
 
 // Errors measures with every kind of move the errors of the estimate of a run, for the processor
-// time that they took: of the sequential heat bath alone, and of every mix with the network's draws in
-// the estimate and without. All move under the same weights.
+// time that they took: of the sequential heat bath alone, under a flat histogram first, and of every mix
+// with the network's draws in the estimate and without. All move under the same weights.
 func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	store, err := inference.OpenStore(o.Bundle)
 	if err != nil {
 		return nil, err
@@ -119,14 +138,19 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 		histograms = append(histograms, Precision{Histogram: config.LowHistogram})
 	}
 	for _, share := range o.Shares {
-		if m.histogram(weights, share) != nil {
+		if share > 0 && m.histogram(weights, share) != nil {
 			histograms = append(histograms, Precision{Histogram: config.PhaseHistogram, PhaseShare: share})
 		}
 	}
+	flat := len(o.Shares) == 0 || slices.Contains(o.Shares, 0)
 	var all []Precision
 	var attempts [][]*attempt
 	for _, of := range histograms {
-		for _, mix := range append([]Mix{{Mix: config.Mix{Sweeps: localSweeps}}}, o.Mixes...) {
+		mixes := []Mix{{Mix: config.Mix{Sweeps: localSweeps}}}
+		if of.Histogram != config.FlatHistogram || flat {
+			mixes = append(mixes, o.Mixes...)
+		}
+		for _, mix := range mixes {
 			for _, draws := range []bool{false, true}[:min(mix.Trials, 1)+1] {
 				p := of
 				p.Moves, p.Mix, p.Draws = mix.String(), mix, draws
@@ -163,7 +187,10 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 			for k, draws := range both {
 				b := *a
 				if b.value, b.variance, err = m.of(a.engine.Samples(), draws); err != nil {
-					return nil, fmt.Errorf("%s: %w", all[i+k].Moves, err)
+					for j := range b.value {
+						b.value[j], b.variance[j] = math.NaN(), math.NaN()
+					}
+					all[i+k].Fault = err.Error()
 				}
 				b.engine = nil
 				attempts[i+k] = append(attempts[i+k], &b)
@@ -251,7 +278,7 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	if draws {
 		bridge = s.Bridge()
 	}
-	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Steps(m.system), s.Transitions(), m.system.LnStates(), exact.Pins(m.system), bridge)
+	e, err := dos.FromPinnedTransitions(lattice.Energies(m.system), lattice.Changes(m.system), s.Transitions(), m.system.LnStates(), exact.Pins(m.system), bridge)
 	if err != nil {
 		return value, variance, err
 	}
@@ -262,7 +289,9 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 			n++
 		}
 	}
-	variance[LnG] /= n
+	if variance[LnG] /= n; math.IsNaN(variance[LnG]) {
+		return value, variance, errors.New("there are too few data for errors")
+	}
 	value[LnG] = math.NaN()
 	if m.at == nil || !m.at.TwoPeaks {
 		for _, k := range []int{LnWeightRatio, LnBarrier} {
@@ -300,6 +329,9 @@ func (o *ErrorOptions) sumUp(all []Precision, attempts [][]*attempt) {
 		sum, total := 0.0, 0.0
 		for _, own := range attempts {
 			for _, a := range own {
+				if math.IsNaN(a.variance[k]) {
+					continue
+				}
 				sum += a.value[k] / a.variance[k]
 				total += 1 / a.variance[k]
 			}

@@ -36,10 +36,11 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := bench.Errors(t.Context(), bench.ErrorOptions{Seeds: 2, Options: bench.Options{
+	o := bench.ErrorOptions{Seeds: 2, Options: bench.Options{
 		System: p, Seed: 1, LnG: lnG, Bundle: n, Runtime: onnxtest.Runtime(1), Part: 16,
 		Walkers: 32, LocalWalkers: 32, Time: 500 * time.Millisecond, Mixes: []bench.Mix{{Mix: config.Mix{Sweeps: 5, Trials: 1}}, {Mix: config.Mix{Sweeps: 2}, Cluster: true}},
-	}})
+	}}
+	results, err := bench.Errors(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,5 +74,43 @@ func TestErrors(t *testing.T) {
 	}
 	if results[0].Cost[0].Ratio != 1 || results[1].Acceptance <= 0 {
 		t.Errorf("%+v", results)
+	}
+	// With shares alone the heat bath under a flat histogram is still what all are compared with.
+	o.Seeds, o.Time, o.Shares, o.Mixes = 1, 50*time.Millisecond, []float64{0.5}, o.Mixes[1:]
+	if results, err = bench.Errors(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{0, 0.5, 0.5} {
+		if len(results) != 3 || results[i].PhaseShare != want {
+			t.Errorf("%+v", results)
+		}
+	}
+	// Without a pass there is no estimate, and the others are still measured.
+	o.Time, o.Shares, o.Mixes = time.Nanosecond, nil, nil
+	if results, err = bench.Errors(t.Context(), o); err != nil || len(results) != 1 || results[0].Fault == "" || !math.IsNaN(results[0].Cost[0].Value) {
+		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+// TestErrorMixes checks that an estimate can be made of what moves by default, and that what has no
+// transitions is refused before anything is measured.
+func TestErrorMixes(t *testing.T) {
+	of := func(texts ...string) *bench.ErrorOptions {
+		t.Helper()
+		o := &bench.ErrorOptions{}
+		for _, text := range texts {
+			mix, err := bench.ParseMix(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Mixes = append(o.Mixes, mix)
+		}
+		return o
+	}
+	if err := of(bench.DefaultErrorMixes...).Validate(); err != nil || len(bench.DefaultErrorMixes) == 0 {
+		t.Error(err)
+	}
+	if _, err := bench.Errors(t.Context(), *of("4:1", "0:8:0.5")); err == nil || !strings.Contains(err.Error(), "8 trials") {
+		t.Errorf("without local moves: %v", err)
 	}
 }

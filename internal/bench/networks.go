@@ -116,7 +116,10 @@ func (n *measured) proposals(ctx context.Context, batch int, emit func(NetworkRe
 	defer p.Close()
 	b, random := p.Batch(), rand.New(sampler.Stream(1, sampler.NetworkStream, uint64(batch)))
 	for i := range b.State {
-		b.State[i], b.Uniform[i] = random.Int32N(int32(n.o.Q)), random.Float32()
+		b.State[i] = random.Int32N(int32(n.o.Q))
+	}
+	for i := range b.Uniform {
+		b.Uniform[i] = random.Float32()
 	}
 	for i := range b.Target {
 		b.Target[i] = -float32(random.IntN(2*n.system.Sites() + 1))
@@ -154,6 +157,11 @@ func (n *measured) training(ctx context.Context, c config.Trainer, emit func(Net
 		}
 		t.Remember(state, n.system.Level(state))
 	}
+	seen := make([]bool, n.system.Levels())
+	for level := range seen {
+		seen[level] = true
+	}
+	t.Target(make([]float64, len(seen)), seen)
 	return n.measure(ctx, r, t.Step, emit)
 }
 

@@ -210,6 +210,32 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyAngles verifies networks of angles.
+func TestVerifyAngles(t *testing.T) {
+	onnxtest.Open(t)
+	for name, lie := range map[string]float32{"whole": 0, "a lie": 0.1} {
+		t.Run(name, func(t *testing.T) {
+			h := models.Hyperparameters{Width: 4, Depth: 1, Kernel: 3, Layers: 2, Harmonics: []int{1, 2}}
+			b := bundletest.New(t, models.Flow, models.System{Model: models.XY, Sides: []int{2, 2}}, h)
+			if lie != 0 {
+				bundletest.Offset(b, lie)
+			}
+			folder, err := b.Save(disk.OS, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			checks, err := bundle.Verify(context.Background(), folder, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := checks[len(checks)-1]
+			if len(checks) != 3 || last.Name != "draws" || last.Passed != (lie == 0) || !strings.Contains(checks[1].Detail, "version 2") {
+				t.Errorf("checks %+v", checks)
+			}
+		})
+	}
+}
+
 // TestExport takes a bundle through an archive and a folder, and refuses to write over one.
 func TestExport(t *testing.T) {
 	folder, out := saved(t, nil), t.TempDir()
@@ -263,7 +289,14 @@ func TestExport(t *testing.T) {
 	dense := saved(t, func(b *exporter.Bundle) {
 		*b = *bundletest.New(t, models.Made, square, models.Hyperparameters{Decoder: 8, Floor: 1e-3})
 	})
-	for from, sides := range map[string][]int{folder: {2, 4}, dense: {5, 5}} {
+	planar := saved(t, func(b *exporter.Bundle) {
+		h := models.Hyperparameters{Width: 4, Depth: 1, Kernel: 3, Layers: 2, Harmonics: []int{1}}
+		*b = *bundletest.New(t, models.Flow, models.System{Model: models.XY, Sides: []int{4, 4}}, h)
+	})
+	if other, _, err := bundle.Files(planar, []int{6, 4}); err != nil || other.Card.System.Size[0] != 6 || other.Card.Name != "flow-xy-6x4" {
+		t.Errorf("%v", err)
+	}
+	for from, sides := range map[string][]int{folder: {2, 4}, dense: {5, 5}, planar: {5, 4}} {
 		if _, _, err := bundle.Files(from, sides); err == nil {
 			t.Errorf("%s for %v has no fault", from, sides)
 		}

@@ -44,7 +44,10 @@ func Files(path string, sides []int) (*exporter.Bundle, map[string][]byte, error
 	}
 	card := b.Card
 	card.System.Size = sides
-	if _, err = repository.SystemOf(&card); err == nil {
+	if !card.Angles() { // of which the network knows what lattices fit
+		_, err = repository.SystemOf(&card)
+	}
+	if err == nil {
 		b, err = setup.Rebuild(b, b.Card.System.System().Q, sides)
 	}
 	if err != nil {

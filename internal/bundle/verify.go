@@ -21,7 +21,7 @@ import (
 const compared = 8
 
 // Verify checks a bundle, which is found as Describe finds it: the digests of all files, the contract
-// with the versions of the operators, the system, ln q as sampled and as evaluated against pure
+// with the versions of the operators, the system of colours, ln q as sampled and as evaluated against pure
 // Go, and that draws follow ln q. The error is about the bundle as a whole, that its card cannot be
 // read. library is that of ONNX Runtime, empty to search for it.
 func Verify(ctx context.Context, path, library string) ([]report.Check, error) {
@@ -45,6 +45,10 @@ func Verify(ctx context.Context, path, library string) ([]report.Check, error) {
 	if !v.check("contract", err, "version %d, conditions %v, %s", card.Contract, card.Conditions, operators(b)) {
 		return v.checks, nil
 	}
+	if card.Angles() {
+		v.checkAngles(ctx, b, library)
+		return v.checks, ctx.Err()
+	}
 	system, err := repository.SystemOf(card)
 	if !v.check("system", err, "%v", card.System.System()) {
 		return v.checks, nil
@@ -62,6 +66,19 @@ func Verify(ctx context.Context, path, library string) ([]report.Check, error) {
 	draws, err := honest.Check(ctx, b, o)
 	v.check("draws", err, "%v", draws)
 	return v.checks, ctx.Err()
+}
+
+// coldest is the largest inverse temperature at which networks of angles are tested.
+const coldest = 1.5
+
+// checkAngles makes the checks of a network of angles that follow the contract.
+func (v *verifier) checkAngles(ctx context.Context, b *exporter.Bundle, library string) {
+	if _, err := inference.Open(library); err != nil {
+		v.check("ln q", err, "")
+		return
+	}
+	r, err := honest.CheckAngles(ctx, b, honest.AngleOptions{Runtime: inference.Runtime{Provider: inference.CPU, Workers: 1}, Seed: 1, Beta: coldest})
+	v.check("draws", err, "%v", r)
 }
 
 // verifier collects checks.
@@ -96,7 +113,7 @@ func operators(b *exporter.Bundle) string {
 		return ""
 	}
 	var sets []string
-	for _, model := range []*onnxpb.ModelProto{b.Propose, b.LogProb, b.Gradient} {
+	for _, model := range []*onnxpb.ModelProto{b.Propose, b.LogProb, b.Gradient, b.EnergyGradient} {
 		for _, set := range model.GetOpsetImport() {
 			if text := fmt.Sprint(set.GetVersion()); !slices.Contains(sets, text) {
 				sets = append(sets, text)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -34,6 +35,8 @@ func TestMain(m *testing.M) {
 	case "deaf": // begins and takes no orders
 		os.Stdout.WriteString(`{"kind":"began","data":{}}` + "\n")
 		time.Sleep(time.Hour)
+	case "environment":
+		fmt.Fprintln(os.Stderr, strings.Join(os.Environ(), "\n"))
 	case "noise":
 		os.Stdout.WriteString("no JSON at all\n")
 	}
@@ -85,6 +88,21 @@ func TestFaults(t *testing.T) {
 	o.Program = []string{"/does/not/exist"}
 	if _, err := child.Run(t.Context(), nil, o); err == nil {
 		t.Error("a program that does not exist was started")
+	}
+}
+
+// TestEnvironment keeps secrets of the parent from a child, and nothing else.
+func TestEnvironment(t *testing.T) {
+	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "MINIO_ROOT_PASSWORD", "NWL_INFERENCE_TOKEN", "TEST_HARMLESS"} {
+		t.Setenv(name, "a word")
+	}
+	end, err := child.Run(t.Context(), nil, options(t, "environment", filepath.Join(t.TempDir(), "run")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(end.Tail, "\n")
+	if strings.Count(text, "a word") != 1 || !strings.Contains(text, "TEST_HARMLESS=a word") {
+		t.Errorf("the environment of a child:\n%s", text)
 	}
 }
 

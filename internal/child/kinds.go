@@ -1,6 +1,7 @@
 package child
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"neuralwl/internal/bench"
 	"neuralwl/internal/config"
@@ -86,10 +85,10 @@ type work struct {
 }
 
 // serve performs a task and returns its exit code.
-func (k kind) serve(ctx context.Context, task Task, version string, log *slog.Logger, w *reporter) int {
+func (k kind) serve(ctx context.Context, task Task, fs disk.FS, version string, log *slog.Logger, w *reporter) int {
 	began := time.Now()
 	var interrupted string
-	err := k.in(task, log, func(log *slog.Logger) (any, error) {
+	err := k.in(task, fs, log, func(log *slog.Logger) (any, error) {
 		c, err := config.Parse([]byte(task.Config))
 		if err != nil {
 			return nil, err
@@ -134,19 +133,15 @@ func (k kind) serve(ctx context.Context, task Task, version string, log *slog.Lo
 
 // in calls f with the folder of a task prepared, and writes the result there, unless that is
 // nil. A folder that has a result already is left as it is.
-func (k kind) in(task Task, log *slog.Logger, f func(*slog.Logger) (any, error)) (err error) {
+func (k kind) in(task Task, fs disk.FS, log *slog.Logger, f func(*slog.Logger) (any, error)) (err error) {
 	if err := os.MkdirAll(task.Folder, 0o777); err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(task.Folder, ".lock"))
-	free, err := lock.TryLock()
+	leave, err := task.claim(log).Lock(task.Folder)
 	if err != nil {
-		return fmt.Errorf("lock %s: %w", task.Folder, err)
+		return err
 	}
-	if !free {
-		return fmt.Errorf("another process works in %s", task.Folder)
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, leave()) }()
 	wanted := task.Config
 	if task.Compare != nil {
 		wanted = task.Compare.Spec
@@ -156,13 +151,13 @@ func (k kind) in(task Task, log *slog.Logger, f func(*slog.Logger) (any, error))
 	if _, missing := os.Stat(path); missing == nil && err == nil && string(text) == wanted {
 		return nil // its worker died before the end was on record
 	}
-	if err := errors.Join(disk.Tidy(disk.OS, task.Folder), os.RemoveAll(path), os.RemoveAll(filepath.Join(task.Folder, run.ModelsFolder))); err != nil {
+	if err := errors.Join(disk.Tidy(fs, task.Folder), fs.RemoveAll(path), fs.RemoveAll(filepath.Join(task.Folder, run.ModelsFolder))); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(disk.OS, filepath.Join(task.Folder, k.config), []byte(wanted)); err != nil {
+	if err := disk.WriteFile(fs, filepath.Join(task.Folder, k.config), []byte(wanted)); err != nil {
 		return err
 	}
-	file, err := disk.OS.Append(filepath.Join(task.Folder, report.EventsFile))
+	file, err := fs.Append(filepath.Join(task.Folder, report.EventsFile))
 	if err != nil {
 		return err
 	}
@@ -174,7 +169,7 @@ func (k kind) in(task Task, log *slog.Logger, f func(*slog.Logger) (any, error))
 	if text, err = json.MarshalIndent(result, "", "  "); err != nil {
 		return fmt.Errorf("%s: %w", k.result, err)
 	}
-	return disk.WriteFile(disk.OS, path, append(text, '\n'))
+	return disk.WriteFile(fs, path, append(text, '\n'))
 }
 
 // far reports how far an activity is, if it is time.
@@ -195,11 +190,12 @@ func (t *work) weights(id string) (*dos.Density, error) {
 	if id == "" {
 		return nil, nil
 	}
-	d, err := dos.ReadFile(filepath.Join(filepath.Dir(t.Folder), id, report.DensityFile))
+	// A joint density of states is summed over its second variable.
+	e, err := dos.Reader{Note: func(string) {}}.ReadEnsemble(filepath.Join(cmp.Or(t.Weights, filepath.Join(filepath.Dir(t.Folder), id)), report.DensityFile))
 	if err != nil {
 		return nil, fmt.Errorf("weights: the run %s has no density of states: %w", id, err)
 	}
-	return d, nil
+	return e.Density, nil
 }
 
 func checkTraining(_ *job.Spec, c *config.Config) error { return training.Check(c) }

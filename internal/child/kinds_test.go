@@ -12,6 +12,7 @@ import (
 	"neuralwl/internal/bench"
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
+	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
 	"neuralwl/internal/training"
 )
@@ -119,6 +120,13 @@ func TestBenchmark(t *testing.T) {
 	o.Task.Bench = &job.Benchmark{Weights: "none"}
 	if end, _ = perform(t, o, nil); end.Code != 1 || !strings.Contains(end.Failed, "the run none has no density of states") {
 		t.Errorf("without weights: %+v", end)
+	}
+	o.Task.Weights = t.TempDir()
+	if err := os.WriteFile(filepath.Join(o.Task.Weights, report.DensityFile), []byte("no table"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if end, _ = perform(t, o, nil); end.Code != 1 || !strings.Contains(end.Failed, o.Task.Weights) {
+		t.Errorf("with weights elsewhere: %+v", end)
 	}
 	o.Task.Bench = &job.Benchmark{Seconds: 3600, Mixes: []string{"2:1"}}
 	if end, _ = perform(t, o, func(r child.Report) bool { return r.Kind == child.Pass }); end.Ended == nil || end.Ended.Interrupted != "lunch" || end.Code != 4 {

@@ -45,6 +45,8 @@ type Options struct {
 	Started func(pid int)
 	// Swaps brings other networks for the run. They are received until Run returns.
 	Swaps <-chan Swap
+	// Leases brings the times until which the child may write, as they are extended; nil for none.
+	Leases <-chan time.Time
 }
 
 // Swap is a SwapOrder, whose Number Run sets, and what to call with the answer, once.
@@ -87,8 +89,11 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 	c := exec.Command(o.Program[0], o.Program[1:]...)
 	apart(c)
 	// A run's configuration is its own, whatever the environment of the parent sets.
-	// It gets no token for model servers: whoever submits it could name any server.
-	c.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, config.EnvironmentPrefix+"_") })
+	// It gets no token for model servers: whoever submits it could name any server. Nor does it get the key of the object
+	// store, where it has nothing to do.
+	c.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return slices.ContainsFunc([]string{config.EnvironmentPrefix + "_", "AWS_", "MINIO_"}, func(prefix string) bool { return strings.HasPrefix(variable, prefix) })
+	})
 	in, err := c.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -111,7 +116,16 @@ func Run(ctx context.Context, kill <-chan struct{}, o Options) (*End, error) {
 	p := &process{o: o, cmd: c, in: json.NewEncoder(in), end: &End{}, reports: make(chan Report), open: map[int]Swap{}}
 	p.in.Encode(o.Task) // a child that does not read it ends without a report
 	go p.read(out)
+	over := make(chan struct{})
+	go func() { // at once, whatever holds up the reports
+		select {
+		case <-kill:
+			c.Process.Kill()
+		case <-over:
+		}
+	}()
 	p.watch(ctx, kill)
+	close(over)
 	p.answerAll()
 	in.Close()
 	if err := c.Wait(); err != nil && p.end.Lost == "" && p.end.Ended == nil && p.end.Failed == "" {
@@ -188,6 +202,8 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 			s.Number = p.swaps
 			p.open[s.Number] = s
 			p.in.Encode(Order{Swap: &s.SwapOrder}) // a child that does not read it gives no answer
+		case until := <-p.o.Leases:
+			p.in.Encode(Order{Until: At(until)}) // a child that does not read it ends by itself
 		case <-ended:
 			ended = nil
 			if err := p.in.Encode(Order{End: context.Cause(ctx).Error(), Within: p.o.Grace.Seconds()}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
@@ -205,7 +221,7 @@ func (p *process) watch(ctx context.Context, kill <-chan struct{}) {
 			lose(fmt.Sprintf("it was silent for %v and was killed", limit))
 		case <-kill:
 			kill = nil
-			lose("it was killed, as the job is another's")
+			lose("it was killed, as the job may be another's")
 		}
 	}
 }

@@ -26,12 +26,25 @@ type Task struct {
 	Work  job.Work       `json:"kind,omitempty"`
 	Train *job.Training  `json:"train,omitempty"`
 	Bench *job.Benchmark `json:"bench,omitempty"`
+	// Weights is the directory of the run whose density of states the task needs, by default beside its own.
+	Weights string `json:"weights,omitempty"`
 	// Compare belongs to that kind.
 	Compare *job.Comparison `json:"compare,omitempty"`
+	// Shard is the shard that the task is, from 0 on, of the run two folders up, for that kind.
+	Shard *int `json:"shard,omitempty"`
+	// Helps has the task help with that run's adaptation instead; Shard is then its own index.
+	Helps bool `json:"helps,omitempty"`
+	// Divide has a run end where its production begins in shards; see run.Options.Divide.
+	Divide bool `json:"divide,omitempty"`
 	// Workers is the number of threads where the configuration leaves it open.
 	Workers int `json:"workers"`
 	// Curve asks a run for its curve, see package curve.
 	Curve bool `json:"curve,omitempty"`
+	// Tenure is how the worker has the job, nil without a queue, and Class that of the machine.
+	Tenure *Tenure `json:"tenure,omitempty"`
+	Class  string  `json:"class,omitempty"`
+	// Probe asks for Machine alone.
+	Probe bool `json:"probe,omitempty"`
 }
 
 // Order changes what a child does.
@@ -42,6 +55,8 @@ type Order struct {
 	Within float64 `json:"within,omitempty"`
 	// Swap asks for another network.
 	Swap *SwapOrder `json:"swap,omitempty"`
+	// Until is when the lease now ends, by the clock of the machine.
+	Until time.Duration `json:"until,omitempty"`
 }
 
 // SwapOrder asks a run to go on with another network; see run.Swap.
@@ -68,6 +83,7 @@ const (
 	Evaluating Kind = "evaluating"
 	Ended      Kind = "ended"  // with results; the last report
 	Failed     Kind = "failed" // without; the last report
+	Probed     Kind = "probed" // Machine; the only report
 )
 
 // Report is what a child says.
@@ -87,9 +103,10 @@ type BeganData struct {
 	Resumed      bool   `json:"resumed"`
 }
 
-// PhaseData names a phase.
+// PhaseData names a phase, and how many other processes can help with it.
 type PhaseData struct {
-	Phase string `json:"phase"`
+	Phase   string `json:"phase"`
+	Helpers int    `json:"helpers,omitempty"`
 }
 
 // PassData is how far a run has come.
@@ -124,7 +141,7 @@ type CheckpointData struct {
 
 // ExportedData names a version of the network.
 type ExportedData struct {
-	Folder string `json:"folder,omitempty"`
+	Folder string `json:"folder,omitempty" doc:"Within the run directory."`
 	Steps  int64  `json:"steps"`
 	Error  string `json:"error,omitempty"`
 }
@@ -168,6 +185,8 @@ type EndedData struct {
 	Failed      []string `json:"failed,omitempty"` // checks
 	Interrupted string   `json:"interrupted,omitempty"`
 	Seconds     float64  `json:"seconds"`
+	// Divided is the number of shards in which production goes on; see event.RunEnded.
+	Divided int `json:"divided,omitempty"`
 }
 
 // FailedData is why there are no results.

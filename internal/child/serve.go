@@ -16,7 +16,9 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/curve"
+	"neuralwl/internal/disk"
 	"neuralwl/internal/event"
+	"neuralwl/internal/job"
 	"neuralwl/internal/live"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -28,6 +30,19 @@ import (
 // handover is how long a child waits for another process to leave the run directory: that of a
 // daemon that was killed is gone in a moment.
 const handover = 10 * time.Second
+
+// claim is the child's claim to its folder. A lease that was held when this one began is over
+// after the queue's silence, and whoever had it gone a moment later.
+func (t Task) claim(log *slog.Logger) run.Claim {
+	c := run.Claim{Wait: handover, Log: log}
+	if of := t.Tenure; of != nil {
+		c.Epoch, c.Wait = of.Epoch, time.Duration(of.Silence*float64(time.Second))+leaving
+	}
+	return c
+}
+
+// leaving is how long a process takes to end.
+const leaving = 2 * time.Second
 
 // Orphaned is the exit code of a child whose parent is gone.
 const Orphaned = 9
@@ -43,6 +58,12 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 		w.say(Failed, FailedData{Error: "the task cannot be read: " + err.Error()})
 		return 1
 	}
+	if task.Probe {
+		w.say(Probed, probe())
+		return 0
+	}
+	w.folder = task.Folder
+	fs, extend := hold(task, log)
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	swaps, over := make(chan run.Swap), make(chan struct{})
@@ -57,9 +78,12 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			if order.End != "" {
 				end(&run.Stop{Reason: order.End, By: time.Now().Add(time.Duration(order.Within * float64(time.Second)))})
 			}
+			if order.Until > 0 {
+				extend(order.Until)
+			}
 			if o := order.Swap; o == nil {
 				continue
-			} else if _, other := kinds[task.Work]; other {
+			} else if !task.isRun() {
 				w.say(Answer, AnswerData{o.Number, SwappedData{Name: o.Name, Fault: run.SwapNoNetwork,
 					Error: fmt.Sprintf("a job of the kind %s has no network that could be exchanged", task.Work)}})
 			} else {
@@ -67,16 +91,21 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 			}
 		}
 	}()
+	if task.Work == job.WorkShard {
+		return task.serveShard(ctx, fs, version, log, w)
+	}
 	switch k, err := other(task.Work); {
 	case err != nil:
 		w.say(Failed, FailedData{Error: err.Error()})
 		return 1
 	case k != nil:
-		return k.serve(ctx, task, version, log, w)
+		return k.serve(ctx, task, fs, version, log, w)
 	}
-	s, err := perform(ctx, task, swaps, version, log, w)
+	s, err := perform(ctx, task, fs, swaps, version, log, w)
 	close(over)
 	switch {
+	case errors.Is(err, run.ErrDivided): // as it has said
+		return 4
 	case err != nil:
 		w.say(Failed, FailedData{err.Error(), errors.Is(err, run.ErrEarly)})
 		return 1
@@ -89,11 +118,13 @@ func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 }
 
 // perform begins the run of a task or goes on with it.
-func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
+func perform(ctx context.Context, task Task, fs disk.FS, swaps <-chan run.Swap, version string, log *slog.Logger, w *reporter) (*report.Summary, error) {
 	o := run.Options{
-		Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Wait: handover, Swaps: swaps,
+		Folder: task.Folder, Workers: task.Workers, Version: version, Log: log, Swaps: swaps, FS: fs, Machine: task.Class, Divide: task.Divide,
 		Listener: event.Tee(w.recorder.Listener(), w.live.Listener(), w.listener()), Evaluated: w.recorder.Evaluated,
 	}
+	claim := task.claim(log)
+	o.Wait, o.Epoch = claim.Wait, claim.Epoch
 	if task.Curve {
 		o.Listener = event.Tee(o.Listener, curve.New(log).Listener())
 	}
@@ -103,6 +134,8 @@ func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version stri
 	case err == nil:
 		o.Resume = true
 		o.Config, err = config.Load(path, task.Changes)
+	case errors.Is(err, os.ErrNotExist) && len(task.Changes) > 0: // it was changed before it ever began
+		o.Config, err = config.Compose([]byte(task.Config), task.Changes)
 	case errors.Is(err, os.ErrNotExist):
 		o.Config, err = config.Parse([]byte(task.Config))
 	}
@@ -115,12 +148,13 @@ func perform(ctx context.Context, task Task, swaps <-chan run.Swap, version stri
 // reporter writes reports. Faults of writing do not matter: a parent that is gone also ends the
 // input.
 type reporter struct {
-	mutex sync.Mutex
-	out   *json.Encoder
-	pass  PassData
-	made  int64     // passes of this process
-	last  time.Time // of a report of a pass
-	live  *live.Recorder
+	mutex  sync.Mutex
+	out    *json.Encoder
+	folder string // the run directory
+	pass   PassData
+	made   int64     // passes of this process
+	last   time.Time // of a report of a pass
+	live   *live.Recorder
 
 	recorder *telemetry.Recorder // which hears of everything first
 	counted  time.Time           // when it last reported
@@ -134,6 +168,18 @@ func (w *reporter) say(kind Kind, data any) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.out.Encode(Report{kind, text})
+}
+
+// within is a path within the run directory, which others have elsewhere, with slashes; empty for none.
+func (w *reporter) within(path string) string {
+	if path == "" {
+		return ""
+	}
+	name, err := filepath.Rel(w.folder, path)
+	if err != nil {
+		return path
+	}
+	return filepath.ToSlash(name)
 }
 
 // count reports counts.
@@ -155,7 +201,7 @@ func (w *reporter) listener() event.Listener {
 			w.count()
 		},
 		PhaseBegan: func(e event.PhaseBegan) {
-			w.say(Phase, PhaseData{string(e.Phase)})
+			w.say(Phase, PhaseData{string(e.Phase), e.Helpers})
 			w.count()
 		},
 		Pass: func(e event.Pass) { w.passed(e) },
@@ -172,7 +218,7 @@ func (w *reporter) listener() event.Listener {
 			w.say(Swapped, swapped(e))
 			w.count()
 		},
-		BundleExported: func(e event.BundleExported) { w.say(Exported, ExportedData{e.Folder, e.Steps, text(e.Err)}) },
+		BundleExported: func(e event.BundleExported) { w.say(Exported, ExportedData{w.within(e.Folder), e.Steps, text(e.Err)}) },
 		PhaseEnded: func(e event.PhaseEnded) {
 			if e.Progress.Phase == sampler.Production {
 				w.say(Evaluating, struct{}{})
@@ -182,7 +228,7 @@ func (w *reporter) listener() event.Listener {
 		RunEnded: func(e event.RunEnded) {
 			w.count()
 			if e.Err == nil {
-				w.say(Ended, EndedData{e.Converged, e.Failed, e.Interrupted, e.Seconds})
+				w.say(Ended, EndedData{e.Converged, e.Failed, e.Interrupted, e.Seconds, e.Divided})
 			}
 		},
 	}

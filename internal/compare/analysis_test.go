@@ -45,7 +45,7 @@ func simulated(r *rand.Rand, seeds int, ratios, training []float64, scatter, bud
 func TestAnalyseCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	ratios, training := []float64{1, 1, 1.05, 0.5, 3}, []float64{0, 0, 0, 0, 0}
-	families := long.Or(1500, 200)
+	families := long.Or(600, 200)
 	for name, c := range map[string]struct{ scatter, budget float64 }{"all reach the target": {0.2, 1000}, "some do not": {0.2, 40}, "little scatter": {0.01, 1000}} {
 		covered, wrong, found := 0, 0, 0
 		for range families {
@@ -143,7 +143,7 @@ func TestDiff(t *testing.T) {
 func TestSpecFaults(t *testing.T) {
 	_, err := compare.Parse([]byte(`
 name: ""
-systems: [{name: a, moves: 0, set: {run.seed: 3}}, {name: A, moves: 1, targets: [0.1], target: 0.2}]
+systems: [{name: a, moves: 0, set: {run.seed: 3, system.joint: colour}}, {name: A, moves: 1, targets: [0.1], target: 0.2}]
 samplers: [{name: x, set: {run.max_time: 1m, production.mix: automatic}, systems: [b]}]
 baseline: y
 budgets: [-1]
@@ -151,7 +151,7 @@ budgets: [-1]
 	if err == nil {
 		t.Fatal("no fault is found")
 	}
-	for _, want := range []string{"name:", "moves: 0 is not", "run.seed cannot be set", `two are named "A"`, "0.2 is none of", "run.max_time cannot be set", "production.mix automatic", `no system "b"`, `no sampler "y"`, "budgets: -1"} {
+	for _, want := range []string{"name:", "moves: 0 is not", "run.seed cannot be set", "system.joint cannot be set", `two are named "A"`, "0.2 is none of", "run.max_time cannot be set", "production.mix automatic", `no system "b"`, `no sampler "y"`, "budgets: -1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not among the faults:\n%v", want, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"neuralwl/internal/compare/stats"
 	"neuralwl/internal/curve"
 	"neuralwl/internal/history"
+	"neuralwl/internal/near"
 	"neuralwl/internal/report"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
@@ -124,7 +125,7 @@ func (r *Result) Training() float64 { return r.TrainInRun + r.TrainBefore + r.Ca
 func Collect(folder string) (*Results, error) {
 	text, err := os.ReadFile(filepath.Join(folder, SpecFile))
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no comparison: %w", folder, err)
+		return nil, fmt.Errorf("%s holds no comparison: %w%s", folder, err, near.AskPath(folder))
 	}
 	s, err := Parse(text, folder)
 	if err != nil {

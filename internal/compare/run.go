@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"neuralwl/internal/cpu"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/run"
@@ -115,12 +113,11 @@ func (c *comparison) open() (unlock func() error, err error) {
 	if err := os.MkdirAll(c.Folder, 0o777); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(c.Folder, ".lock"))
-	free, err := lock.TryLock()
+	lock, err := disk.TryLock(filepath.Join(c.Folder, ".lock"))
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", c.Folder, err)
 	}
-	if !free {
+	if lock == nil {
 		return nil, fmt.Errorf("another process works in %s", c.Folder)
 	}
 	defer func() {

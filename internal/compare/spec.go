@@ -4,6 +4,7 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/near"
 	"neuralwl/models/pretrained"
 )
 
@@ -109,7 +111,7 @@ func Open(name string) (*Spec, error) {
 	}
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the specification %s is no file and none of those that come with the program: %s", name, strings.Join(BuiltIn(), ", "))
+		return nil, fmt.Errorf("the specification %s is no file and none of those that come with the program: %s%s", name, strings.Join(BuiltIn(), ", "), cmp.Or(near.Ask(name, BuiltIn()), near.AskPath(name)))
 	}
 	if err != nil {
 		return nil, err
@@ -214,6 +216,7 @@ var forbidden = map[string]string{
 	"run.max_time": "cells stop by moves, so that numbers repeat", "run.workers": "each cell has one core",
 	"train.max_time":    "a training stops by train.steps, so that numbers repeat",
 	"production.passes": "cells stop by moves of the system",
+	"system.joint":      "densities of states of the energy alone are compared",
 }
 
 // Validate returns all faults.

@@ -19,21 +19,24 @@ var Default string
 
 // Config is a complete configuration. default.yaml describes every key.
 type Config struct {
-	System     System     `mapstructure:"system" yaml:"system"`
-	Run        Run        `mapstructure:"run" yaml:"run"`
-	Local      Local      `mapstructure:"local" yaml:"local"`
-	Neural     Neural     `mapstructure:"neural" yaml:"neural"`
-	WangLandau WangLandau `mapstructure:"wang_landau" yaml:"wang_landau"`
-	VAN        VAN        `mapstructure:"van" yaml:"van"`
-	Windows    Windows    `mapstructure:"windows" yaml:"windows"`
-	Production Production `mapstructure:"production" yaml:"production"`
-	Model      Model      `mapstructure:"model" yaml:"model"`
-	Trainer    Trainer    `mapstructure:"trainer" yaml:"trainer"`
-	Train      Train      `mapstructure:"train" yaml:"train"`
-	Inference  Inference  `mapstructure:"inference" yaml:"inference"`
-	Checkpoint Checkpoint `mapstructure:"checkpoint" yaml:"checkpoint"`
-	Metrics    Metrics    `mapstructure:"metrics" yaml:"metrics"`
-	Log        Log        `mapstructure:"log" yaml:"log"`
+	System           System           `mapstructure:"system" yaml:"system"`
+	Run              Run              `mapstructure:"run" yaml:"run"`
+	Local            Local            `mapstructure:"local" yaml:"local"`
+	Neural           Neural           `mapstructure:"neural" yaml:"neural"`
+	WangLandau       WangLandau       `mapstructure:"wang_landau" yaml:"wang_landau"`
+	Metadynamics     Metadynamics     `mapstructure:"metadynamics" yaml:"metadynamics"`
+	MultipleGaussian MultipleGaussian `mapstructure:"multiple_gaussian" yaml:"multiple_gaussian"`
+	VAN              VAN              `mapstructure:"van" yaml:"van"`
+	Windows          Windows          `mapstructure:"windows" yaml:"windows"`
+	Production       Production       `mapstructure:"production" yaml:"production"`
+	Model            Model            `mapstructure:"model" yaml:"model"`
+	Trainer          Trainer          `mapstructure:"trainer" yaml:"trainer"`
+	Train            Train            `mapstructure:"train" yaml:"train"`
+	Inference        Inference        `mapstructure:"inference" yaml:"inference"`
+	Checkpoint       Checkpoint       `mapstructure:"checkpoint" yaml:"checkpoint"`
+	Report           Report           `mapstructure:"report" yaml:"report"`
+	Metrics          Metrics          `mapstructure:"metrics" yaml:"metrics"`
+	Log              Log              `mapstructure:"log" yaml:"log"`
 }
 
 // System is the spin system.
@@ -46,6 +49,19 @@ type System struct {
 	Field             float64 `mapstructure:"field" yaml:"field"`
 	Antiferromagnetic float64 `mapstructure:"antiferromagnetic" yaml:"antiferromagnetic"`
 	DisorderSeed      uint64  `mapstructure:"disorder_seed" yaml:"disorder_seed"`
+
+	// File is where Couplings are read from; afterwards it is empty, and Title and Couplings hold what
+	// it was.
+	File        string      `mapstructure:"file" yaml:"file"`
+	Title       string      `mapstructure:"title" yaml:"title"`
+	Interaction string      `mapstructure:"interaction" yaml:"interaction"`
+	Energies    [][]float64 `mapstructure:"energies" yaml:"energies,flow"`
+	Bin         float64     `mapstructure:"bin" yaml:"bin"`
+	Lowest      float64     `mapstructure:"lowest" yaml:"lowest"`
+	Highest     float64     `mapstructure:"highest" yaml:"highest"`
+	Couplings   string      `mapstructure:"couplings" yaml:"couplings"`
+
+	Joint string `mapstructure:"joint" yaml:"joint"`
 }
 
 // Run configures the run as a whole.
@@ -56,6 +72,8 @@ type Run struct {
 	Seed    uint64        `mapstructure:"seed" yaml:"seed"`
 	Walkers int           `mapstructure:"walkers" yaml:"walkers"`
 	Workers int           `mapstructure:"workers" yaml:"workers"`
+	Shards  int           `mapstructure:"shards" yaml:"shards"`
+	Round   int           `mapstructure:"round" yaml:"round"`
 	Moves   []string      `mapstructure:"moves" yaml:"moves,flow"`
 	Start   string        `mapstructure:"start" yaml:"start"`
 	Resume  string        `mapstructure:"resume" yaml:"resume"`
@@ -77,13 +95,34 @@ type Neural struct {
 	Partial float64 `mapstructure:"partial" yaml:"partial"`
 	Across  float64 `mapstructure:"across" yaml:"across"`
 	Shift   int     `mapstructure:"shift" yaml:"shift"`
+	Coldest float64 `mapstructure:"coldest" yaml:"coldest"`
 	Frames  bool    `mapstructure:"frames" yaml:"frames"`
 }
 
 // WangLandau is the schedule of the modification factor.
 type WangLandau struct {
-	Flatness float64 `mapstructure:"flatness" yaml:"flatness"`
-	FinalLnF float64 `mapstructure:"final_ln_f" yaml:"final_ln_f"`
+	Schedule    string  `mapstructure:"schedule" yaml:"schedule"`
+	LnF         float64 `mapstructure:"ln_f" yaml:"ln_f"`
+	Exploration float64 `mapstructure:"exploration" yaml:"exploration"`
+	Flatness    float64 `mapstructure:"flatness" yaml:"flatness"`
+	FinalLnF    float64 `mapstructure:"final_ln_f" yaml:"final_ln_f"`
+}
+
+// Metadynamics is that of the hills that walkers leave.
+type Metadynamics struct {
+	Height      float64 `mapstructure:"height" yaml:"height"`
+	Width       float64 `mapstructure:"width" yaml:"width"`
+	BiasFactor  float64 `mapstructure:"bias_factor" yaml:"bias_factor"`
+	FinalHeight float64 `mapstructure:"final_height" yaml:"final_height"`
+}
+
+// OneHeight as a bias factor stands for hills that do not become lower.
+const OneHeight = -1
+
+// MultipleGaussian is that of Gaussian ensembles one after another.
+type MultipleGaussian struct {
+	Width  float64 `mapstructure:"width" yaml:"width"`
+	Sweeps int     `mapstructure:"sweeps" yaml:"sweeps"`
 }
 
 // VAN is how a network learns canonical distributions.
@@ -126,6 +165,12 @@ type Model struct {
 	Width        int     `mapstructure:"width" yaml:"width"`
 	Depth        int     `mapstructure:"depth" yaml:"depth"`
 	Kernel       int     `mapstructure:"kernel" yaml:"kernel"`
+	Hidden       int     `mapstructure:"hidden" yaml:"hidden"`
+	HiddenKind   string  `mapstructure:"hidden_kind" yaml:"hidden_kind"`
+	GibbsSteps   int     `mapstructure:"gibbs_steps" yaml:"gibbs_steps"`
+	Layers       int     `mapstructure:"layers" yaml:"layers"`
+	Harmonics    []int   `mapstructure:"harmonics" yaml:"harmonics,flow"`
+	Half         bool    `mapstructure:"half" yaml:"half"`
 	Order        string  `mapstructure:"order" yaml:"order"`
 	Window       int     `mapstructure:"window" yaml:"window"`
 	Floor        float64 `mapstructure:"floor" yaml:"floor"`
@@ -140,6 +185,8 @@ type Trainer struct {
 	LearningRate float64 `mapstructure:"learning_rate" yaml:"learning_rate"`
 	Clip         float64 `mapstructure:"clip" yaml:"clip"`
 	Symmetrise   bool    `mapstructure:"symmetrise" yaml:"symmetrise"`
+	Regression   float64 `mapstructure:"regression" yaml:"regression"`
+	Samples      float64 `mapstructure:"samples" yaml:"samples"`
 	Noise        float64 `mapstructure:"noise" yaml:"noise"`
 	Buffer       int     `mapstructure:"buffer" yaml:"buffer"`
 	ExportEvery  int     `mapstructure:"export_every" yaml:"export_every"`
@@ -248,6 +295,11 @@ type Checkpoint struct {
 	Margin   time.Duration `mapstructure:"margin" yaml:"margin"`
 }
 
+// Report is what is made of the results for people.
+type Report struct {
+	Figures bool `mapstructure:"figures" yaml:"figures"`
+}
+
 // Metrics configures the Prometheus endpoint.
 type Metrics struct {
 	Listen string `mapstructure:"listen" yaml:"listen"`
@@ -275,6 +327,15 @@ func (r Run) Temperatures() []float64 {
 		return r.Betas
 	}
 	return []float64{r.Beta}
+}
+
+// FinalWeights is the limit at which the weights of the adaptation are good enough: the modification
+// factor, or the height of hills.
+func (c *Config) FinalWeights() float64 {
+	if c.Run.Method == MetadynamicsMethod {
+		return c.Metadynamics.FinalHeight
+	}
+	return c.WangLandau.FinalLnF
 }
 
 // DrawsAlone reports whether a network's draws alone make up the run, without walkers.

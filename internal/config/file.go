@@ -14,10 +14,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile is the largest size of a configuration file, in bytes; all keys with their
-// comments take a twentieth of it. It also bounds the time in which the YAML decoder
+// maxFile is the largest size of a configuration file, in bytes, beside its couplings; all keys with
+// their comments take a twentieth of it. It also bounds the time in which the YAML decoder
 // compares all keys of a mapping with each other.
 const maxFile = 64 << 10
+
+// tooLarge reports whether a file is larger than that. What the lines of couplings are made of makes no
+// keys, and may take maxCouplings.
+func tooLarge(data []byte) bool {
+	if len(data) <= maxFile {
+		return false
+	}
+	other := 0
+	for _, b := range data {
+		if (b < '0' || b > '9') && !bytes.ContainsRune([]byte(" ,.-+e\n\t"), rune(b)) {
+			other++
+		}
+	}
+	return other > maxFile || len(data) > maxFile+maxCouplings
+}
 
 // readFile reads a file, as much of it as a configuration may have.
 func readFile(path string) ([]byte, error) {
@@ -26,13 +41,13 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	return io.ReadAll(io.LimitReader(f, maxFile+maxCouplings+1))
 }
 
 // setFile sets the keys given in the YAML of a file of that name and returns them. Unknown keys and
 // impossible values are faults; an error means that nothing could be read.
 func setFile(v *viper.Viper, data []byte, name string, known []string) (given []string, faults []error, err error) {
-	if len(data) > maxFile {
+	if tooLarge(data) {
 		return nil, nil, fmt.Errorf("it is larger than %d bytes, too large for a configuration", maxFile)
 	}
 	var document map[string]yaml.Node
@@ -82,7 +97,7 @@ func set(v *viper.Viper, key string, node *yaml.Node) []error {
 	value, err := plain(node)
 	if err == nil && textKeys[key] {
 		if text, ok := value.(string); ok {
-			err = checkText(text)
+			err = checkText(key, text)
 		}
 	}
 	if err != nil {

@@ -30,28 +30,47 @@ func Load(path string, assignments []string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compose(text, path, os.Environ(), assignments)
+	return compose(text, path, os.Environ(), assignments, readCouplings)
 }
 
 // Compose is Load for YAML that is at hand, whatever the environment: for a configuration that
-// comes from elsewhere.
+// comes from elsewhere. It reads no files; see WithCouplings.
 func Compose(text []byte, assignments []string) (*Config, error) {
-	return compose(text, "the configuration", nil, assignments)
+	return compose(text, "the configuration", nil, assignments, refuseFile)
 }
 
-func compose(text []byte, name string, environment, assignments []string) (*Config, error) {
+func compose(text []byte, name string, environment, assignments []string, file func(*viper.Viper) error) (*Config, error) {
 	s, err := gather(Default, text, name, environment, assignments)
 	if err != nil {
 		return nil, err
 	}
 	v, given, faults := s.values, s.given, s.faults
+	unread := file(v)
 	// Defaults that depend on the model.
-	system := System{Model: v.GetString("system.model")}
+	system := System{Model: v.GetString("system.model"), Joint: v.GetString("system.joint")}
+	if system.Model == File {
+		defaultsOfList(v, given)
+	}
 	if q := system.colours(); q != 0 && !given["system.q"] {
 		v.Set("system.q", q)
 	}
 	if size := system.sizeByDefault(); size != nil && !given["system.size"] {
 		v.Set("system.size", size)
+	}
+	if system.Model == XY {
+		if !given["system.q"] {
+			v.Set("system.q", 0)
+		}
+		if !given["local.move"] {
+			v.Set("local.move", Overrelaxation)
+		}
+		if !given["model.architecture"] {
+			v.Set("model.architecture", models.Flow)
+		}
+	}
+	system.Q = v.GetInt("system.q")
+	if bin := system.binByDefault(); bin != 0 && !given["system.bin"] {
+		v.Set("system.bin", bin)
 	}
 	if slices.Contains(Models, system.Model) && !system.IsPotts() && !given["run.moves"] && !given["run.method"] {
 		v.Set("run.moves", []string{LocalMoves})
@@ -84,12 +103,19 @@ func compose(text []byte, name string, environment, assignments []string) (*Conf
 	case c.Run.Method == VANMethod && !given["run.beta"] && len(c.Run.Betas) == 0:
 		faults = append(faults, fmt.Errorf("run.beta: %s needs an inverse temperature, in units of 1/J, or several in run.betas as in --set run.betas=[0.2,0.4]", VANMethod))
 	}
+	if unread != nil {
+		// What the couplings would be decides about much else.
+		return nil, fmt.Errorf("configuration:\n%w", errors.Join(append(faults, unread)...))
+	}
 	faults = append(faults, unlessUndecoded(c.Validate(), undecoded)...)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("configuration:\n%w", errors.Join(faults...))
 	}
 	return c, nil
 }
+
+// usualFilters is the default number of filters of an rbm.
+const usualFilters = 8
 
 // defaultsOfArchitecture sets the defaults of a new network's architecture for keys that
 // were not given. Default has those of the autoencoder.
@@ -99,7 +125,20 @@ func (c *Config) defaultsOfArchitecture(given map[string]bool) {
 	}
 	batch, rate, floor := 64, 5e-3, c.Model.Floor
 	switch c.Model.Architecture {
+	case models.Flow:
+		batch = 128
+		c.defaultsOfFlow(given)
 	case models.Made, models.Conv:
+	case models.RBM:
+		if !given["model.hidden_kind"] && c.System.IsPotts() && c.System.Q > 2 {
+			c.Model.HiddenKind = models.Convolutional
+		}
+		if batch = 128; c.Model.HiddenKind == models.Convolutional {
+			batch, rate = 64, 1e-2
+			if !given["model.hidden"] {
+				c.Model.Hidden = usualFilters
+			}
+		}
 	case models.Microcanonical:
 		rate, floor = 1e-2, 3e-5
 	default:
@@ -113,6 +152,23 @@ func (c *Config) defaultsOfArchitecture(given map[string]bool) {
 	}
 	if !given["model.floor"] {
 		c.Model.Floor = floor
+	}
+}
+
+// defaultsOfFlow sets those of a flow. Given one half, the other is close to a product over sites.
+func (c *Config) defaultsOfFlow(given map[string]bool) {
+	layers, kernel := c.Model.Layers, 5
+	if c.Model.Half {
+		layers, kernel = 1, 3
+	}
+	for _, d := range []struct {
+		key   string
+		to    *int
+		value int
+	}{{"model.width", &c.Model.Width, 24}, {"model.depth", &c.Model.Depth, 2}, {"model.kernel", &c.Model.Kernel, kernel}, {"model.layers", &c.Model.Layers, layers}} {
+		if !given[d.key] {
+			*d.to = d.value
+		}
 	}
 }
 

@@ -109,6 +109,8 @@ func TestMethods(t *testing.T) {
 		{"run.moves=neural", "neural-wang-landau", "[neural]"},
 		{"run.method=wang-landau", "wang-landau", "[local]"},
 		{"run.method=multicanonical", "multicanonical", "[local]"},
+		{"run.method=metadynamics", "metadynamics", "[local]"},
+		{"run.method=multiple-gaussian run.moves=[local,neural]", "multiple-gaussian", "[local neural]"},
 		{"run.method=multicanonical run.moves=[neural,local]", "multicanonical", "[neural local]"},
 		{"run.method=canonical production.passes=3 run.beta=0.5", "canonical", "[local]"},
 		{"run.method=van-wang-landau", "van-wang-landau", "[neural]"},
@@ -151,6 +153,11 @@ func TestMethods(t *testing.T) {
 		"run.method=van-wang-landau run.moves=[local,neural]":                         "run.moves: [local neural], but van-wang-landau has no walkers to move, only the network's draws; take [neural]",
 		"run.method=van-wang-landau run.moves=local":                                  "run.moves: [local]",
 		"run.method=van-wang-landau model.architecture=microcanonical":                "model.architecture: proposals of the microcanonical depend on a state or an energy, but van-wang-landau needs unconditional draws; take made",
+		"run.method=van run.beta=0.5 model.architecture=rbm":                          "model.architecture: the probabilities of the rbm are known up to a constant alone, but van needs that of each draw; take made or conv, or run.method canonical",
+		"model.architecture=rbm model.hidden=0":                                       "model.hidden: 0",
+		"model.hidden_kind=round":                                                     `model.hidden_kind: "round" is not one of dense, convolutional`,
+		"model.gibbs_steps=65":                                                        "model.gibbs_steps: 65",
+		"trainer.regression=1.5":                                                      "trainer.regression: 1.5",
 		"model.tie=colour":                                                            `model.tie: "colour" is not one of energy, order`,
 		"model.tie=order":                                                             "model.tie: order without a weight; set model.energy_weight, as to 50",
 		"model.tie=order model.energy_weight=50 model.bundle=nets/tied":               "model.tie: order, but model.bundle has a tie of its own",
@@ -178,11 +185,23 @@ func TestMethods(t *testing.T) {
 		"windows.count=64 run.walkers=64 system.q=3 system.size=6x6":                  "windows.count: 64 windows of the 73 levels of potts q=3 6x6 are too narrow with windows.overlap 0.5: each needs at least 9 levels and must share more than 4 with the next; take at most 17, or 16 with run.walkers 64",
 		"windows.count=20 run.walkers=40 system.q=3 system.size=6x6":                  "take at most 17, or 10 with run.walkers 40, or windows.overlap 0.6",
 		"windows.count=2 run.walkers=2 system.model=blume_capel system.crystal_field=1.99 system.size=3x3 windows.overlap=0.1": "windows.count: 2 windows",
-		"windows.overlap=0.95":                               "windows.overlap: 0.95",
-		"local.move=cluster local.order=random":              "local.order: random, but local.move cluster goes through the sites in sequence",
-		"run.method=canonical run.max_time=1s run.beta=.inf": "run.beta: .inf",
-		"neural.shift=4":                                     "neural.shift: 4, but the network to be built takes no energy shift; set model.energy_weight",
-		"model.energy_weight=-1":                             "model.energy_weight: -1",
+		"windows.overlap=0.95":                                    "windows.overlap: 0.95",
+		"local.move=cluster local.order=random":                   "local.order: random, but local.move cluster goes through the sites in sequence",
+		"run.method=canonical run.max_time=1s run.beta=.inf":      "run.beta: .inf",
+		"neural.shift=4":                                          "neural.shift: 4, but the network to be built takes no energy shift; set model.energy_weight",
+		"wang_landau.schedule=slow":                               `wang_landau.schedule: "slow" is not one of 1/t, halving, constant`,
+		"wang_landau.schedule=constant run.method=multicanonical": "wang_landau.schedule: constant, but run.method multicanonical has no ln f; leave it out, or take run.method wang-landau",
+		"wang_landau.ln_f=2":                                      "wang_landau.ln_f: 2 is not within 0..1; 0 chooses it",
+		"wang_landau.ln_f=1e-8":                                   "wang_landau.ln_f: 1e-08 is not above wang_landau.final_ln_f 5e-07",
+		"wang_landau.ln_f=0.1 run.method=metadynamics":            "wang_landau.ln_f: 0.1, but run.method metadynamics has no ln f; leave it out",
+		"wang_landau.exploration=0.5":                             "wang_landau.exploration: 0.5 is not a number of at least 1",
+		"metadynamics.height=-1":                                  "metadynamics.height: -1 is not a positive number; 0 chooses it",
+		"metadynamics.width=0":                                    "metadynamics.width: 0 is not a positive number",
+		"metadynamics.bias_factor=1":                              "metadynamics.bias_factor: 1 is not above 1; 0 chooses it, and -1 stands for hills of one height",
+		"metadynamics.height=0.01":                                "metadynamics.final_height: 0.03 is not below metadynamics.height 0.01, with which hills begin; lower it, or raise that",
+		"multiple_gaussian.width=.nan":                            "multiple_gaussian.width",
+		"multiple_gaussian.sweeps=0":                              "multiple_gaussian.sweeps: 0 is not within 1..",
+		"model.energy_weight=-1":                                  "model.energy_weight: -1",
 	} {
 		if _, err := config.Load("", strings.Fields(settings)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", settings, err, want)
@@ -287,7 +306,7 @@ func TestFileFaults(t *testing.T) {
 		{"system.q: 3", "system.q: no such key"},
 		{"system: {q: 3}\n---\nsystem: {q: 4}", "more than one document"},
 		{"run: {walkers: &n 5}\nsystem: {q: *n}", "line 2: aliases are not supported; write out what *n stands for"},
-		{"#" + strings.Repeat(" ", 1<<16), "larger than 65536 bytes"},
+		{"#" + strings.Repeat("x", 1<<16), "larger than 65536 bytes"},
 	} {
 		if _, err := config.Load(file(t, c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.40q: %v", c.text, err)
@@ -452,6 +471,9 @@ func TestDefaultsOfArchitecture(t *testing.T) {
 		{"model.architecture=microcanonical", 64, 1e-2, 3e-5},
 		{"model.architecture=microcanonical trainer.batch=32 trainer.learning_rate=3e-3 model.floor=1e-4", 32, 3e-3, 1e-4},
 		{"model.architecture=microcanonical model.bundle=pretrained/potts-q10", 256, 2e-3, 1e-3},
+		{"model.architecture=rbm system.q=2", 128, 5e-3, 1e-3},
+		{"model.architecture=rbm", 64, 1e-2, 1e-3},
+		{"model.architecture=rbm model.hidden_kind=dense", 128, 5e-3, 1e-3},
 		{"run.method=van-wang-landau", 256, 2e-3, 1e-3},
 		{"run.method=van run.beta=0.5", 256, 2e-3, 1e-3},
 	} {
@@ -484,13 +506,16 @@ func TestCompose(t *testing.T) {
 func TestSystemOf(t *testing.T) {
 	t.Setenv("NWL_SYSTEM_Q", "7")
 	for _, model := range config.Models {
+		if model == config.File {
+			continue
+		}
 		c, err := config.Compose(nil, []string{"system.model=" + model})
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch model {
 		case config.BlumeCapel:
-			c.System.CrystalField = 1.25
+			c.System.CrystalField, c.System.Bin = 1.2501, 0.5
 		case config.IsingField:
 			c.System.Field = 0.5
 		case config.RandomBond:

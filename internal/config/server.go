@@ -43,11 +43,17 @@ type Service struct {
 	Cores       int           `mapstructure:"cores" yaml:"cores"`
 	Grace       time.Duration `mapstructure:"grace" yaml:"grace"`
 	Memory      int           `mapstructure:"memory" yaml:"memory"`
+	Work        bool          `mapstructure:"work" yaml:"work"`
 }
 
 // Queue is where jobs wait.
 type Queue struct {
+	Listen         string        `mapstructure:"listen" yaml:"listen"`
+	Certificate    string        `mapstructure:"certificate" yaml:"certificate"`
+	CertificateKey string        `mapstructure:"certificate_key" yaml:"certificate_key"`
+	CA             string        `mapstructure:"ca" yaml:"ca"`
 	URL            string        `mapstructure:"url" yaml:"url"`
+	Key            string        `mapstructure:"key" yaml:"key"`
 	Silence        time.Duration `mapstructure:"silence" yaml:"silence"`
 	EventAge       time.Duration `mapstructure:"event_age" yaml:"event_age"`
 	EventMegabytes int           `mapstructure:"event_megabytes" yaml:"event_megabytes"`
@@ -132,6 +138,7 @@ func (c *Server) Validate() []error {
 	check(c.Server.Jobs >= 0 && c.Server.Jobs <= 1024, "server.jobs: %d is not within 0..1024", c.Server.Jobs)
 	check(c.Server.Cores >= 0 && c.Server.Cores <= 1<<16, "server.cores: %d is not within 0..65536", c.Server.Cores)
 	check(c.Server.Grace > 0, "server.grace: %v is not above 0s", c.Server.Grace)
+	c.Queue.validate(check)
 	check(c.Queue.Silence >= time.Second, "queue.silence: %v is below 1s", c.Queue.Silence)
 	check(c.Queue.EventAge >= time.Minute, "queue.event_age: %v is below 1m", c.Queue.EventAge)
 	check(c.Queue.EventMegabytes >= 1 && c.Queue.EventMegabytes <= 1<<20, "queue.event_megabytes: %d is not within 1..1048576", c.Queue.EventMegabytes)
@@ -139,10 +146,24 @@ func (c *Server) Validate() []error {
 	return faults
 }
 
+// validate checks how the queue is reached.
+func (q Queue) validate(check func(ok bool, format string, a ...any)) {
+	_, _, err := net.SplitHostPort(q.Listen)
+	check(q.Listen == "" || err == nil, "queue.listen: %q is not an address host:port, such as :4222", q.Listen)
+	check(q.Listen == "" || q.URL == "", "queue.listen: the queue at queue.url listens by itself; leave one of them empty")
+	check((q.Certificate == "") == (q.CertificateKey == ""), "queue.certificate_key: certificate and key go together; give both or neither")
+	check(q.Certificate == "" || q.Listen != "", "queue.certificate: it needs queue.listen")
+	check(q.CA == "" || q.Certificate != "" || q.URL != "", "queue.ca: it goes with queue.certificate or queue.url")
+	check(q.Key == "" || q.URL != "", "queue.key: it needs queue.url")
+}
+
 // Share returns how many runs go on side by side and how many threads each has, on a machine
 // with so many cores.
-func (s Service) Share(cores int) (jobs, each int) {
-	jobs, each = s.Jobs, s.Cores
+func (s Service) Share(cores int) (jobs, each int) { return Share(s.Jobs, s.Cores, cores) }
+
+// Share fills in how many jobs go on side by side and how many threads each has where they are 0, on
+// a machine with so many cores.
+func Share(jobs, each, cores int) (int, int) {
 	if jobs == 0 {
 		jobs = max(1, cores/2)
 	}

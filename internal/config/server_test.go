@@ -23,6 +23,23 @@ func TestServerFaults(t *testing.T) {
 	}
 }
 
+// TestQueueFaults reports what contradicts itself in how the queue is reached.
+func TestQueueFaults(t *testing.T) {
+	for set, want := range map[string]string{
+		"queue.listen=4222": "queue.listen", "queue.listen=:4222 queue.url=nats://x:1": "queue.listen", "queue.listen=:1 queue.certificate=a": "queue.certificate_key",
+		"queue.certificate=a queue.certificate_key=b": "queue.certificate", "queue.ca=a": "queue.ca", "queue.key=a": "queue.key",
+	} {
+		if _, err := LoadServer("", strings.Fields(set)); err == nil || !strings.Contains(err.Error(), want+":") {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+	for _, set := range []string{"queue.listen=:4222", "queue.listen=:4222 queue.certificate=a queue.certificate_key=b queue.ca=c", "queue.url=tls://x:1 queue.key=a queue.ca=b", "server.work=false"} {
+		if _, err := LoadServer("", strings.Fields(set)); err != nil {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+}
+
 // TestListen lets the daemon be reached from elsewhere only with tokens.
 func TestListen(t *testing.T) {
 	for listen, loopback := range map[string]bool{
@@ -53,14 +70,14 @@ func TestListen(t *testing.T) {
 // address that may hold a secret.
 func TestServiceFaults(t *testing.T) {
 	_, err := LoadServer("", []string{
-		"server.memory=-1", "storage.min_free=-1", "storage.run_megabytes=-2", "storage.keep=-1h", "webhook.url=ftp://user:hunter2@host",
+		"server.memory=-1", "storage.min_free=-1", "storage.run_megabytes=-2", "storage.keep=-1h", "storage.files=/data", "webhook.url=ftp://user:hunter2@host",
 		"webhook.on=[converged, ended]", "log.megabytes=0", "log.keep=-1", "log.level=loud",
 		"serving.load=[good/3, 'Bad name']", "serving.rows=0", "serving.delay=-1ms", "serving.requests=0", "serving.memory=0", "serving.threads=-1",
 	})
 	if err == nil {
 		t.Fatal("it is accepted")
 	}
-	for _, want := range []string{"server.memory", "storage.min_free", "storage.run_megabytes", "storage.keep", "webhook.url", `webhook.on: "ended"`, "log.megabytes", "log.keep", "log.level", `serving.load: "Bad name"`, "serving.rows", "serving.delay", "serving.requests", "serving.memory", "serving.threads"} {
+	for _, want := range []string{"server.memory", "storage.min_free", "storage.run_megabytes", "storage.keep", "storage.files", "webhook.url", `webhook.on: "ended"`, "log.megabytes", "log.keep", "log.level", `serving.load: "Bad name"`, "serving.rows", "serving.delay", "serving.requests", "serving.memory", "serving.threads"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in\n%v", want, err)
 		}

@@ -16,6 +16,7 @@ type Storage struct {
 	MinFree      int           `mapstructure:"min_free" yaml:"min_free"`
 	RunMegabytes int           `mapstructure:"run_megabytes" yaml:"run_megabytes"`
 	Keep         time.Duration `mapstructure:"keep" yaml:"keep"`
+	Files        string        `mapstructure:"files" yaml:"files"`
 }
 
 // Serving is how networks are served to other programs.
@@ -59,6 +60,8 @@ func (l ServerLog) Log() Log { return Log{Level: l.Level} }
 
 var networkReference = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*(/[1-9][0-9]*)?$`)
 
+var filesAddress = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]+(/.*)?$`)
+
 // validateService returns the faults of all that lets the daemon run for weeks.
 func (c *Server) validateService() []error {
 	var faults []error
@@ -72,6 +75,7 @@ func (c *Server) validateService() []error {
 	check(c.Storage.MinFree >= 0 && c.Storage.MinFree <= most, "storage.min_free: %d is not within 0..%d", c.Storage.MinFree, most)
 	check(c.Storage.RunMegabytes >= 0 && c.Storage.RunMegabytes <= most, "storage.run_megabytes: %d is not within 0..%d", c.Storage.RunMegabytes, most)
 	check(c.Storage.Keep >= 0, "storage.keep: %v is below 0s", c.Storage.Keep)
+	check(c.Storage.Files == "" || filesAddress.MatchString(c.Storage.Files), "storage.files: %q is not an address such as s3://bucket/prefix", c.Storage.Files)
 	for _, network := range c.Serving.Load {
 		check(networkReference.MatchString(network), "serving.load: %q is not the name of a network, or name/version", network)
 	}

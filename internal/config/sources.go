@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"neuralwl/internal/near"
 	"slices"
 	"strings"
 
@@ -146,7 +148,7 @@ func unlessUndecoded(faults, undecoded []error) []error {
 // it is, so that paths need no quotes, for others a value in YAML notation.
 func assign(v *viper.Viper, key, value string) []error {
 	if textKeys[key] {
-		if err := checkText(value); err != nil {
+		if err := checkText(key, value); err != nil {
 			return []error{fmt.Errorf("%s: %w", key, err)}
 		}
 		v.Set(key, value)
@@ -174,40 +176,9 @@ func unknown(given, known []string, where string) []error {
 	return faults
 }
 
-// suggestion names the known key closest to a mistyped one.
+// suggestion asks for the known key closest to a mistyped one, or says where all are.
 func suggestion(key string, known []string) string {
-	best, least := "", len(key)/2+1
-	for _, k := range known {
-		if d := editDistance(key, k); d < least || d == least && best != "" && k < best {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return "; `nwl config` prints all keys"
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
-}
-
-// editDistance returns the number of insertions, deletions and replacements of bytes that
-// turn a into b (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return cmp.Or(near.Ask(key, known), "; `nwl config` prints all keys")
 }
 
 func keys(m map[string]string) []string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,13 +19,32 @@ const (
 	IsingField = "ising_field"
 	RandomBond = "random_bond"
 	BaxterWu   = "baxter_wu"
+	Clock      = "clock"
+	XY         = "xy"
+	File       = "file"
 )
 
 // Models lists the models.
-var Models = []string{Potts, Ising, Potts3D, BlumeCapel, IsingField, RandomBond, BaxterWu}
+var Models = []string{Potts, Ising, Potts3D, BlumeCapel, IsingField, RandomBond, BaxterWu, Clock, XY, File}
 
 // New returns the system of a validated configuration.
 func (s System) New() (lattice.System, error) {
+	of, err := s.single()
+	if err != nil || s.Joint == "" {
+		return of, err
+	}
+	return s.pairs(of)
+}
+
+// single is the system with levels that are energies alone.
+func (s System) single() (lattice.System, error) {
+	if s.Model == File {
+		l, err := s.listed()
+		if err != nil {
+			return nil, fmt.Errorf("system.couplings:\n%w", err)
+		}
+		return system(lattice.NewListed(l))
+	}
 	if len(s.Size) != s.dimensions() {
 		return nil, fmt.Errorf("system.size: %v must be %d sides", s.Size, s.dimensions())
 	}
@@ -32,13 +52,17 @@ func (s System) New() (lattice.System, error) {
 	case Potts3D:
 		return system(lattice.NewPotts3D(s.Q, s.Size...))
 	case BlumeCapel:
-		return system(lattice.NewBlumeCapel(s.CrystalField, s.Size...))
+		return system(lattice.NewBlumeCapelInBins(s.CrystalField, s.Bin, s.Size...))
 	case IsingField:
-		return system(lattice.NewIsingField(s.Field, s.Size...))
+		return system(lattice.NewIsingFieldInBins(s.Field, s.Bin, s.Size...))
 	case RandomBond:
 		return system(lattice.NewRandomBond(s.Antiferromagnetic, s.DisorderSeed, s.Size...))
 	case BaxterWu:
 		return system(lattice.NewBaxterWu(s.Size...))
+	case Clock:
+		return system(lattice.NewClock(s.Q, s.Bin, s.Size...))
+	case XY:
+		return system(lattice.NewXY(s.Bin, s.Lowest, s.Highest, s.Size...))
 	}
 	return system(lattice.NewPotts(s.Q, s.Size[0], s.Size[1]))
 }
@@ -51,8 +75,9 @@ func system[S lattice.System](s S, err error) (lattice.System, error) {
 	return s, nil
 }
 
-// IsPotts reports whether the system is the two-dimensional Potts model, Ising included.
-func (s System) IsPotts() bool { return s.Model == Potts || s.Model == Ising }
+// IsPotts reports whether the system is the two-dimensional Potts model, Ising included, and its levels
+// energies alone.
+func (s System) IsPotts() bool { return (s.Model == Potts || s.Model == Ising) && s.Joint == "" }
 
 // Name returns a short name for folders, such as q10-8x8.
 func (s System) Name() string {
@@ -60,48 +85,78 @@ func (s System) Name() string {
 	switch s.Model {
 	case Potts, Ising, Potts3D:
 		name = fmt.Sprintf("q%d", s.Q)
+	case Clock:
+		name = fmt.Sprintf("clock%d", s.Q)
+	case File:
+		name = s.title()
 	}
 	sides := make([]string, len(s.Size))
 	for i, l := range s.Size {
 		sides[i] = fmt.Sprint(l)
 	}
+	if s.Joint != "" {
+		name += "-" + s.Joint
+	}
 	return name + "-" + strings.Join(sides, "x")
 }
 
-// Parameters are the couplings that the model has beside J, by the names of their keys.
+// Parameters are what the model has beside J of couplings and of the width of levels, by the names of
+// their keys.
 func (s System) Parameters() map[string]float64 {
+	var p map[string]float64
 	switch s.Model {
 	case BlumeCapel:
-		return map[string]float64{"crystal_field": s.CrystalField}
+		p = map[string]float64{"crystal_field": s.CrystalField}
 	case IsingField:
-		return map[string]float64{"field": s.Field}
+		p = map[string]float64{"field": s.Field}
 	case RandomBond:
 		return map[string]float64{"antiferromagnetic": s.Antiferromagnetic}
+	case File, Clock:
+		p = map[string]float64{}
+	case XY:
+		p = map[string]float64{}
+		if s.Lowest != 0 {
+			p["lowest"] = s.Lowest
+		}
+		if s.Highest != 0 {
+			p["highest"] = s.Highest
+		}
 	}
-	return nil
+	if s.Bin != 0 && p != nil {
+		p["bin"] = s.Bin
+	}
+	return p
 }
 
 // SystemOf is the system of a model with q colours, of these sides, with the Parameters given.
 func SystemOf(model string, q int, size []int, parameters map[string]float64, disorderSeed *uint64) (System, error) {
-	sides := make([]string, len(size))
-	for i, l := range size {
-		sides[i] = fmt.Sprint(l)
+	if model == File {
+		return System{}, fmt.Errorf("system.model %s is known by its couplings alone, which stand in config.yaml of the run", File)
 	}
-	keys := []string{"system.model=" + model, "system.size=" + strings.Join(sides, "x")}
-	if model == Potts || model == Potts3D {
-		keys = append(keys, fmt.Sprint("system.q=", q))
+	s := System{
+		Model: model, Q: q, Size: size, Antiferromagnetic: DefaultAntiferromagnetic, DisorderSeed: DefaultDisorderSeed,
+		Interaction: string(lattice.IsingInteraction),
 	}
-	for key, value := range parameters {
-		keys = append(keys, fmt.Sprintf("system.%s=%v", key, value))
+	if own := s.colours(); own != 0 {
+		s.Q = own
 	}
 	if disorderSeed != nil {
-		keys = append(keys, fmt.Sprint("system.disorder_seed=", *disorderSeed))
+		s.DisorderSeed = *disorderSeed
 	}
-	c, err := Compose(nil, keys)
-	if err != nil {
-		return System{}, err
+	var faults []error
+	fault := func(key, format string, a ...any) {
+		faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, a...)))
 	}
-	return c.System, nil
+	fields := map[string]*float64{"crystal_field": &s.CrystalField, "field": &s.Field, "antiferromagnetic": &s.Antiferromagnetic, "bin": &s.Bin, "lowest": &s.Lowest, "highest": &s.Highest}
+	for name, value := range parameters {
+		if field := fields[name]; field != nil {
+			*field = value
+		} else {
+			fault("system."+name, "no such parameter")
+		}
+	}
+	s.validate(fault)
+	return s, errors.Join(faults...)
 }
 
 func (s System) dimensions() int {
@@ -133,10 +188,29 @@ func (s System) sizeByDefault() []int {
 	return nil
 }
 
+// binByDefault returns the model's default of system.bin, 0 for levels of single energies.
+func (s System) binByDefault() float64 {
+	if s.Model == XY || s.Model == Clock && !lattice.ClockHasUnit(s.Q) {
+		return 0.5
+	}
+	return 0
+}
+
 // validate reports every fault of the section.
 func (s System) validate(fault func(key, format string, a ...any)) {
 	if !slices.Contains(Models, s.Model) {
 		fault("system.model", "%q is not one of %s", s.Model, strings.Join(Models, ", "))
+		return
+	}
+	s.validateJoint(fault)
+	if s.Model == File {
+		s.validateListed(fault)
+		s.validateParameters(fault)
+		return
+	}
+	if s.Model == XY {
+		s.validateXY(fault)
+		s.validateParameters(fault)
 		return
 	}
 	if s.Q < lattice.MinColours || s.Q > lattice.MaxColours {
@@ -154,22 +228,34 @@ func (s System) validate(fault func(key, format string, a ...any)) {
 		case BaxterWu:
 			err = lattice.CheckBaxterWu(s.Size...)
 		default:
-			err = lattice.CheckIsingField(0, s.Size...)
+			err = lattice.CheckIsingField(0, 0, s.Size...)
 		}
 		if err != nil {
 			fault("system.size", "%v", err)
 		}
 	}
-	// A coupling of another model would be silently ignored.
+	s.validateParameters(fault)
+}
+
+// validateParameters reports what is wrong with the parameters of the model. One of another model would
+// be silently ignored.
+func (s System) validateParameters(fault func(key, format string, a ...any)) {
 	for _, c := range []struct {
 		key, model string
 		given      bool
 		check      error
 	}{
-		{"system.crystal_field", BlumeCapel, s.CrystalField != 0, lattice.CheckBlumeCapel(s.CrystalField, 3, 3)},
-		{"system.field", IsingField, s.Field != 0, lattice.CheckIsingField(s.Field, 3, 3)},
+		{"system.crystal_field", BlumeCapel, s.CrystalField != 0, lattice.CheckBlumeCapel(s.CrystalField, s.Bin, 3, 3)},
+		{"system.field", IsingField, s.Field != 0, lattice.CheckIsingField(s.Field, s.Bin, 3, 3)},
 		{"system.antiferromagnetic", RandomBond, s.Antiferromagnetic != DefaultAntiferromagnetic, lattice.CheckRandomBond(s.Antiferromagnetic, 3, 3)},
+		{"system.q", Clock, false, s.checkClock()},
+		{"system.lowest", XY, s.Lowest != 0, nil},
+		{"system.highest", XY, s.Highest != 0, nil},
 		{"system.disorder_seed", RandomBond, s.DisorderSeed != DefaultDisorderSeed, nil},
+		{"system.interaction", File, s.Interaction != string(lattice.IsingInteraction), nil},
+		{"system.energies", File, len(s.Energies) > 0, nil},
+		{"system.couplings", File, s.Couplings != "", nil},
+		{"system.title", File, s.Title != "", checkTitle(s.Title)},
 	} {
 		switch {
 		case s.Model == c.model && c.check != nil:
@@ -178,6 +264,28 @@ func (s System) validate(fault func(key, format string, a ...any)) {
 			fault(c.key, "system.model %s has no such parameter, but %s has; leave it out", s.Model, c.model)
 		}
 	}
+	if s.Bin != 0 && !slices.Contains([]string{BlumeCapel, IsingField, Clock, XY, File}, s.Model) {
+		fault("system.bin", "the energies of system.model %s are levels by themselves; leave it out", s.Model)
+	}
+}
+
+// validateXY reports what is wrong with the XY model, of which a range of energies may be too narrow on some lattices
+// alone.
+func (s System) validateXY(fault func(key, format string, a ...any)) {
+	if s.Q != 0 {
+		fault("system.q", "%d contradicts system.model %s, whose sites have angles; leave system.q out or take system.model %s", s.Q, XY, Clock)
+	}
+	if err := lattice.CheckXY(s.Bin, s.Lowest, s.Highest, s.Size...); err != nil {
+		fault("system", "%v", err)
+	}
+}
+
+// checkClock returns what is wrong with the energies of a clock model whose number of directions is allowed.
+func (s System) checkClock() error {
+	if s.Q < lattice.MinColours || s.Q > lattice.MaxColours {
+		return nil
+	}
+	return lattice.CheckClock(s.Q, s.Bin, 3, 3)
 }
 
 // Defaults of the parameters of random_bond.

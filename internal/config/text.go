@@ -25,9 +25,19 @@ var textKeys = func() map[string]bool {
 	return keys
 }()
 
-// checkText returns an error for a text that cannot be a name or a path.
-func checkText(text string) error {
-	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+// couplingsKey holds the one text of many lines.
+const couplingsKey = "system.couplings"
+
+// mostQuoted is how many bytes of a text an error quotes.
+const mostQuoted = 80
+
+// checkText returns an error for a text that cannot be a name or a path, as most keys hold.
+func checkText(key, text string) error {
+	bad := func(r rune) bool { return unicode.IsControl(r) && !((r == '\n' || r == '\t') && key == couplingsKey) }
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, bad) {
+		if len(text) > mostQuoted {
+			return fmt.Errorf("%q... holds a control character or is not UTF-8", text[:mostQuoted])
+		}
 		return fmt.Errorf("%q holds a control character or is not UTF-8", text)
 	}
 	return nil

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"neuralwl/internal/near"
 	"neuralwl/models"
+	"neuralwl/models/pretrained"
+	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 )
 
@@ -20,6 +23,8 @@ const (
 	NeuralWangLandauMethod = "neural-wang-landau"
 	VANWangLandauMethod    = "van-wang-landau"
 	MulticanonicalMethod   = "multicanonical"
+	MetadynamicsMethod     = "metadynamics"
+	MultipleGaussianMethod = "multiple-gaussian"
 	CanonicalMethod        = "canonical"
 	VANMethod              = "van"
 
@@ -29,6 +34,8 @@ const (
 	HeatBath   = "heat_bath"
 	Metropolis = "metropolis"
 	Cluster    = "cluster"
+	// Overrelaxation is a move of angles.
+	Overrelaxation = "overrelaxation"
 
 	AutomaticStart = "auto"
 	RandomStart    = "random"
@@ -92,6 +99,7 @@ func (c *Config) Validate() []error {
 	count("run.walkers", c.Run.Walkers, maxCount)
 	atLeast("run.workers", c.Run.Workers, 0)
 	atLeast("run.max_moves", c.Run.MaxMoves, 0)
+	c.validateShards(fault)
 	for key, d := range map[string]time.Duration{
 		"run.max_time": c.Run.MaxTime, "train.max_time": c.Train.MaxTime, "inference.timeout": c.Inference.Timeout, "checkpoint.interval": c.Checkpoint.Interval,
 	} {
@@ -111,7 +119,7 @@ func (c *Config) Validate() []error {
 			fault("run.moves", "%s is listed twice", move)
 		}
 	}
-	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.IsPotts() {
+	if c.Run.Has(NeuralMoves) && slices.Contains(Models, c.System.Model) && !c.System.IsPotts() && c.System.Model != XY {
 		c.validateNetworkOfOther(fault)
 	}
 
@@ -121,7 +129,8 @@ func (c *Config) Validate() []error {
 		fault("run.start", "%s, but run.method %s with run.moves %v has no network that moves walkers; take %s", NetworkStart, c.Run.Method, c.Run.Moves, RandomStart)
 	}
 
-	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, VANWangLandauMethod, MulticanonicalMethod, CanonicalMethod, VANMethod)
+	oneOf("run.method", c.Run.Method, WangLandauMethod, NeuralWangLandauMethod, VANWangLandauMethod, MulticanonicalMethod, MetadynamicsMethod, MultipleGaussianMethod,
+		CanonicalMethod, VANMethod)
 	switch neural := c.Run.Has(NeuralMoves); {
 	case c.Run.Method == NeuralWangLandauMethod && !neural:
 		fault("run.method", "%s needs %s among run.moves; or take %s", NeuralWangLandauMethod, NeuralMoves, WangLandauMethod)
@@ -137,15 +146,18 @@ func (c *Config) Validate() []error {
 	atLeast("van.steps", c.VAN.Steps, 1)
 	within("van.anneal", c.VAN.Anneal, 0, 1)
 
-	oneOf("local.move", c.Local.Move, HeatBath, Metropolis, Cluster)
+	oneOf("local.move", c.Local.Move, HeatBath, Metropolis, Cluster, Overrelaxation)
+	c.validateAngles(fault)
 	oneOf("local.order", c.Local.Order, Sequential, Random)
-	if c.Local.Move == Cluster {
+	if c.Local.Move == Cluster && c.System.Model != XY {
 		c.validateCluster(fault)
 	}
+	c.validateJointRun(fault)
 	atLeast("local.sweeps", c.Local.Sweeps, 1)
 	count("neural.trials", c.Neural.Trials, maxCount)
 	within("neural.across", c.Neural.Across, 0, 1)
 	atLeast("neural.shift", c.Neural.Shift, 0)
+	positive("neural.coldest", c.Neural.Coldest)
 	if n, m := c.Neural.Shift, c.Model; n > 0 && c.Run.Has(NeuralMoves) && m.Bundle == "" && (m.Architecture != models.Autoencoder || m.EnergyWeight == 0) {
 		fault("neural.shift", "%d, but the network to be built takes no energy shift; set model.energy_weight, which the architecture %s has, or neural.shift to 0", n, models.Autoencoder)
 	}
@@ -158,8 +170,14 @@ func (c *Config) Validate() []error {
 	if !(c.WangLandau.FinalLnF > 0 && c.WangLandau.FinalLnF < 1) {
 		fault("wang_landau.final_ln_f", "%g is not between 0 and 1", c.WangLandau.FinalLnF)
 	}
+	c.validateAdaptation(fault)
 	count("windows.count", c.Windows.Count, maxCount)
 	within("windows.overlap", c.Windows.Overlap, 0.1, 0.9)
+	if c.System.Joint != "" && len(faults) == 0 {
+		if _, err := c.System.New(); err != nil { // there may be too many pairs
+			fault("system.joint", "%v", err)
+		}
+	}
 	if c.Windows.Count > 1 && (len(faults) > 0 || c.validateWindows(fault)) && c.Run.Walkers%c.Windows.Count != 0 {
 		fault("run.walkers", "%d is not a multiple of windows.count %d, but all windows need equally many; take %d",
 			c.Run.Walkers, c.Windows.Count, c.Windows.Count*(1+c.Run.Walkers/c.Windows.Count))
@@ -183,6 +201,16 @@ func (c *Config) Validate() []error {
 	if k := c.Model.Kernel; k < 3 || k > maxKernel || k%2 == 0 {
 		fault("model.kernel", "%d is not an odd number within 3..%d", k, maxKernel)
 	}
+	count("model.hidden", c.Model.Hidden, maxWidth)
+	oneOf("model.hidden_kind", c.Model.HiddenKind, models.Dense, models.Convolutional)
+	count("model.gibbs_steps", c.Model.GibbsSteps, models.MostGibbsSteps)
+	count("model.layers", c.Model.Layers, maxDepth)
+	if n := len(c.Model.Harmonics); n < 1 || n > maxDepth {
+		fault("model.harmonics", "there are %d, 1..%d are allowed, as in [1, 2, 1]", n, maxDepth)
+	}
+	for _, k := range c.Model.Harmonics {
+		count("model.harmonics", k, models.MostHarmonics)
+	}
 	oneOf("model.order", c.Model.Order, models.Orders()...)
 	switch m := c.Model; {
 	case m.Order != models.Diagonal:
@@ -201,6 +229,9 @@ func (c *Config) Validate() []error {
 	if c.Model.Bundle != "" && c.Model.Init != "" {
 		fault("model.init", "%q, but model.bundle is also given; give one of them", c.Model.Init)
 	}
+	if name, ok := strings.CutPrefix(c.Model.Bundle, pretrained.Prefix); ok && !slices.Contains(pretrained.Names(), name) {
+		fault("model.bundle", "there is no pretrained network %q, there are %s%s", name, strings.Join(pretrained.Names(), ", "), near.Ask(name, pretrained.Names()))
+	}
 	if !(c.Model.EnergyWeight >= 0) || math.IsInf(c.Model.EnergyWeight, 0) {
 		fault("model.energy_weight", "%g is not a finite number of at least 0", c.Model.EnergyWeight)
 	}
@@ -215,6 +246,8 @@ func (c *Config) Validate() []error {
 	if !(c.Trainer.Noise >= 0) || math.IsInf(c.Trainer.Noise, 0) {
 		fault("trainer.noise", "%g is not a finite number of at least 0", c.Trainer.Noise)
 	}
+	within("trainer.regression", c.Trainer.Regression, 0, 1)
+	within("trainer.samples", c.Trainer.Samples, 0, 1)
 	count("trainer.buffer", c.Trainer.Buffer, 1<<30)
 	atLeast("trainer.export_every", c.Trainer.ExportEvery, 0)
 	atLeast("trainer.keep", c.Trainer.Keep, 0)
@@ -240,6 +273,77 @@ func (c *Config) Validate() []error {
 		}
 	}
 	return append(faults, c.Log.validate()...)
+}
+
+// validateAdaptation reports the faults of the schedule of ln f, and of hills and Gaussian ensembles.
+func (c *Config) validateAdaptation(fault func(key, format string, a ...any)) {
+	positive := func(key string, value float64, zero string) {
+		if !(value >= 0) || math.IsInf(value, 0) || value == 0 && zero == "" {
+			fault(key, "%g is not a positive number%s", value, zero)
+		}
+	}
+	wl := c.WangLandau
+	switch kind := sampler.Schedule(wl.Schedule); {
+	case !slices.Contains(sampler.Schedules(), kind):
+		fault("wang_landau.schedule", "%q is not one of %s, %s, %s", kind, sampler.InverseTime, sampler.Halving, sampler.ConstantLnF)
+	case kind != sampler.InverseTime && !c.Run.hasLnF():
+		fault("wang_landau.schedule", "%s, but run.method %s has no ln f; leave it out, or take run.method %s or %s", kind, c.Run.Method, WangLandauMethod, NeuralWangLandauMethod)
+	}
+	switch {
+	case !(wl.LnF >= 0 && wl.LnF <= 1):
+		fault("wang_landau.ln_f", "%g is not within 0..1; 0 chooses it", wl.LnF)
+	case wl.LnF > 0 && !c.Run.hasLnF():
+		fault("wang_landau.ln_f", "%g, but run.method %s has no ln f; leave it out", wl.LnF, c.Run.Method)
+	case wl.LnF > 0 && wl.LnF <= wl.FinalLnF && wl.Schedule != string(sampler.ConstantLnF):
+		fault("wang_landau.ln_f", "%g is not above wang_landau.final_ln_f %g; raise it, or lower that", wl.LnF, wl.FinalLnF)
+	}
+	if !(wl.Exploration >= 1) || math.IsInf(wl.Exploration, 0) {
+		fault("wang_landau.exploration", "%g is not a number of at least 1", wl.Exploration)
+	}
+	m := c.Metadynamics
+	positive("metadynamics.height", m.Height, "; 0 chooses it")
+	positive("metadynamics.width", m.Width, "")
+	positive("metadynamics.final_height", m.FinalHeight, "")
+	if g := m.BiasFactor; g != 0 && g != OneHeight && !(g > 1) || math.IsInf(g, 0) {
+		fault("metadynamics.bias_factor", "%g is not above 1; 0 chooses it, and %d stands for hills of one height", g, OneHeight)
+	}
+	if m.Height > 0 && m.Height <= m.FinalHeight && m.BiasFactor != OneHeight {
+		fault("metadynamics.final_height", "%g is not below metadynamics.height %g, with which hills begin; lower it, or raise that", m.FinalHeight, m.Height)
+	}
+	positive("multiple_gaussian.width", c.MultipleGaussian.Width, "; 0 chooses it")
+	if n := c.MultipleGaussian.Sweeps; n < 1 || n > maxCount {
+		fault("multiple_gaussian.sweeps", "%d is not within 1..%d", n, maxCount)
+	}
+}
+
+// hasLnF reports whether the method is one of Wang-Landau sampling.
+func (r Run) hasLnF() bool {
+	return r.Method == WangLandauMethod || r.Method == NeuralWangLandauMethod || r.Method == VANWangLandauMethod
+}
+
+// validateShards reports the faults of the division of production.
+func (c *Config) validateShards(fault func(key, format string, a ...any)) {
+	n, most := c.Run.Shards, sampler.MaxShards(c.Run.Walkers, c.Windows.Count)
+	switch {
+	case n < 1:
+		fault("run.shards", "%d is below the least allowed value 1", n)
+	case n == 1:
+	case c.Run.DrawsAlone():
+		fault("run.shards", "%d, but run.method %s has no walkers to divide; leave it out", n, c.Run.Method)
+	case n > most && c.Run.Walkers > 0:
+		fault("run.shards", "%d, but %d walkers in %d windows can be divided into %d at most; take fewer shards or more walkers", n, c.Run.Walkers, max(1, c.Windows.Count), most)
+	}
+	switch {
+	case c.Run.Round < 0:
+		fault("run.round", "%d is below the least allowed value 0", c.Run.Round)
+	case c.Run.Round > 0 && n == 1:
+		fault("run.round", "%d, but there is one shard; set run.shards, or leave it out", c.Run.Round)
+	case c.Run.Round > 0 && c.Run.Method == CanonicalMethod:
+		fault("run.round", "%d, but run.method %s has no adaptation; leave it out", c.Run.Round, c.Run.Method)
+	}
+	if n > 1 && (c.Run.MaxTime > 0 || c.Run.MaxMoves > 0) {
+		fault("run.shards", "%d, but shards make a number of passes fixed beforehand and know no run.max_time or run.max_moves; leave these out and set production.passes", n)
+	}
 }
 
 // validateRemote reports the faults of a model server's address and of the network's name there, and
@@ -278,6 +382,9 @@ func (l Log) validate() []error {
 // alone, or in two dimensions, and the system is another.
 func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)) {
 	m, of := c.Model, c.System.Model
+	if c.System.Joint != "" {
+		of += " with system.joint " + c.System.Joint
+	}
 	if c.Neural.Shift > 0 {
 		fault("neural.shift", "%d, shifts of the energy are made for system.model %s and %s, not for %s; set it to 0", c.Neural.Shift, Potts, Ising, of)
 	}
@@ -289,6 +396,10 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	case models.Microcanonical:
 		fault("model.architecture", "%s counts the bonds of system.model %s and %s and has no meaning for %s; take %s, %s or %s",
 			m.Architecture, Potts, Ising, of, models.Autoencoder, models.Made, models.Conv)
+	case models.RBM:
+		if m.HiddenKind == models.Convolutional {
+			fault("model.hidden_kind", "%s, which looks for equal colours of system.model %s and %s, not of %s; take %s", m.HiddenKind, Potts, Ising, of, models.Dense)
+		}
 	case models.Autoencoder:
 		isConvolutional = m.EncoderKind == models.Convolutional || m.DecoderKind == models.Convolutional
 		if m.EnergyWeight > 0 {
@@ -304,6 +415,38 @@ func (c *Config) validateNetworkOfOther(fault func(key, format string, a ...any)
 	}
 }
 
+// validateAngles reports what does not fit a model whose sites have angles, or needs one.
+func (c *Config) validateAngles(fault func(key, format string, a ...any)) {
+	if c.System.Model != XY {
+		if c.Local.Move == Overrelaxation {
+			fault("local.move", "%s reflects angles, but system.model %s has colours; take %s or %s", c.Local.Move, c.System.Model, HeatBath, Metropolis)
+		}
+		if c.Run.Has(NeuralMoves) && c.Model.Bundle == "" && c.Model.Architecture == models.Flow {
+			fault("model.architecture", "%s draws angles, but system.model %s has colours; take %s or another, or system.model %s", models.Flow, c.System.Model, models.Made, XY)
+		}
+		return
+	}
+	if c.Local.Move == HeatBath || c.Local.Move == Cluster {
+		fault("local.move", "%s moves colours, but the sites of system.model %s have angles; take %s or %s", c.Local.Move, XY, Metropolis, Overrelaxation)
+	}
+	switch {
+	case c.Run.DrawsAlone():
+		fault("run.method", "%s draws colours, but the sites of system.model %s have angles; take %s, or system.model %s", c.Run.Method, XY, NeuralWangLandauMethod, Clock)
+		return
+	case !c.Run.Has(NeuralMoves):
+		return
+	}
+	if c.Model.Bundle == "" && c.Model.Architecture != models.Flow {
+		fault("model.architecture", "%s draws colours, but the sites of system.model %s have angles; take %s, or system.model %s", c.Model.Architecture, XY, models.Flow, Clock)
+	}
+	if c.Inference.Remote() {
+		fault("inference.provider", "%s evaluates networks that draw colours, not those of system.model %s; take auto", RemoteProvider, XY)
+	}
+	if c.Neural.Partial > 0 {
+		fault("neural.partial", "%g, but proposals of a %s keep no sites, except by model.half; leave it out", c.Neural.Partial, models.Flow)
+	}
+}
+
 // validateCluster reports what keeps a system from having cluster moves; see lattice.Couplings.
 func (c *Config) validateCluster(fault func(key, format string, a ...any)) {
 	refuse := func(why string) {
@@ -312,7 +455,7 @@ func (c *Config) validateCluster(fault func(key, format string, a ...any)) {
 	switch s := c.System; {
 	case s.Model == BaxterWu:
 		refuse(fmt.Sprintf("system.model %s couples three sites at a time", s.Model))
-	case s.Model == BlumeCapel:
+	case s.Model == BlumeCapel || s.Model == Clock && s.Q > 3:
 		refuse(fmt.Sprintf("a pair of sites of system.model %s has more than two energies", s.Model))
 	case s.Model == IsingField && s.Field != 0:
 		refuse(fmt.Sprintf("system.field is %g", s.Field))
@@ -332,7 +475,12 @@ func (c *Config) validateDrawsAlone(fault func(key, format string, a ...any)) {
 		fault("run.moves", "%v, but %s has no walkers to move, only the network's draws; take [%s], or run.method %s for walkers",
 			c.Run.Moves, method, NeuralMoves, walking)
 	}
-	if a := c.Model.Architecture; c.Model.Bundle == "" && (a == models.Autoencoder || a == models.Microcanonical) {
+	switch a := c.Model.Architecture; {
+	case c.Model.Bundle != "":
+	case a == models.RBM:
+		fault("model.architecture", "the probabilities of the %s are known up to a constant alone, but %s needs that of each draw; take %s or %s, or run.method %s",
+			a, method, models.Made, models.Conv, walking)
+	case a == models.Autoencoder || a == models.Microcanonical:
 		fault("model.architecture", "proposals of the %s depend on a state or an energy, but %s needs unconditional draws; take %s or %s, or run.method %s",
 			a, method, models.Made, models.Conv, NeuralWangLandauMethod)
 	}
@@ -364,6 +512,12 @@ func (c *Config) validateTemperatures(fault func(key, format string, a ...any)) 
 		fault("run.betas", "%v, but only run.method %s samples at several temperatures", c.Run.Betas, VANMethod)
 	} else if len(c.Run.Betas) > 0 && c.Run.Beta != 0 {
 		fault("run.beta", "%g, but run.betas are also given; give one of them", c.Run.Beta)
+	}
+	if c.System.Bin > 0 && c.Run.DrawsAlone() {
+		fault("system.bin", "%g, but run.method %s needs levels that are single energies", c.System.Bin, c.Run.Method)
+	}
+	if most := 1 / c.System.Bin; c.Run.Method == CanonicalMethod && c.System.Bin > 0 && math.Abs(c.Run.Beta) > most {
+		fault("system.bin", "%g is too wide for run.beta %g: averages are good up to %g, one over the width; take narrower ones", c.System.Bin, c.Run.Beta, most)
 	}
 	switch c.Run.Method {
 	case CanonicalMethod:

@@ -41,6 +41,10 @@ func (d *Daemon) scan() (all []found) {
 			d.log.Warn("a folder among the run directories is left alone", "folder", path, "reason", err)
 			continue
 		}
+		if job.IsShardID(id) {
+			d.log.Warn("a folder among the run directories is left alone, as its name is one of shards of a run; rename it", "folder", path)
+			continue
+		}
 		if disk.Tidy(disk.OS, path) == nil && os.Remove(path) == nil {
 			d.log.Info("an empty run directory was removed", "folder", path)
 			continue
@@ -166,7 +170,11 @@ func (d *Daemon) adopt(ctx context.Context, all []found) error {
 	// Those that wait, wait in their old order.
 	slices.SortStableFunc(lost, func(a, b job.Kept) int { return a.Job.Created.Compare(b.Job.Created) })
 	for _, k := range lost {
-		r, err := d.queue.Adopt(ctx, k.Job, k.Wish, k.Spec)
+		files, err := d.restock(ctx, &k.Job)
+		if err != nil {
+			return fmt.Errorf("adopt %s: %w", k.Job.ID, err)
+		}
+		r, err := d.queue.Adopt(ctx, k.Job, k.Spec, files, k.Wish)
 		if r == nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/job"
+	"neuralwl/internal/queue"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -22,14 +23,18 @@ import (
 
 // idle opens a daemon that performs nothing, so that runs stay as they are, and follows its
 // queue until it is closed.
-func idle(t *testing.T, data string) (d *Daemon, log fmt.Stringer, closed func()) {
+func idle(t *testing.T, data string, change ...func(*Options)) (d *Daemon, log fmt.Stringer, closed func()) {
 	t.Helper()
 	l, text := runtest.Log(slog.LevelInfo)
-	d, err := Open(t.Context(), Options{Data: data, Log: l})
+	o := Options{Data: data, Log: l}
+	for _, c := range change {
+		c(&o)
+	}
+	d, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // t's ends before closed is called
 	var watching sync.WaitGroup
 	d.watch(ctx, &watching)
 	done := false
@@ -68,7 +73,7 @@ func remembered(t *testing.T, d *Daemon) {
 		}
 	}
 	if len(records) > 0 {
-		t.Errorf("the run directory does not know of %+v", records[0])
+		t.Errorf("the run directory does not know of %+v", records[0].Job)
 	}
 }
 
@@ -112,7 +117,7 @@ func populate(t *testing.T, d *Daemon) map[string]job.State {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := d.Queue().Take(ctx, "worker", 5*time.Second)
+		l, err := d.Queue().Take(ctx, queue.Taker{Owner: "worker"}, 5*time.Second)
 		if err != nil || l.ID != id {
 			t.Fatalf("took %+v, %v", l, err)
 		}

@@ -46,7 +46,7 @@ const backupTries = 10
 // MakeBackup copies a data folder, of a daemon that may be running, to a folder that does not exist
 // or is empty. Each run is as it was at some time during the copy. The queue is not copied: a
 // daemon makes it again of the run directories, which say what their jobs are. Past events are
-// left out.
+// left out, and so is what a worker has only for the time of a run. Who may read a file may read its copy, no others.
 func MakeBackup(data, to string, log *slog.Logger) (*Backup, error) {
 	if err := unrelated(data, to); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func MakeBackup(data, to string, log *slog.Logger) (*Backup, error) {
 	if _, err := os.Stat(filepath.Join(data, runsName)); err != nil {
 		return nil, fmt.Errorf("backup: %s is no data folder: %w", data, err)
 	}
-	if err := claimEmpty(to); err != nil {
+	if err := claimEmpty(to, data); err != nil {
 		return nil, err
 	}
 	b := &Backup{Made: time.Now().UTC(), Version: dataVersion}
@@ -64,7 +64,7 @@ func MakeBackup(data, to string, log *slog.Logger) (*Backup, error) {
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if name == runsName || name == queueName || strings.HasPrefix(name, queueName+".") || strings.HasPrefix(name, ".") {
+		if name == runsName || name == queueName || name == scratchName || strings.HasPrefix(name, queueName+".") || strings.HasPrefix(name, ".") {
 			continue
 		}
 		parts, err := copyTree(data, to, name, log)
@@ -72,6 +72,9 @@ func MakeBackup(data, to string, log *slog.Logger) (*Backup, error) {
 			return nil, fmt.Errorf("backup: %w", err)
 		}
 		b.Files = append(b.Files, parts...)
+	}
+	if err := copyFolder(data, to, runsName); err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
 	}
 	runs, err := os.ReadDir(filepath.Join(data, runsName))
 	if err != nil {
@@ -179,14 +182,17 @@ func copyTree(data, to, name string, log *slog.Logger, done ...BackupPart) (part
 			}
 			return nil
 		case entry.IsDir():
-			return os.MkdirAll(filepath.Join(to, within), 0o777)
+			if err := copyFolder(data, to, within); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return fs.SkipDir // it disappeared
 		case entry.Name() == run.LockFile || slices.ContainsFunc(done, func(p BackupPart) bool { return p.Path == slashed }):
 			return nil
 		case !entry.Type().IsRegular():
 			log.Warn("it is no file and is left out", "path", path)
 			return nil
 		}
-		part, err := copyFile(path, filepath.Join(to, within))
+		part, err := copyFile(data, to, within)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it disappeared; whether that matters, the run's moment says
 		}
@@ -200,9 +206,29 @@ func copyTree(data, to, name string, log *slog.Logger, done ...BackupPart) (part
 	return parts, err
 }
 
-// copyFile copies a file as long as it is when it is opened.
-func copyFile(from, to string) (p BackupPart, err error) {
-	in, err := os.Open(from)
+// copyFolder makes a folder within another one, and those above it, with the permissions that they have in a third one.
+func copyFolder(from, to, within string) error {
+	if _, err := os.Stat(filepath.Join(to, within)); err == nil || within == "." {
+		return err
+	}
+	if err := copyFolder(from, to, filepath.Dir(within)); err != nil {
+		return err
+	}
+	return makeLike(filepath.Join(to, within), filepath.Join(from, within))
+}
+
+// makeLike makes a folder with the permissions of another one. Its owner may always write to it.
+func makeLike(folder, other string) error {
+	about, err := os.Stat(other)
+	if err != nil {
+		return err
+	}
+	return os.Mkdir(folder, about.Mode().Perm()|0o700)
+}
+
+// copyFile copies a file within a folder to the same place in another one, as long as it is when it is opened, with its permissions.
+func copyFile(from, to, within string) (p BackupPart, err error) {
+	in, err := os.Open(filepath.Join(from, within))
 	if err != nil {
 		return p, err
 	}
@@ -211,10 +237,10 @@ func copyFile(from, to string) (p BackupPart, err error) {
 	if err != nil {
 		return p, err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+	if err := copyFolder(from, to, filepath.Dir(within)); err != nil {
 		return p, err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	out, err := os.OpenFile(filepath.Join(to, within), os.O_WRONLY|os.O_CREATE|os.O_EXCL, about.Mode().Perm())
 	if err != nil {
 		return p, err
 	}
@@ -248,11 +274,14 @@ func RestoreBackup(from, data string) (*Backup, error) {
 	if err := unrelated(from, data); err != nil {
 		return nil, err
 	}
-	if err := claimEmpty(data); err != nil {
+	if err := claimEmpty(data, from); err != nil {
 		return nil, err
 	}
 	making := filepath.Join(filepath.Dir(filepath.Clean(data)), disk.Partial+filepath.Base(filepath.Clean(data)))
 	if err := os.RemoveAll(making); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	if err := makeLike(making, data); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
 	if err := restoreInto(from, making, b); err != nil {
@@ -265,7 +294,11 @@ func RestoreBackup(from, data string) (*Backup, error) {
 }
 
 func restoreInto(from, making string, b *Backup) error {
-	if err := os.MkdirAll(filepath.Join(making, runsName), 0o777); err != nil {
+	err := copyFolder(from, making, runsName)
+	if errors.Is(err, fs.ErrNotExist) { // there were no runs
+		err = os.Mkdir(filepath.Join(making, runsName), 0o777)
+	}
+	if err != nil {
 		return err
 	}
 	for _, want := range b.Files {
@@ -273,7 +306,7 @@ func restoreInto(from, making string, b *Backup) error {
 		if !filepath.IsLocal(within) {
 			return fmt.Errorf("%s lists %q, which is no path within a data folder", BackupFile, want.Path)
 		}
-		got, err := copyFile(filepath.Join(from, within), filepath.Join(making, within))
+		got, err := copyFile(from, making, within)
 		if err != nil {
 			return err
 		}
@@ -284,9 +317,12 @@ func restoreInto(from, making string, b *Backup) error {
 	return nil
 }
 
-// claimEmpty makes a folder, or accepts an empty one.
-func claimEmpty(folder string) error {
-	if err := os.MkdirAll(folder, 0o777); err != nil {
+// claimEmpty makes a folder with the permissions of another one, or accepts an empty one.
+func claimEmpty(folder, like string) error {
+	if err := os.MkdirAll(filepath.Dir(folder), 0o777); err != nil {
+		return err
+	}
+	if err := makeLike(folder, like); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	entries, err := os.ReadDir(folder)

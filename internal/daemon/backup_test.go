@@ -2,8 +2,8 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
-	"neuralwl/internal/long"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +11,7 @@ import (
 
 	"neuralwl/internal/api"
 	"neuralwl/internal/job"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
 )
@@ -55,6 +56,45 @@ func TestBackup(t *testing.T) {
 	runtest.Perform(t, alone, busy[len(runtest.Quick):]...)
 	if !bytes.Equal(runtest.Read(t, h.runsFolder(), "busy", report.DensityFile), runtest.Read(t, alone, report.DensityFile)) {
 		t.Error("the run has other numbers than the undisturbed one")
+	}
+}
+
+// TestBackupPermissions keeps what others may not read from them also in a backup and in what is restored of it, and leaves out scratch.
+func TestBackupPermissions(t *testing.T) {
+	t.Parallel()
+	data, copied, restored := t.TempDir(), filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "data")
+	folders := map[string]os.FileMode{".": 0o700, runsName: 0o750, "workers": 0o700, scratchName: 0o755}
+	files := map[string]os.FileMode{"workers/server.key": 0o600, "runs/run-1/config.yaml": 0o644, "workers/read-only": 0o400, "scratch/big": 0o644}
+	for name, mode := range folders {
+		if err := errors.Join(os.MkdirAll(filepath.Join(data, name), 0o777), os.Chmod(filepath.Join(data, name), mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, mode := range files {
+		path := filepath.Join(data, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(name), 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := MakeBackup(data, copied, slog.New(slog.NewTextHandler(t.Output(), nil))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RestoreBackup(copied, restored); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{copied, restored} {
+		for _, all := range []map[string]os.FileMode{folders, files} {
+			for name, mode := range all {
+				about, err := os.Stat(filepath.Join(to, name))
+				if strings.HasPrefix(name, scratchName) {
+					if !errors.Is(err, os.ErrNotExist) {
+						t.Errorf("%s: %v", name, err)
+					}
+				} else if err != nil || about.Mode().Perm() != mode {
+					t.Errorf("%s: %v, %v; want %v", name, about, err, mode)
+				}
+			}
+		}
 	}
 }
 

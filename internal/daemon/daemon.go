@@ -17,9 +17,11 @@ import (
 	"github.com/gofrs/flock"
 
 	"neuralwl/internal/child"
+	"neuralwl/internal/disk"
 	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/repository"
+	"neuralwl/internal/store"
 	"neuralwl/internal/worker"
 )
 
@@ -28,7 +30,15 @@ const (
 	queueName = "queue"
 	runsName  = "runs"
 	lockName  = ".lock"
+
+	workersName = "workers" // who may be one
 )
+
+// Roster is the list of the workers of a data folder.
+func Roster(data string) queue.Roster { return queue.Roster(filepath.Join(data, workersName)) }
+
+// RunsFolder is the folder of the run directories of a data folder.
+func RunsFolder(data string) string { return filepath.Join(data, runsName) }
 
 // Options of a daemon.
 type Options struct {
@@ -36,13 +46,16 @@ type Options struct {
 	Queue queue.Options
 	// Program calls child.Serve, with its arguments.
 	Program []string
-	// Jobs is how many runs go on side by side; Cores how many threads each has.
+	// Jobs is how many runs go on side by side in this process, 0 for one that leaves them to workers
+	// elsewhere; Cores how many threads each has.
 	Jobs, Cores int
-	// Memory that all runs together may be estimated to need, in bytes, 0 for no limit; GPU says
+	// Memory that those runs together may be estimated to need, in bytes, 0 for no limit; GPU says
 	// that there is one, for one run at a time.
 	Memory  int64
 	GPU     bool
 	Storage Storage
+	// Store keeps run directories for workers that share no folder with this process; nil if they do.
+	Store   *store.Store
 	Webhook Webhook
 	Grace   time.Duration // for runs to end in order
 	Limits  child.Limits
@@ -65,7 +78,12 @@ type Daemon struct {
 	lock   *flock.Flock // of the data folder, if the queue is in it
 	// changed wakes the scheduler.
 	changed chan struct{}
+	unsure  unsure
+	members members
+	puller  puller
+	machine atomic.Pointer[child.Machine] // this one, nil before anybody looked
 
+	groups   *groups
 	networks *repository.Repository
 	offers   offers
 	living   context.Context // ends when the daemon is closed
@@ -76,13 +94,17 @@ type Daemon struct {
 
 // Open opens the data folder, with a worker yet to be started by Run.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), feed: newFeed(), changed: make(chan struct{}, 1), offers: offers{more: map[string]bool{}}}
+	d := &Daemon{o: o, log: o.Log, mirror: newMirror(), feed: newFeed(), members: members{live: map[string]member{}}, puller: newPuller(), changed: make(chan struct{}, 1), groups: newGroups(), offers: offers{more: map[string]bool{}}}
 	if err := os.MkdirAll(d.runsFolder(), 0o777); err != nil {
 		return nil, fmt.Errorf("data folder: %w; choose another with --data", err)
 	}
 	d.o.Queue.Folder, d.o.Queue.Log, d.o.Queue.Scheduled = filepath.Join(o.Data, queueName), o.Log, true
+	d.o.Queue.Resource = d.resource
 	d.living, d.die = context.WithCancel(context.WithoutCancel(ctx))
 	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	if err := d.openGroups(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	if err := d.openNetworks(); err != nil {
@@ -96,10 +118,9 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 func (d *Daemon) open(ctx context.Context) (err error) {
 	alone := d.o.Queue.URL == ""
 	if alone {
-		d.lock = flock.New(filepath.Join(d.o.Data, lockName))
-		if free, err := d.lock.TryLock(); err != nil {
+		if d.lock, err = disk.TryLock(filepath.Join(d.o.Data, lockName)); err != nil {
 			return fmt.Errorf("data folder: %w; choose another with --data", err)
-		} else if !free {
+		} else if d.lock == nil {
 			return fmt.Errorf("another nwl serve uses the data folder %s; stop it, or choose another folder with --data", d.o.Data)
 		}
 	}
@@ -113,6 +134,15 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 	found := d.scan()
 	if d.queue, err = d.openQueue(ctx, found); err != nil {
 		return err
+	}
+	if d.o.Queue.Listen != nil || d.o.Queue.URL != "" {
+		where, mark, err := d.mark(ctx)
+		if err == nil {
+			err = d.queue.KeepsFiles(ctx, where, mark)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	d.keeper = &keeper{queue: d.queue, folder: d.Folder, last: map[string]job.Kept{}}
 	for _, f := range found {
@@ -148,7 +178,7 @@ func (d *Daemon) prime(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) runsFolder() string { return filepath.Join(d.o.Data, runsName) }
+func (d *Daemon) runsFolder() string { return RunsFolder(d.o.Data) }
 
 // Queue is the daemon's queue.
 func (d *Daemon) Queue() *queue.Queue { return d.queue }
@@ -159,22 +189,48 @@ const reconcileEvery = time.Minute
 
 // Run performs runs until ctx ends; those under way then end in order.
 func (d *Daemon) Run(ctx context.Context) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "nwl"
-	}
 	var wait sync.WaitGroup
+	defer wait.Wait()
 	d.watch(ctx, &wait)
 	wait.Go(func() { d.reconcile(ctx) })
 	wait.Go(func() { d.schedule(ctx) })
 	wait.Go(func() { d.thin(ctx) })
-	err = worker.Run(ctx, worker.Options{
-		Queue: d.queue, Folder: d.runsFolder(), Owner: fmt.Sprintf("%s-%d", host, os.Getpid()), Program: d.o.Program,
+	folder := d.runsFolder()
+	if d.o.Store != nil {
+		wait.Go(func() { d.pull(ctx) })
+		folder = filepath.Join(d.o.Data, scratchName)
+	}
+	wait.Go(func() { d.collect(ctx) })
+	if d.o.Jobs == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	m, err := child.Probe(ctx, d.o.Program)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the machine is not known: %w", err)
+	}
+	if m.Fault != "" {
+		d.log.Warn("runs with a network cannot be performed here", "reason", m.Fault)
+	}
+	self := d.self(m)
+	if err := d.welcome(ctx, self); err != nil && ctx.Err() == nil {
+		d.log.Warn("runs that began in this class of machines do not go on yet", "reason", err)
+	}
+	d.machine.Store(&m)
+	d.kick()
+	return worker.Run(ctx, worker.Options{
+		Queue: d.queue, Folder: folder, Store: d.o.Store, Owner: self.Instance, Program: d.o.Program, Self: self, Classes: self.Classes, Memory: d.o.Memory,
 		Jobs: d.o.Jobs, Cores: d.o.Cores, Renew: d.o.Renew, Grace: d.o.Grace, Limits: d.o.Limits, Log: d.log,
 		RunBytes: d.o.Storage.RunBytes,
 	})
-	wait.Wait()
-	return err
+}
+
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unnamed"
+	}
+	return host
 }
 
 // watch follows the queue until ctx ends.
@@ -200,6 +256,8 @@ func (d *Daemon) watch(ctx context.Context, wait *sync.WaitGroup) {
 				d.feed.deleted(id)
 			}
 			d.keep(ctx, r)
+			d.groups.changed(id)
+			d.puller.changed(r)
 			d.kick()
 		})
 	})
@@ -216,9 +274,13 @@ func (d *Daemon) watch(ctx context.Context, wait *sync.WaitGroup) {
 			d.mirror.happened(e)
 			d.feed.happened(e)
 			d.watchNetworks(ctx, e)
+			if e.Kind == string(child.Phase) {
+				d.kick() // others may help now
+			}
 			return nil
 		})
 	})
+	follow("workers", func() error { return d.followWorkers(ctx) })
 	if d.o.Webhook.URL != "" {
 		follow("webhook", func() error { return d.notify(ctx) })
 	}
@@ -227,6 +289,7 @@ func (d *Daemon) watch(ctx context.Context, wait *sync.WaitGroup) {
 // reconcile looks after jobs that fell out of the queue.
 func (d *Daemon) reconcile(ctx context.Context) {
 	for tick := time.NewTicker(reconcileEvery); ; {
+		d.settleAll(ctx)
 		if n, err := d.queue.Reconcile(ctx, reconcileEvery); err != nil && ctx.Err() == nil {
 			d.faults.Add(1)
 			d.log.Warn("the queue cannot be compared with the list of runs", "reason", err)
@@ -273,9 +336,9 @@ func (d *Daemon) Close() (err error) {
 	return err
 }
 
-// Missing reports whether an error says that there is no such run, or network.
+// Missing reports whether an error says that there is no such run, network or worker.
 func Missing(err error) bool {
-	return errors.Is(err, queue.ErrNone) || errors.Is(err, repository.ErrUnknown) && !errors.Is(err, ErrInvalid)
+	return errors.Is(err, queue.ErrNone) || errors.Is(err, errNoWorker) || errors.Is(err, repository.ErrUnknown) && !errors.Is(err, ErrInvalid)
 }
 
 // Away reports whether an error says that the queue does not answer, for now.

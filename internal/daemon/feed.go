@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
+	"neuralwl/internal/job"
 	"neuralwl/internal/queue"
 )
 
@@ -56,7 +58,7 @@ func (f *feed) happened(e queue.Event) {
 	hole := e.Sequence != f.last+1
 	f.last = e.Sequence
 	for r := range f.readers {
-		mine := r.run == "" || r.run == e.Run
+		mine := r.run == e.Run || r.run == "" && !job.IsShardID(e.Run)
 		switch {
 		case hole, mine && len(r.buffer) == mostBuffered:
 			r.buffer, r.behind = nil, true
@@ -126,6 +128,9 @@ func (d *Daemon) Events(ctx context.Context, run string, after uint64, idle time
 		quiet.Reset(idle)
 		if len(events) > 0 {
 			after = events[len(events)-1].Sequence
+		}
+		if run == "" { // shards are not shown apart from their runs
+			events = slices.DeleteFunc(events, func(e queue.Event) bool { return job.IsShardID(e.Run) })
 		}
 		return f(events)
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -34,9 +35,23 @@ func (d *Daemon) Files(id string) (*api.FileList, error) {
 	if err != nil {
 		return nil, err
 	}
+	return list(root)
+}
+
+// GroupFiles lists the folder of a group.
+func (d *Daemon) GroupFiles(name string) (*api.FileList, error) {
+	root, err := d.OpenGroup(name)
+	if err != nil {
+		return nil, err
+	}
+	return list(root)
+}
+
+// list lists a folder, and closes it.
+func list(root *os.Root) (*api.FileList, error) {
 	defer root.Close()
 	l := &api.FileList{Files: []api.File{}}
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // gone meanwhile
 		}

@@ -29,6 +29,7 @@ type mirror struct {
 	specs map[string]spec
 	since map[string]time.Time // when runs that wait began to
 	told  map[string]told      // the last change of state among the events
+	help  map[string]int       // how many processes could help with the present phase of a run
 	// restarts counts runs taken up after their process was lost, lost those of which a silent
 	// worker lost the lease.
 	restarts, lost int64
@@ -51,6 +52,7 @@ func newMirror() *mirror {
 	return &mirror{
 		runs: map[string]*queue.Record{}, wants: map[string]job.Wish{}, far: map[string]*api.Progress{}, state: map[string]*telemetry.State{},
 		last: map[string]uint64{}, specs: map[string]spec{}, since: map[string]time.Time{}, told: map[string]told{},
+		help: map[string]int{},
 	}
 }
 
@@ -124,6 +126,7 @@ func (m *mirror) drop(id string) {
 	delete(m.specs, id)
 	delete(m.since, id)
 	delete(m.told, id)
+	delete(m.help, id)
 }
 
 // changed is told by the queue that a record changed, nil if it is no more.
@@ -177,6 +180,13 @@ func (m *mirror) progress(id string) *api.Progress {
 	return &far
 }
 
+// helpers is how many other processes could help with the present phase of a run.
+func (m *mirror) helpers(id string) int {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.help[id]
+}
+
 // lastEvent is the number of a run's last event, 0 without any.
 func (m *mirror) lastEvent(id string) uint64 {
 	m.mutex.Lock()
@@ -214,6 +224,7 @@ func (m *mirror) happened(e queue.Event) {
 			return
 		}
 		p.Phase, p.Done, p.Left = d.Phase, 0, 0
+		m.help[e.Run] = d.Helpers
 	case child.Pass:
 		var d child.PassData
 		if json.Unmarshal(e.Data, &d) != nil {

@@ -201,12 +201,16 @@ func (d *Daemon) swapBundle(id string, r api.SwapRequest) (bundle, name string, 
 	switch {
 	case r.Back && r.Bundle != "":
 		return "", "", invalid{errors.New("back: it goes back to the network before; leave out bundle")}
-	case r.Back:
-		return d.before(id)
-	case r.Bundle == "":
+	case !r.Back && r.Bundle == "":
 		return "", "", invalid{errors.New("bundle: name the network, as name/version")}
 	case strings.HasPrefix(r.Bundle, pretrained.Prefix):
 		return r.Bundle, r.Bundle, nil
+	}
+	if err := d.elsewhere("bundle"); err != nil {
+		return "", "", invalid{err}
+	}
+	if r.Back {
+		return d.before(id)
 	}
 	ref, err := d.networks.Resolve(r.Bundle)
 	if err != nil {
@@ -239,6 +243,10 @@ func (d *Daemon) resolveBundles(c *config.Config) error {
 		if *bundle == "" || strings.HasPrefix(*bundle, pretrained.Prefix) {
 			continue
 		}
+		if err := d.elsewhere(key); err != nil {
+			faults = append(faults, err)
+			continue
+		}
 		if _, err := os.Stat(*bundle); err == nil {
 			continue
 		}
@@ -252,10 +260,21 @@ func (d *Daemon) resolveBundles(c *config.Config) error {
 	return errors.Join(faults...)
 }
 
+// elsewhere refuses what names a network of this machine if workers do not have its folders.
+func (d *Daemon) elsewhere(what string) error {
+	if d.o.Store == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: run directories are in an object store (storage.files), so that workers cannot read networks of the daemon; take one that comes with the program (pretrained/...), or let the run train its own", what)
+}
+
 // checkFollow returns an error unless a run can follow a network of that name.
-func checkFollow(name string) error {
+func (d *Daemon) checkFollow(name string) error {
 	if name == "" {
 		return nil
+	}
+	if err := d.elsewhere("follow"); err != nil {
+		return err
 	}
 	if err := repository.CheckName(name); err != nil {
 		return fmt.Errorf("follow: %w", err)
@@ -320,9 +339,7 @@ func (d *Daemon) watchNetworks(ctx context.Context, e queue.Event) {
 	case child.Exported:
 		var exported child.ExportedData
 		if json.Unmarshal(e.Data, &exported) == nil && exported.Folder != "" && exported.Error == "" {
-			if err := d.publish(ctx, e.Run, exported.Folder); err != nil {
-				d.log.Warn("a network is not published", "run", e.Run, "folder", exported.Folder, "reason", err)
-			}
+			d.exported(ctx, e.Run, exported.Folder)
 		}
 	case child.Began:
 		r := d.mirror.record(e.Run)
@@ -336,6 +353,32 @@ func (d *Daemon) watchNetworks(ctx context.Context, e queue.Event) {
 		if ref, err := d.networks.Resolve(name); err == nil && !d.has(e.Run, ref) {
 			d.offer(e.Run, name)
 		}
+	}
+}
+
+// exported publishes a network in the directory of a run, once it is there.
+func (d *Daemon) exported(ctx context.Context, id, folder string) {
+	if d.o.Store != nil {
+		d.puller.await(id, folder)
+		return
+	}
+	if err := d.publish(ctx, id, folder); err != nil {
+		d.log.Warn("a network is not published", "run", id, "folder", folder, "reason", err)
+	}
+}
+
+// publishBrought publishes the newest network of a run among those that have come from the store.
+func (d *Daemon) publishBrought(ctx context.Context, id string) {
+	for _, folder := range d.puller.awaited(id) {
+		err := d.publish(ctx, id, folder)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it comes with the next checkpoint, or a newer one took its place
+		}
+		if err != nil {
+			d.log.Warn("a network is not published", "run", id, "folder", folder, "reason", err)
+		}
+		d.puller.came(id, folder)
+		return
 	}
 }
 
@@ -372,12 +415,16 @@ func (d *Daemon) has(id string, ref repository.Ref) bool {
 }
 
 // publish adds a network that a run exported to the repository, under the run's name, if the run is
-// to publish.
+// to publish. The folder is within the run directory.
 func (d *Daemon) publish(ctx context.Context, id, folder string) error {
 	r := d.mirror.record(id)
 	if r == nil || !d.spec(r).Publish {
 		return nil
 	}
+	if folder = filepath.FromSlash(folder); !filepath.IsLocal(folder) {
+		return fmt.Errorf("the worker names the folder %q, which is not in the run directory", folder)
+	}
+	folder = filepath.Join(d.Folder(id), folder)
 	text, err := os.ReadFile(filepath.Join(folder, exporter.CardFile))
 	if err != nil {
 		return err

@@ -12,16 +12,18 @@ import (
 
 // Overview is what there is to do, for the metrics.
 func (d *Daemon) Overview() metrics.State {
-	s := metrics.State{Runs: map[string]int{}, Slots: d.o.Jobs, Faults: d.faults.Load(), Free: -1}
+	s := metrics.State{Runs: map[string]int{}, Slots: d.room().Runs, Workers: d.measured(), Faults: d.faults.Load(), Free: -1}
 	if free, err := disk.Free(d.o.Data); err == nil {
 		s.Free = free
 	}
 	for _, state := range job.States {
 		s.Runs[string(state)] = 0
 	}
+	groups := d.groups.all()
 	m := d.mirror
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	s.Groups = m.groupRuns(groups)
 	s.Restarts, s.Lost = m.restarts, m.lost
 	for id, r := range m.runs {
 		s.Runs[string(r.State)]++
@@ -35,18 +37,46 @@ func (d *Daemon) Overview() metrics.State {
 	return s
 }
 
+// groupRuns counts the members of groups by state. A group whose members have all ended is left out, so that its
+// series end. The mutex is held.
+func (m *mirror) groupRuns(groups []*group) map[string]map[string]int {
+	all := map[string]map[string]int{}
+	for _, g := range groups {
+		runs, goesOn := map[string]int{}, false
+		for _, id := range g.ids {
+			if r := m.runs[id]; r != nil {
+				runs[string(r.State)]++
+				goesOn = goesOn || !r.State.Final()
+			}
+		}
+		if goesOn {
+			all[g.about().Name] = runs
+		}
+	}
+	return all
+}
+
 const (
 	// watchedFor is how long metrics show a run after it was last heard of, so that a scrape sees
 	// how it ended.
 	watchedFor = 5 * time.Minute
 	// mostWatched bounds how many runs they show, running ones first.
 	mostWatched = 1000
+	// largeGroup is how many members a group has of which metrics show none one by one: series that last for
+	// seconds are a burden to whoever collects them.
+	largeGroup = 50
 )
 
 // Watched are the runs that metrics show: those that run, and those that did a moment ago.
-func (d *Daemon) Watched() []metrics.Run { return d.mirror.watched(time.Now()) }
+func (d *Daemon) Watched() []metrics.Run {
+	return d.mirror.watched(time.Now(), func(id string) bool {
+		g := d.groups.of(id)
+		return g != nil && len(g.ids) > largeGroup
+	})
+}
 
-func (m *mirror) watched(now time.Time) []metrics.Run {
+// watched are the runs that are watched, but for those to be left out.
+func (m *mirror) watched(now time.Time, out func(id string) bool) []metrics.Run {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	var running, others []metrics.Run
@@ -58,7 +88,7 @@ func (m *mirror) watched(now time.Time) []metrics.Run {
 		s := *state
 		s.Heard = heard
 		switch {
-		case r == nil:
+		case r == nil || out(id):
 		case r.State == job.Running:
 			running = append(running, metrics.Run{Name: id, State: &s})
 		case now.Sub(heard) < watchedFor:

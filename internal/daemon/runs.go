@@ -48,9 +48,17 @@ func (d *Daemon) prepare(ctx context.Context, s api.Submission) (spec job.Spec, 
 		if err := job.CheckID(s.ID); err != nil {
 			return spec, nil, invalid{fmt.Errorf("id: %w", err)}
 		}
+		if job.IsShardID(s.ID) {
+			return spec, nil, invalid{fmt.Errorf("id: %q is a name of shards of a run; choose another one", s.ID)}
+		}
 	}
 	if c, err = d.complete(ctx, &spec, s.Set); err != nil {
 		return spec, nil, err
+	}
+	if s.ID != "" {
+		if err := job.CheckDivisible(s.ID, c.Run.Shards); err != nil {
+			return spec, nil, invalid{fmt.Errorf("id: %w", err)}
+		}
 	}
 	return spec, c, d.wishes(ctx, &spec, &s, c)
 }
@@ -76,18 +84,29 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 	if spec.Compare != nil {
 		name = child.ComparisonName(spec)
 	}
-	id, err := d.claim(s.ID, name)
+	id, err := d.claim(ctx, s.ID, name)
 	if err != nil {
 		return nil, err
 	}
+	r, err := d.enter(ctx, id, text)
+	if err != nil {
+		return nil, err
+	}
+	d.kick()
+	return d.describe(r), nil
+}
+
+// enter puts a run on record whose directory is there.
+func (d *Daemon) enter(ctx context.Context, id string, text json.RawMessage) (*queue.Record, error) {
 	if err := d.keeper.first(id, text); err != nil {
 		// The name is free again.
 		return nil, errors.Join(fmt.Errorf("run directory: %w", err), os.RemoveAll(d.Folder(id)))
 	}
 	r, err := d.queue.Submit(ctx, id, text)
 	if r == nil {
-		if _, unknown := d.queue.Get(ctx, id); errors.Is(unknown, queue.ErrNone) {
-			err = errors.Join(err, os.RemoveAll(d.Folder(id)))
+		d.unsure.add(id)
+		if d.settle(ctx, id) != nil {
+			d.log.Warn("it is not known whether a run is on record that was submitted", "run", id, "reason", err)
 		}
 		return nil, err
 	}
@@ -95,8 +114,7 @@ func (d *Daemon) Submit(ctx context.Context, s api.Submission, by string) (*api.
 		d.log.Warn("a run is on record and not yet in the queue; it will be put there", "run", id, "reason", err)
 	}
 	d.mirror.put(id, r)
-	d.kick()
-	return d.describe(r), nil
+	return r, nil
 }
 
 // copyOf is the specification of a submission that copies a run, with what it changes.
@@ -126,7 +144,7 @@ func (d *Daemon) copyOf(ctx context.Context, s api.Submission) (spec job.Spec, e
 	if err != nil {
 		return spec, err
 	}
-	spec.Config, spec.Changes = string(text), nil
+	spec.Config, spec.Changes, spec.Group = string(text), nil, ""
 	spec.Train, spec.Bench, spec.Compare = cmp.Or(s.Train, spec.Train), cmp.Or(s.Bench, spec.Bench), cmp.Or(s.Compare, spec.Compare)
 	spec.Title, spec.Notes = cmp.Or(s.Title, spec.Title), cmp.Or(s.Notes, spec.Notes)
 	if s.Tags != nil {
@@ -145,7 +163,7 @@ func (d *Daemon) complete(ctx context.Context, spec *job.Spec, set []string) (*c
 	if c.Inference.Library != "" {
 		return nil, errLibrary
 	}
-	if err := errors.Join(spec.Check(), checkFollow(spec.Follow), d.resolveBundles(c), child.Check(*spec, c)); err != nil {
+	if err := errors.Join(spec.Check(), d.checkFollow(spec.Follow), d.resolveBundles(c), child.Check(*spec, c)); err != nil {
 		return nil, invalid{err}
 	}
 	if id := spec.Weights(); id != "" {
@@ -170,11 +188,22 @@ func specOf(r *queue.Record) (spec job.Spec, err error) {
 
 // claim makes the run directory of a new run; making it claims the name. Without one it is
 // system-N with the least N that is free.
-func (d *Daemon) claim(id, system string) (string, error) {
+func (d *Daemon) claim(ctx context.Context, id, system string) (string, error) {
+	if id != "" {
+		if err := d.settle(ctx, id); err != nil {
+			return "", fmt.Errorf("%s was submitted before, and whether it is on record is not known yet: %w", id, err)
+		}
+	}
 	for n := 1; ; n++ {
 		name := id
 		if id == "" {
 			name = fmt.Sprintf("%s-%d", system, n)
+		}
+		if d.groups.find(name) != nil {
+			if id != "" {
+				return "", fmt.Errorf("%s: there is a group of this name: %w", id, queue.ErrExists)
+			}
+			continue
 		}
 		err := os.Mkdir(d.Folder(name), 0o777)
 		switch {
@@ -209,6 +238,9 @@ func (d *Daemon) Get(ctx context.Context, id string) (*api.Run, error) {
 func (d *Daemon) List(keep func(*api.Run) bool) []api.Run {
 	runs := []api.Run{}
 	for _, r := range d.mirror.records() {
+		if d.spec(r).Shard != nil {
+			continue // part of another one
+		}
 		if run := d.describe(r); keep(run) {
 			runs = append(runs, *run)
 		}
@@ -238,6 +270,9 @@ func (d *Daemon) State(id string) (state job.State, event uint64, known bool) {
 // Change changes what is wanted of a run, or what people read about it.
 func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.Run, error) {
 	r, err := d.queue.Get(ctx, id)
+	if err == nil {
+		err = d.ownedBy(r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +282,7 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 		}
 	}
 	if c.Follow != nil {
-		if err := checkFollow(*c.Follow); err != nil {
+		if err := d.checkFollow(*c.Follow); err != nil {
 			return nil, invalid{err}
 		}
 	}
@@ -259,11 +294,19 @@ func (d *Daemon) Change(ctx context.Context, id string, c api.RunChange) (*api.R
 	case !again:
 		return nil, invalid{fmt.Errorf("set: %s is %s; settings can be changed when it is paused or has ended", id, r.State)}
 	}
+	if c.AnyMachine {
+		if c.Wish != job.Run {
+			return nil, invalid{errors.New("any_machine: it goes with the wish run")}
+		}
+		if err := d.anyMachine(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	if again || c.Title != nil || c.Tags != nil || c.Notes != nil || c.Priority != nil || c.Memory != nil || c.Follow != nil {
 		if r, err = d.edit(ctx, id, func(spec *job.Spec) error {
 			edit(spec, c)
 			if again {
-				return d.changeSettings(ctx, spec, c.Set)
+				return d.changeSettings(ctx, id, spec, c.Set)
 			}
 			return nil
 		}); err != nil {
@@ -333,7 +376,7 @@ func edit(spec *job.Spec, c api.RunChange) {
 
 // changeSettings changes settings of a job that is to go on. A run takes them as changes of what
 // it has done so far; whatever begins again has a new configuration.
-func (d *Daemon) changeSettings(ctx context.Context, spec *job.Spec, set []string) error {
+func (d *Daemon) changeSettings(ctx context.Context, id string, spec *job.Spec, set []string) error {
 	if !spec.Resumes() {
 		_, err := d.complete(ctx, spec, set)
 		return err
@@ -345,6 +388,9 @@ func (d *Daemon) changeSettings(ctx context.Context, spec *job.Spec, set []strin
 	if c.Inference.Library != "" {
 		return errLibrary
 	}
+	if err := job.CheckDivisible(id, c.Run.Shards); err != nil && len(set) > 0 {
+		return invalid{fmt.Errorf("set: %w", err)}
+	}
 	spec.Changes = set
 	return nil
 }
@@ -352,6 +398,9 @@ func (d *Daemon) changeSettings(ctx context.Context, spec *job.Spec, set []strin
 // Delete forgets a run that is not running, with its directory.
 func (d *Daemon) Delete(ctx context.Context, id string) error {
 	r, err := d.queue.Get(ctx, id)
+	if err == nil {
+		err = d.ownedBy(r)
+	}
 	if err == nil && (r.State == job.Submitted || r.State == job.Queued) {
 		// No worker is to take it in between.
 		if err = d.queue.Want(ctx, id, job.Cancel); err == nil {
@@ -364,6 +413,10 @@ func (d *Daemon) Delete(ctx context.Context, id string) error {
 	if r.State != job.Paused && !r.State.Final() {
 		return d.queue.Delete(ctx, id) // which refuses
 	}
+	if err := d.endShards(ctx, r); err != nil {
+		return err
+	}
+	defer d.puller.alone(id)()
 	// The directory first, under a name by which it is not taken for a run whose record was
 	// lost if the daemon is killed in between.
 	hidden := d.hidden(id)
@@ -377,6 +430,11 @@ func (d *Daemon) Delete(ctx context.Context, id string) error {
 		return errors.Join(err, d.keeper.hide(id, hidden, d.Folder(id)))
 	}
 	d.mirror.drop(id)
+	if d.o.Store != nil {
+		if err := d.o.Store.Remove(ctx, id); err != nil {
+			d.log.Warn("files of a deleted run stay in the store", "run", id, "reason", err)
+		}
+	}
 	if err := os.RemoveAll(hidden); err != nil {
 		return fmt.Errorf("the run is forgotten, its directory is not: %w", err)
 	}
@@ -404,12 +462,12 @@ func (d *Daemon) describe(r *queue.Record) *api.Run {
 		waits = d.mirror.waiting(r.ID)
 	}
 	return &api.Run{
-		ID: r.ID, Kind: cmp.Or(spec.Work, job.WorkRun), State: r.State, Wish: d.mirror.wanted(r.ID), Reason: r.Reason, Title: spec.Title, Tags: spec.Tags, Notes: spec.Notes, By: spec.By,
+		ID: r.ID, Kind: cmp.Or(spec.Work, job.WorkRun), State: r.State, Wish: d.mirror.wanted(r.ID), Reason: r.Reason, Title: spec.Title, Tags: spec.Tags, Notes: spec.Notes, By: spec.By, Group: spec.Group,
 		System: spec.system, Method: spec.method,
-		Created: r.Created, Began: r.Began, Ended: r.Ended, Submission: r.Submission, Attempts: r.Attempts, Owner: r.Owner,
+		Created: r.Created, Began: r.Began, Ended: r.Ended, Submission: r.Submission, Attempts: r.Attempts, Owner: r.Owner, Class: r.Class,
 		Folder: filepath.Join(runsName, r.ID), Outcome: r.Outcome, Progress: d.mirror.progress(r.ID), Event: d.mirror.lastEvent(r.ID), Changes: spec.Changes,
 		Priority: spec.Priority, After: after, AfterAny: afterAny, Memory: spec.Memory >> 20, Waits: waits,
-		Follow: spec.Follow, Publish: spec.Publish,
+		Follow: spec.Follow, Publish: spec.Publish, Bringing: !d.brought(r),
 	}
 }
 

@@ -39,7 +39,7 @@ func TestCopies(t *testing.T) {
 		"kind:":               {From: "first", Kind: job.WorkTrain},
 		"bench:":              {From: "first", Bench: &job.Benchmark{}},
 		"weights:":            {Kind: job.WorkTrain, Train: &job.Training{Weights: "none"}},
-		"system.model":        {Kind: job.WorkTrain, Set: []string{"system.model=xy"}},
+		"system.model":        {Kind: job.WorkTrain, Set: []string{"system.model=blume_capel"}},
 		"bench.mixes":         {Kind: job.WorkBench, Bench: &job.Benchmark{Mixes: []string{"1"}}},
 		`"lunch" is none of`:  {Kind: "lunch"},
 		"system.q: 1 colours": {From: "first", Set: []string{"system.q=1"}},
@@ -117,7 +117,7 @@ func TestHappened(t *testing.T) {
 	// The metrics show it while it runs, and for minutes after its last word.
 	seen := func(state job.State, now time.Time) *telemetry.State {
 		m.runs["run"] = &queue.Record{Job: job.Job{ID: "run", State: state}}
-		if all := m.watched(now); len(all) == 1 && all[0].Name == "run" {
+		if all := m.watched(now, func(string) bool { return false }); len(all) == 1 && all[0].Name == "run" {
 			return all[0].State
 		}
 		return nil
@@ -131,8 +131,12 @@ func TestHappened(t *testing.T) {
 			t.Errorf("%s, %v after its last event: %+v", c.state, c.after, s)
 		}
 	}
+	m.runs["run"] = &queue.Record{Job: job.Job{ID: "run", State: job.Running}}
+	if all := m.watched(at, func(id string) bool { return id == "run" }); len(all) > 0 {
+		t.Errorf("a member that is to be left out: %+v", all)
+	}
 	m.drop("run")
-	if all := m.watched(at); len(all) > 0 {
+	if all := m.watched(at, func(string) bool { return false }); len(all) > 0 {
 		t.Errorf("a run that was deleted: %+v", all)
 	}
 }
@@ -160,7 +164,7 @@ func TestLost(t *testing.T) {
 	}
 	take := func() *queue.Lease {
 		t.Helper()
-		l, err := q.Take(t.Context(), "worker", 20*time.Second)
+		l, err := q.Take(t.Context(), queue.Taker{Owner: "worker"}, 20*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}

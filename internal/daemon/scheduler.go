@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,14 +99,20 @@ func (d *Daemon) kick() {
 
 // place plans once, and carries it out.
 func (d *Daemon) place(ctx context.Context) error {
-	p, records := d.plan()
+	held := d.tend(ctx) // runs may wait for shards that are not on record yet
+	p, records := d.plan(held)
 	for id := range p.Refuse {
 		if err := d.refresh(ctx, records[id]); err != nil {
 			return err
 		}
 	}
 	if len(p.Refuse) > 0 { // with what is certain
-		p, records = d.plan()
+		p, records = d.plan(held)
+	}
+	for id := range p.Waits {
+		if r := records[id]; r.Parts > 0 && r.State == job.Submitted && held[id] == "" && d.failure(r) == "" {
+			p.Waits[id] = d.pending(r)
+		}
 	}
 	d.mirror.wait(p.Waits)
 	var faults []error
@@ -122,6 +129,9 @@ func (d *Daemon) place(ctx context.Context) error {
 		carry(id, func(r *queue.Record) (*queue.Record, error) { return d.queue.Withdraw(ctx, r) })
 	}
 	for id, reason := range p.Refuse {
+		if why := d.failure(records[id]); why != "" {
+			reason = why
+		}
 		carry(id, func(r *queue.Record) (*queue.Record, error) { return d.queue.Refuse(ctx, r, reason) })
 	}
 	for _, id := range p.Release {
@@ -133,23 +143,28 @@ func (d *Daemon) place(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// plan plans for the runs as they are known.
-func (d *Daemon) plan() (schedule.Plan, map[string]*queue.Record) {
+// plan plans for the runs as they are known. Those that are held, for a reason, do not begin.
+func (d *Daemon) plan(held map[string]string) (schedule.Plan, map[string]*queue.Record) {
 	records := map[string]*queue.Record{}
 	var runs []schedule.Run
 	for _, r := range d.mirror.records() {
 		s := d.spec(r)
 		records[r.ID] = r
 		runs = append(runs, schedule.Run{
-			ID: r.ID, Created: r.Created, State: r.State, Priority: s.Priority, After: s.After, Memory: s.Memory, GPU: s.GPU,
+			ID: r.ID, Created: r.Created, State: r.State, Priority: s.Priority, After: d.following(r, s.After), Memory: s.Memory, GPU: s.GPU,
+			Class: r.Class, Held: held[r.ID],
 		})
 	}
 	return schedule.Next(runs, d.room()), records
 }
 
-// room is what runs may use.
-func (d *Daemon) room() schedule.Room {
-	return schedule.Room{Runs: d.o.Jobs, Memory: d.o.Memory, GPU: d.o.GPU, Closed: d.closed()}
+// resource is what a job is handed out for. Without a GPU anywhere, nobody waits for one.
+func (d *Daemon) resource(text json.RawMessage) queue.Resource {
+	var s job.Spec
+	if json.Unmarshal(text, &s) == nil && s.GPU && d.room().GPUs > 0 {
+		return queue.GPU
+	}
+	return queue.CPU
 }
 
 // refresh reads a run again, and those that it waits for.
@@ -216,9 +231,10 @@ func (d *Daemon) wishes(ctx context.Context, s *job.Spec, of *api.Submission, c 
 			d.log.Info("nobody knows what memory a run will need", "reason", err) // as its network is not here yet
 		}
 	}
-	s.GPU = d.o.GPU && c.Run.Has(config.NeuralMoves) && c.Inference.Provider != string(inference.CPU) && !c.Inference.Remote()
-	if d.o.Memory > 0 && s.Memory > d.o.Memory {
-		faults = append(faults, errors.New(schedule.TooLarge(s.Memory, d.o.Memory)+"; make the run smaller, raise server.memory, or, if the estimate is wrong, submit it with memory"))
+	room := d.room()
+	s.GPU = room.GPUs > 0 && c.Run.Has(config.NeuralMoves) && c.Inference.Provider != string(inference.CPU) && !c.Inference.Remote()
+	if room.Largest > 0 && s.Memory > room.Largest {
+		faults = append(faults, errors.New(schedule.TooLarge(s.Memory, room.Largest)+"; make the run smaller, raise server.memory, or, if the estimate is wrong, submit it with memory"))
 	}
 	if len(faults) > 0 {
 		return invalid{errors.Join(faults...)}

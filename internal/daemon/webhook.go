@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -36,15 +37,18 @@ type Webhook struct {
 	First, Longest, Patience time.Duration
 }
 
-// Notice is what a webhook is sent, as JSON.
+// Notice is what a webhook is sent, as JSON: of a run that is no member of a group, or of a group all of whose
+// members have ended.
 type Notice struct {
-	Type    string       `json:"type"` // run. and one of config.Ends
-	Run     string       `json:"run"`
-	At      time.Time    `json:"at"`
-	Reason  string       `json:"reason,omitempty"`
-	Outcome *job.Outcome `json:"outcome,omitempty"`
-	Title   string       `json:"title,omitempty"`
-	Tags    []string     `json:"tags,omitempty"`
+	Type    string         `json:"type"` // run. or group. and one of config.Ends
+	Run     string         `json:"run,omitempty"`
+	Group   string         `json:"group,omitempty"`
+	Members map[string]int `json:"members,omitempty"` // of the group, by config.Ends
+	At      time.Time      `json:"at"`
+	Reason  string         `json:"reason,omitempty"`
+	Outcome *job.Outcome   `json:"outcome,omitempty"`
+	Title   string         `json:"title,omitempty"`
+	Tags    []string       `json:"tags,omitempty"`
 }
 
 // hookFile in the data folder remembers up to which event everybody was told.
@@ -93,8 +97,12 @@ func (d *Daemon) notify(ctx context.Context) error {
 		if again := r != nil && !r.Ended.IsZero() && !r.Ended.After(known); again {
 			return nil
 		}
-		if n := d.notice(e, w.On); n != nil {
-			if err := w.tell(ctx, client, identity(e), n, d.log); err != nil {
+		n, err := d.notice(ctx, e)
+		if err != nil {
+			return err
+		}
+		if _, end, _ := strings.Cut(n.Type, "."); slices.Contains(w.On, end) {
+			if err := w.tell(ctx, client, identity(e), &n, d.log); err != nil {
 				return err
 			}
 		}
@@ -141,33 +149,83 @@ func identity(e queue.Event) string {
 	return fmt.Sprintf("%s.%d.%s", e.Run, s.Submission, s.State)
 }
 
-// notice is what an event has to tell, nil for nothing.
-func (d *Daemon) notice(e queue.Event, on []string) *Notice {
+// end is the one of config.Ends that a state is, empty for none.
+func end(s job.State, o *job.Outcome) string {
+	switch {
+	case s == job.Failed:
+		return config.OnFailed
+	case s == job.Cancelled:
+		return config.OnCancelled
+	case s == job.Done && o != nil && o.Converged:
+		return config.OnConverged
+	case s == job.Done:
+		return config.OnUnconverged
+	}
+	return ""
+}
+
+// notice is what an event has to tell, without a type for nothing.
+func (d *Daemon) notice(ctx context.Context, e queue.Event) (n Notice, err error) {
 	var s queue.StateData
 	if err := json.Unmarshal(e.Data, &s); err != nil {
 		d.log.Error("an event cannot be read", "run", e.Run, "reason", err)
-		return nil
+		return n, nil
 	}
-	end := ""
-	switch {
-	case s.State == job.Failed:
-		end = config.OnFailed
-	case s.State == job.Cancelled:
-		end = config.OnCancelled
-	case s.State == job.Done && s.Outcome != nil && s.Outcome.Converged:
-		end = config.OnConverged
-	case s.State == job.Done:
-		end = config.OnUnconverged
+	of := end(s.State, s.Outcome)
+	if of == "" || job.IsShardID(e.Run) {
+		return n, nil
 	}
-	if !slices.Contains(on, end) {
-		return nil
+	if g := d.groups.of(e.Run); g != nil {
+		return d.groupNotice(ctx, g, e, s.Submission)
 	}
-	n := &Notice{Type: "run." + end, Run: e.Run, At: e.Time.UTC(), Reason: s.Reason, Outcome: s.Outcome}
+	n = Notice{Type: "run." + of, Run: e.Run, At: e.Time.UTC(), Reason: s.Reason, Outcome: s.Outcome}
 	if r := d.mirror.record(e.Run); r != nil {
 		spec := d.spec(r)
 		n.Title, n.Tags = spec.Title, spec.Tags
 	}
-	return n
+	return n, nil
+}
+
+// groupNotice tells of a group by the end of that member which was the last one. It has the type of its worst
+// member.
+func (d *Daemon) groupNotice(ctx context.Context, g *group, e queue.Event, submission int) (n Notice, err error) {
+	g.working.Lock() // until all members are on record
+	about := g.about()
+	g.working.Unlock()
+	if !about.Submitted || about.Deleting {
+		return n, nil
+	}
+	members, last := map[string]int{}, (*queue.Record)(nil)
+	for _, id := range g.ids {
+		r := d.mirror.record(id)
+		if id == e.Run || r != nil && !r.State.Final() { // the mirror may be late
+			if r, err = d.queue.Get(ctx, id); errors.Is(err, queue.ErrNone) {
+				r = nil
+			} else if err != nil {
+				return n, err
+			}
+		}
+		switch {
+		case r == nil: // deleted
+			continue
+		case !r.State.Final():
+			return n, nil
+		case last == nil || r.Ended.After(last.Ended):
+			last = r
+		}
+		members[end(r.State, r.Outcome)]++
+	}
+	if last == nil || last.ID != e.Run || last.Submission != submission {
+		return n, nil
+	}
+	n = Notice{Group: about.Name, Members: members, At: e.Time.UTC(), Title: about.Title, Tags: about.Tags}
+	for _, worst := range []string{config.OnFailed, config.OnUnconverged, config.OnCancelled, config.OnConverged} {
+		if members[worst] > 0 {
+			n.Type = "group." + worst
+			break
+		}
+	}
+	return n, nil
 }
 
 // tell sends a notice until it is taken, ctx ends or the patience does. Only the end of ctx is
@@ -187,10 +245,10 @@ func (w *Webhook) tell(ctx context.Context, client *http.Client, id string, n *N
 			return context.Cause(ctx)
 		}
 		if time.Since(began) > w.Patience {
-			log.Error("a webhook was not taken and is given up", "run", n.Run, "type", n.Type, "reason", err)
+			log.Error("a webhook was not taken and is given up", "of", cmp.Or(n.Run, n.Group), "type", n.Type, "reason", err)
 			return nil
 		}
-		log.Warn("a webhook was not taken and is tried again", "run", n.Run, "type", n.Type, "in", pause, "reason", err)
+		log.Warn("a webhook was not taken and is tried again", "of", cmp.Or(n.Run, n.Group), "type", n.Type, "in", pause, "reason", err)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -32,6 +32,7 @@ type listener struct {
 	mutex sync.Mutex
 	deaf  int // answers that are errors
 	heard []string
+	last  Notice
 }
 
 func listen(t *testing.T, secret string) *listener {
@@ -69,6 +70,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.t.Errorf("%s", body)
 	}
 	l.heard = append(l.heard, n.Type+" "+r.Header.Get("Webhook-Id"))
+	l.last = n
 }
 
 func (l *listener) wait(want ...string) {
@@ -140,5 +142,48 @@ func TestWebhook(t *testing.T) {
 	h.stop()
 	if strings.Contains(log.String(), "hunter") || !strings.Contains(log.String(), "tried again") {
 		t.Errorf("log:\n%s", log.String())
+	}
+}
+
+// TestWebhookGroup tells of a group once, when all of its members have ended, and of none of them by itself.
+func TestWebhookGroup(t *testing.T) {
+	t.Parallel()
+	l := listen(t, "hunter2")
+	h := open(t, t.TempDir(), func(o *Options) {
+		o.Webhook = Webhook{URL: l.URL, Secret: []byte("hunter2"), On: config.Ends, First: 10 * time.Millisecond, Longest: 50 * time.Millisecond, Patience: time.Hour}
+	})
+	s := api.GroupSubmission{Name: "glass", Title: "a title", Set: glassy("system.disorder_seed=1..3", "local.sweeps=2")}
+	h.submitGroup(s)
+	h.merged("glass")
+	told := func(times int) Notice {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			l.mutex.Lock()
+			heard, last := len(l.heard), l.last
+			l.mutex.Unlock()
+			if heard >= times {
+				return last
+			}
+		}
+		t.Fatalf("heard %q, want %d", l.heard, times)
+		return Notice{}
+	}
+	n := told(1)
+	sum := 0
+	for _, k := range n.Members {
+		sum += k
+	}
+	if n.Group != "glass" || n.Run != "" || n.Title != "a title" || sum != 3 || n.Type != "group.converged" && n.Type != "group.unconverged" {
+		t.Errorf("%+v", n)
+	}
+	h.submit(api.Submission{ID: "after"}) // whose end is told after all that came before
+	h.state("after", job.Done)
+	if n := told(2); n.Run != "after" {
+		t.Errorf("%+v", n)
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if len(l.heard) != 2 {
+		t.Errorf("heard %q", l.heard)
 	}
 }

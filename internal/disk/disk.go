@@ -1,5 +1,5 @@
 // Package disk writes files and folders atomically, even across a power failure: under a
-// temporary name first, forced to disk, then renamed.
+// temporary name first, forced to disk, then renamed. It also locks files.
 package disk
 
 import (

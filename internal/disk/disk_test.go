@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"neuralwl/internal/disk"
 	"neuralwl/internal/disk/faulty"
@@ -113,5 +114,26 @@ func TestTidy(t *testing.T) {
 	})
 	if want := fmt.Sprint([]string{folder, filepath.Dir(keep), keep}); fmt.Sprint(left) != want {
 		t.Errorf("left %v, want %v", left, want)
+	}
+}
+
+// TestTryLock locks a file that another one has for a moment, and one that is kept.
+func TestTryLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := disk.TryLock(path)
+	if err != nil || first == nil {
+		t.Fatal(first, err)
+	}
+	if second, err := disk.TryLock(path); err != nil || second != nil {
+		t.Errorf("%v, %v while another has it", second, err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { first.Close() })
+	second, err := disk.TryLock(path)
+	if err != nil || second == nil {
+		t.Fatal(second, err)
+	}
+	second.Close()
+	if lock, err := disk.TryLock(filepath.Join(path, "none")); err == nil {
+		t.Errorf("%v in no folder", lock)
 	}
 }

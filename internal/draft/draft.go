@@ -83,10 +83,13 @@ func (r Request) system() []config.Setting {
 	settings := []config.Setting{{Key: "system.model", Value: model}}
 	if r.Colours != 0 {
 		settings = append(settings, config.Setting{Key: "system.q", Value: fmt.Sprint(r.Colours)})
-	} else if model == config.Potts || model == config.Potts3D {
-		settings = append(settings, config.Setting{Key: "system.q", Value: map[string]string{config.Potts: "10", config.Potts3D: "3"}[model]})
+	} else if q := map[string]string{config.Potts: "10", config.Potts3D: "3", config.Clock: "6"}[model]; q != "" {
+		settings = append(settings, config.Setting{Key: "system.q", Value: q})
 	}
 	size := r.Size
+	if size == "" && model == config.File { // which says how many sites there are
+		return settings
+	}
 	if size == "" {
 		size = sizeOf(model)
 	}

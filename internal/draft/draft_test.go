@@ -32,6 +32,12 @@ func requests() (all []draft.Request) {
 			set = [][]string{nil, {"system.crystal_field=1.75"}, {"system.crystal_field=1.97"}}
 		case config.IsingField:
 			set = [][]string{nil, {"system.field=0.5"}}
+		case config.File:
+			ring := "i j J\n"
+			for i := range 30 {
+				ring += fmt.Sprintf("%d %d %d\n", i, (i+1)%30, i%3-1)
+			}
+			sizes, set = []string{"", "6x5"}, [][]string{{"system.couplings=" + ring, "system.title=ring"}, {"system.couplings=" + ring, "system.bin=0.5"}}
 		case config.RandomBond:
 			set = [][]string{nil, {"system.antiferromagnetic=0.2", "system.disorder_seed=7"}}
 		}

@@ -62,8 +62,11 @@ type RunBegan struct {
 	Resumed bool
 }
 
-// PhaseBegan names a phase.
-type PhaseBegan struct{ Phase sampler.Phase }
+// PhaseBegan names a phase, and how many other processes can help with it.
+type PhaseBegan struct {
+	Phase   sampler.Phase
+	Helpers int
+}
 
 // PhaseEnded is the state at the end of a phase, which took so long.
 type PhaseEnded struct {
@@ -145,6 +148,9 @@ type RunEnded struct {
 	// can be resumed.
 	Interrupted string
 	Seconds     float64 // that the run took, over all resumptions
+	// Divided is the number of shards in which production goes on elsewhere, 0 for none; then the run
+	// counts as interrupted, and there are no results yet.
+	Divided int
 	// LnGError is the root mean square error of ln g where the exact one is known, else nil.
 	LnGError *float64
 	Err      error // no results; the other fields mean nothing

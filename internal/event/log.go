@@ -77,7 +77,10 @@ func Log(log *slog.Logger) Listener {
 			log.Debug("checkpoint written", "bytes", e.Bytes, "took", e.Took)
 		},
 		RunEnded: func(e RunEnded) {
-			if e.Err == nil {
+			switch {
+			case e.Divided > 0:
+				log.Info("production goes on in shards", "shards", e.Divided)
+			case e.Err == nil:
 				log.Info("run ends", "converged", e.Converged, "seconds", e.Seconds)
 			}
 		},

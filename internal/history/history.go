@@ -30,7 +30,7 @@ type Point struct {
 	Pass    int64   // made by the run over all phases
 	Seconds float64 // that the run has taken, over all resumptions
 	Phase   string
-	LnF     float64 // 0 but in Wang-Landau sampling
+	LnF     float64 // of Wang-Landau sampling, height of the highest hill in metadynamics, else 0
 	// Flatness is the visits to the least visited level over their mean; see sampler.Progress.
 	Flatness   float64
 	Levels     int     // visited so far

@@ -25,7 +25,7 @@ func (c *checker) compare(drawn []trial, logQ []float64) error {
 		}
 		lnRatio := otherLogQ[w] - logQ[w]
 		if math.IsInf(logQ[w], -1) {
-			return fmt.Errorf("test of draws: ln q of a draw (%s) is %v; %s", c.describe(t), logQ[w], remedy)
+			return fmt.Errorf("test of draws: ln q of a draw (%s) is %v; %s", c.describe(t), logQ[w], c.remedy())
 		}
 		if math.IsInf(lnRatio, -1) {
 			continue // no hypothesis has the alternative
@@ -37,7 +37,7 @@ func (c *checker) compare(drawn []trial, logQ []float64) error {
 	c.report.Evidence = c.evidence.log10()
 	if c.report.Evidence >= math.Log10(Refused) {
 		return fmt.Errorf("test of draws: they do not follow ln q, the evidence against it after %d draws is 10^%.1f and an honest network has 10^%.0f with a probability of at most %.0e (%s); %s",
-			c.report.Draws, c.report.Evidence, math.Log10(Refused), 1/Refused, c.evidence.worst(), remedy)
+			c.report.Draws, c.report.Evidence, math.Log10(Refused), 1/Refused, c.evidence.worst(), c.remedy())
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (c *checker) differences(t, other trial, lnRatio float64) []float64 {
 	d[lnProbability] = lnRatio
 	d[energy] = s.Energy(s.LevelInt32(other.to)) - s.Energy(s.LevelInt32(t.to))
 	d[target] = float64(other.energy - t.energy)
-	most := len(d) - firstColour
+	most := c.evidence.ofMoves - firstColour
 	for i, a := range t.to {
 		b := other.to[i]
 		if a == b {

@@ -23,6 +23,7 @@ const Refused = 1e7
 // alpha. There is no approximation in this, even for rare colours and few draws.
 type evidence struct {
 	properties []string
+	ofMoves    int // properties of configurations, which those of moves follow
 	groups     []string
 	members    [][]member // by group and property
 }
@@ -51,6 +52,14 @@ const (
 	firstColour
 )
 
+// Properties of moves s -> s' of an unnormalised network, after those of configurations, which change
+// sign in the reverse move.
+const (
+	turning = iota // sites that go on to the next colour less those that go back to the one before
+	passing        // pairs i < j with s'_i = s_j less those with s_i = s'_j
+	moveProperties
+)
+
 // Groups of draws.
 const (
 	everything = iota
@@ -61,7 +70,7 @@ const (
 	highAim
 )
 
-func newEvidence(s lattice.System) *evidence {
+func newEvidence(s lattice.System, ofMoves bool) *evidence {
 	e := &evidence{
 		properties: []string{
 			lnProbability: "ln q", energy: "energy", target: "target energy", likeState: "number of sites that keep their colour",
@@ -74,6 +83,10 @@ func newEvidence(s lattice.System) *evidence {
 	}
 	for colour := range min(colourProperties, s.Colours()) {
 		e.properties = append(e.properties, fmt.Sprintf("number of sites of colour %d", colour))
+	}
+	e.ofMoves = len(e.properties)
+	if ofMoves {
+		e.properties = append(e.properties, "turns to the next colour", "colours of later sites that go to earlier ones")
 	}
 	e.members = make([][]member, len(e.groups))
 	for g := range e.members {

@@ -12,6 +12,8 @@
 //     start 0; there the sum over all configurations is taken if they are few.
 //   - Draws: of two configurations that differ in some sites, a draw is the one or the other
 //     with odds given by their ln q. See evidence for the statistics.
+//
+// An unnormalised network has other tests; see checkReversible.
 package honest
 
 import (
@@ -48,11 +50,21 @@ type Report struct {
 	Sums      int     // sums of probabilities
 	Sum       float64 // largest deviation of these from 1
 	Evidence  float64 // log10 of the evidence against the bundle, see Refused
-	// Untested is the reason why the normalisation could not be tested; empty if it was.
+	// Untested is the reason why the normalisation, or the moves of a whole lattice by an unnormalised
+	// network, could not be tested; empty if it was.
 	Untested string
+	// Unnormalised says that moves were tested to be reversible.
+	Unnormalised bool
 }
 
 func (r *Report) String() string {
+	if r.Unnormalised {
+		untested := ""
+		if r.Untested != "" {
+			untested = "; " + r.Untested
+		}
+		return fmt.Sprintf("%d moves are reversible for ln p (evidence against it 10^%.1f, refused at 10^%.0f)%s", r.Draws, r.Evidence, math.Log10(Refused), untested)
+	}
 	sums := r.Untested
 	if sums == "" {
 		sums = fmt.Sprintf("%d sums of probabilities within %.1e of 1", r.Sums, r.Sum)
@@ -123,17 +135,31 @@ func CheckProposer(ctx context.Context, b *exporter.Bundle, p sampler.Proposer, 
 	c := &checker{
 		ctx: ctx, o: o, bundle: b, proposer: p, keeps: b.KeepsSites(), own: b.Own(),
 		rng:      sampler.Stream(o.Seed, sampler.HonestyStream, 0),
-		evidence: newEvidence(o.System),
+		evidence: newEvidence(o.System, b.Card.Unnormalised),
 		colours:  make([]int32, o.System.Sites()*o.System.Colours()),
 	}
-	if err := c.check(); err != nil {
+	check := c.check
+	if c.report.Unnormalised = b.Card.Unnormalised; c.report.Unnormalised {
+		check = c.checkReversible
+	}
+	if err := check(); err != nil {
 		return nil, fmt.Errorf("bundle %s version %d (%s): %w", b.Card.Name, b.Card.Version, b.Card.Architecture, err)
 	}
 	return &c.report, nil
 }
 
 // remedy ends every refusal.
-const remedy = "its log_q is not the probability of its draws, which would bias every result: correct the program that wrote the bundle (contract in models/model.go) or take another bundle"
+const (
+	remedy   = "its log_q is not the probability of its draws" + anywhere
+	anywhere = ", which would bias every result: correct the program that wrote the bundle (contract in models/model.go) or take another bundle"
+)
+
+func (c *checker) remedy() string {
+	if c.bundle.Card.Unnormalised {
+		return "its moves are not reversible for the p of its log_q" + anywhere
+	}
+	return remedy
+}
 
 // trial is a move of a network: the configuration s that it starts from, the first site that
 // it resamples, the shift or the target of its energy, and a configuration s'.
@@ -205,10 +231,10 @@ func (c *checker) draw() ([]trial, []float64, error) {
 		forward[w] = float64(b.Forward[w])
 		for i, colour := range t.to {
 			if colour < 0 || int(colour) >= c.o.System.Colours() {
-				return nil, nil, fmt.Errorf("propose draws colour %d at site %d, allowed are 0..%d; %s", colour, i, c.o.System.Colours()-1, remedy)
+				return nil, nil, fmt.Errorf("propose draws colour %d at site %d, allowed are 0..%d; %s", colour, i, c.o.System.Colours()-1, c.remedy())
 			}
 			if i < int(t.start) && colour != t.from[i] {
-				return nil, nil, fmt.Errorf("test of the contract: propose changes site %d, but start = %d says to keep it; %s", i, t.start, remedy)
+				return nil, nil, fmt.Errorf("test of the contract: propose changes site %d, but start = %d says to keep it; %s", i, t.start, c.remedy())
 			}
 		}
 	}
@@ -220,7 +246,7 @@ func (c *checker) draw() ([]trial, []float64, error) {
 		d, allowed := math.Abs(forward[w]-logQ[w]), reference.Rounding(n, logQ[w])
 		if c.report.Agreement = max(c.report.Agreement, d); !(d <= allowed) {
 			return nil, nil, fmt.Errorf("test of the contract: ln q of a proposal (%s) is %v by propose and %v by log_prob, at most %.2g apart is right; %s",
-				c.describe(drawn[w]), forward[w], logQ[w], allowed, remedy)
+				c.describe(drawn[w]), forward[w], logQ[w], allowed, c.remedy())
 		}
 	}
 	return drawn, logQ, nil
@@ -264,7 +290,7 @@ func (c *checker) logProb(trials []trial) ([]float64, error) {
 		for w, t := range some {
 			x := float64(b.Reverse[w])
 			if math.IsNaN(x) || math.IsInf(x, 1) {
-				return nil, fmt.Errorf("log_prob (%s) is %v, which is no ln of a probability; %s", c.describe(t), x, remedy)
+				return nil, fmt.Errorf("log_prob (%s) is %v, which is no ln of a probability; %s", c.describe(t), x, c.remedy())
 			}
 			logQ = append(logQ, x)
 		}

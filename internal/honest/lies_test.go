@@ -8,6 +8,7 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/exporter/onnxpb"
+	"neuralwl/internal/bundletest"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/long"
 	"neuralwl/models"
@@ -151,7 +152,19 @@ type liar struct {
 // plus adds a value to ln q.
 func plus(value string) *onnxpb.NodeProto { return node("Add", models.LogQ, "true", value) }
 
-const contract, normalisation, ofDraws = "test of the contract", "test of normalisation", "test of draws"
+const contract, normalisation, ofDraws, ofMoves = "test of the contract", "test of normalisation", "test of draws", "test of moves"
+
+// uniformly makes the p of an rbm constant, and its moves those of nodes that change sites from the 14th on,
+// of 16, if these are to be drawn.
+func uniformly(t *testing.T, b *exporter.Bundle, constants []*onnxpb.TensorProto, nodes ...*onnxpb.NodeProto) {
+	bundletest.Scale(t, b, map[string]float32{"coupling": 0})
+	axis := &onnxpb.TensorProto{Name: proto.String("one"), Dims: []int64{1}, DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), Int64Data: []int64{1}}
+	falsify(b.Propose.Graph, models.Proposal, append(constants, axis, integers("13", 13)), append(nodes,
+		node("Unsqueeze", "first", models.Start, "one"), node("LessOrEqual", "all", "first", "13"),
+		node("Where", "moved", "all", "other", models.State), node("Identity", models.Proposal, "moved"))...)
+	// ln p is that of any configuration.
+	b.Gradient = nil
+}
 
 var liars = map[string]liar{
 	"a constant": {models.Made, 3, 4, func(_ *testing.T, b *exporter.Bundle) {
@@ -227,6 +240,27 @@ var liars = map[string]liar{
 		withoutState(b)
 		bothGraphs(b, []*onnxpb.TensorProto{floats("c", -0.01)}, plus("c"))
 	}, normalisation},
+	"p at another temperature": {models.RBM, 3, 4, func(_ *testing.T, b *exporter.Bundle) {
+		bothGraphs(b, []*onnxpb.TensorProto{floats("c", 0.7)}, node("Mul", models.LogQ, "true", "c"))
+	}, ofMoves},
+	"p at another temperature, few configurations": {models.RBM, 2, 3, func(_ *testing.T, b *exporter.Bundle) {
+		bothGraphs(b, []*onnxpb.TensorProto{floats("c", 0.8)}, node("Mul", models.LogQ, "true", "c"))
+	}, ofMoves},
+	"another p": {models.RBM, 3, 4, func(t *testing.T, b *exporter.Bundle) {
+		graft(b, sharpened(t, models.RBM, 3, 4, 0.5), nil, node("Identity", models.LogQ, "other"))
+	}, ofMoves},
+	"p in log_prob alone": {models.RBM, 3, 4, func(_ *testing.T, b *exporter.Bundle) {
+		falsify(b.LogProb.Graph, models.LogQ, []*onnxpb.TensorProto{floats("c", 0.01)}, plus("c"))
+	}, contract},
+	"moves round the colours": {models.RBM, 3, 4, func(t *testing.T, b *exporter.Bundle) {
+		uniformly(t, b, []*onnxpb.TensorProto{integers("last", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), integers("q", 3)},
+			node("Add", "next", models.State, "last"), node("GreaterOrEqual", "beyond", "next", "q"),
+			cast("over", "beyond", onnxpb.TensorProto_INT32), node("Mul", "back", "over", "q"), node("Sub", "other", "next", "back"))
+	}, ofMoves},
+	"moves round the sites": {models.RBM, 3, 4, func(t *testing.T, b *exporter.Bundle) {
+		uniformly(t, b, []*onnxpb.TensorProto{integers("sites", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 13)},
+			with(node("Gather", "other", models.State, "sites"), "axis", 1))
+	}, ofMoves},
 	"a term in the target energy, all sites drawn always": {models.Microcanonical, 3, 4, func(_ *testing.T, b *exporter.Bundle) {
 		withoutState(b)
 		bothGraphs(b, []*onnxpb.TensorProto{floats("c", 0.6)}, node("Mul", "x", models.Energy, "c"), plus("x"))
@@ -236,7 +270,7 @@ var liars = map[string]liar{
 // TestLies finds bundles, as they are on disk, that lie about ln q in both graphs, or one.
 func TestLies(t *testing.T) {
 	for name, l := range liars {
-		for seed := range long.Or[uint64](3, 1) {
+		for seed := range long.Or[uint64](2, 1) {
 			b := sharpened(t, l.network, l.q, l.side, 1)
 			l.change(t, b)
 			folder, err := b.Save(disk.OS, t.TempDir())

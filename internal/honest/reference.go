@@ -28,7 +28,9 @@ func Reference(ctx context.Context, b *exporter.Bundle, p sampler.Proposer, prop
 			if w < len(o.States) {
 				batch.State[w*n+i] = int32(o.States[w][i])
 			}
-			batch.Uniform[w*n+i] = r.Float32()
+		}
+		for i := range batch.Uniforms(w) {
+			batch.Uniforms(w)[i] = r.Float32()
 		}
 		batch.Start[w] = int32(w % 2 * r.IntN(n))
 		if b.Card.TakesShift() {
@@ -48,7 +50,7 @@ func Reference(ctx context.Context, b *exporter.Bundle, p sampler.Proposer, prop
 			models.State: graph.Int32s(state[:proposals*n], proposals, n),
 			models.Start: graph.Int32s(batch.Start[:proposals], proposals),
 		}
-		if b.Card.TakesState() {
+		if b.Card.TakesCondition() {
 			inputs[models.Condition] = graph.Int32s(condition[:proposals*n], proposals, n)
 		}
 		if b.Card.TakesShift() {

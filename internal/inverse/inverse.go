@@ -46,6 +46,9 @@ const batch = 512
 // near: w(s) = 1/q(s). The expectation of w on a level is the number of states there,
 // whatever the network has learned.
 func Estimate(ctx context.Context, o Options) (_ *dos.Absolute, err error) {
+	if err := o.Bundle.Card.CheckNormalised("an estimate by inverse probabilities"); err != nil {
+		return nil, err
+	}
 	if o.Bundle.Card.TakesState() {
 		return nil, fmt.Errorf("the proposals of the network %s (%s) depend on a state that they start from; take one of another architecture", o.Bundle.Card.Name, o.Bundle.Card.Architecture)
 	}

@@ -96,6 +96,10 @@ func TestEstimateErrors(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stopped := errors.New("stopped by the test")
 	cancel(stopped)
+	o.Bundle = bundletest.New(t, models.RBM, s, models.Hyperparameters{Hidden: 3, GibbsSteps: 1})
+	if _, err := Estimate(context.Background(), o); err == nil || !strings.Contains(err.Error(), "the network tiny (rbm) is unnormalised") {
+		t.Errorf("%v", err)
+	}
 	o.Bundle = bundletest.New(t, models.Microcanonical, s, models.Hyperparameters{Width: 2, Window: 1, Floor: 0.1})
 	o.Runtime = inference.Runtime{Provider: inference.CPU, Workers: 1}
 	if _, err := Estimate(ctx, o); !errors.Is(err, stopped) {

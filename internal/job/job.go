@@ -59,6 +59,13 @@ type Job struct {
 	// since it last rose: a job that kills its workers ends Failed.
 	Checkpoint int64 `json:"checkpoint"`
 	Attempts   int   `json:"attempts"`
+	// Class is that of the machines in which its first checkpoint was written. Others give the same
+	// results, but not to the last digit: it goes on in this one, unless the user wishes otherwise.
+	Class string `json:"class,omitempty"`
+
+	// Parts is the number of shards in which its production goes on, as jobs of the kind WorkShard, from
+	// when it was divided until it ends. It waits for them and then makes the results.
+	Parts int `json:"parts,omitempty"`
 
 	// Reason is why the job failed, was paused or lost its last owner; else empty.
 	Reason string    `json:"reason,omitempty"`
@@ -79,6 +86,9 @@ type Outcome struct {
 const MaxAttempts = 5
 
 var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]$`)
+
+// maxID is the length of the longest name.
+const maxID = 64
 
 // CheckID returns an error unless an identity can be the name of a folder, a key and a part of
 // an address: 2 to 64 of a-z, 0-9, dots, dashes and underscores, at the ends a letter or digit.

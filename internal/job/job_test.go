@@ -64,7 +64,7 @@ func TestProperties(t *testing.T) {
 				t.Fatalf("%d attempts", next.Attempts)
 			case j.State.Final() && e.Kind != Submit:
 				t.Fatalf("%s after the end by %s", next.State, e.Kind)
-			case j.State == Running && slices.Contains([]Kind{Checkpointed, End, Fail, Stop, Abandon}, e.Kind) && (e.Owner != j.Owner || e.Epoch != j.Epoch):
+			case j.State == Running && slices.Contains([]Kind{Checkpointed, End, Divide, Fail, Stop, Abandon}, e.Kind) && (e.Owner != j.Owner || e.Epoch != j.Epoch):
 				t.Fatalf("%s by a worker that is not the owner", e.Kind)
 			case (next.State == Done) != (next.Outcome != nil):
 				t.Fatalf("%s with the outcome %v", next.State, next.Outcome)
@@ -120,7 +120,7 @@ func TestTransitions(t *testing.T) {
 		Submitted: submitted,
 		Queued:    queued,
 		Running: {
-			Take: {Running, Failed}, Checkpointed: {Running}, End: {Done}, Fail: {Failed},
+			Take: {Running, Failed}, Checkpointed: {Running}, End: {Done}, Divide: {Submitted}, Fail: {Failed},
 			Lose: {Queued, Failed}, Stop: {Paused}, Abandon: {Cancelled}, Withdraw: {Submitted},
 		},
 		Paused: {Abandon: {Cancelled}, Submit: {Submitted}},
@@ -167,7 +167,7 @@ func TestFencing(t *testing.T) {
 	j := apply(t, newJob(t), Event{Kind: Publish}, take)
 	old := Event{Owner: j.Owner, Epoch: j.Epoch, Checkpoint: 7}
 	j = apply(t, j, Event{Kind: Take, Owner: "v"})
-	for _, kind := range []Kind{Checkpointed, End, Fail, Stop, Abandon, Lose} {
+	for _, kind := range []Kind{Checkpointed, End, Divide, Fail, Stop, Abandon, Lose} {
 		old.Kind = kind
 		if _, err := j.Apply(old); !errors.Is(err, ErrFenced) {
 			t.Errorf("%s: %v", kind, err)

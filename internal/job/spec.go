@@ -13,6 +13,8 @@ type Spec struct {
 	Bench *Benchmark `json:"bench,omitempty"`
 	// Compare belongs to that kind.
 	Compare *Comparison `json:"compare,omitempty"`
+	// Shard belongs to that kind.
+	Shard *Shard `json:"shard,omitempty"`
 	// Changes are settings of the form key=value to change when the run goes on after a pause or
 	// its end.
 	Changes []string `json:"changes,omitempty"`
@@ -26,6 +28,8 @@ type Spec struct {
 	// with Publish the versions that it exports appear there under its own name.
 	Follow  string `json:"follow,omitempty"`
 	Publish bool   `json:"publish,omitempty"`
+	// Group is the group of which the job is a member, empty for none.
+	Group string `json:"group,omitempty"`
 	// Priority decides who goes first, the higher one, within LeastPriority..MostPriority.
 	Priority int `json:"priority,omitempty"`
 	// After are the jobs that it waits for.

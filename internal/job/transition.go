@@ -16,7 +16,9 @@ type Event struct {
 	// Submission of the message by which a worker takes the job.
 	Submission int
 	Checkpoint int64   // of Checkpointed
+	Class      string  // of Checkpointed: that of the owner's machine
 	Outcome    Outcome // of End
+	Parts      int     // of Divide
 	Reason     string
 	// InOrder says of Lose that the owner was told to end, which is no failed attempt.
 	InOrder bool
@@ -31,6 +33,7 @@ const (
 	Take         Kind = "take"         // Queued: a worker takes it; Running: it is taken from a lost one
 	Checkpointed Kind = "checkpointed" // Running, by its owner
 	End          Kind = "end"          // Running, by its owner: it ended as planned
+	Divide       Kind = "divide"       // Running, by its owner: its production goes on in shards, for which it waits
 	Fail         Kind = "fail"         // Running, by its owner: it cannot go on, another try would not help
 	Lose         Kind = "lose"         // Running: its owner is gone
 	Stop         Kind = "stop"         // Running, by its owner, or not running: paused as the user wished
@@ -41,7 +44,7 @@ const (
 )
 
 // Kinds lists the events.
-var Kinds = []Kind{Publish, Take, Checkpointed, End, Fail, Lose, Stop, Abandon, Submit, Withdraw, Refuse}
+var Kinds = []Kind{Publish, Take, Checkpointed, End, Divide, Fail, Lose, Stop, Abandon, Submit, Withdraw, Refuse}
 
 // ErrFenced is the error of a worker that reports on a job which is no longer its own.
 var ErrFenced = errors.New("the job has another owner by now")
@@ -95,6 +98,9 @@ func (j Job) Apply(e Event) (Job, error) {
 		if err := own(); err != nil {
 			return j, err
 		}
+		if j.Class == "" {
+			j.Class = e.Class
+		}
 		if e.Checkpoint > j.Checkpoint {
 			j.Checkpoint, j.Attempts, j.Reason = e.Checkpoint, 1, ""
 		}
@@ -102,8 +108,13 @@ func (j Job) Apply(e Event) (Job, error) {
 		if err := own(); err != nil {
 			return j, err
 		}
-		j.State, j.Owner, j.Ended, j.Reason = Done, "", e.At, ""
+		j.State, j.Owner, j.Ended, j.Reason, j.Parts = Done, "", e.At, "", 0
 		j.Outcome = &e.Outcome
+	case Divide:
+		if err := own(); err != nil {
+			return j, err
+		}
+		j.State, j.Owner, j.Reason, j.Attempts, j.Submission, j.Parts = Submitted, "", "", 0, j.Submission+1, e.Parts
 	case Fail:
 		if err := own(); err != nil {
 			return j, err

@@ -15,9 +15,11 @@ const (
 	WorkBench Work = "bench" // measures the speed of moves
 	// WorkCompare compares samplers, by a specification of its own.
 	WorkCompare Work = "compare"
+	// WorkShard makes a part of another job; see Shard. The daemon alone submits it.
+	WorkShard Work = "shard"
 )
 
-// Works lists them.
+// Works lists those that users may submit.
 var Works = []Work{WorkRun, WorkTrain, WorkBench, WorkCompare}
 
 // Training says what a configuration does not of a training.
@@ -77,4 +79,4 @@ func (s *Spec) Weights() string {
 
 // Resumes reports whether the job goes on after an interruption where it was. Others begin
 // again.
-func (s *Spec) Resumes() bool { return s.Work == "" || s.Work == WorkRun }
+func (s *Spec) Resumes() bool { return s.Work == "" || s.Work == WorkRun || s.Work == WorkShard }

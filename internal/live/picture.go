@@ -27,7 +27,7 @@ type Picture struct {
 	Passes  int64     `json:"passes" doc:"Made by the run over all phases."`
 	System  string    `json:"system"`
 	Sides   []int     `json:"sides"`
-	Colours int       `json:"colours"`
+	Colours int       `json:"colours" doc:"Values of a site; 0 for angles, of which states hold 256ths of a turn."`
 
 	Levels     Levels                 `json:"levels"`
 	Deviation  *float64               `json:"deviation,omitempty" doc:"Root mean square deviation of ln g from the exact one over the levels seen, where that is known."`
@@ -132,7 +132,10 @@ func (p *Picture) levels(s lattice.System, v *sampler.View, d, exact *dos.Densit
 		c.LnG = append(c.LnG, rounded(d.LnG[middle]))
 		visits := int64(0)
 		for _, level := range shown[from:to] {
-			visits += counts[level]
+			first, last := lattice.Row(s, level)
+			for _, n := range counts[first : last+1] {
+				visits += n
+			}
 		}
 		c.Visits = append(c.Visits, visits)
 		if truth != nil {
@@ -197,7 +200,8 @@ func (p *Picture) lattices(s lattice.System, v *sampler.View) {
 	n := len(order)
 	for k, i := range []int{order[0], order[n/2], order[n-1]} {
 		if k < n {
-			p.Lattices = append(p.Lattices, Lattice{s.Energy(v.Levels[i]), slices.Clone(v.States[i])})
+			state, _ := lattice.Pictured(s, v.States[i])
+			p.Lattices = append(p.Lattices, Lattice{s.Energy(v.Levels[i]), slices.Clone(state)})
 		}
 	}
 }

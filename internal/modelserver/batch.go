@@ -18,8 +18,9 @@ type work struct {
 	rows    int
 	propose repository.ProposeInputs // by the model's kind
 	logProb repository.LogProbInputs
+	angles  repository.AngleInputs // of both models of a network of angles
 
-	proposal []int32
+	proposal configurations
 	logQ     []float32
 	err      error
 	done     chan struct{} // closed when there are results or an error
@@ -27,6 +28,18 @@ type work struct {
 	queued, began, ended time.Time
 	batch                int // rows that were evaluated together
 	first                bool
+}
+
+// configurations are colours or angles, [M,N], or nothing.
+type configurations struct {
+	colours []int32
+	angles  []float32
+}
+
+// part returns some of so many rows.
+func (c configurations) part(from, to, rows int) configurations {
+	n, m := len(c.colours)/rows, len(c.angles)/rows
+	return configurations{c.colours[from*n : to*n : to*n], c.angles[from*m : to*m : to*m]}
 }
 
 // batcher gathers works that the same network can do, up to a number of rows, while they wait for
@@ -165,10 +178,7 @@ func (b *batcher) evaluate(batch []*work) {
 		to := from + w.rows
 		if w.err = err; err == nil {
 			w.logQ = logQ[from:to:to]
-			if w.model.kind == propose {
-				n := len(proposal) / rows
-				w.proposal = proposal[from*n : to*n : to*n]
-			}
+			w.proposal = proposal.part(from, to, rows)
 		}
 		w.began, w.ended, w.batch, w.first = began, ended, rows, i == 0
 		from = to
@@ -177,7 +187,7 @@ func (b *batcher) evaluate(batch []*work) {
 }
 
 // results evaluates works of one network together.
-func (b *batcher) results(batch []*work) (proposal []int32, logQ []float32, err error) {
+func (b *batcher) results(batch []*work) (proposal configurations, logQ []float32, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("the program failed, which is a mistake in it: %v\n%s", fault, debug.Stack())
@@ -189,7 +199,21 @@ func (b *batcher) results(batch []*work) (proposal []int32, logQ []float32, err 
 			err = unavailable(errors.New("the server stops"))
 		}
 	}()
-	if batch[0].model.kind == logProb {
+	kind := batch[0].model.kind
+	if h.Card().Angles() {
+		in := repository.AngleInputs{
+			State:   joined(batch, func(w *work) []float32 { return w.angles.State }),
+			Beta:    joined(batch, func(w *work) []float32 { return w.angles.Beta }),
+			Uniform: joined(batch, func(w *work) []float32 { return w.angles.Uniform }),
+		}
+		if kind == logProb {
+			logQ, err = h.LogProbAngles(b.living, in)
+		} else {
+			proposal.angles, logQ, err = h.ProposeAngles(b.living, in)
+		}
+		return proposal, logQ, err
+	}
+	if kind == logProb {
 		in := repository.LogProbInputs{
 			Condition: joined(batch, func(w *work) []int32 { return w.logProb.Condition }),
 			State:     joined(batch, func(w *work) []int32 { return w.logProb.State }),
@@ -198,15 +222,16 @@ func (b *batcher) results(batch []*work) (proposal []int32, logQ []float32, err 
 			Energy:    joined(batch, func(w *work) []float32 { return w.logProb.Energy }),
 		}
 		logQ, err = h.LogProb(b.living, in)
-		return nil, logQ, err
+		return proposal, logQ, err
 	}
-	return h.Propose(b.living, repository.ProposeInputs{
+	proposal.colours, logQ, err = h.Propose(b.living, repository.ProposeInputs{
 		State:   joined(batch, func(w *work) []int32 { return w.propose.State }),
 		Start:   joined(batch, func(w *work) []int32 { return w.propose.Start }),
 		Shift:   joined(batch, func(w *work) []float32 { return w.propose.Shift }),
 		Energy:  joined(batch, func(w *work) []float32 { return w.propose.Energy }),
 		Uniform: joined(batch, func(w *work) []float32 { return w.propose.Uniform }),
 	})
+	return proposal, logQ, err
 }
 
 // joined appends an input of all works, or is that of the only one.

@@ -72,16 +72,29 @@ func (m *model) version() string { return strconv.Itoa(m.handle.Ref().Version) }
 func (m *model) inputs() []oip.Value {
 	card := m.handle.Card()
 	n := int64(card.System.System().Sites())
+	if card.Angles() {
+		all := []oip.Value{
+			{Name: models.State, Datatype: oip.FP32, Shape: []int64{-1, n}},
+			{Name: models.Beta, Datatype: oip.FP32, Shape: []int64{-1}},
+			{Name: models.Uniform, Datatype: oip.FP32, Shape: []int64{-1, n}},
+		}
+		taken := map[string]bool{
+			models.State:   m.kind == logProb || card.TakesHalf(),
+			models.Beta:    card.TakesBeta(),
+			models.Uniform: m.kind == propose,
+		}
+		return slices.DeleteFunc(all, func(v oip.Value) bool { return !taken[v.Name] })
+	}
 	all := []oip.Value{
 		{Name: models.Condition, Datatype: oip.INT32, Shape: []int64{-1, n}},
 		{Name: models.State, Datatype: oip.INT32, Shape: []int64{-1, n}},
 		{Name: models.Start, Datatype: oip.INT32, Shape: []int64{-1}},
 		{Name: models.Shift, Datatype: oip.FP32, Shape: []int64{-1}},
 		{Name: models.Energy, Datatype: oip.FP32, Shape: []int64{-1}},
-		{Name: models.Uniform, Datatype: oip.FP32, Shape: []int64{-1, n}},
+		{Name: models.Uniform, Datatype: oip.FP32, Shape: []int64{-1, int64(card.UniformsOf())}},
 	}
 	taken := map[string]bool{
-		models.Condition: m.kind == logProb && card.TakesState(),
+		models.Condition: m.kind == logProb && card.TakesCondition(),
 		models.State:     m.kind == logProb || card.TakesState() || m.handle.KeepsSites(),
 		models.Start:     true,
 		models.Shift:     card.TakesShift(),
@@ -97,8 +110,12 @@ func (m *model) outputs() []oip.Value {
 	if m.kind == logProb {
 		return []oip.Value{logQ}
 	}
-	n := int64(m.handle.Card().System.System().Sites())
-	return []oip.Value{{Name: models.Proposal, Datatype: oip.INT32, Shape: []int64{-1, n}}, logQ}
+	card := m.handle.Card()
+	proposal := oip.Value{Name: models.Proposal, Datatype: oip.INT32, Shape: []int64{-1, int64(card.System.System().Sites())}}
+	if card.Angles() {
+		proposal.Datatype = oip.FP32
+	}
+	return []oip.Value{proposal, logQ}
 }
 
 // work makes the work of a request, after a look at all that can be wrong with it.
@@ -156,12 +173,20 @@ func (m *model) work(r *oip.Request) (*work, error) {
 	}
 	w := &work{model: m, rows: int(rows), done: make(chan struct{})}
 	var err error
-	if m.kind == propose {
+	switch {
+	case m.handle.Card().Angles():
+		w.angles = repository.AngleInputs{State: floats(models.State), Beta: floats(models.Beta), Uniform: floats(models.Uniform)}
+		if m.kind == propose {
+			err = m.handle.CheckProposeAngles(w.angles)
+		} else {
+			err = m.handle.CheckLogProbAngles(w.angles)
+		}
+	case m.kind == propose:
 		w.propose = repository.ProposeInputs{
 			State: integers(models.State), Start: integers(models.Start), Shift: floats(models.Shift), Energy: floats(models.Energy), Uniform: floats(models.Uniform),
 		}
 		err = m.handle.CheckPropose(w.propose)
-	} else {
+	default:
 		w.logProb = repository.LogProbInputs{
 			Condition: integers(models.Condition), State: integers(models.State), Start: integers(models.Start), Shift: floats(models.Shift), Energy: floats(models.Energy),
 		}
@@ -182,10 +207,13 @@ func (w *work) response(r *oip.Request) *oip.Response {
 			continue
 		}
 		t := oip.Tensor{Name: v.Name, Datatype: v.Datatype, Shape: append([]int64{int64(w.rows)}, v.Shape[1:]...)}
-		if v.Name == models.Proposal {
-			t.Int32 = w.proposal
-		} else {
+		switch {
+		case v.Name == models.LogQ:
 			t.Float32 = w.logQ
+		case v.Datatype == oip.FP32:
+			t.Float32 = w.proposal.angles
+		default:
+			t.Int32 = w.proposal.colours
 		}
 		a.Outputs = append(a.Outputs, t)
 	}

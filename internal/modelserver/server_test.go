@@ -181,7 +181,7 @@ func TestFaults(t *testing.T) {
 			*find(in, "start") = oip.Tensor{Name: "start", Datatype: oip.INT32, Shape: []int64{3}, Int32: []int32{1, 2, 3}}
 			return in
 		}, 400, connect.CodeInvalidArgument, []string{"rows, others have"}},
-		{"net.propose", func(in []oip.Tensor) []oip.Tensor { find(in, "uniform").Float32[17] = 1; return in }, 400, connect.CodeInvalidArgument, []string{`input "uniform": row 1 has 1 at site 1`}},
+		{"net.propose", func(in []oip.Tensor) []oip.Tensor { find(in, "uniform").Float32[17] = 1; return in }, 400, connect.CodeInvalidArgument, []string{`input "uniform": row 1 has 1 in column 1`}},
 		{"net.propose", func(in []oip.Tensor) []oip.Tensor { find(in, "state").Int32[0] = 3; return in }, 400, connect.CodeInvalidArgument, []string{"colour 3"}},
 	} {
 		in := good()

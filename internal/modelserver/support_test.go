@@ -39,13 +39,14 @@ var tiny = map[string]models.Hyperparameters{
 	models.Made:           {Decoder: 8, Floor: 1e-3},
 	models.Conv:           {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
 	models.Microcanonical: {Width: 8, Window: 3, Floor: 1e-3},
+	models.RBM:            {Hidden: 8, GibbsSteps: 2},
 }
 
 // tinyBundle returns a network of an architecture for 4x4 and three colours, in versions by factors.
 func tinyBundle(t testing.TB, architecture string, factor float32) *exporter.Bundle {
 	t.Helper()
 	b := bundletest.New(t, architecture, models.System{Q: 3, Sides: []int{4, 4}}, tiny[architecture])
-	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20 * factor, "output.weight": 20 * factor, "context.weight": factor, "attraction.budget": factor})
+	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20 * factor, "output.weight": 20 * factor, "context.weight": factor, "attraction.budget": factor, "coupling": 20 * factor})
 	return b
 }
 
@@ -195,7 +196,7 @@ func moves(h *repository.Handle, m int, seed uint64) repository.ProposeInputs {
 	source := rand.NewPCG(seed, 2)
 	system, random := h.Card().System.System(), rand.New(source)
 	n := system.Sites()
-	in := repository.ProposeInputs{Start: make([]int32, m), Uniform: make([]float32, m*n)}
+	in := repository.ProposeInputs{Start: make([]int32, m), Uniform: make([]float32, m*h.Card().UniformsOf())}
 	sampler.Uniforms(in.Uniform, source)
 	for w := range m {
 		if h.KeepsSites() || h.Card().TakesState() {
@@ -217,7 +218,7 @@ func moves(h *repository.Handle, m int, seed uint64) repository.ProposeInputs {
 // reversed returns the inputs for ln q of proposals.
 func reversed(h *repository.Handle, in repository.ProposeInputs, proposal []int32) repository.LogProbInputs {
 	e := repository.LogProbInputs{State: proposal, Start: in.Start, Shift: in.Shift, Energy: in.Energy}
-	if h.Card().TakesState() {
+	if h.Card().TakesCondition() {
 		e.Condition = in.State
 	}
 	return e

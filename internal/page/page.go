@@ -57,7 +57,7 @@ var files embed.FS
 func New(o Options) (*Page, error) {
 	p := &Page{o: o, templates: map[string]*template.Template{}}
 	functions := template.FuncMap{"add1": func(n int) int { return n + 1 }, "at": p.at, "when": when, "moment": moment, "megabytes": megabytes, "percent": percent}
-	for _, name := range []string{"runs", "run", "networks", "submit", "group", "comparisons", "fault"} {
+	for _, name := range []string{"runs", "run", "networks", "submit", "group", "groups", "comparisons", "fault"} {
 		t, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
@@ -76,6 +76,8 @@ func (p *Page) Routes() []Route {
 		{"GET /runs/{id}/lattices/{name}", "", p.lattice},
 		{"GET /group", "", p.group},
 		{"GET /group/figures/{name}", "", p.groupFigure},
+		{"GET /groups/{name}", "", p.runGroup},
+		{"POST /groups/{name}/wish", "change-group", p.form(p.wishGroup)},
 		{"GET /networks", "", p.networks},
 		{"GET /comparisons", "", p.comparisons},
 		{"GET /comparisons/{id}/report", "", p.comparisonReport},
@@ -94,7 +96,7 @@ const FormType = "application/x-www-form-urlencoded"
 // TakesForm reports whether a request is one of those that the forms of the pages send.
 func TakesForm(r *http.Request) bool {
 	return r.Method == http.MethodPost &&
-		(r.URL.Path == "/submit" || r.URL.Path == "/networks/swap" || strings.HasPrefix(r.URL.Path, "/runs/"))
+		(r.URL.Path == "/submit" || r.URL.Path == "/networks/swap" || strings.HasPrefix(r.URL.Path, "/runs/") || strings.HasPrefix(r.URL.Path, "/groups/"))
 }
 
 // OwnForm reports whether a browser sent a form from a page of this daemon. One that does not say

@@ -194,7 +194,8 @@ func (p *Page) sight(ctx context.Context, r *api.Run) (*sight, error) {
 	if s.rests {
 		data, err := p.file(r.ID, report.DensityFile)
 		if there(err); data != nil {
-			if s.density, err = dos.ReadCSV(bytes.NewReader(data)); err != nil {
+			// A joint density is shown as its sum over the second variable.
+			if s.density, err = (dos.Reader{Note: func(string) {}}).ReadCSV(bytes.NewReader(data)); err != nil {
 				there(fmt.Errorf("%s: %s: %w", r.ID, report.DensityFile, err))
 			}
 		}

@@ -43,6 +43,7 @@ type runsView struct {
 // filter is what the table shows, and how.
 type filter struct {
 	Text, State, System, Method, Tag string
+	Group                            string // whose members are shown; without it each group is a line
 	Sort                             string
 	Descending                       bool
 	Page                             int
@@ -51,7 +52,7 @@ type filter struct {
 // query is the filter as an address has it.
 func (f filter) query() string {
 	q := url.Values{}
-	for name, value := range map[string]string{"text": f.Text, "state": f.State, "system": f.System, "method": f.Method, "tag": f.Tag} {
+	for name, value := range map[string]string{"text": f.Text, "state": f.State, "system": f.System, "method": f.Method, "tag": f.Tag, "group": f.Group} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -120,6 +121,7 @@ func levelsOf(r *api.Run) int {
 // row is a run in the table.
 type row struct {
 	ID, Title                string
+	Group                    bool // it stands for a group
 	Tags                     []string
 	State, Class             string
 	System, Method           string
@@ -132,7 +134,7 @@ type row struct {
 
 func rowOf(r *api.Run, now time.Time) row {
 	out := row{
-		ID: r.ID, Title: cut(r.Title, 80), State: stateWord(r, now), Class: stateClass(r, now), System: r.System, Method: r.Method,
+		ID: r.ID, Group: r.Kind == groupKind, Title: cut(r.Title, 80), State: stateWord(r, now), Class: stateClass(r, now), System: r.System, Method: r.Method,
 		Progress: cut(progressWord(r), 80), Done: -1, Levels: levelsOf(r), Left: leftWord(r, now), Verdict: verdictWord(r), Created: r.Created,
 	}
 	for _, t := range r.Tags {
@@ -167,7 +169,7 @@ func cut(text string, most int) string {
 func readFilter(q url.Values) filter {
 	f := filter{
 		Text: strings.TrimSpace(q.Get("text")), State: q.Get("state"), System: q.Get("system"), Method: q.Get("method"), Tag: strings.TrimSpace(q.Get("tag")),
-		Page: 1,
+		Group: q.Get("group"), Page: 1,
 	}
 	if slices.ContainsFunc(columns, func(c column) bool { return c.Key == q.Get("sort") }) {
 		f.Sort, f.Descending = q.Get("sort"), q.Get("order") == "down"
@@ -184,7 +186,7 @@ func (f filter) keeps(r *api.Run) bool {
 	if r.State == job.Queued || r.State == job.Submitted {
 		state = waiting
 	}
-	return (f.Text == "" || has(r.ID) || has(r.Title)) && (f.State == "" || f.State == state) && (f.System == "" || f.System == r.System) &&
+	return f.Group == r.Group && (f.Text == "" || has(r.ID) || has(r.Title)) && (f.State == "" || f.State == state) && (f.System == "" || f.System == r.System) &&
 		(f.Method == "" || f.Method == r.Method) && (f.Tag == "" || slices.Contains(r.Tags, f.Tag))
 }
 
@@ -199,7 +201,10 @@ func (p *Page) runs(w http.ResponseWriter, r *http.Request) {
 	f := readFilter(r.URL.Query())
 	v := &runsView{States: []string{"running", waiting, "paused", "done", "failed", "cancelled"}}
 	systems, methods, tags, counts := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]int{}
-	found := p.o.Daemon.List(func(r *api.Run) bool {
+	keep := func(r *api.Run) bool {
+		if r.Group != f.Group {
+			return false
+		}
 		v.All++
 		systems[r.System], methods[r.Method] = r.System != "", r.Method != ""
 		for _, t := range r.Tags {
@@ -212,7 +217,16 @@ func (p *Page) runs(w http.ResponseWriter, r *http.Request) {
 			counts[string(r.State)]++
 		}
 		return f.keeps(r)
-	})
+	}
+	found := p.o.Daemon.List(keep)
+	if f.Group == "" {
+		for _, g := range p.o.Daemon.Groups() {
+			if line := groupRun(&g); keep(&line) {
+				found = append(found, line)
+			}
+		}
+		slices.SortFunc(found, func(a, b api.Run) int { return daemon.Order(&a, &b) })
+	}
 	names := func(m map[string]bool) []string {
 		maps.DeleteFunc(m, func(_ string, known bool) bool { return !known })
 		all := slices.Sorted(maps.Keys(m))

@@ -19,6 +19,7 @@ type submitView struct {
 	From      string // the run whose configuration it begins with, empty for none
 	Describes []*field
 	Settings  []*field
+	Couplings *field
 	Config    *field
 	Defaults  string
 	Good      bool // it was checked and has no fault
@@ -51,7 +52,7 @@ func newSubmitView() *submitView {
 			{Key: "system.q", Label: "Colours q"},
 			{Key: "system.size", Label: "Size", Hint: "as in 16x16"},
 			{Key: "run.method", Label: "Method", Choices: []string{"", config.NeuralWangLandauMethod, config.WangLandauMethod, config.VANWangLandauMethod,
-				config.MulticanonicalMethod, config.CanonicalMethod, config.VANMethod}},
+				config.MulticanonicalMethod, config.MetadynamicsMethod, config.MultipleGaussianMethod, config.CanonicalMethod, config.VANMethod}},
 			{Key: "run.beta", Label: "Inverse temperature", Hint: "canonical and van alone"},
 			{Key: "run.moves", Label: "Moves", Choices: []string{"", "local", "local,neural", "neural"}},
 			{Key: "run.seed", Label: "Seed"},
@@ -60,6 +61,10 @@ func newSubmitView() *submitView {
 			{Key: "wang_landau.final_ln_f", Label: "Final ln f"},
 			{Key: "production.passes", Label: "Passes of production"},
 			{Key: "model.bundle", Label: "Network", Hint: "name/version of one in the repository, or pretrained/name"},
+		},
+		Couplings: &field{
+			Key: "system.couplings", Label: "Couplings", Long: true,
+			Hint: "of the model file alone, the text of such a file: i, j and J in a line, or a format of spin glasses and graphs",
 		},
 		Config:   &field{Key: "config", Label: "Further configuration, YAML", Long: true},
 		Defaults: config.Default,
@@ -144,8 +149,9 @@ func (p *Page) submit(w http.ResponseWriter, r *http.Request) {
 			s.After = strings.Fields(f.Value)
 		}
 	}
-	for _, f := range v.Settings {
-		if f.Value = strings.TrimSpace(r.PostFormValue(f.Key)); f.Value != "" {
+	for _, f := range append(slices.Clone(v.Settings), v.Couplings) {
+		f.Value = strings.ReplaceAll(strings.TrimSpace(r.PostFormValue(f.Key)), "\r\n", "\n")
+		if f.Value != "" {
 			s.Set = append(s.Set, f.Key+"="+f.Value)
 		}
 	}
@@ -191,7 +197,7 @@ func (f *field) fault(format string, a ...any) {
 }
 
 func (v *submitView) fields() []*field {
-	return append(slices.Concat(v.Describes, v.Settings), v.Config)
+	return append(slices.Concat(v.Describes, v.Settings), v.Couplings, v.Config)
 }
 
 func (v *submitView) faulty() bool {

@@ -149,6 +149,8 @@ func took(r *api.Run, now time.Time) time.Duration {
 func progressWord(r *api.Run) string {
 	p := r.Progress
 	switch {
+	case r.Kind == groupKind:
+		return p.Phase
 	case r.State == job.Submitted || r.State == job.Queued:
 		waits, _, _ := strings.Cut(r.Waits, ":")
 		return waits

@@ -21,8 +21,11 @@ func rgb(x uint32) color.RGBA {
 }
 
 // palette has the colours of sites with q values: of more than len(siteColours) a ramp from dark
-// blue to light yellow, of which neighbours cannot be told apart.
+// blue to light yellow, of which neighbours cannot be told apart. With q = 0 it is a wheel of 256 hues.
 func palette(q int) color.Palette {
+	if q == 0 {
+		return wheel()
+	}
 	p := make(color.Palette, 0, q+1)
 	if q <= len(siteColours) {
 		for _, c := range siteColours[:q] {
@@ -34,6 +37,19 @@ func palette(q int) color.Palette {
 		t := float64(k) / float64(q-1)
 		at := func(low, high float64) uint8 { return uint8(math.Round(low + t*(high-low))) }
 		p = append(p, color.RGBA{R: at(0, 255), G: at(0x22, 0xee), B: at(0x66, 0x55), A: 0xff})
+	}
+	return p
+}
+
+// wheel has hues in 256ths of a turn, red first, then yellow, green, cyan, blue and magenta.
+func wheel() color.Palette {
+	p := make(color.Palette, 256)
+	for k := range p {
+		at := func(turn float64) uint8 { // a channel that is highest at this part of a turn
+			_, off := math.Modf(math.Abs(float64(k)/256-turn) + 0.5)
+			return uint8(math.Round(40 + 215*max(0, min(1, 2-6*math.Abs(off-0.5)))))
+		}
+		p[k] = color.RGBA{R: at(0), G: at(1. / 3), B: at(2. / 3), A: 0xff}
 	}
 	return p
 }
@@ -50,9 +66,10 @@ func Lattice(state []byte, sides []int, colours int) ([]byte, error) {
 }
 
 // LatticePicture draws a configuration in raster order, the first side being the fastest, with a
-// pixel for each site; the layers of one with three sides stand side by side.
+// pixel for each site; the layers of one with three sides stand side by side. Without colours sites hold
+// directions in 256ths of a turn.
 func LatticePicture(state []byte, sides []int, colours int) (image.Image, error) {
-	if len(sides) < 2 || len(sides) > 3 || colours < 1 || colours > 256 {
+	if len(sides) < 2 || len(sides) > 3 || colours < 0 || colours > 256 {
 		return nil, fmt.Errorf("a lattice of sides %v with %d colours cannot be drawn", sides, colours)
 	}
 	lx, ly, layers := sides[0], sides[1], 1
@@ -69,7 +86,7 @@ func LatticePicture(state []byte, sides []int, colours int) (image.Image, error)
 	}
 	picture := image.NewNRGBA(image.Rect(0, 0, layers*(lx+gap)-gap, ly))
 	for i, s := range state {
-		if int(s) >= colours {
+		if colours > 0 && int(s) >= colours {
 			return nil, fmt.Errorf("site %d has the colour %d of %d", i, s, colours)
 		}
 		x, y, z := i%lx, i/lx%ly, i/(lx*ly)

@@ -113,3 +113,25 @@ func TestSiteColours(t *testing.T) {
 		t.Logf("%s: any two of %d colours differ by at least %.1f", name, len(siteColours), least)
 	}
 }
+
+// TestWheel draws directions by their hues: opposite ones complement each other, and neighbours hardly differ.
+func TestWheel(t *testing.T) {
+	picture, err := LatticePicture([]byte{0, 85, 171, 128, 255, 1}, []int{3, 2}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(x, y int) [3]int {
+		r, g, b, _ := picture.At(x, y).RGBA()
+		return [3]int{int(r >> 8), int(g >> 8), int(b >> 8)}
+	}
+	for name, c := range map[string]struct{ got, want [3]int }{
+		"red": {at(0, 0), [3]int{255, 40, 40}}, "green": {at(1, 0), [3]int{40, 255, 40}}, "blue": {at(2, 0), [3]int{40, 40, 255}},
+		"cyan": {at(0, 1), [3]int{40, 255, 255}}, "red before the turn": {at(1, 1), at(2, 1)},
+	} {
+		for k := range 3 {
+			if d := c.got[k] - c.want[k]; d > 6 || d < -6 {
+				t.Errorf("%s is drawn as %v, want %v", name, c.got, c.want)
+			}
+		}
+	}
+}

@@ -230,6 +230,16 @@ func logarithmic(a *plot.Axis) {
 	a.Tick.Marker = plot.TickerFunc(decades)
 }
 
+// widen gives a logarithmic axis of a single value some room; a linear one gets it by itself, by which another would reach
+// below zero.
+func (p *Panel) widen() {
+	for _, a := range []*plot.Axis{&p.plot.X, &p.plot.Y} {
+		if _, log := a.Scale.(plot.LogScale); log && a.Min == a.Max {
+			a.Min, a.Max = a.Min/2, 2*a.Max
+		}
+	}
+}
+
 // decades marks powers of ten and, where there are few, 2 and 5 times them.
 func decades(low, high float64) (marks []plot.Tick) {
 	if !(low > 0) || math.IsInf(high, 0) {

@@ -13,7 +13,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgpdf"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 const (
@@ -53,7 +52,7 @@ func (f Figure) Encode(w io.Writer, path string) error {
 	var err error
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".svg":
-		canvas := vgsvg.New(width, height)
+		canvas := newSVG(width, height)
 		f.draw(draw.New(canvas))
 		_, err = canvas.WriteTo(w)
 	case ".pdf":
@@ -76,6 +75,7 @@ func (f Figure) Encode(w io.Writer, path string) error {
 func (f Figure) draw(c draw.Canvas) {
 	column := make([][]*plot.Plot, len(f))
 	for i, p := range f {
+		p.widen()
 		column[i] = []*plot.Plot{p.plot}
 	}
 	const margin = 3 * vg.Millimeter

@@ -287,3 +287,15 @@ func TestColoured(t *testing.T) {
 		t.Errorf("equal values: %v", err)
 	}
 }
+
+// TestLogOfOneValue draws a logarithmic axis of which all values are alike.
+func TestLogOfOneValue(t *testing.T) {
+	for _, x := range []float64{1e-3, 0.1, 7} {
+		p := plots.NewPanel("", "x", "y")
+		p.LogY()
+		p.Line("", plots.Series{{X: 0, Y: x}, {X: 1, Y: x}}, color.Black, 1)
+		if err := (plots.Figure{p}).Encode(io.Discard, "figure.png"); err != nil {
+			t.Errorf("%g: %v", x, err)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"neuralwl/internal/job"
@@ -42,7 +43,7 @@ func submit(t *testing.T, q *Queue, id string) {
 
 func take(t *testing.T, q *Queue, owner string) *Lease {
 	t.Helper()
-	l, err := q.Take(t.Context(), owner, 5*time.Second)
+	l, err := q.Take(t.Context(), Taker{Owner: owner}, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestLife(t *testing.T) {
 	if string(l.Spec) != string(spec) || l.State != job.Running || l.Epoch != 1 {
 		t.Errorf("took %+v", l.Record)
 	}
-	if _, err := q.Take(t.Context(), "v", 200*time.Millisecond); !errors.Is(err, ErrEmpty) {
+	if _, err := q.Take(t.Context(), Taker{Owner: "v"}, 200*time.Millisecond); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a job was handed out twice: %v", err)
 	}
 	if err := l.Checkpointed(t.Context(), 3); err != nil {
@@ -89,7 +90,7 @@ func TestLife(t *testing.T) {
 	if err := l.Leave(t.Context(), job.Event{Kind: job.End, Outcome: job.Outcome{Converged: true}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := q.Take(t.Context(), "v", 1500*time.Millisecond); !errors.Is(err, ErrEmpty) {
+	if _, err := q.Take(t.Context(), Taker{Owner: "v"}, 1500*time.Millisecond); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a job that ended was handed out: %v", err)
 	}
 	if r, err := q.Get(t.Context(), "run-1"); err != nil || r.State != job.Done || !r.Outcome.Converged {
@@ -128,7 +129,7 @@ func TestSilence(t *testing.T) {
 			t.Fatalf("%s, %v", next, err)
 		}
 	}
-	if _, err := q.Take(t.Context(), "v", 100*time.Millisecond); !errors.Is(err, ErrEmpty) {
+	if _, err := q.Take(t.Context(), Taker{Owner: "v"}, 100*time.Millisecond); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a job of a worker that is alive was handed out: %v", err)
 	}
 	second := take(t, q, "v")
@@ -163,7 +164,7 @@ func TestWishes(t *testing.T) {
 	if s := state(t, q, "run-1"); s != job.Paused {
 		t.Errorf("a waiting job is %s", s)
 	}
-	if _, err := q.Take(t.Context(), "w", 300*time.Millisecond); !errors.Is(err, ErrEmpty) {
+	if _, err := q.Take(t.Context(), Taker{Owner: "w"}, 300*time.Millisecond); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a paused job was handed out: %v", err)
 	}
 	// A quick pause and resume must not look like a duplicate to the queue.
@@ -212,7 +213,7 @@ func TestReturn(t *testing.T) {
 	if err != nil || r.State != job.Failed || !strings.Contains(r.Reason, "killed") {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if _, err := q.Take(t.Context(), "w", 1500*time.Millisecond); !errors.Is(err, ErrEmpty) {
+	if _, err := q.Take(t.Context(), Taker{Owner: "w"}, 1500*time.Millisecond); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a failed job was handed out: %v", err)
 	}
 }
@@ -230,7 +231,7 @@ func TestManyWorkers(t *testing.T) {
 	for w := range 6 {
 		wait.Go(func() {
 			for n := 0; ; n++ {
-				l, err := q.Take(t.Context(), fmt.Sprintf("worker-%d", w), 2*time.Second)
+				l, err := q.Take(t.Context(), Taker{Owner: fmt.Sprintf("worker-%d", w)}, 2*time.Second)
 				if errors.Is(err, ErrEmpty) {
 					return
 				}
@@ -399,3 +400,56 @@ func TestOneServer(t *testing.T) {
 		t.Error("a file served as a folder")
 	}
 }
+
+// TestSameName submits jobs of one name one after the other, each deleted before it was taken: the
+// last one is handed out, once, in spite of the messages of the others.
+func TestSameName(t *testing.T) {
+	q := open(t, t.TempDir())
+	for range 2 {
+		submit(t, q, "run.1")
+		if err := q.Want(t.Context(), "run.1", job.Cancel); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Delete(t.Context(), "run.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit(t, q, "run.1")
+	l := take(t, q, "w")
+	if _, err := q.Take(t.Context(), Taker{Owner: "v"}, 300*time.Millisecond); !errors.Is(err, ErrEmpty) {
+		t.Errorf("handed out twice: %v", err)
+	}
+	if err := l.Leave(t.Context(), job.Event{Kind: job.Divide, Parts: 3}); err != nil {
+		t.Fatal(err)
+	}
+	// A job that waits for its shards is not in the queue.
+	if r, err := q.Get(t.Context(), "run.1"); err != nil || r.State != job.Submitted || r.Parts != 3 || r.Submission != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestLeftUnheard ends and returns jobs when the answer to the queue's message does not arrive: it is on record, and
+// the message that comes again does no harm.
+func TestLeftUnheard(t *testing.T) {
+	q := open(t, t.TempDir())
+	submit(t, q, "run-1")
+	l := take(t, q, "w")
+	l.message = deaf{l.message}
+	if err := l.Return(t.Context(), "in order", true); err != nil || state(t, q, "run-1") != job.Queued {
+		t.Errorf("%v", err)
+	}
+	l = take(t, q, "v")
+	l.message = deaf{l.message}
+	if err := l.Leave(t.Context(), job.Event{Kind: job.End}); err != nil || state(t, q, "run-1") != job.Done {
+		t.Errorf("%v", err)
+	}
+	if l, err := q.Take(t.Context(), Taker{Owner: "w"}, 3*time.Second); !errors.Is(err, ErrEmpty) {
+		t.Errorf("taken once more: %+v, %v", l, err)
+	}
+}
+
+// deaf is a message whose answers do not arrive.
+type deaf struct{ jetstream.Msg }
+
+func (deaf) DoubleAck(context.Context) error { return errors.New("the line is dead") }
+func (deaf) Nak() error                      { return errors.New("the line is dead") }

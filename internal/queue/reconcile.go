@@ -25,7 +25,7 @@ func (q *Queue) Reconcile(ctx context.Context, older time.Duration) (n int, err 
 	}
 	var faults []error
 	for _, r := range records {
-		lost := (r.State == job.Queued || r.State == job.Running) && !waiting[message{r.ID, r.Submission}]
+		lost := (r.State == job.Queued || r.State == job.Running) && !waiting[r.message()]
 		if lost {
 			// Another submission: the server would drop the message of the same one.
 			again, err := q.unlessChanged(ctx, r, job.Event{Kind: job.Withdraw})

@@ -17,6 +17,8 @@ type Record struct {
 	job.Job
 	// Spec is what the submitter gave, of a form that the queue does not know.
 	Spec json.RawMessage `json:"spec"`
+	// Files names the manifest of the run directory where it is in an object store, see package store.
+	Files string `json:"files,omitempty"`
 
 	revision uint64
 }
@@ -30,7 +32,13 @@ var (
 // Submit records a job and puts it into the queue, unless Options.Scheduled leaves that to
 // Release. The same identity a second time is ErrExists, whether or not the first job has ended.
 func (q *Queue) Submit(ctx context.Context, id string, spec json.RawMessage) (*Record, error) {
+	return q.SubmitFor(ctx, id, "", spec)
+}
+
+// SubmitFor is Submit for machines of a class alone, for any if that is empty.
+func (q *Queue) SubmitFor(ctx context.Context, id, class string, spec json.RawMessage) (*Record, error) {
 	j, err := job.New(id, time.Now().UTC())
+	j.Class = class
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +117,21 @@ func (q *Queue) Again(ctx context.Context, id string, spec json.RawMessage) (*Re
 	return q.unlessScheduled(ctx, r)
 }
 
+// AnyMachine lets a job go on in whatever class of machines takes it next.
+func (q *Queue) AnyMachine(ctx context.Context, id string) error {
+	_, err := q.change(ctx, id, func(r *Record) (err error) {
+		switch r.State {
+		case job.Running:
+			return fmt.Errorf("%s: another class of machines is %w while it is running; pause it first", id, job.ErrImpossible)
+		case job.Queued: // for that class
+			r.Job, err = r.Apply(job.Event{Kind: job.Withdraw, At: time.Now().UTC()})
+		}
+		r.Class = ""
+		return err
+	})
+	return err
+}
+
 // Edit replaces the spec of a job, in whatever state it is, by what f makes of it. A worker
 // that has the job goes on with the spec that it took.
 func (q *Queue) Edit(ctx context.Context, id string, f func(spec json.RawMessage) (json.RawMessage, error)) (*Record, error) {
@@ -122,7 +145,15 @@ func (q *Queue) Edit(ctx context.Context, id string, f func(spec json.RawMessage
 type message struct {
 	ID         string `json:"id"`
 	Submission int    `json:"submission"`
+	// Created tells the job from an earlier one of its name that was deleted, in nanoseconds since 1970.
+	Created int64 `json:"created"`
 }
+
+// message hands the job out, as it is on record.
+func (r *Record) message() message { return message{r.ID, r.Submission, r.Created.UnixNano()} }
+
+// of reports whether the message is of the job and its present submission.
+func (m message) of(r *Record) bool { return m == r.message() }
 
 // Get returns the record of a job.
 func (q *Queue) Get(ctx context.Context, id string) (*Record, error) {

@@ -13,9 +13,9 @@ import (
 )
 
 // Recover puts right what the death of the process before left behind in a queue that is within
-// this process and has no other users: jobs that were running have no owner any more, what
-// users wished of them holds, and all that wait are in the work queue. It is called before any
-// worker begins.
+// this process: jobs that it was running have no owner any more, what users wished of them holds,
+// and all that wait are in the work queue. Jobs of workers elsewhere go on. It is called before
+// any worker begins.
 func (q *Queue) Recover(ctx context.Context) error {
 	records, err := q.List(ctx)
 	if err != nil {
@@ -23,7 +23,7 @@ func (q *Queue) Recover(ctx context.Context) error {
 	}
 	var faults []error
 	for _, r := range records {
-		if r.State != job.Running {
+		if r.State != job.Running || Remote(r.Owner) {
 			continue
 		}
 		faults = append(faults, q.orphaned(ctx, r.ID))
@@ -55,9 +55,10 @@ func (q *Queue) orphaned(ctx context.Context, id string) error {
 	return err
 }
 
-// Adopt records a job as it was when its record was lost, with what the user wants of it. A job
+// Adopt records a job as it was when its record was lost, with what it is to do, the manifest of its files in
+// an object store, empty for none, and what the user wants of it. A job
 // that was to run is submitted anew; one that was running has lost its owner.
-func (q *Queue) Adopt(ctx context.Context, j job.Job, w job.Wish, spec json.RawMessage) (*Record, error) {
+func (q *Queue) Adopt(ctx context.Context, j job.Job, spec json.RawMessage, files string, w job.Wish) (*Record, error) {
 	if err := job.CheckID(j.ID); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (q *Queue) Adopt(ctx context.Context, j job.Job, w job.Wish, spec json.RawM
 		// Messages that are left of it become worthless.
 		j.State, j.Owner, j.Submission = job.Submitted, "", j.Submission+1
 	}
-	r := &Record{Job: j, Spec: spec}
+	r := &Record{Job: j, Spec: spec, Files: files}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("adopt %s: %w", j.ID, err)

@@ -68,7 +68,7 @@ func TestRecover(t *testing.T) {
 	if taken["running"] != 1 || taken["waiting"] != 1 || taken["orphan"] != 1 {
 		t.Errorf("took %v", taken)
 	}
-	if _, err := q.Take(t.Context(), "v", 500*time.Millisecond); !errors.Is(err, ErrEmpty) {
+	if _, err := q.Take(t.Context(), Taker{Owner: "v"}, 500*time.Millisecond); !errors.Is(err, ErrEmpty) {
 		t.Errorf("a job was handed out twice: %v", err)
 	}
 }
@@ -110,15 +110,15 @@ func TestAdopt(t *testing.T) {
 		{"done", job.Done, job.Run, job.Done}, {"failed", job.Failed, job.Pause, job.Failed},
 	} {
 		j := was(c.id, c.was)
-		r, err := q.Adopt(t.Context(), j, c.wish, spec)
-		if err != nil || r.State != c.want || r.Epoch != 5 || r.Checkpoint != 7 || !r.Created.Equal(j.Created) || (c.want == job.Queued) != (r.Submission == 4) {
+		r, err := q.Adopt(t.Context(), j, spec, "1-2.json", c.wish)
+		if err != nil || r.State != c.want || r.Epoch != 5 || r.Files != "1-2.json" || r.Checkpoint != 7 || !r.Created.Equal(j.Created) || (c.want == job.Queued) != (r.Submission == 4) {
 			t.Errorf("%s: %+v, %v", c.id, r, err)
 		}
 		if w, err := q.Wanted(t.Context(), c.id); err != nil || w != c.wish {
 			t.Errorf("%s is wished to %s, %v", c.id, w, err)
 		}
 	}
-	if _, err := q.Adopt(t.Context(), was("done", job.Done), job.Run, spec); !errors.Is(err, ErrExists) {
+	if _, err := q.Adopt(t.Context(), was("done", job.Done), spec, "", job.Run); !errors.Is(err, ErrExists) {
 		t.Errorf("adopted twice: %v", err)
 	}
 	if l := take(t, q, "v"); l.ID != "running" || l.Epoch != 6 {

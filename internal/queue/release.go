@@ -26,9 +26,10 @@ func (q *Queue) release(ctx context.Context, r *Record) (*Record, error) {
 	if err != nil || released == nil {
 		return nil, err
 	}
-	text, err := json.Marshal(message{r.ID, released.Submission})
+	text, err := json.Marshal(released.message())
 	if err == nil {
-		_, err = q.js.Publish(ctx, jobsSubject+"cpu", text, jetstream.WithMsgID(fmt.Sprintf("%s.%d", r.ID, released.Submission)))
+		subject := jobsSubject + string(q.o.Resource(released.Spec)) + "." + classKey(released.Class)
+		_, err = q.js.Publish(ctx, subject, text, jetstream.WithMsgID(fmt.Sprintf("%s.%d.%d", r.ID, released.Created.UnixNano(), released.Submission)))
 	}
 	if err != nil {
 		// The message may be there all the same, but counts no more.

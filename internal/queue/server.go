@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ const (
 // failed write, NATS writes no more, whatever happens: it is restarted once there is room.
 type embedded struct {
 	folder string
+	listen *listening // nil if it listens nowhere
 	log    *slog.Logger
 	lock   *flock.Flock
 	done   chan struct{} // closed by close
@@ -48,21 +50,20 @@ type embedded struct {
 
 // lockFolder keeps other servers out of a folder.
 func lockFolder(folder string) (*flock.Flock, error) {
-	lock := flock.New(filepath.Join(folder, lockFile))
-	free, err := lock.TryLock()
+	lock, err := disk.TryLock(filepath.Join(folder, lockFile))
 	if err != nil {
 		return nil, fmt.Errorf("queue: lock %s: %w", folder, err)
 	}
-	if !free {
+	if lock == nil {
 		return nil, fmt.Errorf("queue: another process uses %s; stop it, or choose another folder", folder)
 	}
 	return lock, nil
 }
 
-// startEmbedded starts a server that listens nowhere: clients connect within the process. A
-// folder serves one server at a time. The identity of the folder is another one after it was
-// lost or set aside.
-func startEmbedded(folder string, log *slog.Logger) (_ *embedded, identity string, err error) {
+// startEmbedded starts a server. Clients connect within the process, and if it is to listen also
+// from elsewhere. A folder serves one server at a time. The identity of the folder is another one
+// after it was lost or set aside.
+func startEmbedded(folder string, listen *Listen, log *slog.Logger) (_ *embedded, identity string, err error) {
 	lock, err := lockFolder(folder)
 	if err != nil {
 		return nil, "", err
@@ -76,22 +77,51 @@ func startEmbedded(folder string, log *slog.Logger) (_ *embedded, identity strin
 		return nil, "", fmt.Errorf("queue: %w; make room, or choose another folder", err)
 	}
 	e := &embedded{folder: folder, log: log, lock: lock, done: make(chan struct{})}
+	if listen != nil {
+		if e.listen, err = listen.prepare(); err != nil {
+			return nil, "", err
+		}
+	}
 	if e.server, err = e.launch(); err != nil {
 		return nil, "", err
+	}
+	if e.listen != nil {
+		e.listen.port = e.server.Addr().(*net.TCPAddr).Port // also after a restart
+		if err := e.listen.announce(e.server.Addr()); err != nil {
+			e.server.Shutdown()
+			return nil, "", err
+		}
+		e.mended.Go(e.follow)
 	}
 	return e, identity, nil
 }
 
-// launch starts a server.
-func (e *embedded) launch() (*server.Server, error) {
-	s, err := server.NewServer(&server.Options{
+// options are those of the server.
+func (e *embedded) options() *server.Options {
+	o := &server.Options{
 		ServerName: "nwl", DontListen: true, JetStream: true, StoreDir: e.folder, NoSigs: true,
 		// By default what was acknowledged may still be lost for two minutes.
 		SyncAlways: true,
 		// By default three quarters of what is free at the start, and a stream that may grow beyond that
 		// is refused: a daemon must start on a disk that is low.
 		JetStreamMaxStore: 1 << 50,
-	})
+	}
+	if e.listen != nil {
+		e.listen.configure(o)
+	}
+	return o
+}
+
+// launch starts a server.
+func (e *embedded) launch() (*server.Server, error) {
+	if e.listen != nil { // NATS would end only the server's log by an address that is taken
+		probe, err := net.Listen("tcp", net.JoinHostPort(e.listen.host, strconv.Itoa(max(0, e.listen.port))))
+		if err != nil {
+			return nil, fmt.Errorf("queue.listen: %w; choose a free address", err)
+		}
+		probe.Close()
+	}
+	s, err := server.NewServer(e.options())
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
@@ -158,12 +188,28 @@ func (e *embedded) mend() {
 			e.log.Error("the queue could not be restarted and will be again", "reason", err)
 			continue
 		}
-		e.mutex.Lock()
-		e.server, e.why = s, ""
-		e.mutex.Unlock()
+		if err := e.replace(s); err != nil {
+			s.Shutdown()
+			e.log.Error("the queue could not be restarted and will be again", "reason", err)
+			continue
+		}
 		e.log.Warn("the queue can write again")
 		return
 	}
+}
+
+// replace puts a server in the place of the one before. Workers may have been invited or revoked since it was
+// launched, of which only the old one has heard.
+func (e *embedded) replace(s *server.Server) error {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.listen != nil {
+		if err := s.ReloadOptions(e.options()); err != nil {
+			return err
+		}
+	}
+	e.server, e.why = s, ""
+	return nil
 }
 
 // InProcessConn connects to the present server.
@@ -199,7 +245,15 @@ func SetAside(folder string) (string, error) {
 	return aside, errors.Join(os.Rename(folder, aside), lock.Close())
 }
 
-func (e *embedded) connect() (nats.Option, string) { return nats.InProcessServer(e), "" }
+// connect returns how to connect within the process.
+func (e *embedded) connect() ([]nats.Option, error) {
+	inside := []nats.Option{nats.InProcessServer(e)}
+	if e.listen == nil {
+		return inside, nil
+	}
+	sign, err := signing(e.listen.seed)
+	return append(inside, sign), err
+}
 
 func (e *embedded) close() error {
 	if e == nil {

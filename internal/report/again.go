@@ -29,7 +29,12 @@ func Again(ctx context.Context, folder string, log *slog.Logger, put func(name s
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", folder, err)
 	}
-	r := &Result{Input: &Input{Config: l.Config, System: system, Log: log}, energy: lattice.Energies(system), density: e, kept: map[string][]byte{}}
+	r := &Result{Input: &Input{Config: l.Config, System: system, Log: log}, energy: lattice.Energies(system), density: e, cells: e, kept: map[string][]byte{}}
+	if l.Config.System.Joint != "" {
+		if r.joint, err = LoadJoint(folder); err != nil {
+			return nil, err
+		}
+	}
 	if r.History, err = history.Read(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

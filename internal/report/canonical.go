@@ -7,7 +7,6 @@ import (
 
 	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
-	"neuralwl/sampler/lattice"
 )
 
 // canonicalPoints is the number of inverse temperatures to which a canonical run is
@@ -35,7 +34,7 @@ func estimateCanonical(r *Result) (err error) {
 	}
 	r.density.Normalise(0)
 	r.autocorrelation = r.autocorrelationTime()
-	return nil
+	return r.setBins()
 }
 
 // completeCanonical makes averages at the run's temperature and at those nearby. Free energy
@@ -63,20 +62,6 @@ func completeCanonical(_ context.Context, r *Result) (err error) {
 	}
 	r.measureOrder()
 	return nil
-}
-
-// Support is the range of inverse temperatures for which a density of states has data; see
-// dos.Density.Support. Nothing lies beyond the ends of the system's own spectrum.
-func Support(system lattice.System, d *dos.Density) (low, high float64) {
-	low, high = d.Support()
-	lowest, highest := d.Energy[0], d.Energy[d.Len()-1]
-	if lattice.GroundKnown(system) && lowest == system.Energy(system.GroundLevel()) {
-		high = math.Inf(1)
-	}
-	if highest == system.Energy(0) {
-		low = math.Inf(-1)
-	}
-	return low, high
 }
 
 // CanonicalSummary is the averages at the temperature of a canonical run.

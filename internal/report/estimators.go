@@ -42,14 +42,14 @@ const maxDiscrepancy = 2
 
 // byTransitions makes the estimate from transitions, nil where there is none.
 func (r *Result) byTransitions() *dos.Pinned {
-	counts, steps := r.Samples.Transitions(), lattice.Steps(r.System)
+	counts, changes := r.Samples.Transitions(), lattice.Changes(r.System)
 	if counts == nil {
 		if r.Config.Run.Has(config.LocalMoves) {
-			r.Log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", r.System.Levels(), "changes", steps)
+			r.Log.Warn("no estimate from transitions between levels: there are too many levels and changes of them", "levels", r.System.Levels(), "changes", len(changes))
 		}
 		return nil
 	}
-	e, err := dos.FromPinnedTransitions(r.energy, steps, counts, r.System.LnStates(), exact.Pins(r.System), r.Samples.Bridge())
+	e, err := dos.FromPinnedTransitions(r.energy, changes, counts, r.System.LnStates(), exact.Pins(r.System), r.Samples.Bridge())
 	if err != nil {
 		r.Log.Warn("no estimate from transitions between levels", "reason", err)
 		return nil
@@ -64,10 +64,12 @@ func (r *Result) autocorrelationTime() *dos.Estimate {
 	s := r.Samples
 	for _, w := range s.Windows {
 		perBlock := r.walkersPasses() / float64(len(w.Blocks))
-		tau, deviation, err := dos.AutocorrelationTime(r.energy, w.Blocks, perBlock)
-		if err == nil && (longest == nil || tau > longest.Value) {
-			estimate := dos.NewEstimate(tau, deviation)
-			longest = &estimate
+		for _, values := range r.autocorrelationLevels() {
+			tau, deviation, err := dos.AutocorrelationTime(values, w.Blocks, perBlock)
+			if err == nil && (longest == nil || tau > longest.Value) {
+				estimate := dos.NewEstimate(tau, deviation)
+				longest = &estimate
+			}
 		}
 	}
 	return longest
@@ -100,13 +102,20 @@ func (r *Result) compareEstimators() (*EstimatorSummary, error) {
 		}
 	}
 	if s.Pinned > 0 {
-		_, s.Gain = difference(t.Density, r.density.Density)
+		_, s.Gain = difference(t.Density, r.cells.Density)
 	}
-	if t.Energy[0] == r.System.Energy(r.System.GroundLevel()) {
+	if r.joint == nil && t.Energy[0] == r.System.Energy(r.System.GroundLevel()) {
 		ground := dos.NewEstimate(t.LnG[0], t.Error[0])
 		s.GroundState = &ground
 	}
-	if r.exact != nil {
+	switch {
+	case r.exactJoint != nil:
+		d, err := dos.CompareJoint(r.jointOf(t), r.exactJoint)
+		if err != nil {
+			return nil, err
+		}
+		s.Exact = &d
+	case r.exact != nil:
 		d, err := dos.Compare(t.Density, r.exact)
 		if err != nil {
 			return nil, err

@@ -6,7 +6,7 @@ var Checks = map[string]string{
 		"makes the others wrong, and hides whatever lies beyond it.",
 	"production": "Every level found before was also visited, or drawn, under the frozen weights (every temperature, in run.method van). Only production " +
 		"gives results: a level without a visit has neither a measured ln g nor an error.",
-	"flatness": "The rarest level has at least 0.2 of the mean visits of production, relative to the histogram asked for. Less means that ln f was still large when " +
+	"flatness": "The rarest level has at least 0.2 of the mean visits of production, relative to the histogram asked for. Less means that ln f, or the hills of metadynamics, were still large when " +
 		"the weights were frozen: few visits to the rare levels make up most of the error.",
 	"round trips": "All walkers together went at least 30 times from the ground state to the infinite-temperature peak and back. These are the independent " +
 		"traversals of the energies; errors are as good as their number, which scatters by its square root.",

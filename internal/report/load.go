@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/near"
 	"neuralwl/sampler/dos"
 )
 
@@ -22,7 +23,7 @@ type Loaded struct {
 	Config  *config.Config // never nil
 	Summary *Summary       // nil before the run has ended
 
-	Density     *dos.Density // dos.csv
+	Density     *dos.Density // dos.csv, of a joint density its sum over the second variable
 	Transitions *dos.Density // dos_transitions.csv
 
 	Observables *Table // observables.csv
@@ -38,15 +39,15 @@ func Load(folder string) (*Loaded, error) {
 	l := &Loaded{Folder: folder}
 	data, err := os.ReadFile(filepath.Join(folder, ConfigFile))
 	if err != nil {
-		return nil, fmt.Errorf("%s: there is no run in it: %w", folder, err)
+		return nil, fmt.Errorf("%s: there is no run in it: %w%s", folder, err, near.AskPath(folder))
 	}
 	if l.Config, err = config.Parse(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(folder, ConfigFile), err)
 	}
 	return l, errors.Join(
 		read(folder, SummaryFile, &l.Summary, ReadSummary),
-		read(folder, DensityFile, &l.Density, dos.ReadFile),
-		read(folder, TransitionsFile, &l.Transitions, dos.ReadFile),
+		read(folder, DensityFile, &l.Density, densityOf(l.Config)),
+		read(folder, TransitionsFile, &l.Transitions, densityOf(l.Config)),
 		read(folder, ObservablesFile, &l.Observables, readTable),
 		read(folder, OrderFile, &l.Order, readTable),
 		read(folder, ProposalsFile, &l.Proposals, readTable),
@@ -55,15 +56,36 @@ func Load(folder string) (*Loaded, error) {
 }
 
 // LoadEnsemble reads the density of states of a run directory with its replicas and its origin,
-// of which older programs wrote neither: then there are no replicas.
+// of which older programs wrote neither: then there are no replicas. A joint density is summed over the second
+// variable; LoadEither reads it as it is.
 func LoadEnsemble(folder string) (*dos.Ensemble, error) {
+	e, j, err := LoadEither(folder)
+	if j != nil {
+		e = j.Project(0)
+	}
+	return e, err
+}
+
+// LoadEither reads the joint density of states of a run directory or, if its levels are energies alone, what
+// LoadEnsemble reads; the other is nil.
+func LoadEither(folder string) (*dos.Ensemble, *dos.Joint, error) {
 	l, err := Load(folder)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if l.Summary == nil || l.Density == nil {
-		return nil, fmt.Errorf("%s: the run has no results yet; wait for its end, or make them by nwl finish", folder)
+		return nil, nil, fmt.Errorf("%s: the run has no results yet; wait for its end, or make them by nwl finish", folder)
 	}
+	if l.Config.System.Joint != "" {
+		j, err := LoadJoint(folder)
+		return nil, j, err
+	}
+	e, err := loadAlone(folder, l)
+	return e, nil, err
+}
+
+// loadAlone reads the density of states of a run directory whose levels are energies alone.
+func loadAlone(folder string, l *Loaded) (*dos.Ensemble, error) {
 	e, err := dos.Reader{}.ReadEnsemble(filepath.Join(folder, ArchiveFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		e, err = &dos.Ensemble{Density: l.Density}, nil

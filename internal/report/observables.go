@@ -10,35 +10,55 @@ import (
 
 	"neuralwl/internal/transition"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // centre is the inverse temperature around which observables are computed. Where
-// neither the transition is known nor the specific heat has a maximum it is 1.
+// neither the transition is known nor the specific heat has a maximum it is 1. All of them are within
+// the reach of bins, and have the energies that matter.
 func (r *Result) centre() float64 {
+	most := r.density.Reach() / transition.Reach
+	if lattice.Truncated(r.System) {
+		_, high := Support(r.System, r.density.Density)
+		most = min(most, high/transition.Reach)
+	}
 	if beta := r.System.InfiniteTransition(); beta > 0 {
+		return min(beta, most)
+	}
+	maximum, err := r.density.Density.HeatMaximum(transition.Betas(r.System, r.density.Density))
+	if err != nil {
+		beta := min(1, most)
+		r.Log.Warn("observables are computed around another inverse temperature", "beta", beta, "reason", err)
 		return beta
 	}
-	maximum, err := r.density.Density.HeatMaximum(transition.Betas(r.System))
-	if err != nil {
-		r.Log.Warn("observables are computed around the inverse temperature 1", "reason", "the specific heat has no maximum")
-		return 1
-	}
-	return maximum.Beta
+	return min(maximum.Beta, most)
 }
 
 // writeObservables writes observables.csv: the averages of WriteCanonical and, where colours
-// order, the order parameter with its susceptibility per site and its fourth-order cumulant.
+// order or the system has an order parameter of its own, that with its susceptibility per site and its fourth-order
+// cumulant; then the helicity modulus where there is one.
 func (r *Result) writeObservables(w io.Writer) error {
 	var order columns
-	if r.System.ColoursOrder() {
+	_, own := r.System.(lattice.Observed)
+	if own || r.System.ColoursOrder() {
 		order.names = []string{"order_parameter", "susceptibility", "fourth_order_cumulant"}
 		order.row = func(i int) [][2]float64 {
 			if r.order == nil {
 				nan := math.NaN()
-				return slices.Repeat([][2]float64{{nan, nan}}, len(order.names))
+				return [][2]float64{{nan, nan}, {nan, nan}, {nan, nan}}
 			}
 			o := r.order[i]
 			return [][2]float64{{o.Mean, o.MeanError}, {o.Susceptibility, o.SusceptibilityError}, {o.Binder, o.BinderError}}
+		}
+	}
+	if _, ok := r.System.(lattice.Stiff); ok {
+		others := order.row
+		order.names = append(order.names, "helicity_modulus")
+		order.row = func(i int) [][2]float64 {
+			if r.helicity == nil {
+				return append(others(i), [2]float64{math.NaN(), math.NaN()})
+			}
+			return append(others(i), r.helicity[i])
 		}
 	}
 	return writeCanonical(w, r.canonical, r.System.Sites(), order)

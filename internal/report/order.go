@@ -9,6 +9,7 @@ import (
 
 	"neuralwl/internal/plots"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // OrderSummary is the order parameter, its susceptibility per site and its fourth-order
@@ -40,6 +41,8 @@ func (r *Result) measureOrder() {
 		r.Log.Warn("no order parameter", "reason", err)
 		return
 	}
+	_, own := r.System.(lattice.Observed)
+	r.means.Products = lattice.BinWidth(r.System) > 0 && !own
 	betas := make([]float64, len(r.canonical))
 	for i, c := range r.canonical {
 		betas[i] = c.Beta
@@ -53,6 +56,21 @@ func (r *Result) measureOrder() {
 			}
 		}
 		r.Log.Warn("the order parameter is not known at all temperatures", "unknown", fmt.Sprintf("%d of %d", unknown, len(betas)), "first", first)
+	}
+	r.measureHelicity(betas)
+}
+
+// measureHelicity makes the helicity modulus at inverse temperatures. Those without a value have been warned of.
+func (r *Result) measureHelicity(betas []float64) {
+	s, ok := r.System.(lattice.Stiff)
+	if !ok {
+		return
+	}
+	values, deviations, _ := r.means.Canonical(r.density, betas, func(beta float64, averages []float64) []float64 {
+		return []float64{s.Helicity(beta, averages)}
+	})
+	for i, v := range values {
+		r.helicity = append(r.helicity, [2]float64{v[0], deviations[i][0]})
 	}
 }
 
@@ -73,11 +91,19 @@ func (r *Result) summariseOrder(beta float64) *OrderSummary {
 // empty field where that is unknown, and the number of measurements.
 func (r *Result) writeOrder(w io.Writer) error {
 	var buf bytes.Buffer
-	fmt.Fprintln(&buf, "energy,m,m_error,m2,m2_error,m4,m4_error,measurements")
+	names := []string{"m", "m2", "m4"}
+	if s, ok := r.System.(lattice.Observed); ok {
+		names = s.Observables()
+	}
+	fmt.Fprint(&buf, "energy")
+	for _, name := range names {
+		fmt.Fprintf(&buf, ",%s,%s_error", name, name)
+	}
+	fmt.Fprintln(&buf, ",measurements")
 	m := r.means
 	for i, e := range m.Energy {
 		buf.WriteString(field(e, -1))
-		for k, row := range m.Mean {
+		for k, row := range m.Mean[:len(names)] {
 			fmt.Fprintf(&buf, ",%s,%s", field(row[i], -1), field(m.Error[k][i], 6))
 		}
 		fmt.Fprintf(&buf, ",%d\n", m.Count[i])

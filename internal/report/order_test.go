@@ -131,3 +131,39 @@ func TestOrder(t *testing.T) {
 		})
 	}
 }
+
+// TestOrderInBins does the same of levels that are bins, at every temperature.
+func TestOrderInBins(t *testing.T) {
+	const field, n = 0.3141592, 9
+	folder := filepath.Join(t.TempDir(), "run")
+	runtest.Perform(t, folder, "run.method=wang-landau", "system.model=ising_field", "system.q=2", fmt.Sprint("system.field=", field), "system.bin=0.5", "system.size=3x3", "production.passes=3000")
+	columns := observables(t, folder)
+	if len(columns["beta"]) == 0 {
+		t.Fatal("there are no observables")
+	}
+	for i, beta := range columns["beta"] {
+		z, sums := 0.0, [3]float64{}
+		for state := range 1 << n {
+			spin := func(x, y int) float64 { return float64(state>>(y%3*3+x%3)&1)*2 - 1 }
+			energy, m := 0.0, 0.0
+			for site := range n {
+				x, y := site%3, site/3
+				energy -= spin(x, y) * (spin(x+1, y) + spin(x, y+1) + field)
+				m += spin(x, y) / n
+			}
+			weight := math.Exp(-beta * energy)
+			z += weight
+			for k, x := range []float64{math.Abs(m), m * m, m * m * m * m} {
+				sums[k] += weight * x
+			}
+		}
+		m, m2, m4 := sums[0]/z, sums[1]/z, sums[2]/z
+		for k, want := range []float64{m, beta * n * (m2 - m*m), 1 - m4/(3*m2*m2)} {
+			name := orderColumns[k]
+			got, deviation := columns[name][i], columns[name+"_error"][i]
+			if z := (got - want) / deviation; !(math.Abs(z) < 5) || deviation > 0.02 {
+				t.Errorf("beta = %v: %s = %v(%v), exact %v", beta, name, got, deviation, want)
+			}
+		}
+	}
+}

@@ -22,7 +22,11 @@ const (
 func (r *Result) setOrigins(s *Summary) {
 	o := origin(s, r.Config, r.System)
 	o.Estimator = r.Evaluation.estimator
-	r.density.Origin = &o
+	r.cells.Origin = &o
+	if r.joint != nil {
+		r.joint.Cells.Origin = &o
+		r.density.Origin = o.Alone()
+	}
 	if r.transitions != nil {
 		o.Estimator = byAll
 		for part, estimator := range map[*dos.Ensemble]string{r.histogram: byHistograms, r.transitions.Free: byTransitions} {

@@ -24,6 +24,7 @@ var pictures = []struct{ name, text string }{
 	{"phases", "Above, the probability of the energy per site at the inverse temperatures at which both phases are equally high and equally frequent. Below, the " +
 		"microcanonical inverse temperature: where it rises with the energy the phases coexist."},
 	{"ln_g", "The logarithm of the number of states by the energy per site; its slope, the microcanonical inverse temperature; and its error, or its deviation from the exact one."},
+	{"joint", "The logarithm of the number of states by the energy and the second variable, per site, with lines of equal height."},
 	{"temperatures", "What a network's draws say by temperature."},
 	{"energy", "Energy and specific heat per site over the temperature, with bands of one standard error. The inset shows the transition."},
 	{"order", "Order parameter and fourth-order cumulant over the temperature, with bands of one standard error."},

@@ -29,6 +29,9 @@ func (r *Result) figures() (map[string]plots.Figure, error) {
 	if r.canonical != nil {
 		figures["energy"] = r.plotEnergy()
 	}
+	if r.joint != nil {
+		figures["joint"] = r.plotJoint()
+	}
 	lnG, err := r.plotLnG()
 	if err == nil {
 		figures["ln_g"] = lnG
@@ -52,7 +55,8 @@ func (r *Result) figures() (map[string]plots.Figure, error) {
 	if len(r.History) > 1 {
 		figures["history"] = r.plotHistory()
 	}
-	if r.View != nil && len(r.View.States) > 0 {
+	// Sites of a list are on no lattice unless system.size names one.
+	if r.View != nil && len(r.View.States) > 0 && len(r.Config.System.Size) > 1 {
 		states, err := r.plotStates()
 		if err != nil {
 			return figures, err

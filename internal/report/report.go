@@ -60,6 +60,8 @@ type Course struct {
 	Network     *NetworkSummary // nil without
 	// Interrupted is why the run ended before it was complete, nil if it did not.
 	Interrupted error
+	// UnderWay tells that it has not ended at all, which Interrupted says, too.
+	UnderWay bool
 }
 
 // Evaluation is how the results of one kind of sampling are made and judged.
@@ -101,6 +103,7 @@ func Evaluate(ctx context.Context, in *Input) (*Result, error) {
 	if err := in.Evaluation.estimate(r); err != nil {
 		return nil, err
 	}
+	r.pair()
 	if err := in.Evaluation.complete(ctx, r); err != nil {
 		return nil, err
 	}
@@ -113,6 +116,7 @@ func Estimate(in *Input) (*dos.Density, error) {
 	if err := in.Evaluation.estimate(r); err != nil {
 		return nil, err
 	}
+	r.pair()
 	return r.density.Density, nil
 }
 
@@ -124,6 +128,7 @@ func Judge(ctx context.Context, in *Input, course Course, exact *dos.Density) (*
 	if err := in.Evaluation.estimate(r); err != nil {
 		return nil, nil, err
 	}
+	r.pair()
 	if in.Evaluation.Ground {
 		if err := r.compare(ctx); err != nil {
 			return nil, nil, err
@@ -168,15 +173,24 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	}
 	table := func(name string, d *dos.Ensemble, beside *dos.Absolute) {
 		var text bytes.Buffer
-		err := d.WriteCSVBeside(&text, beside)
+		var err error
+		if r.joint != nil {
+			err = r.jointOf(d).WriteCSV(&text)
+		} else {
+			err = d.WriteCSVBeside(&text, beside)
+		}
 		if err == nil {
 			err = put(name, text.Bytes())
 		}
 		faults = append(faults, err)
 		write(dos.MetadataFile(name), func(w io.Writer) error { return d.Origin.WriteMetadata(w, name, text.Bytes()) })
 	}
-	table(DensityFile, r.density, r.absolute)
-	write(ArchiveFile, r.density.WriteNPZ)
+	table(DensityFile, r.cells, r.absolute)
+	if r.joint != nil {
+		write(ArchiveFile, r.joint.WriteNPZ)
+	} else {
+		write(ArchiveFile, r.density.WriteNPZ)
+	}
 	if r.transitions != nil {
 		table(HistogramFile, r.histogram, nil)
 		table(TransitionsFile, r.transitions.Free, nil)
@@ -196,7 +210,9 @@ func (r *Result) Write(s *Summary, put func(name string, data []byte) error) err
 	if r.temperatures != nil {
 		write(TemperaturesFile, r.writeTemperatures)
 	}
-	faults = append(faults, r.WritePage(s, put))
+	if r.Config.Report.Figures {
+		faults = append(faults, r.WritePage(s, put))
+	}
 	write(SummaryFile, s.encode)
 	return errors.Join(faults...)
 }

@@ -10,6 +10,7 @@ import (
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
+	"neuralwl/sampler/lattice"
 )
 
 // exactTime is how long computing the exact density of states may take, by prediction, for
@@ -25,6 +26,11 @@ type Result struct {
 	// density is the estimate of the run. For walkers it joins all that they say where they count
 	// transitions: these, what is known at both ends, and the network's draws.
 	density *dos.Ensemble
+	// cells is the same by level: the density itself or, where levels are pairs, that of their numbers (see
+	// lattice.Energies), as histogram and transitions are. joint is then that of the pairs, and density its
+	// sum over the second variable; else nil.
+	cells *dos.Ensemble
+	joint *dos.Joint
 	// histogram is the estimate from the walkers' visits alone, and transitions the joint one
 	// with its parts, nil where there is none; estimators is what a comparison of both says.
 	histogram   *dos.Ensemble
@@ -46,11 +52,13 @@ type Result struct {
 	// them at the same inverse temperatures; nil without production.
 	means      *dos.Means
 	order      []dos.OrderEstimate
+	helicity   [][2]float64 // modulus with its error, as order; nil for systems without one
 	transition *TransitionSummary
 	// unproduced are energies that production did not visit; their ln g is from
 	// the Wang-Landau phase and has no error bar.
 	unproduced []float64
 	exact      *dos.Density    // nil where it would take too long
+	exactJoint *dos.Joint      // that of pairs
 	difference *dos.Difference // from exact
 	known      int             // number of levels known to have states, 0 where that is not known
 	missing    []float64       // their energies that were never seen
@@ -82,7 +90,7 @@ func estimateWalkers(r *Result) error {
 	}
 	r.histogram.Normalise(r.System.LnStates())
 	if r.density = r.histogram; r.transitions == nil {
-		return nil
+		return r.setBins()
 	}
 	r.density = r.transitions.Clone()
 	// Levels to which no transition leads take the ln g of the histogram, or of the adaptation,
@@ -90,6 +98,36 @@ func estimateWalkers(r *Result) error {
 	if filled := r.density.Fill(r.histogram.Density); len(filled) > 0 {
 		r.unproduced = filled
 		r.density.Normalise(r.System.LnStates())
+	}
+	return r.setBins()
+}
+
+// setBins tells the estimates where energies are in levels that hold many.
+func (r *Result) setBins() error {
+	width := lattice.BinWidth(r.System)
+	if width == 0 {
+		return nil
+	}
+	var means *dos.Means
+	if m := (dos.Measurements{Energy: r.energy}); r.Samples != nil {
+		if m.Count, m.Sums = r.Samples.Inside(); m.Count == nil {
+			r.Log.Warn("there are too many levels to measure where energies are in them; they are taken to be spread evenly")
+		} else {
+			m.Replicas = len(r.density.Replicas)
+			if r.transitions != nil {
+				m.Of = r.Samples.Groups()
+			}
+			var err error
+			if means, err = m.Means(); err != nil {
+				return err
+			}
+		}
+	}
+	r.density.SetBins(width, means)
+	if r.transitions != nil {
+		r.histogram.SetBins(width, means)
+		r.transitions.SetBins(width, means)
+		r.transitions.Free.SetBins(width, means)
 	}
 	return nil
 }
@@ -135,6 +173,9 @@ func (r *Result) compare(ctx context.Context) (err error) {
 // compareExact compares the density of states with the exact one, where that takes
 // seconds, and finds the levels that are missing.
 func (r *Result) compareExact(ctx context.Context) (err error) {
+	if r.joint != nil {
+		return r.compareExactJoint(ctx)
+	}
 	known := map[float64]bool{}
 	if r.exact == nil {
 		r.exact, err = exact.Density(ctx, r.System, exactTime)

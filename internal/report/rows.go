@@ -152,9 +152,13 @@ func (s *Summary) ended() []Row {
 	row := all.add
 	checkpoints := s.Checkpoints
 	row("checkpoints", "%d of %.1f MB in %.1f s, %d failed", checkpoints.Written, float64(checkpoints.Bytes)/1e6, checkpoints.Seconds, checkpoints.Failed)
-	row("results", "%s", filepath.Join(s.Folder, DensityFile))
-	row("report", "%s", filepath.Join(s.Folder, PageFile))
-	if s.Interrupted != "" {
+	if !s.UnderWay {
+		row("results", "%s", filepath.Join(s.Folder, DensityFile))
+	}
+	if !s.NoPage {
+		row("report", "%s", filepath.Join(s.Folder, PageFile))
+	}
+	if s.Interrupted != "" && !s.UnderWay {
 		row("to go on", "nwl run --resume %s", shell.Quote(s.Folder))
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"neuralwl/internal/plots"
+	"neuralwl/sampler/lattice"
 )
 
 // shownStates is how many configurations are drawn.
@@ -26,7 +27,8 @@ func (r *Result) plotStates() (plots.Figure, error) {
 		if n > 1 {
 			i = order[k*(len(order)-1)/(n-1)]
 		}
-		picture, err := plots.LatticePicture(states[i], r.System.Sides(), r.System.Colours())
+		sites, colours := lattice.Pictured(r.System, states[i])
+		picture, err := plots.LatticePicture(sites, r.System.Sides(), colours)
 		if err != nil {
 			return nil, err
 		}

@@ -60,8 +60,12 @@ type Summary struct {
 	// LeftOut are results that there was no time for when the run ended; nwl finish makes
 	// them.
 	LeftOut []string `json:"left_out,omitempty"`
+	// NoPage says that report.html was not asked for; nwl report makes it.
+	NoPage bool `json:"no_page,omitempty"`
 	// Interrupted says why the run ended before it was complete; it can be resumed.
-	Interrupted string            `json:"interrupted,omitempty"`
+	Interrupted string `json:"interrupted,omitempty"`
+	// UnderWay tells that the run has not ended: this is what it had at its last checkpoint.
+	UnderWay    bool              `json:"under_way,omitempty"`
 	Resumptions []Resumption      `json:"resumptions,omitempty"`
 	Checkpoints CheckpointSummary `json:"checkpoints"`
 
@@ -111,6 +115,10 @@ type Resumption struct {
 	Stage   string          `json:"stage"`
 	Pass    int64           `json:"pass"`              // passes made in the stage
 	Changes []config.Change `json:"changes,omitempty"` // of the configuration
+	// Machine is the class of machines in which the run went on, if that is another one than before:
+	// its last digits are then no longer those of an uninterrupted run.
+	Machine       string `json:"machine,omitempty"`
+	MachineBefore string `json:"machine_before,omitempty"`
 }
 
 // CheckpointSummary counts the checkpoints of a run.
@@ -189,29 +197,37 @@ func (r *Result) Summary(c Course) *Summary {
 		Version: c.Version, System: systemOf(r.Config.System, r.System), Method: run.Method, Seed: run.Seed, Walkers: run.Walkers,
 		Seconds: c.Seconds, Phases: c.Phases, Tuning: c.Tuning, Network: c.Network, Resumptions: c.Resumptions, Checkpoints: c.Checkpoints, Folder: c.Folder,
 		Levels: LevelSummary{
-			Known: r.known, Seen: r.density.Len(),
+			Known: r.known, Seen: r.seen(),
 			Missing: append([]float64{}, r.missing...), Unproduced: append([]float64{}, r.unproduced...),
 		},
 		Exact: r.difference, Inverse: r.compareInverse(), Proposals: r.summariseProposals(c.Phases), Windows: r.windows,
 		Autocorrelation: r.autocorrelation, Estimators: r.estimators, Bridge: r.summariseBridge(), Transition: r.transition,
 	}
 	if c.Interrupted != nil {
-		s.Interrupted = c.Interrupted.Error()
+		s.Interrupted, s.UnderWay = c.Interrupted.Error(), c.UnderWay
 		s.Verdict.check("completed", false, "%s", s.Interrupted)
-		s.Verdict.advise("nwl run --resume %s", shell.Quote(s.Folder))
+		if s.UnderWay {
+			s.Verdict.advise("wait for its end")
+		} else {
+			s.Verdict.advise("nwl run --resume %s", shell.Quote(s.Folder))
+		}
 	}
 	if s.LeftOut = r.leftOut; s.LeftOut != nil {
 		s.Verdict.check("evaluation", false, "there was no time for: %s", strings.Join(s.LeftOut, ", "))
 		s.Verdict.advise("nwl finish %s", shell.Quote(s.Folder))
 	}
+	s.NoPage = !r.Config.Report.Figures
 	r.Evaluation.conclude(r, s)
+	if c.Interrupted != nil {
+		s.Verdict.premature()
+	}
 	s.Verdict.decide()
 	r.setOrigins(s)
 	return s
 }
 
 func systemOf(c config.System, s lattice.System) dos.System {
-	of := dos.System{Name: s.String(), Model: c.Model, Q: s.Colours(), Size: c.Size, Parameters: c.Parameters()}
+	of := dos.System{Name: s.String(), Model: c.Model, Q: s.Colours(), Size: c.Size, Parameters: c.Parameters(), Joint: c.Joint}
 	if c.Model == config.RandomBond {
 		of.DisorderSeed = &c.DisorderSeed
 	}

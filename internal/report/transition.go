@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -80,8 +81,11 @@ func findTransition(system lattice.System, d *dos.Ensemble, leaveOut func(what s
 			s.Remarks = append(s.Remarks, err.Error())
 		}
 	}
-	heat, heatError, err := d.HeatMaximum(transition.Betas(system))
+	heat, heatError, err := d.HeatMaximum(transition.Betas(system, d.Density))
 	if err != nil {
+		if _, high := Support(system, d.Density); lattice.Truncated(system) && high < d.Reach() {
+			err = fmt.Errorf("the specific heat has no maximum up to beta = %.6g, beyond which energies below the range of levels matter; take a lower system.lowest", high)
+		}
 		remark("the transition", err)
 		return s
 	}

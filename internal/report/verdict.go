@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"neuralwl/internal/config"
 	"neuralwl/internal/shell"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
@@ -55,6 +56,15 @@ func (v *Verdict) advise(format string, a ...any) {
 	}
 }
 
+// premature drops the advice on what the run found: that it is not complete may be the reason.
+func (v *Verdict) premature() {
+	for i := range v.Checks {
+		if c := &v.Checks[i]; c.Name != "completed" && c.Name != "evaluation" {
+			c.Advice = ""
+		}
+	}
+}
+
 // decide converges if every check holds.
 func (v *Verdict) decide() {
 	v.Converged = true
@@ -69,16 +79,16 @@ func concludeWalkers(r *Result, s *Summary) {
 	v, c := &s.Verdict, r.Config
 	if r.known > 0 {
 		v.check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
-		v.advise("the walkers have not found all energies: give the adaptation more time (run.max_time), lower wang_landau.final_ln_f in a new run, "+
-			"or divide the energies (windows.count); missing are %s", few(r.missing))
+		v.advise("the walkers have not found all energies: give the adaptation more time (run.max_time), %s in a new run, "+
+			"or divide the energies (windows.count); missing are %s", further(c), few(r.missing))
 	} else {
-		v.check("levels", true, "%d seen; which levels have states is not known for this system and is no evidence", r.density.Len())
+		v.check("levels", true, "%d seen; which levels have states is not known for this system and is no evidence", r.seen())
 	}
 	trips, flatness, passes := s.production()
 	v.check("production", len(r.unproduced) == 0, "%d levels without a visit", len(r.unproduced))
 	v.advise("longer production: %s", s.prolonged(max(2*passes, 1000)))
 	v.check("flatness", flatness >= minFlatness, "%.2f in production, at least %g is needed", flatness, minFlatness)
-	v.advise("the weights are too rough: a new run with --set wang_landau.final_ln_f=%.2g", c.WangLandau.FinalLnF/10)
+	v.advise("the weights are too rough: a new run with --set %s", smoother(c))
 	v.check("round trips", trips >= minRoundTrips, "%.0f in production, at least %d are needed", trips, minRoundTrips)
 	if trips > 0 {
 		v.advise("longer production: %s; or fewer walkers, a network, or energy windows (windows.count), with which round trips are faster",
@@ -102,6 +112,34 @@ func concludeWalkers(r *Result, s *Summary) {
 	}
 	r.judgeGround(s)
 	v.Remark = r.unknown()
+}
+
+// further is what lets the adaptation of a method come to more energies.
+func further(c *config.Config) string {
+	switch {
+	case c.Run.Method == config.MetadynamicsMethod:
+		return "raise metadynamics.bias_factor, or lower metadynamics.final_height,"
+	case c.Run.Method == config.MultipleGaussianMethod:
+		return "raise multiple_gaussian.sweeps"
+	case c.WangLandau.Schedule == string(sampler.ConstantLnF):
+		return "raise wang_landau.exploration"
+	}
+	return "lower wang_landau.final_ln_f"
+}
+
+// smoother is the setting that makes the weights of a method smoother.
+func smoother(c *config.Config) string {
+	switch {
+	case c.Run.Method == config.MetadynamicsMethod && c.Metadynamics.BiasFactor == config.OneHeight:
+		return fmt.Sprintf("metadynamics.bias_factor=0, whose hills become lower, or narrower hills (metadynamics.width below %g)", c.Metadynamics.Width)
+	case c.Run.Method == config.MetadynamicsMethod:
+		return fmt.Sprintf("metadynamics.final_height=%.2g, or narrower hills (metadynamics.width below %g)", c.Metadynamics.FinalHeight/10, c.Metadynamics.Width)
+	case c.Run.Method == config.MultipleGaussianMethod, c.Run.Method == config.MulticanonicalMethod:
+		return fmt.Sprintf("wang_landau.flatness=%.2g", (1+c.WangLandau.Flatness)/2)
+	case c.WangLandau.Schedule == string(sampler.ConstantLnF):
+		return "wang_landau.schedule=1/t; or with a smaller ln f that stays (wang_landau.ln_f=1e-4) and more exploration (wang_landau.exploration)"
+	}
+	return fmt.Sprintf("wang_landau.final_ln_f=%.2g", c.WangLandau.FinalLnF/10)
 }
 
 // judgeForgetting finds out whether walkers have forgotten where production began: by its
@@ -132,7 +170,7 @@ func (r *Result) judgeForgetting(s *Summary, least float64) {
 // unknown says which of the strongest evidence there is none of.
 func (r *Result) unknown() string {
 	var none []string
-	if !lattice.GroundKnown(r.System) {
+	if _, _, known := r.ground(); !known {
 		none = append(none, "the ground states")
 	}
 	if r.known == 0 {
@@ -174,17 +212,36 @@ func few(energies []float64) string {
 	return "E = " + strings.Join(text, ", ")
 }
 
+// ground is the energy of the ground states and ln of their number, as the system or its exact density
+// of states has them.
+func (r *Result) ground() (energy, lnG float64, known bool) {
+	switch {
+	case lattice.GroundKnown(r.System):
+		return r.System.Energy(r.System.GroundLevel()), r.System.LnGroundStates(), true
+	case r.exact != nil:
+		return r.exact.Energy[0], r.exact.LnG[0], true
+	}
+	return 0, 0, false
+}
+
 // groundState is the estimate of ln g(E_min), before it takes the known value where it does,
 // beside that; nil where the degeneracy is not known or the level is missing.
 func (r *Result) groundState() *GroundState {
 	d := r.density
-	if r.transitions != nil && r.transitions.Free.Energy[0] == d.Energy[0] {
+	switch {
+	case r.transitions == nil:
+	case r.joint != nil:
+		if free := r.jointOf(r.transitions.Free).Project(0); free.Energy[0] == d.Energy[0] {
+			d = free
+		}
+	case r.transitions.Free.Energy[0] == d.Energy[0]:
 		d = r.transitions.Free
 	}
-	if !lattice.GroundKnown(r.System) || d.Energy[0] != r.System.Energy(r.System.GroundLevel()) {
+	energy, lnG, known := r.ground()
+	if !known || d.Energy[0] != energy {
 		return nil
 	}
-	g := &GroundState{LnG: d.LnG[0], Known: r.System.LnGroundStates()}
+	g := &GroundState{LnG: d.LnG[0], Known: lnG}
 	if e := d.Error[0]; !math.IsNaN(e) {
 		g.Error = &e
 	}
@@ -195,8 +252,9 @@ func (r *Result) groundState() *GroundState {
 func (r *Result) judgeGround(s *Summary) {
 	const name = "ground state"
 	v, ground := &s.Verdict, s.GroundState
+	_, _, known := r.ground()
 	switch {
-	case !lattice.GroundKnown(r.System):
+	case !known:
 		v.check(name, true, "not known for this system, and no evidence; the lowest energy seen is %g", r.density.Energy[0])
 	case ground == nil:
 		v.check(name, false, "never visited")

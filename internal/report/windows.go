@@ -29,6 +29,9 @@ func (r *Result) stitch() (*dos.Ensemble, []WindowSummary, error) {
 	}
 	var summary []WindowSummary
 	for _, o := range overlaps {
+		if t := lattice.JointOf(r.System); t != nil {
+			o.From, o.To = t.Numbered(o.From).Energy, t.Numbered(o.To).Energy
+		}
 		w := WindowSummary{From: o.From, To: o.To, Levels: o.Levels, Mismatch: o.Difference}
 		if !math.IsNaN(o.RMS) {
 			w.InErrors = &o.RMS

@@ -18,7 +18,7 @@ type ProposeInputs struct {
 	Start   []int32 // [M]
 	Shift   []float32
 	Energy  []float32 // [M]
-	Uniform []float32 // [M,N]
+	Uniform []float32 // [M,U], as many as the card says
 }
 
 // LogProbInputs are a batch of M moves for log_prob.onnx.
@@ -31,12 +31,12 @@ type LogProbInputs struct {
 
 // checkProposals collects what is wrong with inputs of Propose.
 func (h *Handle) checkProposals(in ProposeInputs) *checker {
-	c := h.checker(len(in.Start))
+	c := h.ofColours(len(in.Start))
 	c.starts(in.Start)
 	c.states(models.State, in.State, h.e.keeps || h.e.card.TakesState())
 	c.energies(models.Shift, in.Shift, h.e.card.TakesShift())
 	c.energies(models.Energy, in.Energy, h.e.card.TakesEnergy())
-	c.uniforms(in.Uniform)
+	c.uniforms(in.Uniform, h.e.card.UniformsOf())
 	return c
 }
 
@@ -56,7 +56,7 @@ func (h *Handle) Propose(ctx context.Context, in ProposeInputs) (proposal []int3
 		copy(b.Start, in.Start[from:to])
 		copy(b.Shift, rowsOf(in.Shift, from, to, 1))
 		copy(b.Target, rowsOf(in.Energy, from, to, 1))
-		copy(b.Uniform, in.Uniform[from*n:to*n])
+		copy(b.Uniform, rowsOf(in.Uniform, from, to, h.e.card.UniformsOf()))
 		if err := p.Propose(ctx); err != nil {
 			return err
 		}
@@ -72,9 +72,9 @@ func (h *Handle) Propose(ctx context.Context, in ProposeInputs) (proposal []int3
 
 // checkConfigurations collects what is wrong with inputs of LogProb.
 func (h *Handle) checkConfigurations(in LogProbInputs) *checker {
-	c := h.checker(len(in.Start))
+	c := h.ofColours(len(in.Start))
 	c.starts(in.Start)
-	c.states(models.Condition, in.Condition, h.e.card.TakesState())
+	c.states(models.Condition, in.Condition, h.e.card.TakesCondition())
 	c.states(models.State, in.State, true)
 	c.energies(models.Shift, in.Shift, h.e.card.TakesShift())
 	c.energies(models.Energy, in.Energy, h.e.card.TakesEnergy())
@@ -124,7 +124,23 @@ const lanes = 4
 
 // evaluate calls f for pieces of a batch that has been checked, with a proposer that has the
 // handle's weights. Beyond the rows of a piece the proposer evaluates what was there before.
-func (h *Handle) evaluate(ctx context.Context, c *checker, f func(p *inference.Proposer, from, to int) error) (err error) {
+func (h *Handle) evaluate(ctx context.Context, c *checker, f func(p *inference.Proposer, from, to int) error) error {
+	return h.admitted(ctx, c, func() error {
+		p, err := h.e.sessions.proposer(h.e.store)
+		if err != nil {
+			return err
+		}
+		defer h.e.sessions.give(p)
+		p.Pin()
+		return c.pieces(func(from, to, used int) error {
+			p.Batch().Used = used
+			return f(p, from, to)
+		})
+	})
+}
+
+// admitted calls f for a batch that has been checked, when it is this call's turn.
+func (h *Handle) admitted(ctx context.Context, c *checker, f func() error) (err error) {
 	if err := c.err(h); err != nil {
 		return err
 	}
@@ -146,16 +162,14 @@ func (h *Handle) evaluate(ctx context.Context, c *checker, f func(p *inference.P
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	p, err := h.e.sessions.proposer(h.e.store)
-	if err != nil {
-		return err
-	}
-	defer h.e.sessions.give(p)
-	p.Pin()
+	return f()
+}
+
+// pieces calls f for pieces of the rows, with the number of rows to be evaluated for each.
+func (c *checker) pieces(f func(from, to, used int) error) error {
 	for from := 0; from < c.rows; from += rows {
 		to := min(from+rows, c.rows)
-		p.Batch().Used = (to - from + lanes - 1) / lanes * lanes
-		if err := f(p, from, to); err != nil {
+		if err := f(from, to, (to-from+lanes-1)/lanes*lanes); err != nil {
 			return err
 		}
 	}
@@ -177,6 +191,15 @@ type checker struct {
 func (h *Handle) checker(rows int) *checker {
 	s := h.e.card.System.System()
 	return &checker{rows: rows, sites: s.Sites(), colours: s.Q}
+}
+
+// ofColours is checker for inputs with colours.
+func (h *Handle) ofColours(rows int) *checker {
+	c := h.checker(rows)
+	if h.e.card.Angles() {
+		c.fault("it draws angles, not colours")
+	}
+	return c
 }
 
 // err is what was found.
@@ -237,13 +260,13 @@ func (c *checker) energies(name string, x []float32, taken bool) {
 	}
 }
 
-func (c *checker) uniforms(x []float32) {
-	if !c.length(models.Uniform, len(x), c.sites, true) {
+func (c *checker) uniforms(x []float32, width int) {
+	if !c.length(models.Uniform, len(x), width, true) {
 		return
 	}
 	for i, u := range x {
 		if !(u >= 0 && u < 1) {
-			c.fault("input %q: row %d has %v at site %d, allowed is [0,1)", models.Uniform, i/c.sites, u, i%c.sites)
+			c.fault("input %q: row %d has %v in column %d, allowed is [0,1)", models.Uniform, i/width, u, i%width)
 			return
 		}
 	}

@@ -112,7 +112,8 @@ func alone(t testing.TB, b *exporter.Bundle, in repository.ProposeInputs) (propo
 
 // rowsOf returns a range of the rows of a request for n sites.
 func rowsOf(in repository.ProposeInputs, from, to, n int) repository.ProposeInputs {
-	in.Start, in.Uniform = in.Start[from:to], in.Uniform[from*n:to*n]
+	u := len(in.Uniform) / len(in.Start)
+	in.Start, in.Uniform = in.Start[from:to], in.Uniform[from*u:to*u]
 	if in.State != nil {
 		in.State = in.State[from*n : to*n]
 	}

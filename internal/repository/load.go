@@ -12,6 +12,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/honest"
 	"neuralwl/sampler/lattice"
+	"neuralwl/sampler/lattice/lists"
 )
 
 // errSlow is the cause of ending a load that takes too long.
@@ -211,7 +212,7 @@ func (r *Repository) snapshot(ref Ref) (*exporter.Bundle, error) {
 		return nil, err
 	}
 	left := r.maximum
-	for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile} {
+	for _, file := range []string{exporter.ProposeFile, exporter.LogProbFile, exporter.GradientFile, exporter.EnergyGradientFile} {
 		if card.SHA256[file] == "" {
 			continue
 		}
@@ -230,6 +231,9 @@ func (r *Repository) snapshot(ref Ref) (*exporter.Bundle, error) {
 
 // test evaluates a bundle in the sessions that are going to serve it.
 func (r *Repository) test(ctx context.Context, b *exporter.Bundle, s *sessions, store *inference.Store) (err error) {
+	if b.Card.Angles() {
+		return r.testAngles(ctx, b, s, store)
+	}
 	system, err := SystemOf(&b.Card)
 	if err != nil {
 		return err
@@ -251,14 +255,53 @@ func (r *Repository) test(ctx context.Context, b *exporter.Bundle, s *sessions, 
 	return warmUp(ctx, p)
 }
 
+// coldest is the largest inverse temperature at which networks of angles are tested.
+const coldest = 1.5
+
+// testAngles is test for a network of angles.
+func (r *Repository) testAngles(ctx context.Context, b *exporter.Bundle, s *sessions, store *inference.Store) error {
+	a, err := s.angles(store)
+	if err != nil {
+		return err
+	}
+	defer s.giveAngles(a)
+	report, err := honest.CheckAnglesOf(ctx, b, a, honest.AngleOptions{Seed: r.o.Seed, Beta: coldest})
+	if err != nil {
+		return err
+	}
+	report.Log(r.o.Log, Ref{b.Card.Name, b.Card.Version}.String())
+	a.Batch().Used = lanes
+	return errors.Join(a.Propose(ctx), a.LogProb(ctx))
+}
+
 // compared is the number of proposals that are compared with pure Go, fewer on lattices where
 // that takes long.
 func compared(sites int) int { return max(2, min(8, 512/sites)) }
+
+// anyListed is a system of listed couplings with so many colours, a chain.
+func anyListed(q int, sides []int) (lattice.Symmetric, error) {
+	n := 1
+	for _, l := range sides {
+		n *= l
+	}
+	l := lattice.Listed{Name: config.File, List: &lists.List{Sites: n}, Interaction: lattice.PottsInteraction, Colours: q, Sides: sides}
+	for i := 1; i < n; i++ {
+		l.List.Rows = append(l.List.Rows, lists.Row{Sites: []int{i - 1, i}, J: 1, Colour: -1})
+	}
+	s, err := lattice.NewListed(l)
+	if err != nil {
+		return nil, fmt.Errorf("system of %d sites with %d colours: %w", n, q, err)
+	}
+	return s, nil
+}
 
 // SystemOf returns a system that a network was made for. Couplings are those by default: the
 // tests of a network's draws do not depend on them.
 func SystemOf(card *exporter.Card) (lattice.Symmetric, error) {
 	own := card.System.System()
+	if own.Name() == config.File {
+		return anyListed(own.Q, own.Sides)
+	}
 	s, err := config.SystemOf(own.Name(), own.Q, own.Sides, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("system %v: %w", own, err)

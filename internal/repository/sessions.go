@@ -27,6 +27,8 @@ type sessions struct {
 
 	mutex sync.Mutex
 	free  []*inference.Proposer
+	// freeAngles takes the place of free where the networks draw angles.
+	freeAngles []*inference.Angles
 }
 
 // cache keeps sessions beyond their last entry: ONNX Runtime gives little memory back when
@@ -126,9 +128,36 @@ func (s *sessions) give(p *inference.Proposer) {
 	s.free = append(s.free, p)
 }
 
+// angles is proposer for networks of angles.
+func (s *sessions) angles(store *inference.Store) (*inference.Angles, error) {
+	s.mutex.Lock()
+	var a *inference.Angles
+	if n := len(s.freeAngles); n > 0 {
+		a, s.freeAngles = s.freeAngles[n-1], s.freeAngles[:n-1]
+	}
+	s.mutex.Unlock()
+	if a == nil {
+		return s.networks.NewAngles(store, rows)
+	}
+	a.Use(store)
+	return a, nil
+}
+
+// giveAngles is give for networks of angles.
+func (s *sessions) giveAngles(a *inference.Angles) {
+	a.Use(nil)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.freeAngles = append(s.freeAngles, a)
+}
+
 // close frees everything; nobody uses it any more.
 func (s *sessions) close() error {
 	var errs []error
+	for _, a := range s.freeAngles {
+		errs = append(errs, a.Close())
+	}
+	s.freeAngles = nil
 	for _, p := range s.free {
 		errs = append(errs, p.Close())
 	}

@@ -31,6 +31,7 @@ var tiny = map[string]models.Hyperparameters{
 	models.Made:           {Decoder: 8, Floor: 1e-3},
 	models.Conv:           {Width: 4, Depth: 1, Kernel: 3, Floor: 1e-3},
 	models.Microcanonical: {Width: 8, Window: 3, Floor: 1e-3},
+	models.RBM:            {Hidden: 8, GibbsSteps: 2},
 }
 
 var small = models.System{Q: 3, Sides: []int{4, 4}}
@@ -39,7 +40,7 @@ var small = models.System{Q: 3, Sides: []int{4, 4}}
 func weighted(t testing.TB, architecture string, s models.System, factor float32) *exporter.Bundle {
 	t.Helper()
 	b := bundletest.New(t, architecture, s, tiny[architecture])
-	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20 * factor, "output.weight": 20 * factor, "context.weight": factor, "attraction.budget": factor})
+	bundletest.Scale(t, b, map[string]float32{"decoder.output": 20 * factor, "output.weight": 20 * factor, "context.weight": factor, "attraction.budget": factor, "coupling": 20 * factor})
 	return b
 }
 
@@ -147,7 +148,7 @@ func refused(t testing.TB, err, kind error, texts ...string) {
 func moves(h *repository.Handle, m int, r rand.Source) repository.ProposeInputs {
 	system, random := h.Card().System.System(), rand.New(r)
 	n := system.Sites()
-	in := repository.ProposeInputs{Start: make([]int32, m), Uniform: make([]float32, m*n)}
+	in := repository.ProposeInputs{Start: make([]int32, m), Uniform: make([]float32, m*h.Card().UniformsOf())}
 	sampler.Uniforms(in.Uniform, r)
 	for w := range m {
 		if h.KeepsSites() {
@@ -169,7 +170,7 @@ func moves(h *repository.Handle, m int, r rand.Source) repository.ProposeInputs 
 // reversed returns the inputs for ln q of proposals.
 func reversed(h *repository.Handle, in repository.ProposeInputs, proposal []int32) repository.LogProbInputs {
 	e := repository.LogProbInputs{State: proposal, Start: in.Start, Shift: in.Shift, Energy: in.Energy}
-	if h.Card().TakesState() {
+	if h.Card().TakesCondition() {
 		e.Condition = in.State
 	}
 	return e

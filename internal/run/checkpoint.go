@@ -28,11 +28,13 @@ type saved struct {
 	Tuning      *tune.Summary         // nil if the mix of moves was not looked for, or not yet found
 	Resumptions []report.Resumption
 	Checkpoints report.CheckpointSummary
-	Engine      *sampler.Snapshot            // of walkers, or
+	Engine      *sampler.Snapshot            // of walkers, with shards that of the end of the adaptation, or
 	VAN         *sampler.VANSnapshot         `cbor:"Global"` // of a network's draws alone
 	Variational *sampler.VariationalSnapshot // of a network's draws at temperatures
+	Shards      []*sampler.Snapshot          // of production with run.shards, else nil
 	Trainer     *trainer.Snapshot            // nil if the network is not trained
 	Network     *savedNetwork                // nil without neural moves
+	Machine     string                       // class of the machine that wrote it, empty where nobody said
 }
 
 // savedNetwork says which bundle was in use.
@@ -68,8 +70,8 @@ type checkpointer struct {
 const checkpointShare = 0.01
 
 // checkpoint writes the state of the run. A failed write is reported and counted; the
-// checkpoint before is kept, and the run continues.
-func (j *job) checkpoint() {
+// checkpoint before is kept, and the run continues, unless the caller knows better.
+func (j *job) checkpoint() error {
 	c, summary := &j.checkpoints, &j.course.Checkpoints
 	began := time.Now()
 	size, err := c.folder.Write(j.save())
@@ -93,6 +95,7 @@ func (j *job) checkpoint() {
 				"share_of_interval", fmt.Sprintf("%.1f%%", 100*took.Seconds()/j.c.Checkpoint.Interval.Seconds()), "times", c.slow)
 		}
 	}
+	return err
 }
 
 // save collects the state of the run.
@@ -101,6 +104,7 @@ func (j *job) save() *saved {
 	s := &saved{
 		Program: c.Version, Written: time.Now(), Elapsed: j.elapsed(), Config: j.yaml, Place: j.at,
 		Phases: c.Phases, Tuning: c.Tuning, Resumptions: c.Resumptions, Checkpoints: c.Checkpoints,
+		Machine: j.o.Machine,
 	}
 	j.process.save(s)
 	if n := j.network; n != nil {

@@ -39,12 +39,14 @@ func TestCutAdaptation(t *testing.T) {
 		settings []string
 		long     bool // not with -short
 	}{
-		"wang-landau":    {passes: 1000, settings: []string{"run.moves=local"}},
-		"with a network": {passes: 300, settings: []string{"run.moves=[local, neural]"}, long: true},
-		"windows":        {passes: 1000, settings: []string{"run.moves=local", "windows.count=2"}, long: true},
-		"multicanonical": {passes: 2000, settings: []string{"run.method=multicanonical", "run.moves=local", "system.q=10", "system.size=16x16", "production.passes=6000"}, long: true},
-		"histogram":      {passes: 1000, settings: []string{"run.moves=local", "production.histogram=low", "production.mix=3:0"}},
-		"van":            {passes: 400, settings: runtest.With(alone, "production.passes=600")},
+		"wang-landau":       {passes: 1000, settings: []string{"run.moves=local"}},
+		"with a network":    {passes: 300, settings: []string{"run.moves=[local, neural]"}, long: true},
+		"windows":           {passes: 1000, settings: []string{"run.moves=local", "windows.count=2"}, long: true},
+		"multicanonical":    {passes: 2000, settings: []string{"run.method=multicanonical", "run.moves=local", "system.q=10", "system.size=16x16", "production.passes=6000"}, long: true},
+		"metadynamics":      {passes: 200, settings: []string{"run.method=metadynamics", "run.moves=local", "metadynamics.final_height=1e-9"}, long: true},
+		"multiple gaussian": {passes: 200, settings: []string{"run.method=multiple-gaussian", "run.moves=local", "multiple_gaussian.sweeps=100"}, long: true},
+		"histogram":         {passes: 1000, settings: []string{"run.moves=local", "production.histogram=low", "production.mix=3:0"}},
+		"van":               {passes: 400, settings: runtest.With(alone, "production.passes=600"), long: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.long {
@@ -59,8 +61,11 @@ func TestCutAdaptation(t *testing.T) {
 			}
 			before := adaptation(first)
 			more := []string{"run.max_time=0s"}
-			if before.LnF > 0 {
-				more = append(more, fmt.Sprintf("wang_landau.final_ln_f=%g", before.LnF/1.5))
+			if limit := "wang_landau.final_ln_f"; before.LnF > 0 {
+				if before.Name == sampler.Metadynamics {
+					limit = "metadynamics.final_height"
+				}
+				more = append(more, fmt.Sprintf("%s=%g", limit, before.LnF/1.5))
 			}
 			second, err := resume(t, folder, more...)
 			if err != nil {

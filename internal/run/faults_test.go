@@ -61,55 +61,58 @@ func TestDiskFaults(t *testing.T) {
 	folder := t.TempDir()
 	want := undisturbed(t)
 	r := rand.New(rand.NewPCG(41, 42))
-	survived, ended := 0, 0
+	var survived, ended atomic.Int64
 	faults := []error{syscall.ENOSPC, syscall.EIO, faulty.ErrShort}
-	for k, fault := range faults[:long.Or(3, 1)] {
-		for i, op := range faulty.Ops {
-			if op == faulty.Read {
-				continue // TestUnreadableCheckpoint
-			}
-			forGood := (i+k)%2 == 1 // with each fault the other way round
-			name := fmt.Sprintf("%v at %s, for good: %v", fault, op, forGood)
-			path := filepath.Join(folder, fmt.Sprint(fault, op, forGood))
-			at, count, reached := r.IntN(60), 0, false
-			fs := faulty.FS{Fault: func(o faulty.Op, _ string) error {
-				if o != op {
-					return nil
+	t.Run("all", func(t *testing.T) { // returns when they all have
+		for k, fault := range faults[:long.Or(2, 1)] {
+			for i, op := range faulty.Ops {
+				if op == faulty.Read {
+					continue // TestUnreadableCheckpoint
 				}
-				if count++; count-1 == at || forGood && count > at {
-					reached = true
-					return fault
-				}
-				return nil
-			}}
-			s, err := proceed(t, run.Options{Folder: path, FS: fs})
-			switch {
-			case err == nil:
-				survived++
-				if reached && s.Checkpoints.Failed == 0 && op != faulty.RemoveAll && count < at {
-					t.Errorf("%s: nothing failed", name)
-				}
-			case !reached || !errors.Is(err, fault) && !strings.Contains(err.Error(), "short write"):
-				t.Errorf("%s: ended with %v", name, err)
-			default:
-				ended++
-				if !strings.Contains(err.Error(), folder) {
-					t.Errorf("%s: the error names no file: %v", name, err)
-				}
-			}
-			if err != nil {
-				if _, err := proceed(t, run.Options{Folder: path}); err != nil {
-					t.Errorf("%s: resumed on a good disk: %v", name, err)
-					continue
-				}
-			}
-			if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
-				t.Errorf("%s: dos.csv differs from that of the undisturbed run", name)
+				forGood, at := (i+k)%2 == 1, r.IntN(60) // with each fault the other way round
+				t.Run(fmt.Sprintf("%v at %s, for good %v", fault, op, forGood), func(t *testing.T) {
+					t.Parallel()
+					path := filepath.Join(folder, fmt.Sprint(fault, op, forGood))
+					count, reached := 0, false
+					fs := faulty.FS{Fault: func(o faulty.Op, _ string) error {
+						if o != op {
+							return nil
+						}
+						if count++; count-1 == at || forGood && count > at {
+							reached = true
+							return fault
+						}
+						return nil
+					}}
+					s, err := proceed(t, run.Options{Folder: path, FS: fs})
+					switch {
+					case err == nil:
+						survived.Add(1)
+						if reached && s.Checkpoints.Failed == 0 && op != faulty.RemoveAll && count < at {
+							t.Error("nothing failed")
+						}
+					case !reached || !errors.Is(err, fault) && !strings.Contains(err.Error(), "short write"):
+						t.Errorf("ended with %v", err)
+					default:
+						ended.Add(1)
+						if !strings.Contains(err.Error(), folder) {
+							t.Errorf("the error names no file: %v", err)
+						}
+					}
+					if err != nil {
+						if _, err := proceed(t, run.Options{Folder: path}); err != nil {
+							t.Fatalf("resumed on a good disk: %v", err)
+						}
+					}
+					if !bytes.Equal(want, runtest.Read(t, path, report.DensityFile)) {
+						t.Error("dos.csv differs from that of the undisturbed run")
+					}
+				})
 			}
 		}
-	}
-	t.Logf("%d runs survived, %d ended with an error and were resumed", survived, ended)
-	if survived == 0 || ended == 0 {
+	})
+	t.Logf("%d runs survived, %d ended with an error and were resumed", survived.Load(), ended.Load())
+	if survived.Load() == 0 || ended.Load() == 0 {
 		t.Error("the test shows less than it should")
 	}
 }

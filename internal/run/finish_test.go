@@ -98,6 +98,11 @@ func TestFinishIncomplete(t *testing.T) {
 		if err != nil || s.Verdict.Converged || !strings.Contains(s.Interrupted, "not complete") {
 			t.Errorf("%s: %+v, %v", phase, s, err)
 		}
+		for _, c := range s.Verdict.Checks { // whatever else is wrong, to complete it comes first
+			if (c.Name == "completed") != (c.Advice != "") {
+				t.Errorf("%s: advice of the check %s: %q", phase, c.Name, c.Advice)
+			}
+		}
 	}
 	runtest.Perform(t, folder)
 	if !bytes.Equal(runtest.Read(t, folder, report.DensityFile), undisturbed(t)) {

@@ -8,11 +8,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"neuralwl/internal/disk"
 	"neuralwl/internal/report"
 	"neuralwl/internal/shell"
+
+	"github.com/gofrs/flock"
 )
 
 // LockFile of a run directory is locked by the process that works in it.
@@ -37,23 +37,31 @@ func (j *job) openFolder() (unlock func(), err error) {
 	if err := j.writable(); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(j.folder, LockFile))
-	free, err := lock.TryLock()
-	for until := j.began.Add(j.o.Wait); err == nil && !free && time.Now().Before(until); free, err = lock.TryLock() {
-		time.Sleep(50 * time.Millisecond)
-	}
+	leave, err := Claim{Epoch: j.o.Epoch, Wait: max(j.o.Wait, glance), Log: j.log}.Lock(j.folder)
 	if err != nil {
-		// Some network file systems have no locks.
-		j.log.Warn("the run directory cannot be locked: make sure that no other process uses it", "folder", j.folder, "reason", err)
-	} else if !free {
-		return nil, fmt.Errorf("another process is running in the run directory %s; wait for it, or choose another with --out", j.folder)
+		return nil, err
 	}
 	if !j.o.Resume {
 		if err := j.write(report.ConfigFile, j.yaml); err != nil {
-			return nil, errors.Join(err, lock.Close())
+			return nil, errors.Join(err, leave())
 		}
 	}
-	return func() { lock.Close() }, nil
+	return func() { leave() }, nil
+}
+
+// glance is how long a new process waits for one that does no more than to look who works there.
+const glance = 100 * time.Millisecond
+
+// worked reports whether a process works in a run directory; not where there are no locks.
+func worked(folder string) bool {
+	path := filepath.Join(folder, LockFile)
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	lock := flock.New(path)
+	defer lock.Close()
+	free, err := lock.TryRLock()
+	return err == nil && !free
 }
 
 // writable returns an error if this user may not write to the run directory, as to that of

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"neuralwl/exporter"
-	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/models"
 	"neuralwl/sampler"
@@ -32,6 +31,9 @@ func (l *learner) open() error {
 
 // unconditional returns an error unless a network's draws depend on nothing.
 func unconditional(method string, card *exporter.Card) error {
+	if err := card.CheckNormalised("run.method " + method); err != nil {
+		return err
+	}
 	if !card.TakesState() && !card.TakesEnergy() {
 		return nil
 	}
@@ -39,7 +41,7 @@ func unconditional(method string, card *exporter.Card) error {
 		card.Name, card.Architecture, strings.Join(card.Conditions, " and "), method, models.Made, models.Conv, config.NeuralWangLandauMethod)
 }
 
-func (l *learner) admit(b *exporter.Bundle, _ *inference.Proposer) error {
+func (l *learner) admit(b *exporter.Bundle, _ proposer) error {
 	return unconditional(l.j.c.Run.Method, &b.Card)
 }
 

@@ -58,10 +58,10 @@ func (o *memoryObserver) step(trainer.StepInfo) {
 	}
 }
 
-// TestFlatMemory publishes weights ten thousand times and exports the network a
-// hundred times in one run: after a warm-up its resident size does not grow by 10 %.
+// TestFlatMemory publishes weights thousands of times and exports the network
+// tens of times in one run: after a warm-up its resident size does not grow by 10 %.
 func TestFlatMemory(t *testing.T) {
-	publications, exports := long.Or(10000, 2000), long.Or(100, 20)
+	publications, exports := long.Or(5000, 2000), long.Or(50, 20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o := &memoryObserver{t: t, free: true, every: publications / 10, last: publications, end: cancel}
@@ -92,7 +92,7 @@ func TestFlatMemory(t *testing.T) {
 func TestMemoryInTraining(t *testing.T) {
 	long.Only(t, "memory is measured over many steps; TestRecycler is in make test")
 	const every, most = 50, 50
-	steps := long.Or(1000, 400)
+	steps := 600
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o := &memoryObserver{t: t, every: every, last: steps, end: cancel}
@@ -130,7 +130,7 @@ func TestSwapMemory(t *testing.T) {
 }
 
 func swapMemory(t *testing.T, most float64, bundles ...string) {
-	const swaps, every = 210, 30
+	const swaps, every = 120, 20
 	onnxtest.NoLeaks(t)
 	ctx, enough := context.WithCancel(context.Background())
 	defer enough()

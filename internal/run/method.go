@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"neuralwl/exporter"
-	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
 	"neuralwl/internal/report"
@@ -24,6 +23,8 @@ var methods = map[string]method{
 	config.WangLandauMethod:       {walking, sampler.WangLandau, report.Walkers},
 	config.NeuralWangLandauMethod: {walking, sampler.WangLandau, report.Walkers},
 	config.MulticanonicalMethod:   {walking, sampler.Multicanonical, report.Walkers},
+	config.MetadynamicsMethod:     {walking, sampler.Metadynamics, report.Walkers},
+	config.MultipleGaussianMethod: {walking, sampler.MultipleGaussian, report.Walkers},
 	config.CanonicalMethod:        {walking, sampler.Canonical, report.Canonical},
 	config.VANWangLandauMethod:    {drawing, sampler.WangLandau, report.Draws},
 	config.VANMethod:              {annealing, sampler.Annealing, report.Variational},
@@ -64,8 +65,8 @@ type counts interface {
 type process interface {
 	counts
 	Pass(ctx context.Context) error
-	Adapted(finalLnF float64) bool
-	AdaptationProgress(finalLnF float64) float64
+	Adapted(final float64) bool
+	AdaptationProgress(final float64) float64
 	// Next goes on from production to the adaptation at the next temperature. It reports whether
 	// there is one.
 	Next() bool
@@ -78,7 +79,7 @@ type process interface {
 	learn(ctx context.Context) error
 	// beginProduction freezes the weights and returns the first stage of production, and
 	// endBurnIn starts the counts of production.
-	beginProduction() stage
+	beginProduction() (stage, error)
 	endBurnIn()
 	// adaptAgain returns from production to the adaptation, which had come as far as p says.
 	adaptAgain(p sampler.Progress)
@@ -86,7 +87,7 @@ type process interface {
 	at(done float64)
 	// admit returns an error if another network cannot take the place of the run's, and renew
 	// takes what is now the run's network into use; counts of production begin anew.
-	admit(*exporter.Bundle, *inference.Proposer) error
+	admit(*exporter.Bundle, proposer) error
 	renew() error
 
 	save(*saved)

@@ -5,8 +5,12 @@ import "neuralwl/sampler"
 // updates is the number of site updates that the run has made: a trial of a local move is one, a
 // network's proposal one for each site.
 func (j *job) updates() int64 {
-	moves := j.counts.Progress().Moves
-	return j.at.Updates + moves[sampler.Local].Trials + int64(j.system.Sites())*moves[sampler.Neural].Trials
+	return j.at.Updates + j.updatesOf(j.counts.Progress())
+}
+
+// updatesOf is the number of site updates of a phase.
+func (j *job) updatesOf(p sampler.Progress) int64 {
+	return p.Moves[sampler.Local].Trials + int64(j.system.Sites())*p.Moves[sampler.Neural].Trials
 }
 
 // count adds the site updates of a phase that is over to the record. Its counts begin anew.

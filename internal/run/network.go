@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -29,6 +30,7 @@ type network struct {
 	runtime  inference.Runtime
 	store    *inference.Store
 	proposer proposer
+	shards   shardNetwork
 	server   *remote.Server   // that evaluates it; nil where runtime and store do
 	graphs   graphs           // of the bundle
 	trainer  *trainer.Trainer // nil if the network stays as it is
@@ -38,10 +40,26 @@ type network struct {
 	needed    [2]int // versions that the last two checkpoints name
 }
 
-// proposer is the network in the hands of the sampler.
+// proposer is the network in the hands of the sampler: a sampler.Proposer, or a sampler.AngleProposer if it
+// draws angles.
 type proposer interface {
-	sampler.Proposer
+	Pin() sampler.Version
+	Propose(ctx context.Context) error
+	LogProb(ctx context.Context) error
 	Close() error
+}
+
+// newProposer opens the networks of a bundle for a number of walkers, in parts of the given size.
+func newProposer(b *exporter.Bundle, store *inference.Store, r inference.Runtime, walkers, part int) (p proposer, err error) {
+	if b.Card.Angles() {
+		p, err = inference.NewAngles(b, store, r, walkers, part)
+	} else {
+		p, err = inference.NewProposer(b, store, r, walkers, part)
+	}
+	if err != nil {
+		return nil, err // and no interface of a nil pointer
+	}
+	return p, nil
 }
 
 // openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
@@ -99,20 +117,17 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {
 		return nil, err
 	}
-	p, err := inference.NewProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
-	if err != nil {
-		return nil, err
-	}
-	n.proposer = p
-	return n, nil
+	n.proposer, err = newProposer(n.bundle, n.store, n.runtime, c.Run.Walkers, c.Inference.Batch)
+	return n, err
 }
+
+// colours is the network in the hands of a sampler of colours.
+func (n *network) colours() sampler.Proposer { return n.proposer.(sampler.Proposer) }
 
 // testDraws returns an error unless the network draws with the probabilities that it states.
 // Later versions have the same graphs.
 func (n *network) testDraws(ctx context.Context) error {
-	r, err := n.honesty(ctx, honest.Options{
-		System: n.j.system.(lattice.Symmetric), Runtime: n.runtime, Part: n.j.c.Inference.Batch, Seed: n.j.c.Run.Seed,
-	})
+	r, err := n.honesty(ctx)
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w %w", context.Cause(ctx), ErrEarly)
 	}
@@ -126,8 +141,22 @@ func (n *network) testDraws(ctx context.Context) error {
 	return nil
 }
 
+// tested is what a network that passed was tested for.
+type tested interface {
+	Log(log *slog.Logger, bundle string)
+}
+
+// angleOptions are those of the test of a network of angles.
+func (j *job) angleOptions(r inference.Runtime) honest.AngleOptions {
+	return honest.AngleOptions{Runtime: r, Seed: j.c.Run.Seed, Beta: j.c.Neural.Coldest}
+}
+
 // honesty tests the draws. Those of a server are also compared with pure Go.
-func (n *network) honesty(ctx context.Context, o honest.Options) (*honest.Report, error) {
+func (n *network) honesty(ctx context.Context) (tested, error) {
+	if n.bundle.Card.Angles() {
+		return honest.CheckAngles(ctx, n.bundle, n.j.angleOptions(n.runtime))
+	}
+	o := honest.Options{System: n.j.system.(lattice.Symmetric), Runtime: n.runtime, Part: n.j.c.Inference.Batch, Seed: n.j.c.Run.Seed}
 	if n.server == nil {
 		return honest.Check(ctx, n.bundle, o)
 	}
@@ -163,8 +192,9 @@ func (n *network) openTrainer(batch int) (err error) {
 		return nil
 	}
 	n.trainer, err = trainer.New(trainer.Options{
-		System: j.system.(lattice.Symmetric), Seed: j.c.Run.Seed,
+		System: j.system, Seed: j.c.Run.Seed,
 		Batch: batch, LearningRate: c.LearningRate, Clip: c.Clip, Buffer: c.Buffer, Upright: !c.Symmetrise,
+		Regression: c.Regression, Samples: c.Samples, Coldest: j.c.Neural.Coldest,
 		Events: trainer.Events{
 			Step:      j.listener.GradientStep,
 			Published: func(steps int64) { j.listener.WeightsPublished(event.WeightsPublished{Steps: steps}) },
@@ -265,6 +295,7 @@ func (n *network) close() error {
 	if n.trainer != nil {
 		errs = append(errs, n.trainer.Close())
 	}
+	errs = append(errs, n.shards.close())
 	if n.proposer != nil {
 		errs = append(errs, n.proposer.Close())
 	}

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -26,10 +25,15 @@ const burnIn = 0.05
 // interrupted, so that a resumed run makes the same ones.
 func (j *job) sample(ctx context.Context) error {
 	passing := context.WithoutCancel(ctx)
+	j.stops = func() bool { _, why := j.toEnd(ctx); return why != nil }
+	defer j.closeRounds()
 	if slices.Contains([]stage{adapting, burningIn, producing}, j.at.Stage) { // others begin with their first pass
 		j.beginPhase(j.phase())
 	}
 	for {
+		if j.at.Stage == dividing && j.o.Divide {
+			return j.handOver()
+		}
 		if j.deadline, j.course.Interrupted = j.toEnd(ctx); j.course.Interrupted != nil {
 			j.log.Warn("the run ends early with what it has", "reason", j.course.Interrupted)
 			break
@@ -49,7 +53,9 @@ func (j *job) sample(ctx context.Context) error {
 			j.checkpoint()
 		}
 	}
-	j.checkpoint()
+	if err := j.checkpoint(); err != nil && j.shard != nil { // it is all that a shard leaves
+		return err
+	}
 	if j.at.Stage == starting {
 		return fmt.Errorf("%w %w", j.course.Interrupted, ErrEarly)
 	}
@@ -66,7 +72,7 @@ func (j *job) step(ctx context.Context) (more bool, err error) {
 	case adapting:
 		return true, j.adapt(ctx)
 	case burningIn:
-		if float64(j.at.Pass) < math.Floor(burnIn*float64(j.planned())) && !j.spent(burnIn) {
+		if j.at.Pass < burnInPasses(j.planned()) && !j.spent(burnIn) {
 			return true, j.burn(ctx)
 		}
 		j.count()
@@ -95,7 +101,7 @@ func (j *job) burn(ctx context.Context) error {
 	}
 	p := j.process.Progress()
 	p.Phase = sampler.BurnIn
-	j.observe(p, min(1, float64(j.at.Pass)/math.Floor(burnIn*float64(j.planned()))))
+	j.observe(p, min(1, float64(j.at.Pass)/float64(burnInPasses(j.planned()))))
 	return nil
 }
 
@@ -111,7 +117,7 @@ func (j *job) pass(ctx context.Context) error {
 
 // adapt makes one pass of the adaptation and trains the network after it, or ends it.
 func (j *job) adapt(ctx context.Context) error {
-	finalLnF, limit := j.c.WangLandau.FinalLnF, j.adaptationLimit()
+	final, limit := j.c.FinalWeights(), j.adaptationLimit()
 	why := ""
 	switch {
 	case limit > 0 && j.elapsed() > limit:
@@ -120,22 +126,25 @@ func (j *job) adapt(ctx context.Context) error {
 		why = "run.max_moves"
 	}
 	switch {
-	case j.process.Adapted(finalLnF):
+	case j.process.Adapted(final):
 		return j.endAdaptation()
 	case why != "":
 		p := j.process.Progress()
 		j.log.Warn(why+": the adaptation of the weights is cut short",
-			"ln_f", p.LnF, "final_ln_f", finalLnF, "flatness", p.Flatness)
+			append(j.weights(p), "flatness", p.Flatness)...)
 		j.at.Cut, j.at.Adapted = true, p
 		return j.endAdaptation()
 	}
-	if err := j.pass(ctx); err != nil {
+	shared, err := j.shareRound(ctx)
+	if err == nil && !shared {
+		if err = j.pass(ctx); err == nil {
+			err = j.process.learn(ctx)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if err := j.process.learn(ctx); err != nil {
-		return err
-	}
-	done := j.process.AdaptationProgress(finalLnF)
+	done := j.process.AdaptationProgress(final)
 	if limit > 0 {
 		done = max(done, float64(j.elapsed())/float64(limit))
 	}
@@ -143,6 +152,17 @@ func (j *job) adapt(ctx context.Context) error {
 		done = max(done, float64(j.updates())/float64(moves))
 	}
 	j.observe(j.process.Progress(), min(1, done))
+	return nil
+}
+
+// weights says for the log how far the weights have come, and how far they have to come.
+func (j *job) weights(p sampler.Progress) []any {
+	switch p.Phase {
+	case sampler.WangLandau:
+		return []any{"ln_f", p.LnF, "final_ln_f", j.c.WangLandau.FinalLnF}
+	case sampler.Metadynamics:
+		return []any{"hill", p.LnF, "final_height", j.c.Metadynamics.FinalHeight}
+	}
 	return nil
 }
 
@@ -160,6 +180,7 @@ func (j *job) endAdaptation() error {
 		}
 		j.network.finish() // a fault is reported, and the end of the run is another chance
 	}
+	j.closeRounds()
 	if j.at.Pass > 0 {
 		j.endPhase(j.process.Progress())
 	}
@@ -175,17 +196,22 @@ func (j *job) endAdaptation() error {
 			return fmt.Errorf("production.mix: %w", err)
 		}
 	}
-	j.beginProduction()
-	return nil
+	return j.beginProduction()
 }
 
 // beginProduction begins production, or its burn-in.
-func (j *job) beginProduction() {
+func (j *job) beginProduction() error {
 	j.count()
 	j.at.Before = j.at.Updates
 	j.at.Began = j.elapsed()
-	j.at.enter(j.process.beginProduction())
-	j.beginPhase(j.phase())
+	first, err := j.process.beginProduction()
+	if err != nil {
+		return fmt.Errorf("production: %w", err)
+	}
+	if j.at.enter(first); first != dividing {
+		j.beginPhase(j.phase())
+	}
+	return nil
 }
 
 // produce makes one pass of production, and reports whether there are more.
@@ -226,7 +252,9 @@ func (j *job) next() bool {
 	return true
 }
 
-func (j *job) beginPhase(p sampler.Phase) { j.listener.PhaseBegan(event.PhaseBegan{Phase: p}) }
+func (j *job) beginPhase(p sampler.Phase) {
+	j.listener.PhaseBegan(event.PhaseBegan{Phase: p, Helpers: j.helpers()})
+}
 
 // endPhase records the present phase, which has come as far as p says.
 func (j *job) endPhase(p sampler.Progress) {

@@ -16,6 +16,7 @@ const (
 	starting  stage = "start" // the network's draws make first weights and configurations
 	adapting  stage = "adaptation"
 	tuning    stage = "tuning"  // looks for production's mix of moves
+	dividing  stage = "shards"  // production is to be made in shards, each of which has come as far as its own checkpoint says
 	burningIn stage = "burn-in" // production's beginning, thrown away
 	producing stage = "production"
 )
@@ -65,3 +66,6 @@ func (j *job) planned() int64 {
 
 // elapsed is the time that the run has taken, over all resumptions.
 func (j *job) elapsed() time.Duration { return j.before + time.Since(j.began) }
+
+// burnInPasses is the number of passes of the burn-in of a production of so many.
+func burnInPasses(planned int64) int64 { return int64(math.Floor(burnIn * float64(planned))) }

@@ -13,7 +13,7 @@ import (
 
 // Report makes the page and the pictures of the run in o.Folder again: from its last checkpoint, also
 // while it is under way, or else from the files of its results. It leaves everything else as it is and
-// takes no lock, since every file is replaced whole. Of a run that has ended the summary is that of
+// takes no lock, since every file is replaced whole, but asks whether another process has it. Of a run that has ended the summary is that of
 // summary.json; of another one it says how far the checkpoint had come. It needs neither ONNX Runtime
 // nor the configuration in o.
 func Report(ctx context.Context, o Options) (*report.Summary, error) {
@@ -37,9 +37,17 @@ func Report(ctx context.Context, o Options) (*report.Summary, error) {
 		if ended == nil {
 			return nil, fmt.Errorf("report %s: it has neither a checkpoint nor results yet, from which there could be a report", j.folder)
 		}
-		return report.Again(ctx, j.folder, j.log, j.write)
+		s, err := report.Again(ctx, j.folder, j.log, j.write)
+		if err == nil {
+			s.NoPage = false
+		}
+		return s, err
 	} else if err != nil {
 		return nil, fmt.Errorf("report %s: %w", j.folder, err)
+	}
+	if j.course.Interrupted != nil && worked(j.folder) {
+		j.course.UnderWay = true
+		j.course.Interrupted = fmt.Errorf("the run is under way; this is how far it had come at its checkpoint of pass %d of the %s", j.at.Pass, j.at.Stage)
 	}
 	r, err := j.evaluate(ctx)
 	if err != nil {
@@ -50,5 +58,6 @@ func Report(ctx context.Context, o Options) (*report.Summary, error) {
 	if ended != nil && ended.LeftOut == nil && slices.EqualFunc(ended.Phases, s.Phases, func(a, b report.PhaseSummary) bool { return a.Name == b.Name && a.Passes == b.Passes }) {
 		s = ended
 	}
+	s.NoPage = false
 	return s, r.WritePage(s, j.write)
 }

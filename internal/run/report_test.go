@@ -115,13 +115,18 @@ func TestReportUnderWay(t *testing.T) {
 	if _, err := runtest.Run(context.Background(), t, run.Options{Folder: folder, Listener: look}, settings...); err != nil {
 		t.Fatal(err)
 	}
-	if fault != nil || seen == nil || seen.Verdict.Converged || !strings.Contains(seen.Interrupted, "not complete") {
+	if fault != nil || seen == nil || seen.Verdict.Converged || !strings.Contains(seen.Interrupted, "under way") {
 		t.Errorf("%+v, %v", seen, fault)
+	}
+	for _, row := range seen.Rows() { // it cannot be resumed now
+		if strings.Contains(row.Text, "--resume") {
+			t.Errorf("%s: %s", row.Name, row.Text)
+		}
 	}
 	if !bytes.Equal(runtest.Read(t, folder, report.DensityFile), undisturbed(t)) {
 		t.Error("the run went on in another way")
 	}
-	if page := string(runtest.Read(t, folder, report.PageFile)); strings.Contains(page, "not complete") {
+	if page := string(runtest.Read(t, folder, report.PageFile)); strings.Contains(page, "under way") {
 		t.Error("the page of the run is not that of its end")
 	}
 }

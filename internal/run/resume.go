@@ -20,7 +20,7 @@ import (
 // mayChange are the keys that may change when a run is resumed: its limits, and keys that do
 // not affect its numbers.
 var mayChange = []string{
-	"run.workers", "run.max_time", "run.max_moves", "run.resume", "wang_landau.final_ln_f", "production.passes", "trainer.export_every", "trainer.keep",
+	"run.workers", "run.max_time", "run.max_moves", "run.resume", "wang_landau.final_ln_f", "metadynamics.final_height", "production.passes", "trainer.export_every", "trainer.keep",
 	"inference.provider", "inference.library", "inference.timeout", "inference.url", "inference.model", "inference.retries",
 	"checkpoint.interval", "checkpoint.margin", "metrics.listen", "log.level",
 }
@@ -53,13 +53,10 @@ func (j *job) load() (*saved, error) {
 		return nil, err
 	}
 	changes := config.Changes(before, j.c)
-	var faults []error
+	faults := refused(changes)
 	for _, c := range changes {
 		switch {
-		case !slices.Contains(mayChange, c.Key):
-			faults = append(faults, fmt.Errorf("%v: it cannot change when a run is resumed; start a new run, or leave it as it was (these keys may change: %s)",
-				c, strings.Join(mayChange, ", ")))
-		case c.Key == "wang_landau.final_ln_f" && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting &&
+		case (c.Key == "wang_landau.final_ln_f" || c.Key == "metadynamics.final_height") && s != nil && s.Place.Stage != adapting && s.Place.Stage != starting &&
 			(!s.Place.Cut || j.c.Run.Resume == config.ResumeProduction):
 			faults = append(faults, fmt.Errorf("%v: the weights of the run are frozen; start a new run, or extend this one with production.passes", c))
 		case c.Key == "production.passes" && len(j.c.Run.Betas) > 1:
@@ -78,9 +75,25 @@ func (j *job) load() (*saved, error) {
 	if s != nil {
 		r.Stage, r.Pass = string(s.Place.Stage), s.Place.Pass
 		j.course.Resumptions = s.Resumptions
+		if s.Machine != "" && j.o.Machine != "" && s.Machine != j.o.Machine {
+			r.Machine, r.MachineBefore = j.o.Machine, s.Machine
+			j.log.Warn("the run goes on in another class of machines: results are as good, but their last digits differ from those of the uninterrupted run",
+				"before", s.Machine, "now", j.o.Machine)
+		}
 	}
 	j.course.Resumptions = append(j.course.Resumptions, r)
 	return s, nil
+}
+
+// refused are the faults of changes that would make a run another one.
+func refused(changes []config.Change) (faults []error) {
+	for _, c := range changes {
+		if !slices.Contains(mayChange, c.Key) {
+			faults = append(faults, fmt.Errorf("%v: it cannot change when a run is resumed; start a new run, or leave it as it was (these keys may change: %s)",
+				c, strings.Join(mayChange, ", ")))
+		}
+	}
+	return faults
 }
 
 // configBefore is the configuration of the run so far.
@@ -167,7 +180,7 @@ func (j *job) continueCut() {
 	j.course.Tuning = nil
 	j.process.adaptAgain(dropped.Adapted)
 	j.log.Info("the adaptation that was cut short continues; production is made again after it (run.resume)",
-		"ln_f", j.process.Progress().LnF, "final_ln_f", j.c.WangLandau.FinalLnF, "dropped_passes", dropped.Pass)
+		append(j.weights(j.process.Progress()), "dropped_passes", dropped.Pass)...)
 }
 
 // forgetModels removes the bundles exported after the checkpoint, or all of them without

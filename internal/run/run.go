@@ -21,6 +21,7 @@ import (
 	"neuralwl/internal/parallel"
 	"neuralwl/internal/report"
 	"neuralwl/internal/shell"
+	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 )
 
@@ -34,8 +35,12 @@ type Options struct {
 	Resume bool
 	// Version of the program, for the record.
 	Version string
-	// Wait is how long to wait for another process to leave the run directory.
-	Wait time.Duration
+	// Wait is how long to wait for another process to leave the run directory, and Epoch that of the
+	// lease by which a queue has given the run to this one; see Claim.
+	Wait  time.Duration
+	Epoch int
+	// Machine is the class of this machine, for the record of resumptions; empty for none.
+	Machine string
 	// Workers is the number of threads where run.workers leaves it open, by default one per
 	// core that Go may use.
 	Workers int
@@ -50,6 +55,11 @@ type Options struct {
 
 	// Evaluated is told of every evaluation of the network, see inference.Runtime; nil for nobody.
 	Evaluated func(graph string, took time.Duration)
+
+	// Divide has Run end with ErrDivided where production in run.shards begins, which Shard makes in
+	// other processes, instead of making it in this one. A run that comes back to it without Divide goes on with what the
+	// shards have done. It also lets processes that call Help make shards of an adaptation with run.round.
+	Divide bool
 
 	// FS is where the run directory is written, by default the operating system's file
 	// system.
@@ -88,14 +98,16 @@ type job struct {
 	process process
 	counts  counts // of the process, or of a checkpoint
 
-	made        bool          // the folder, by this run
-	started     bool          // all parts were there
-	began       time.Time     // of this process' part of the run
-	before      time.Duration // time that the run took before it was resumed
-	allocation  time.Time     // end of the Slurm allocation, zero if there is none
-	reserve     time.Duration // predicted for the results, 0 before it is needed
-	deadline    time.Time     // of the results, zero for no limit
+	shard       *sampler.Shard // that this is; nil for a whole run
+	made        bool           // the folder, by this run
+	started     bool           // all parts were there
+	began       time.Time      // of this process' part of the run
+	before      time.Duration  // time that the run took before it was resumed
+	allocation  time.Time      // end of the Slurm allocation, zero if there is none
+	reserve     time.Duration  // predicted for the results, 0 before it is needed
+	deadline    time.Time      // of the results, zero for no limit
 	at          place
+	stops       func() bool // the run has to end
 	checkpoints checkpointer
 	swaps       swaps
 	course      report.Course
@@ -104,6 +116,9 @@ type job struct {
 // ErrEarly is the error of a run that was interrupted before there could be any results. The
 // same command starts it from the beginning, or resumes it.
 var ErrEarly = errors.New("before the walkers began to move")
+
+// ErrDivided is the error of a run whose production goes on in shards, see Options.Divide.
+var ErrDivided = errors.New("its production goes on in shards")
 
 // Run performs a run, or the rest of one, and returns its summary. When ctx is
 // cancelled, or the Slurm allocation is about to end, the run ends in order, with a
@@ -115,11 +130,16 @@ func Run(ctx context.Context, o Options) (s *report.Summary, err error) {
 		if value := recover(); value != nil {
 			err = j.internalError(value)
 		}
-		if paths, _ := j.checkpoints.folder.Paths(); err != nil && unlock != nil && len(paths) > 0 {
+		if paths, _ := j.checkpoints.folder.Paths(); err != nil && !errors.Is(err, ErrDivided) && unlock != nil && len(paths) > 0 {
 			err = fmt.Errorf("%w\nthe run can be resumed at its last checkpoint: nwl run --resume %s", err, shell.Quote(j.folder))
 		}
-		j.listener.RunEnded(ended(s, err))
-		j.journal.end(err)
+		if errors.Is(err, ErrDivided) {
+			j.listener.RunEnded(event.RunEnded{Interrupted: err.Error(), Divided: j.c.Run.Shards, Seconds: j.elapsed().Seconds()})
+			j.journal.end(nil)
+		} else {
+			j.listener.RunEnded(ended(s, err))
+			j.journal.end(err)
+		}
 		if unlock != nil {
 			if err != nil && !j.started {
 				j.abandon()

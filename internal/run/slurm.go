@@ -43,6 +43,10 @@ func allocationEnd(log *slog.Logger) (time.Time, error) {
 	return end, nil
 }
 
+// AllocationEnd is the end of the Slurm allocation of this process, zero outside of one and where
+// it is not known.
+func AllocationEnd(log *slog.Logger) (time.Time, error) { return allocationEnd(log) }
+
 // askSqueue returns the end of a job, zero if it has no time limit.
 func askSqueue(job string) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), squeueTime)

@@ -128,9 +128,9 @@ func (s *swaps) turn() error {
 			s.refuse(x, &SwapError{SwapFailed, err})
 			return nil
 		}
-		if s.j.at.produces() && s.j.at.Pass > 0 && !x.Restart { // the adaptation has ended meanwhile
+		if why := s.j.fixed(x.Restart); why != nil && (s.j.at.Pass > 0 || s.j.divided()) { // the adaptation has ended meanwhile
 			s.withdraw()
-			s.refuse(x, inProduction(s.j.at.Stage))
+			s.refuse(x, why)
 			return nil
 		}
 	}
@@ -138,7 +138,9 @@ func (s *swaps) turn() error {
 }
 
 // produces reports whether the weights are frozen and being used.
-func (p *place) produces() bool { return p.Stage == burningIn || p.Stage == producing }
+func (p *place) produces() bool { return p.Stage.produces() }
+
+func (s stage) produces() bool { return s == burningIn || s == producing }
 
 // due reports whether it is time for an exchange on record.
 func (s *swaps) due(plan report.Swap) bool {
@@ -159,13 +161,33 @@ func (s *swaps) receive(r Swap) {
 		s.refuse(x, refusal(SwapBusy, "the network is being exchanged for %s; try again once that is done", s.now.Name))
 	case s.made < len(s.recorded):
 		s.refuse(x, refusal(SwapBusy, "the run is on its way to the exchange of its network for %s after pass %d; try again once that is done", s.recorded[s.made].Name, s.recorded[s.made].Pass))
-	case s.j.at.produces() && !r.Restart:
-		s.refuse(x, inProduction(s.j.at.Stage))
+	case s.j.fixed(r.Restart) != nil:
+		s.refuse(x, s.j.fixed(r.Restart))
 	default:
 		x.plan = report.Swap{Name: r.Name, Folder: filepath.Join(SwapsFolder, fmt.Sprint(len(s.recorded)+1))}
 		s.load(x)
 	}
 }
+
+// fixed is why the network cannot be exchanged now, with leave to begin production anew or without;
+// nil if it can.
+func (j *job) fixed(restart bool) *SwapError {
+	switch at := j.at.Stage; {
+	case j.c.Run.Round > 0 && at != starting:
+		return refusal(SwapPhase, "the adaptation is divided into run.shards (run.round), which all need the same network; start another run with the new one")
+	case !j.at.produces() && at != dividing:
+		return nil
+	case j.divided():
+		return refusal(SwapPhase, "the weights are frozen (stage %s), and production is divided into run.shards, which all need the same network; start another run with the new one", at)
+	case restart:
+		return nil
+	default:
+		return inProduction(at)
+	}
+}
+
+// divided reports whether production is divided into shards.
+func (j *job) divided() bool { return j.c.Run.Shards > 1 && j.shard == nil }
 
 func inProduction(at stage) *SwapError {
 	return refusal(SwapPhase, "the weights are frozen (stage %s): the counts of production belong to one network; ask for a restart, which keeps the weights and begins production anew", at)
@@ -203,8 +225,8 @@ func (s *swaps) plan(x *exchange) {
 	case err != nil:
 		s.refuse(x, asSwapError(err))
 		return
-	case at.produces() && !x.Restart:
-		s.refuse(x, inProduction(at.Stage))
+	case s.j.fixed(x.Restart) != nil:
+		s.refuse(x, s.j.fixed(x.Restart))
 		return
 	}
 	if err := s.j.process.admit(x.next.bundle, x.next.proposer); err != nil {
@@ -272,7 +294,9 @@ func (s *swaps) apply(x *exchange, since time.Time) error {
 		return fmt.Errorf("exchange of the network for %s: %w", x.Name, err)
 	}
 	if e.Restarted {
-		j.beginProduction()
+		if err := j.beginProduction(); err != nil {
+			return err
+		}
 	}
 	p := j.process.Progress()
 	s.since = baseline{p.Phase, p.Moves[sampler.Neural]}

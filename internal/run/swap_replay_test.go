@@ -232,7 +232,7 @@ func TestSwapExact(t *testing.T) {
 	long.Only(t, "runs of microcanonical networks on 6x6")
 	settings := []string{
 		"system.q=2", "system.size=6x6", "run.walkers=64", "run.moves=[local, neural]", "model.bundle=pretrained/potts-q2", "trainer.every=20", "trainer.batch=32",
-		"wang_landau.final_ln_f=1e-4", "production.passes=900", "local.sweeps=2", "checkpoint.interval=1ns",
+		"wang_landau.final_ln_f=1e-4", "production.passes=300", "local.sweeps=2", "checkpoint.interval=1ns",
 	}
 	folder := t.TempDir()
 	c := runtest.Load(t, settings...)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ import (
 // other settings, its graphs are those of the runs' own.
 func tinyBundle(t testing.TB, name string, seed uint64, architecture string, h models.Hyperparameters) (folder string) {
 	t.Helper()
-	if h == (models.Hyperparameters{}) {
+	if reflect.DeepEqual(h, models.Hyperparameters{}) {
 		h = models.Hyperparameters{Encoder: 16, Latent: 4, Decoder: 16, Floor: 1e-3, Noise: 0.3}
 	}
 	b, err := exporter.NewUntrained(name, architecture, models.System{Q: 3, Sides: []int{4, 4}}, h, rand.New(rand.NewPCG(seed, 1)))

@@ -30,7 +30,7 @@ type newNetwork struct {
 	// not back.
 	weights  *inference.Weights
 	store    *inference.Store
-	proposer *inference.Proposer
+	proposer proposer
 	trainer  *trainer.Successor // nil where there is no training
 }
 
@@ -51,10 +51,9 @@ func (n *network) loader(x *exchange) func(context.Context) *newNetwork {
 			return &newNetwork{err: fmt.Errorf("a model server evaluates the network (inference.provider: %s), and this run has no other way to; resume it with inference.provider auto", config.RemoteProvider)}
 		}
 	}
-	proposer, _ := n.proposer.(*inference.Proposer)
 	l := loading{
 		j: n.j, from: x.Bundle, digest: x.plan.Digest, graphs: n.graphs, architecture: n.bundle.Card.Architecture,
-		runtime: n.runtime, store: n.store, proposer: proposer, trainer: n.trainer,
+		runtime: n.runtime, store: n.store, proposer: n.proposer, trainer: n.trainer,
 	}
 	folder := filepath.Join(n.j.folder, x.plan.Folder)
 	return func(ctx context.Context) *newNetwork {
@@ -73,7 +72,7 @@ type loading struct {
 	architecture string
 	runtime      inference.Runtime
 	store        *inference.Store
-	proposer     *inference.Proposer
+	proposer     proposer
 	trainer      *trainer.Trainer
 }
 
@@ -131,12 +130,19 @@ const compared = 6
 // test finds out whether the network draws with the probabilities that it states, by one thread
 // beside those that sample. Its sessions are closed afterwards: the next ones take their memory.
 func (l *loading) test(ctx context.Context, b *exporter.Bundle) (err error) {
+	r := l.runtime
+	r.Workers, r.Intercept, r.Evaluated = 1, nil, nil
+	if b.Card.Angles() {
+		tested, err := honest.CheckAngles(ctx, b, l.j.angleOptions(r))
+		if err == nil {
+			tested.Log(l.j.log, b.Card.Name)
+		}
+		return err
+	}
 	store, err := inference.OpenStore(b)
 	if err != nil {
 		return err
 	}
-	r := l.runtime
-	r.Workers, r.Intercept, r.Evaluated = 1, nil, nil
 	p, err := inference.NewProposer(b, store, r, honest.Rows, l.j.c.Inference.Batch)
 	if err != nil {
 		return err
@@ -201,7 +207,7 @@ func (l *loading) open(ctx context.Context, next *newNetwork) (err error) {
 	if next.store, err = inference.OpenStore(next.bundle); err != nil {
 		return err
 	}
-	if next.proposer, err = inference.NewProposer(next.bundle, next.store, l.runtime, l.j.c.Run.Walkers, l.j.c.Inference.Batch); err != nil {
+	if next.proposer, err = newProposer(next.bundle, next.store, l.runtime, l.j.c.Run.Walkers, l.j.c.Inference.Batch); err != nil {
 		return err
 	}
 	// The first evaluation allocates.

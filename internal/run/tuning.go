@@ -38,8 +38,7 @@ func (w *walkers) tune(ctx context.Context) (err error) {
 	j.course.Tuning = summary
 	j.log.Info("mix of moves chosen for production", "mix", j.at.Mix.String(), "reason", summary.Reason, "repeat", summary.Repeat)
 	w.tuner = nil
-	j.beginProduction()
-	return nil
+	return j.beginProduction()
 }
 
 // repeat is the settings that make the same run again on a machine of any speed.

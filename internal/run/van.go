@@ -34,19 +34,19 @@ func openVAN(j *job, _ int) (_ process, err error) {
 	}
 	o := sampler.VANOptions{
 		System: j.system.(lattice.Symmetric), Seed: j.c.Run.Seed,
-		Proposer: j.network.proposer, Flatness: j.c.WangLandau.Flatness,
+		Proposer: j.network.colours(), Schedule: sampler.Schedule(j.c.WangLandau.Schedule), LnF: j.c.WangLandau.LnF, Flatness: j.c.WangLandau.Flatness,
 		Events: j.samplerEvents(), Learn: v.lesson(),
 	}
 	v.VAN, err = sampler.NewVAN(o)
 	return v, err
 }
 
-func (v *van) renew() error { return v.SetProposer(v.j.network.proposer, v.lesson()) }
+func (v *van) renew() error { return v.SetProposer(v.j.network.colours(), v.lesson()) }
 
 // beginProduction needs no burn-in: independent draws have nothing to forget.
-func (v *van) beginProduction() stage {
+func (v *van) beginProduction() (stage, error) {
 	v.Produce()
-	return producing
+	return producing, nil
 }
 
 func (v *van) endBurnIn() {}
@@ -61,7 +61,7 @@ func (v *van) results(in *report.Input) { in.Draws = v.Weights() }
 
 // reviveVAN checks ln g and the sums of the draws.
 func reviveVAN(_ method, s *saved, c *config.Config, system lattice.System) (counts, *Inspection, error) {
-	v, err := sampler.NewVAN(sampler.VANOptions{System: system.(lattice.Symmetric), Draws: c.Run.Walkers, Flatness: c.WangLandau.Flatness})
+	v, err := sampler.NewVAN(sampler.VANOptions{System: system.(lattice.Symmetric), Draws: c.Run.Walkers, Schedule: sampler.Schedule(c.WangLandau.Schedule), LnF: c.WangLandau.LnF, Flatness: c.WangLandau.Flatness})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,7 +35,7 @@ func openVariational(j *job, _ int) (process, error) {
 		return nil, err
 	}
 	o := variationalOptions(j.c, j.system)
-	o.Proposer, o.Events = j.network.proposer, j.samplerEvents()
+	o.Proposer, o.Events = j.network.colours(), j.samplerEvents()
 	o.Learn = v.lesson()
 	var err error
 	v.Variational, err = sampler.NewVariational(o)
@@ -62,12 +62,12 @@ func (v *variational) learningRate() float64 {
 	return c.Trainer.LearningRate * (rateFloor + (1-rateFloor)*(1+math.Cos(math.Pi*done))/2)
 }
 
-func (v *variational) renew() error { return v.SetProposer(v.j.network.proposer, v.lesson()) }
+func (v *variational) renew() error { return v.SetProposer(v.j.network.colours(), v.lesson()) }
 
 // beginProduction has a burn-in, in which the chains forget their first draws.
-func (v *variational) beginProduction() stage {
+func (v *variational) beginProduction() (stage, error) {
 	v.Produce()
-	return burningIn
+	return burningIn, nil
 }
 
 func (v *variational) endBurnIn() { v.Produce() }

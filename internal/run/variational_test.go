@@ -174,7 +174,14 @@ func TestVariationalLimits(t *testing.T) {
 	for _, limit := range []string{"run.max_time=1500ms", fmt.Sprintf("run.max_moves=%d", updates)} {
 		folder := filepath.Join(t.TempDir(), "run")
 		s := runtest.Perform(t, folder, runtest.With(canonically, "van.steps=1000000", "production.passes=0", limit)...)
-		if len(s.Temperatures) != 3 || len(s.Phases) != 6 || s.Seconds > 30 {
+		productions := 0
+		for _, p := range s.Phases {
+			if p.Name == sampler.Production {
+				productions++
+			}
+		}
+		// An annealing whose time was over before its first pass is not listed.
+		if len(s.Temperatures) != 3 || productions != 3 || strings.Contains(limit, "moves") && len(s.Phases) != 6 || s.Seconds > 30 {
 			t.Errorf("%s: %d temperatures, phases %+v, %.1f s", limit, len(s.Temperatures), s.Phases, s.Seconds)
 		}
 		for _, p := range s.Phases {

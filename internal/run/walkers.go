@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"neuralwl/exporter"
-	"neuralwl/inference"
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/internal/setup"
@@ -21,10 +20,13 @@ import (
 // walking samples by walkers that move through the energies.
 var walking = &sampling{
 	open:   openWalkers,
-	stages: []stage{starting, adapting, tuning, burningIn, producing},
+	stages: []stage{starting, adapting, tuning, dividing, burningIn, producing},
 	phase: func(s *saved) sampler.Phase {
-		if s.Engine == nil {
+		switch {
+		case s.Engine == nil:
 			return ""
+		case len(s.Shards) > 0:
+			return sampler.Production
 		}
 		return s.Engine.Phase
 	},
@@ -39,41 +41,76 @@ type walkers struct {
 	options sampler.Options // of the engine
 	starter *sampler.Start  // in the stage of that name
 	tuner   *tune.Tuner     // in the stage of that name
+	network *network        // the job's, or that of a shard; nil without neural moves
+	shards  sampler.Shards  // in production if it is divided, else nil; the engine then stays where the adaptation ended
+	apart   []*apart        // shards that are not yet all at one pass, in the stage of dividing
 }
 
 func openWalkers(j *job, workers int) (_ process, err error) {
-	w := &walkers{j: j, options: setup.Engine(j.c, j.system, workers)}
-	o := &w.options
-	o.Adaptation = j.method.adaptation
-	o.Events = j.samplerEvents()
 	if n := j.network; n != nil {
 		if err := n.openTrainer(j.c.Trainer.Batch); err != nil {
 			return nil, err
 		}
-		o.Across, o.Trials, o.Shift, o.Upright = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift, !j.c.Neural.Frames
-		w.propose(o, n.bundle, n.proposer)
+	}
+	w := j.newWalkers(j.network, workers)
+	if w.network != nil {
 		w.warnOfKeptSites()
 	}
-	w.Engine, err = sampler.New(*o)
-	return w, err
+	return w, w.openEngine()
+}
+
+// openEngine makes the engine.
+func (w *walkers) openEngine() (err error) {
+	c := w.j.c.Run
+	if w.Engine, err = sampler.New(w.options); err == nil && c.Round > 0 {
+		err = w.AdaptInShards(c.Shards, c.Round, w.proposeInShard)
+	}
+	return err
+}
+
+// newWalkers makes the process without its engine.
+func (j *job) newWalkers(n *network, workers int) *walkers {
+	w := &walkers{j: j, network: n, options: setup.Engine(j.c, j.system, workers)}
+	o := &w.options
+	o.Adaptation = j.method.adaptation
+	o.Events = j.samplerEvents()
+	if n != nil {
+		o.Across, o.Trials, o.Shift, o.Upright = j.c.Neural.Across, j.c.Neural.Trials, j.c.Neural.Shift, !j.c.Neural.Frames
+		w.propose(o, n.bundle, n.proposer)
+	}
+	return w
 }
 
 // propose sets what the options of an engine have of a network. Partial refreshes are for those
 // alone that are shown the sites to keep.
-func (w *walkers) propose(o *sampler.Options, b *exporter.Bundle, p sampler.Proposer) {
-	o.Proposer, o.Partial = p, 0
+func (w *walkers) propose(o *sampler.Options, b *exporter.Bundle, p proposer) {
+	if a, ok := p.(sampler.AngleProposer); ok {
+		o.Angles, o.Coldest = a, w.j.c.Neural.Coldest
+		return
+	}
+	o.Proposer, o.Partial = p.(sampler.Proposer), 0
 	if b.KeepsSites() {
 		o.Partial = w.j.partial(b)
 	}
 }
 
+// proposeInShard has a further proposer of the network serve an engine of a part of the walkers.
+func (w *walkers) proposeInShard(o *sampler.Options) error {
+	p, err := w.network.openProposer(o.Share())
+	if err != nil {
+		return err
+	}
+	w.propose(o, w.network.bundle, p)
+	return nil
+}
+
 func (w *walkers) warnOfKeptSites() {
-	if b := w.j.network.bundle; w.j.partial(b) > 0 && !b.KeepsSites() {
+	if b := w.j.network.bundle; w.j.partial(b) > 0 && !b.KeepsSites() && !b.Card.Angles() {
 		w.j.log.Warn("neural.partial is ignored: the network's proposals keep no sites", "bundle", b.Card.Name)
 	}
 }
 
-func (w *walkers) admit(b *exporter.Bundle, p *inference.Proposer) error {
+func (w *walkers) admit(b *exporter.Bundle, p proposer) error {
 	o := w.options
 	w.propose(&o, b, p)
 	return o.Validate()
@@ -90,6 +127,9 @@ func (w *walkers) renew() error {
 		j.log.Warn("the new network cannot begin a run, as it does not aim at energies; walkers start in random configurations")
 		w.endStart()
 	}
+	if o.Angles != nil {
+		return w.SetAngles(o.Angles)
+	}
 	return w.SetProposer(o.Proposer, o.Partial, o.Shift)
 }
 
@@ -100,6 +140,8 @@ func (w *walkers) step(ctx context.Context) error {
 		return w.start(ctx)
 	case tuning:
 		return w.tune(ctx)
+	case dividing:
+		return w.unite(ctx)
 	}
 	return errNoStage(w.j.at.Stage)
 }
@@ -115,6 +157,7 @@ func (w *walkers) learn(ctx context.Context) error {
 	for i := range w.Walkers() {
 		n.trainer.Remember(w.State(i))
 	}
+	n.trainer.Target(w.LnG(), w.Seen())
 	if err := n.trainer.Step(ctx); err != nil {
 		return err
 	}
@@ -123,37 +166,54 @@ func (w *walkers) learn(ctx context.Context) error {
 }
 
 // shape gives an engine the histogram that production is to have.
-func (w *walkers) shape(e *sampler.Engine) {
+func (w *walkers) shape(e *sampler.Engine) { e.SetHistogram(w.histogram(e)) }
+
+// histogram is the logarithm of the histogram that production is to have after the adaptation of an
+// engine, nil for a flat one.
+func (w *walkers) histogram(e *sampler.Engine) []float64 {
 	switch w.j.c.Production.Histogram {
 	case config.LowHistogram:
-		e.SetHistogram(e.LowHistogram())
+		return e.LowHistogram()
 	case config.PhaseHistogram:
 		levels, d := transition.Known(w.j.system, e.Seen(), e.LnG())
 		h := transition.Histogram(w.j.system, levels, d, transition.Find(w.j.system, d, nil), w.j.c.Production.PhaseShare)
 		if h == nil {
 			w.j.log.Warn("production.histogram: the energy distribution has no two peaks; the histogram is flat")
 		}
-		e.SetHistogram(h)
+		return h
 	}
+	return nil
 }
 
-// mix gives the engine production's mix of moves, if that is another one.
-func (w *walkers) mix() {
+// mix gives an engine production's mix of moves, if that is another one.
+func (w *walkers) mix(e *sampler.Engine) {
 	if m := w.j.at.Mix; m != (config.Mix{}) {
-		w.SetMix(m.Sweeps, m.Trials)
+		e.SetMix(m.Sweeps, m.Trials)
 	}
 }
 
 // beginProduction freezes the weights. The walkers forget them in a burn-in.
-func (w *walkers) beginProduction() stage {
+func (w *walkers) beginProduction() (stage, error) {
 	w.warnOfWaiting()
+	switch {
+	case w.j.divided() && w.j.o.Divide:
+		return dividing, nil
+	case w.j.divided():
+		return burningIn, w.divide()
+	}
 	w.shape(w.Engine)
-	w.mix()
+	w.mix(w.Engine)
 	w.Produce()
-	return burningIn
+	return burningIn, nil
 }
 
-func (w *walkers) endBurnIn() { w.Produce() }
+func (w *walkers) endBurnIn() {
+	if w.shards != nil {
+		w.shards.Produce()
+		return
+	}
+	w.Produce()
+}
 
 func (w *walkers) adaptAgain(p sampler.Progress) {
 	w.SetMix(w.j.c.Local.Sweeps, w.j.c.Neural.Trials)
@@ -166,15 +226,30 @@ type once struct{}
 func (once) Temperature() (index, of int) { return 0, 1 }
 func (once) Next() bool                   { return false }
 
-func (w *walkers) at(done float64) { w.Samples().Segment(done) }
+func (w *walkers) at(done float64) {
+	if w.shards != nil {
+		w.shards.Segment(done)
+		return
+	}
+	w.Samples().Segment(done)
+}
 
-func (w *walkers) save(s *saved) { s.Engine = w.Snapshot() }
+func (w *walkers) save(s *saved) {
+	s.Engine = w.Snapshot()
+	for _, e := range w.shards {
+		s.Shards = append(s.Shards, e.Snapshot())
+	}
+}
 
 func (w *walkers) restore(s *saved) error {
 	if err := w.Restore(s.Engine); err != nil {
 		return err
 	}
-	w.mix()
+	if w.j.divided() && w.j.at.produces() {
+		w.j.clearShards() // of which some are left if the run was killed when it had put them together
+		return w.restoreShards(s.Shards)
+	}
+	w.mix(w.Engine)
 	return nil
 }
 
@@ -202,9 +277,14 @@ func reviveWalkers(m method, s *saved, c *config.Config, system lattice.System) 
 	if err := e.Restore(s.Engine); err != nil {
 		return nil, nil, err
 	}
+	w := &walkers{Engine: e, j: &job{c: c}, options: o}
+	if len(s.Shards) > 0 {
+		if err := w.restoreShards(s.Shards); err != nil {
+			return nil, nil, err
+		}
+	}
 	i := &Inspection{}
-	for k := range e.Walkers() {
-		state, _ := e.State(k)
+	for _, state := range w.View().States {
 		i.States = append(i.States, slices.Clone(state))
 	}
 	remembered := 0
@@ -216,5 +296,5 @@ func reviveWalkers(m method, s *saved, c *config.Config, system lattice.System) 
 		remembered = b.Len()
 	}
 	i.Checked = fmt.Sprintf("energies of %d walkers and %d remembered states", e.Walkers(), remembered)
-	return &walkers{Engine: e}, i, nil
+	return w, i, nil
 }

@@ -1,5 +1,5 @@
 // Package schedule decides which runs go next: by priority, after the runs that they wait for,
-// and within the memory, the GPU and the number of runs that a machine has. It computes and
+// and within the memory, the GPUs and the number of runs that machines have. It computes and
 // remembers nothing.
 package schedule
 
@@ -22,13 +22,18 @@ type Run struct {
 	After    []job.Dependency
 	Memory   int64 // bytes
 	GPU      bool
+	Class    string // of the machines in which it began, empty for any
+	Held     string // why it may not begin yet; empty if it may
 }
 
-// Room is what there is for runs.
+// Room is what there is for runs, on all machines together.
 type Room struct {
-	Runs   int   // side by side
-	Memory int64 // bytes; 0 for no limit
-	GPU    bool  // there is one, which serves one run at a time; without, nobody waits for it
+	Runs    int   // side by side
+	Memory  int64 // bytes; 0 for no limit
+	Largest int64 // memory of the machine that has most of it, bytes; 0 for no limit
+	GPUs    int   // each of which serves one run at a time; without, nobody waits for one
+	// Classes are those of the machines, nil if that does not matter.
+	Classes map[string]bool
 	// Closed is why no run may begin now; empty if it may.
 	Closed string
 }
@@ -43,8 +48,8 @@ type Plan struct {
 
 // Next plans. Runs that were handed out keep their place as long as the room allows it. Of the
 // others the one of the highest priority goes next, among equals the one that was created
-// first. What waits for other runs or for the GPU lets others pass; what waits for memory does
-// not, or small runs would keep out a large one for ever.
+// first. What waits for other runs, for a GPU or for a class of machines lets others pass; what
+// waits for memory does not, or small runs would keep out a large one for ever.
 func Next(runs []Run, room Room) Plan {
 	p := Plan{Refuse: map[string]string{}, Waits: map[string]string{}}
 	known := make(map[string]Run, len(runs))
@@ -81,10 +86,12 @@ func Next(runs []Run, room Room) Plan {
 		switch {
 		case never != "":
 			p.Refuse[r.ID] = never
+		case r.Held != "":
+			p.Waits[r.ID] = r.Held
 		case pending != "":
 			p.Waits[r.ID] = pending
-		case room.Memory > 0 && r.Memory > room.Memory:
-			p.Waits[r.ID] = TooLarge(r.Memory, room.Memory)
+		case room.most() > 0 && r.Memory > room.most():
+			p.Waits[r.ID] = TooLarge(r.Memory, room.most())
 		case room.Closed != "":
 			p.Waits[r.ID] = room.Closed
 		case full != "":
@@ -102,11 +109,21 @@ func Next(runs []Run, room Room) Plan {
 	return p
 }
 
+// most is the most memory that a run can have, 0 for no limit.
+func (u *Room) most() int64 {
+	if u.Largest > 0 && (u.Memory == 0 || u.Largest < u.Memory) {
+		return u.Largest
+	}
+	return u.Memory
+}
+
 // add takes the room of a run.
 func (u *Room) add(r Run) {
 	u.Runs++
 	u.Memory += r.Memory
-	u.GPU = u.GPU || r.GPU
+	if r.GPU {
+		u.GPUs++
+	}
 }
 
 // memory begins what a run waits for that waits for memory.
@@ -115,8 +132,12 @@ const memory = "memory: "
 // lack is what a run has to wait for in a room of which u is used, empty if nothing.
 func (u *Room) lack(r Run, room Room) string {
 	switch {
-	case room.GPU && r.GPU && u.GPU:
-		return "the GPU, which another run has"
+	case room.Runs == 0:
+		return "a worker: none takes runs at present"
+	case r.Class != "" && room.Classes != nil && !room.Classes[r.Class]:
+		return fmt.Sprintf("a machine of the class %q, in which it began; nwl resume --any-machine lets it go on in another one", r.Class)
+	case room.GPUs > 0 && r.GPU && u.GPUs >= room.GPUs:
+		return "a GPU: other runs have all of them"
 	case u.Runs >= room.Runs:
 		return fmt.Sprintf("its turn: %d runs go on", u.Runs)
 	case room.Memory > 0 && u.Memory+r.Memory > room.Memory:
@@ -125,9 +146,9 @@ func (u *Room) lack(r Run, room Room) string {
 	return ""
 }
 
-// TooLarge says that a run needs more memory than all runs together may have, in bytes.
+// TooLarge says that a run needs more memory than all runs of any machine together may have, in bytes.
 func TooLarge(need, limit int64) string {
-	return fmt.Sprintf(memory+"it is to need %d MB, and all runs together may have %d MB (server.memory)", megabytes(need), limit>>20)
+	return fmt.Sprintf(memory+"it is to need %d MB, and all runs of a machine together may have %d MB (server.memory)", megabytes(need), limit>>20)
 }
 
 // megabytes rounds up.

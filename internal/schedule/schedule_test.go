@@ -18,7 +18,7 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // draw draws runs, some of which follow earlier ones, and room for them.
 func draw(t *rapid.T) ([]Run, Room) {
-	room := Room{Runs: rapid.IntRange(1, 4).Draw(t, "runs"), Memory: int64(rapid.IntRange(0, 8).Draw(t, "memory")) << 20, GPU: rapid.Bool().Draw(t, "gpu")}
+	room := Room{Runs: rapid.IntRange(1, 4).Draw(t, "runs"), Memory: int64(rapid.IntRange(0, 8).Draw(t, "memory")) << 20, GPUs: rapid.IntRange(0, 2).Draw(t, "gpus")}
 	var runs []Run
 	for i := range rapid.IntRange(0, 12).Draw(t, "n") {
 		r := Run{
@@ -103,7 +103,7 @@ func TestProperties(t *testing.T) {
 					}
 				}
 			}
-			if used.Runs > room.Runs || room.Memory > 0 && used.Memory > room.Memory || room.GPU && gpus > 1 {
+			if used.Runs > room.Runs || room.Memory > 0 && used.Memory > room.Memory || room.GPUs > 0 && gpus > room.GPUs {
 				// Only by runs that went on when the room shrank.
 				if len(p.Release) > 0 || len(state(job.Queued)) > 0 {
 					t.Fatalf("%+v in the room %+v: %+v", used, room, runs)
@@ -164,11 +164,12 @@ func TestNext(t *testing.T) {
 	prior := func(n int) func(*Run) { return func(r *Run) { r.Priority = n } }
 	needs := func(n int64) func(*Run) { return func(r *Run) { r.Memory = n * mb } }
 	gpu := func(r *Run) { r.GPU = true }
+	class := func(c string) func(*Run) { return func(r *Run) { r.Class = c } }
 	after := func(id string, any bool) func(*Run) {
 		return func(r *Run) { r.After = append(r.After, job.Dependency{ID: id, Created: start, Any: any}) }
 	}
 	later := func(r *Run) { r.Created = start.Add(time.Second) }
-	room := Room{Runs: 2, Memory: 1000 * mb, GPU: true}
+	room := Room{Runs: 2, Memory: 1000 * mb, Largest: 1000 * mb, GPUs: 1}
 	for name, c := range map[string]struct {
 		runs    []Run
 		room    Room
@@ -190,13 +191,29 @@ func TestNext(t *testing.T) {
 		},
 		"too large": {
 			[]Run{run("large", job.Submitted, needs(1001), prior(1)), run("small", job.Submitted)}, room,
-			[]string{"small"}, map[string]string{"large": "1001 MB, and all runs together may have 1000 MB"}, nil,
+			[]string{"small"}, map[string]string{"large": "1001 MB, and all runs of a machine together may have 1000 MB"}, nil,
 		},
 		"no limit": {[]Run{run("large", job.Submitted, needs(1001))}, Room{Runs: 1}, []string{"large"}, nil, nil},
 		"gpu": {
 			[]Run{run("r", job.Running, gpu), run("g", job.Submitted, gpu, prior(1)), run("c", job.Submitted)}, room,
 			[]string{"c"}, map[string]string{"g": "GPU"}, nil,
 		},
+		"two gpus": {
+			[]Run{run("r", job.Running, gpu), run("g", job.Submitted, gpu, prior(1))}, Room{Runs: 3, GPUs: 2}, []string{"g"}, nil, nil,
+		},
+		"larger than any machine": {
+			[]Run{run("large", job.Submitted, needs(600), prior(1)), run("small", job.Submitted)}, Room{Runs: 2, Memory: 1000 * mb, Largest: 500 * mb},
+			[]string{"small"}, map[string]string{"large": "600 MB, and all runs of a machine together may have 500 MB"}, nil,
+		},
+		"another class": {
+			[]Run{run("a", job.Submitted, class("x"), prior(1)), run("b", job.Submitted, class("y")), run("c", job.Submitted)}, Room{Runs: 2, Classes: map[string]bool{"y": true}},
+			[]string{"b", "c"}, map[string]string{"a": `class "x", in which it began`}, nil,
+		},
+		"held": {
+			[]Run{run("a", job.Submitted, prior(1), needs(950), func(r *Run) { r.Held = "its shard" }), run("b", job.Submitted, after("a", false)), run("c", job.Submitted)}, room,
+			[]string{"c"}, map[string]string{"a": "its shard", "b": "the end of a"}, nil,
+		},
+		"no worker": {[]Run{run("a", job.Submitted)}, Room{}, nil, map[string]string{"a": "a worker: none"}, nil},
 		"no gpu": {
 			[]Run{run("r", job.Running, gpu), run("g", job.Submitted, gpu)}, Room{Runs: 2},
 			[]string{"g"}, nil, nil,

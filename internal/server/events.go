@@ -13,7 +13,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"neuralwl/internal/api"
 	"neuralwl/internal/child"
+	"neuralwl/internal/daemon"
 	"neuralwl/internal/queue"
 )
 
@@ -36,6 +38,7 @@ var kinds = map[string]any{
 	string(child.Evaluating): event[struct{}]{},
 	string(child.Ended):      event[child.EndedData]{},
 	string(child.Failed):     event[child.FailedData]{},
+	daemon.GroupEvent:        event[api.GroupData]{},
 	endEvent:                 StreamEnd{},
 }
 
@@ -62,11 +65,16 @@ func (p Position) number() (n uint64, given bool, err error) {
 	return 0, false, nil
 }
 
+// schemaOf is the type of the data of a kind of events.
+func (s *Server) schemaOf(kind string) *huma.Schema {
+	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(kinds[kind]), true, kind)
+}
+
 // registerEvents registers the streams of events.
 func (s *Server) registerEvents() {
 	schemas := map[string]*huma.Schema{}
-	for kind, of := range kinds {
-		schemas[kind] = s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(of), true, kind)
+	for kind := range kinds {
+		schemas[kind] = s.schemaOf(kind)
 	}
 	all := operation(http.MethodGet, "/events", "events", "Events of all runs as a stream", 422)
 	all.Description = "Without a position only events that are yet to come."

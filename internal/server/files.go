@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,13 +28,18 @@ func (s *Server) registerFiles() {
 		}
 		return &struct{ Body api.FileList }{*l}, nil
 	})
-	// huma knows no parameters with slashes.
 	one := operation(http.MethodGet, "/runs/{id}/files/{path}", "file", "A file of a run directory, whole or in part", 404, 416)
+	s.documentFile(one, "id", "The run's name.", "the run directory")
+	s.mux.HandleFunc("GET "+api.Prefix+"/runs/{id}/files/{path...}", s.file)
+}
+
+// documentFile describes an operation that sends a file of a folder. huma knows no parameters with slashes.
+func (s *Server) documentFile(one huma.Operation, parameter, of, folder string) {
 	one.Description = "Answers Range, If-None-Match, If-Modified-Since and If-Range. A path may have slashes."
 	text := &huma.Schema{Type: huma.TypeString}
 	one.Parameters = []*huma.Param{
-		{Name: "id", In: "path", Required: true, Schema: text, Description: "The run's name."},
-		{Name: "path", In: "path", Required: true, Schema: text, Description: "Path of the file within the run directory."},
+		{Name: parameter, In: "path", Required: true, Schema: text, Description: of},
+		{Name: "path", In: "path", Required: true, Schema: text, Description: "Path of the file within " + folder + "."},
 		{Name: "If-None-Match", In: "header", Schema: text, Description: "A value of ETag: without an answer if the file is still the same."},
 	}
 	document := map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}
@@ -46,24 +52,29 @@ func (s *Server) registerFiles() {
 		one.Responses[fmt.Sprint(status)] = &huma.Response{Description: http.StatusText(status), Content: document}
 	}
 	s.api.OpenAPI().AddOperation(&one)
-	s.mux.HandleFunc("GET "+api.Prefix+"/runs/{id}/files/{path...}", s.file)
 }
 
 // file sends a file of a run directory.
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
-	id, name := r.PathValue("id"), r.PathValue("path")
-	if _, err := s.o.Daemon.Get(r.Context(), id); err != nil {
-		refuseError(w, s.o.Log, err)
-		return
+	id := r.PathValue("id")
+	_, err := s.o.Daemon.Get(r.Context(), id)
+	var root *os.Root
+	if err == nil {
+		root, err = s.o.Daemon.Open(id)
 	}
-	root, err := s.o.Daemon.Open(id)
 	if err != nil {
 		refuseError(w, s.o.Log, err)
 		return
 	}
+	s.fileIn(w, r, id, root)
+}
+
+// fileIn sends a file of a folder, which it closes; id names it.
+func (s *Server) fileIn(w http.ResponseWriter, r *http.Request, id string, root *os.Root) {
 	defer root.Close()
+	name := r.PathValue("path")
 	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) {
-		refuse(w, http.StatusNotFound, fmt.Sprintf("%q is not a path within a run directory", name))
+		refuse(w, http.StatusNotFound, fmt.Sprintf("%q is not a path within a folder", name))
 		return
 	}
 	f, about, err := disk.OpenRegular(root, name)

@@ -19,7 +19,7 @@ type runHistory struct {
 	Pass           []int64   `json:"pass" doc:"Passes made by the run over all phases."`
 	Seconds        []float64 `json:"seconds" doc:"That the run had taken, over all resumptions."`
 	Phase          []string  `json:"phase"`
-	LnF            []float64 `json:"ln_f" doc:"0 but in Wang-Landau sampling."`
+	LnF            []float64 `json:"ln_f" doc:"Modification factor of Wang-Landau sampling, height of the highest hill in metadynamics, else 0."`
 	Flatness       []float64 `json:"flatness" doc:"Visits to the least visited level over their mean."`
 	Levels         []int     `json:"levels" doc:"Visited so far."`
 	RoundTrips     []float64 `json:"round_trips" doc:"Since the phase began, as the following counts."`

@@ -172,6 +172,14 @@ func TestForms(t *testing.T) {
 			t.Errorf("%q is not there: %d, %s", want, status, text)
 		}
 	}
+	listed := url.Values{"system.model": {"file"}, "system.couplings": {"i,j,J\r\n0,1,-1\r\n1,x,1\r\n"}, "check": {"1"}}
+	if status, text, _ := h.form("/submit", listed); status != http.StatusUnprocessableEntity || !strings.Contains(text, `id="f-system-couplings-wrong"`) || !strings.Contains(text, "line 3") {
+		t.Errorf("%d %s", status, text)
+	}
+	listed.Set("system.couplings", "i,j,J\r\n0,1,-1\r\n1,2,1\r\n")
+	if status, text, _ := h.form("/submit", listed); status != http.StatusOK || !strings.Contains(text, "has no fault") {
+		t.Errorf("%d %s", status, text)
+	}
 	if status, text, _ := h.form("/submit", url.Values{"config": {"run: ["}}); status != http.StatusUnprocessableEntity || !strings.Contains(text, `id="f-config-wrong"`) {
 		t.Errorf("a text that is no YAML: %d, %s", status, text)
 	}

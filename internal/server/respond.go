@@ -156,7 +156,7 @@ func faults(err error, set []string) []error {
 }
 
 // fields are those of the bodies, beside the configuration itself.
-var fields = []string{"id", "from", "config", "kind", "train", "bench", "compare", "weights", "set", "title", "tags", "notes", "wish", "bundle", "back", "phase", "follow"}
+var fields = []string{"id", "from", "config", "kind", "train", "bench", "compare", "weights", "set", "title", "tags", "notes", "wish", "bundle", "back", "phase", "follow", "name", "seeds", "betas", "only"}
 
 // operation is an operation of the interface, which lists the errors that it may return beside
 // those of every one.

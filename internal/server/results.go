@@ -100,7 +100,7 @@ func (s *Server) density(ctx context.Context, id, format string) ([]byte, error)
 	case err != nil || format != "json":
 		return data, err
 	}
-	d, err := dos.ReadCSV(bytes.NewReader(data))
+	d, err := parseDensity(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", id, of.file, err)
 	}
@@ -116,7 +116,12 @@ func (s *Server) readDensity(ctx context.Context, id string) (*dos.Density, erro
 	if err != nil {
 		return nil, err
 	}
-	return dos.ReadCSV(bytes.NewReader(data))
+	return parseDensity(data)
+}
+
+// parseDensity reads dos.csv. A joint density is summed over its second variable.
+func parseDensity(data []byte) (*dos.Density, error) {
+	return dos.Reader{Note: func(string) {}}.ReadCSV(bytes.NewReader(data))
 }
 
 // draw draws ln g. What panics in the library that draws costs the picture alone.

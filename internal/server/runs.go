@@ -31,8 +31,11 @@ type runFilter struct {
 	Text   string      `query:"text" maxLength:"200" doc:"Only runs with this text in name or title, in small or capital letters."`
 	System string      `query:"system" maxLength:"64" doc:"Only runs of this system, such as q10-16x16."`
 	Method string      `query:"method" maxLength:"64" doc:"Only runs by this method, such as wang-landau."`
-	Limit  int         `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Runs on a page."`
-	Before string      `query:"before" maxLength:"100" doc:"The value of next of the page before."`
+	Group  string      `query:"group" maxLength:"64" doc:"Only members of this group."`
+	// Members leaves out the members of all groups if it is false.
+	Members bool   `query:"members" default:"true" doc:"Without members of groups if it is false."`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Runs on a page."`
+	Before  string `query:"before" maxLength:"100" doc:"The value of next of the page before."`
 }
 
 func (f *runFilter) keep(r *api.Run) bool {
@@ -40,6 +43,7 @@ func (f *runFilter) keep(r *api.Run) bool {
 	switch {
 	case len(f.State) > 0 && !slices.Contains(f.State, r.State):
 	case f.Text != "" && !has(r.ID) && !has(r.Title):
+	case f.Group != "" && f.Group != r.Group, !f.Members && r.Group != "":
 	case f.System != "" && f.System != r.System:
 	case f.Method != "" && f.Method != r.Method:
 	default:

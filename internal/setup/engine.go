@@ -4,6 +4,7 @@
 package setup
 
 import (
+	"math"
 	"runtime"
 
 	"neuralwl/internal/config"
@@ -26,8 +27,14 @@ func Workers(c *config.Config) int {
 func Engine(c *config.Config, system lattice.System, workers int) sampler.Options {
 	o := sampler.Options{
 		System: system, Seed: c.Run.Seed, Walkers: c.Run.Walkers, Workers: workers,
-		Sweeps: c.Local.Sweeps, Flatness: c.WangLandau.Flatness,
-		Beta: c.Run.Beta, Windows: lattice.Windows(system, c.Windows.Count, c.Windows.Overlap),
+		Sweeps: c.Local.Sweeps, Schedule: sampler.Schedule(c.WangLandau.Schedule), LnF: c.WangLandau.LnF,
+		Exploration: c.WangLandau.Exploration, Flatness: c.WangLandau.Flatness,
+		Hills:     sampler.Hills{Height: c.Metadynamics.Height, Width: c.Metadynamics.Width, BiasFactor: c.Metadynamics.BiasFactor},
+		Gaussians: sampler.Gaussians{Width: c.MultipleGaussian.Width, Sweeps: c.MultipleGaussian.Sweeps},
+		Beta:      c.Run.Beta, Windows: lattice.Windows(system, c.Windows.Count, c.Windows.Overlap),
+	}
+	if c.Metadynamics.BiasFactor == config.OneHeight {
+		o.Hills.BiasFactor = math.Inf(1)
 	}
 	if c.Run.Has(config.LocalMoves) {
 		o.Local = LocalMove(c)
@@ -43,6 +50,8 @@ func LocalMove(c *config.Config) local.Move {
 		return local.Metropolis
 	case c.Local.Move == config.Cluster:
 		return local.Cluster
+	case c.Local.Move == config.Overrelaxation:
+		return local.Overrelaxation
 	case c.Local.Order == config.Random:
 		return local.RandomHeatBath
 	}

@@ -4,6 +4,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/models"
 	"neuralwl/sampler"
+	"neuralwl/sampler/lattice"
 )
 
 // What a run takes, as measured (docs/daemon.md): the program itself, and ONNX Runtime with its
@@ -51,11 +52,18 @@ func Memory(c *config.Config, workers int) (int64, error) {
 				return 0, err
 			}
 			_, values = step.Sizes()
+			if e, ok := m.(models.ByEnergy); ok {
+				if step, err = e.EnergyGradient(); err != nil {
+					return 0, err
+				}
+				_, own := step.Sizes()
+				values += own
+			}
 			bytes += int64(stepFactor * float64(values) * float64(c.Trainer.Batch))
 			states += int64(max(c.Trainer.Buffer, system.Levels()))
 		}
 	}
-	return bytes + statesCopies*states*int64(system.Sites()), nil
+	return bytes + statesCopies*states*int64(lattice.StateBytes(system)), nil
 }
 
 // architecture is the network of a configuration without its weights.

@@ -1,8 +1,11 @@
 package setup
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -13,6 +16,7 @@ import (
 	"neuralwl/inference"
 	"neuralwl/inference/remote"
 	"neuralwl/internal/config"
+	"neuralwl/internal/near"
 	"neuralwl/models"
 	"neuralwl/models/pretrained"
 	"neuralwl/sampler"
@@ -91,7 +95,8 @@ func Bundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 // OpenBundle loads a bundle from a folder, or a pretrained one by its name.
 func OpenBundle(name string) (*exporter.Bundle, error) {
 	if !strings.HasPrefix(name, pretrained.Prefix) {
-		return exporter.Load(name)
+		b, err := exporter.Load(name)
+		return b, meant(name, err)
 	}
 	files, err := pretrained.Open(name)
 	if err != nil {
@@ -103,13 +108,30 @@ func OpenBundle(name string) (*exporter.Bundle, error) {
 // BundleFiles reads the files of a bundle from a folder, or of a pretrained one by its name.
 func BundleFiles(name string) (map[string][]byte, error) {
 	if !strings.HasPrefix(name, pretrained.Prefix) {
-		return exporter.ReadFiles(name)
+		files, err := exporter.ReadFiles(name)
+		return files, meant(name, err)
 	}
 	files, err := pretrained.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	return exporter.ReadFilesFS(files, name)
+}
+
+// meant adds to an error about a folder that is not there which bundle may have been meant.
+func meant(name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var known []string
+	for _, trained := range pretrained.Names() {
+		known = append(known, pretrained.Prefix+trained)
+	}
+	question := cmp.Or(near.Ask(name, known), near.AskPath(name))
+	if best := near.Name(name, pretrained.Names()); question == "" && best != "" { // without the prefix
+		question = "; did you mean " + pretrained.Prefix + best + "?"
+	}
+	return fmt.Errorf("%w%s", err, question)
 }
 
 // loadBundle reads model.bundle.
@@ -125,6 +147,9 @@ func loadBundle(c *config.Config, log *slog.Logger) (*exporter.Bundle, error) {
 // another size of the lattice, or another number of colours, is rebuilt for this one with its
 // weights, if they depend on neither.
 func Fit(c *config.Config, from *exporter.Bundle, log *slog.Logger) (*exporter.Bundle, error) {
+	if of := from.Card; c.System.Joint != "" && (of.TakesEnergy() || of.TakesShift() || of.Hyperparameters.EnergyWeight > 0) {
+		return nil, fmt.Errorf("%s aims at energies, and levels are pairs of the energy and the %s (system.joint); take another network", of.Name, c.System.Joint)
+	}
 	mismatch := from.Card.CheckSystem(NetworkSystem(c))
 	if mismatch == nil {
 		return from, nil
@@ -156,6 +181,9 @@ func Rebuild(from *exporter.Bundle, q int, sides []int) (*exporter.Bundle, error
 // buildBundle makes a new bundle with random weights.
 func buildBundle(s models.System, seed uint64, architecture string, h models.Hyperparameters) (*exporter.Bundle, error) {
 	name := fmt.Sprintf("%s-%s-q%d-%s", architecture, s.Name(), s.Q, s.Size())
+	if s.Angles() {
+		name = fmt.Sprintf("%s-%s-%s", architecture, s.Name(), s.Size())
+	}
 	r := rand.New(sampler.Stream(seed, sampler.NetworkStream, 0))
 	return exporter.NewUntrained(name, architecture, s, h, r)
 }
@@ -174,6 +202,14 @@ func transfer(b, from *exporter.Bundle) error {
 func hyperparameters(c *config.Config) models.Hyperparameters {
 	h := models.Hyperparameters{Floor: c.Model.Floor}
 	switch c.Model.Architecture {
+	case models.RBM:
+		h.Floor, h.Hidden, h.GibbsSteps = 0, c.Model.Hidden, c.Model.GibbsSteps
+		if c.Model.HiddenKind == models.Convolutional {
+			h.HiddenKind, h.Kernel = models.Convolutional, c.Model.Kernel
+		}
+	case models.Flow:
+		m := c.Model
+		h = models.Hyperparameters{Width: m.Width, Depth: m.Depth, Kernel: m.Kernel, Layers: m.Layers, Harmonics: m.Harmonics, Half: m.Half}
 	case models.Microcanonical:
 		h.Width, h.Window = c.Model.Width, c.Model.Window
 		if c.Model.Order != models.Raster { // which cards leave out

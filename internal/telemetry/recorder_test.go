@@ -172,11 +172,11 @@ func TestProcess(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	const stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 9 0 1000 1000000 3 18446744073709551615 1 1 0 0 0 0 0"
-	if cpu, resident := parseStat(stat); cpu != 3 || resident%3 != 0 || resident < 3*4096 {
+	if cpu, _, resident := parseStat(stat); cpu != 3 || resident%3 != 0 || resident < 3*4096 {
 		t.Errorf("%g s, %d bytes", cpu, resident)
 	}
 	for _, text := range []string{"", "7 (a", "7 (a) S 1", ")"} {
-		if cpu, resident := parseStat(text); cpu != 0 || resident != 0 {
+		if cpu, _, resident := parseStat(text); cpu != 0 || resident != 0 {
 			t.Errorf("%q: %g s, %d bytes", text, cpu, resident)
 		}
 	}

@@ -11,12 +11,14 @@ import (
 	"neuralwl/internal/setup"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
 
 // Evaluation is what a network that is not shown a state has learned. For a network that
 // does not aim at energies, w spans all of them, and a proposal's own energy is taken as its
-// target.
+// target. For an unnormalised one, p(s)/Z stands for q(s), where Z is the mean of p(s) g(E) n over the
+// same states, and proposals start from these.
 type Evaluation struct {
 	Size string `json:"size"` // of the lattice, after the number of colours where there are several
 	// KL is the mean of -ln q(s|E*) - ln g(E) - ln n(E*) over states that are equally frequent
@@ -90,8 +92,10 @@ type trial struct {
 // meter measures one batch after the other.
 type meter struct {
 	course *course
+	system lattice.Symmetric
 	batch  *sampler.Batch
 	aiming bool // the network takes an energy
+	scaled bool // the network is unnormalised
 	within int  // w in levels, all if it does not
 	r      *rand.Rand
 	round  []trial // of the walkers, from fill to take
@@ -100,7 +104,7 @@ type meter struct {
 
 func newMeter(c *course, b *sampler.Batch) *meter {
 	m := &meter{
-		course: c, batch: b, aiming: c.bundle.Card.TakesEnergy(), within: b.Tolerance,
+		course: c, system: c.system.(lattice.Symmetric), batch: b, aiming: c.bundle.Card.TakesEnergy(), scaled: b.Unnormalised, within: b.Tolerance,
 		r: rand.New(sampler.Stream(c.c.Run.Seed, sampler.VerifyStream, 1)), round: make([]trial, b.Walkers),
 	}
 	if !m.aiming {
@@ -112,7 +116,7 @@ func newMeter(c *course, b *sampler.Batch) *meter {
 // fill puts the walkers' states into the batch, each in a frame and, for a network that
 // aims, with a target of its own, and targets anywhere for proposals.
 func (m *meter) fill(e *sampler.Engine) {
-	b, w, system := m.batch, m.within, m.course.system
+	b, w, system := m.batch, m.within, m.system
 	frame := system.NewFrame()
 	for i := range b.Walkers {
 		state, level := e.State(i)
@@ -126,7 +130,7 @@ func (m *meter) fill(e *sampler.Engine) {
 			t.aim = m.r.IntN(system.Levels()+2*w) - w
 			b.Target[i] = float32(system.Energy(t.aim))
 		}
-		sampler.Uniforms(b.Uniform[i*b.Sites:(i+1)*b.Sites], m.r)
+		sampler.Uniforms(b.Uniforms(i), m.r)
 		m.round[i] = t
 	}
 }
@@ -135,7 +139,7 @@ func (m *meter) fill(e *sampler.Engine) {
 func (m *meter) take() {
 	b := m.batch
 	for i, t := range m.round {
-		t.to = m.course.system.BondsInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
+		t.to = m.system.LevelInt32(b.Proposal[i*b.Sites : (i+1)*b.Sites])
 		if !m.aiming {
 			t.aim = t.to
 		}
@@ -170,15 +174,16 @@ func (m *meter) result() (*Evaluation, error) {
 		if err != nil {
 			return nil, err
 		}
-		kl, acceptance := m.means(lnG, w.LnWeight, lnN, slices.Index(ensemble.Replicas, d))
+		kl, acceptance, _ := m.means(lnG, w.LnWeight, lnN, slices.Index(ensemble.Replicas, d))
 		return []float64{kl, acceptance}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	_, _, lnZ := m.means(lnG, w.LnWeight, lnN, -1)
 	e := &Evaluation{
 		Size: m.course.name(), KL: values[0], KLError: deviations[0], Acceptance: values[1], AcceptanceError: deviations[1],
-		Levels: m.byLevel(lnG, lnN),
+		Levels: m.byLevel(lnG, lnN, lnZ),
 	}
 	hits := 0
 	for _, t := range m.trials {
@@ -207,10 +212,11 @@ func (m *meter) lnLevels(lnG []float64) []float64 {
 	return lnN
 }
 
-// means are the divergence and the acceptance of the trials, leaving out one walker.
+// means are the divergence and the acceptance of the trials, and ln Z of an unnormalised network, leaving
+// out one walker.
 // Walkers visit a level in proportion to g times their weight there; the inverse of that
 // makes their states equally frequent at all levels.
-func (m *meter) means(lnG, lnWeight, lnN []float64, without int) (kl, acceptance float64) {
+func (m *meter) means(lnG, lnWeight, lnN []float64, without int) (kl, acceptance, lnZ float64) {
 	shift := math.Inf(-1) // keeps the exponential finite
 	for b, x := range lnG {
 		if !math.IsNaN(x) {
@@ -218,28 +224,35 @@ func (m *meter) means(lnG, lnWeight, lnN []float64, without int) (kl, acceptance
 		}
 	}
 	total := 0.0
+	var lnRatios []float64
 	for _, t := range m.trials {
 		if t.walker == without || math.IsNaN(lnG[t.from]) {
 			continue
 		}
 		weight := math.Exp(lnWeight[t.from] - lnG[t.from] - shift)
 		total += weight
+		if m.scaled {
+			lnRatios = append(lnRatios, math.Log(weight)+t.reverse+lnG[t.from]+lnN[t.own+m.within])
+		}
 		kl += weight * (-t.reverse - lnG[t.from] - lnN[t.own+m.within])
 		if m.hit(t) && !math.IsNaN(lnG[t.to]) {
 			acceptance += weight * min(1, math.Exp(sampler.LnAcceptance(lnG[t.from], lnG[t.to], t.forward, t.reverse)))
 		}
 	}
-	return kl / total, acceptance / total
+	if m.scaled {
+		lnZ = dos.LogSumExp(lnRatios) - math.Log(total)
+	}
+	return kl/total + lnZ, acceptance / total, lnZ
 }
 
 // byLevel evaluates each level that has an estimate.
-func (m *meter) byLevel(lnG, lnN []float64) []LevelEvaluation {
+func (m *meter) byLevel(lnG, lnN []float64, lnZ float64) []LevelEvaluation {
 	levels := make([]LevelEvaluation, len(lnG))
 	hits, squares := make([]float64, len(lnG)), make([]float64, len(lnG))
 	for _, t := range m.trials {
 		if at := &levels[t.from]; !math.IsNaN(lnG[t.from]) {
 			at.States++
-			at.KL += -t.reverse - lnG[t.from] - lnN[t.own+m.within]
+			at.KL += lnZ - t.reverse - lnG[t.from] - lnN[t.own+m.within]
 		}
 		if t.aim < 0 || t.aim >= len(lnG) {
 			continue
@@ -266,6 +279,9 @@ func (m *meter) byLevel(lnG, lnN []float64) []LevelEvaluation {
 		at.HitRate = hits[b] / n
 		at.MeanLnWeight /= hits[b]
 		at.EffectiveShare *= at.EffectiveShare / squares[b] / n
+		if m.scaled { // the weight of a proposal needs its probability
+			at.MeanLnWeight, at.EffectiveShare = math.NaN(), math.NaN()
+		}
 		evaluated = append(evaluated, at)
 	}
 	return evaluated

@@ -17,6 +17,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/setup"
+	"neuralwl/models"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
@@ -47,10 +48,12 @@ const Evaluating = "evaluation"
 type Report struct {
 	Folder string        `json:"folder"` // of the bundle
 	Card   exporter.Card `json:"card"`
-	// Evaluations by number of colours and size of the lattice, the bundle's first; none for networks that are
-	// shown a state.
+	// Evaluations by number of colours and size of the lattice, the bundle's first; none for networks whose
+	// ln q is given a state, and for those of angles, which have Temperatures.
 	Evaluations []*Evaluation `json:"evaluations"`
-	Seconds     Seconds       `json:"seconds"`
+	// Temperatures of a network that draws all angles, for the bundle's size of the lattice.
+	Temperatures []Temperature `json:"temperatures,omitempty"`
+	Seconds      Seconds       `json:"seconds"`
 }
 
 // Seconds is the time that the parts of a training took.
@@ -72,7 +75,7 @@ type session struct {
 type course struct {
 	s       *session
 	c       *config.Config
-	system  *lattice.Potts
+	system  lattice.System
 	engine  *sampler.Engine
 	trainer *trainer.Trainer
 	bundle  *exporter.Bundle
@@ -88,11 +91,18 @@ func (s *session) observe(activity string, done float64, step trainer.StepInfo) 
 
 // Check returns an error for a configuration with which no network is trained without a run.
 func Check(c *config.Config) error {
-	if c.System.IsPotts() {
+	switch a := c.Model.Architecture; {
+	case c.System.Model == config.XY && c.Model.Bundle == "" && a != models.Flow:
+		return fmt.Errorf("model.architecture: %s draws colours, but the sites of system.model %s have angles; take %s", a, config.XY, models.Flow)
+	case c.System.IsPotts() || c.System.Model == config.XY:
 		return nil
 	}
-	return fmt.Errorf("system.model: networks are trained without a run for %s and %s, not for %s; take nwl run with run.moves [%s, %s], which trains one on the way",
-		config.Potts, config.Ising, c.System.Model, config.LocalMoves, config.NeuralMoves)
+	if c.System.Joint != "" {
+		return fmt.Errorf("system.joint: networks are trained without a run under weights of the energy alone; leave it out, or take nwl run with run.moves [%s, %s], which trains one on the way",
+			config.LocalMoves, config.NeuralMoves)
+	}
+	return fmt.Errorf("system.model: networks are trained without a run for %s, %s and %s, not for %s; take nwl run with run.moves [%s, %s], which trains one on the way",
+		config.Potts, config.Ising, config.XY, c.System.Model, config.LocalMoves, config.NeuralMoves)
 }
 
 // Train trains the network of a configuration and writes its bundle. When ctx is
@@ -146,10 +156,17 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	bundle.Records = map[string][]byte{trainer.LossFile: trainer.LossTable(thinned(s.losses))}
 	for i, course := range s.courses {
-		if bundle.Card.TakesState() || o.Hurry && ctx.Err() != nil {
+		if bundle.Card.TakesCondition() || bundle.Card.TakesHalf() || o.Hurry && ctx.Err() != nil {
 			break
 		}
 		// A person who stops the training waits for this.
+		if bundle.Card.Angles() {
+			if report.Temperatures, err = course.temperatures(context.WithoutCancel(ctx)); err != nil {
+				return nil, err
+			}
+			bundle.Records[TemperaturesFile] = table(report.Temperatures)
+			break
+		}
 		e, err := course.evaluate(context.WithoutCancel(ctx))
 		if err != nil {
 			return nil, err
@@ -171,7 +188,7 @@ func Train(ctx context.Context, o Options) (_ *Report, err error) {
 // newCourse prepares training at one size: the network, and walkers that supply states.
 func (s *session) newCourse(ctx context.Context, c *config.Config, first bool, workers int) (_ *course, err error) {
 	r := &course{s: s, c: c}
-	if r.system, err = lattice.NewPotts(c.System.Q, c.System.Size[0], c.System.Size[1]); err != nil {
+	if r.system, err = c.System.New(); err != nil {
 		return nil, err
 	}
 	if r.bundle, err = setup.Bundle(c, s.o.Log); err != nil {
@@ -239,6 +256,7 @@ func (r *course) openTrainer() error {
 	o := trainer.Options{
 		System: r.system, Seed: r.c.Run.Seed, Batch: r.c.Trainer.Batch, LearningRate: r.c.Trainer.LearningRate,
 		Clip: r.c.Trainer.Clip, Buffer: r.c.Trainer.Buffer, Upright: !r.c.Trainer.Symmetrise,
+		Regression: r.c.Trainer.Regression, Samples: r.c.Trainer.Samples, Coldest: r.c.Neural.Coldest,
 		Events: trainer.Events{Step: func(info trainer.StepInfo) { r.last = info }},
 	}
 	if first := r.s.courses[0]; first != r {
@@ -292,6 +310,7 @@ func (s *session) train(ctx context.Context) (err error) {
 		if err := r.pass(ctx); err != nil {
 			return err
 		}
+		r.trainer.Target(r.engine.LnG(), r.engine.Seen())
 		// A step that ctx ended would be an error, with which all that was learned is lost.
 		if err := r.trainer.Step(context.WithoutCancel(ctx)); err != nil {
 			return err

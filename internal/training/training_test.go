@@ -15,6 +15,7 @@ import (
 	"neuralwl/internal/exacttest"
 	"neuralwl/internal/onnxtest"
 	"neuralwl/internal/training"
+	"neuralwl/models"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
@@ -70,7 +71,7 @@ func divergence(t *testing.T, b *exporter.Bundle) float64 {
 	if !b.Card.TakesEnergy() {
 		within = len(g)
 	}
-	sum := 0.0
+	sum, total := 0.0, 0.0
 	for off := -w; off <= w; off++ {
 		for k, level := range levels {
 			if b.Card.TakesEnergy() {
@@ -91,7 +92,11 @@ func divergence(t *testing.T, b *exporter.Bundle) float64 {
 				near += min(g[b], 1)
 			}
 			sum += (-float64(batch.Reverse[k]) - math.Log(g[level]) - math.Log(near)) / (g[level] * occupied)
+			total += math.Exp(float64(batch.Reverse[k]))
 		}
+	}
+	if b.Card.Unnormalised {
+		return sum + math.Log(total)
 	}
 	return sum / float64(2*w+1)
 }
@@ -239,6 +244,24 @@ func TestTrainUnconditional(t *testing.T) {
 	t.Logf("on 4x4: %.3f nats with these weights, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
 	if next.Evaluations[0].KL > 0.7*untrained.Evaluations[0].KL {
 		t.Errorf("on 4x4: %.3f nats with weights trained on 3x3, %.3f with random ones", next.Evaluations[0].KL, untrained.Evaluations[0].KL)
+	}
+}
+
+// TestTrainUnnormalised trains a machine, and finds the divergence of its p, normalised by enumeration, to be
+// the one that it reports.
+func TestTrainUnnormalised(t *testing.T) {
+	r := train(t, training.Options{Config: load(t, "model.architecture=rbm", "model.hidden=4", "train.steps=300", "run.walkers=256"), Repository: t.TempDir()})
+	b, err := exporter.Load(r.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := b.Card.Hyperparameters; h.Hidden != 4 || h.HiddenKind != models.Convolutional || h.Kernel != 3 || h.GibbsSteps != 1 || !b.Card.Unnormalised {
+		t.Errorf("card %+v", b.Card)
+	}
+	exact, e := divergence(t, b), r.Evaluations[0]
+	t.Logf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f(%.3f)", e.KL, e.KLError, exact, e.Acceptance, e.AcceptanceError)
+	if math.Abs(e.KL-exact) > 5*e.KLError+0.02 || exact > 1 || exact < 0 || e.Acceptance < 0.3 || *b.Card.Training.Acceptance != e.Acceptance {
+		t.Errorf("divergence %.3f(%.3f), exact %.3f, acceptance %.3f", e.KL, e.KLError, exact, e.Acceptance)
 	}
 }
 

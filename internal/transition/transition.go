@@ -37,12 +37,17 @@ const (
 )
 
 // Betas lists inverse temperatures among which to look for the maximum of the specific heat,
-// ascending: around the infinite lattice's transition, all over the range where that is not known.
-func Betas(system lattice.System) (betas []float64) {
+// ascending: around the infinite lattice's transition, all over the range where that is not known. Where the system
+// leaves out states of low energy they end where the lowest level of its density of states matters.
+func Betas(system lattice.System, d *dos.Density) (betas []float64) {
 	if beta := system.InfiniteTransition(); beta > 0 {
 		return Grid(beta)
 	}
-	for beta := coarseFirst; beta < coarseLast; beta *= coarseRatio {
+	last := coarseLast
+	if lattice.Truncated(system) {
+		_, last = d.Support()
+	}
+	for beta := coarseFirst; beta < min(coarseLast, last); beta *= coarseRatio {
 		betas = append(betas, beta)
 	}
 	return betas
@@ -62,7 +67,9 @@ const (
 // Resolution is the half width, in units of J, of the kernel through which the energy
 // distribution of a system is looked at.
 func Resolution(system lattice.System) float64 {
-	step := float64(system.MaxStep()) * (system.Energy(0) - system.Energy(1))
+	_, last := lattice.Row(system, 0)
+	row := last + 1 // levels of one energy
+	step := float64(system.MaxStep()/row) * (system.Energy(0) - system.Energy(row))
 	return step * max(finestResolution, coarseResolution*math.Sqrt(float64(system.Sites())))
 }
 
@@ -100,7 +107,7 @@ func Find(s lattice.System, d *dos.Density, last *Transition) *Transition {
 			return t
 		}
 	}
-	heat, err := d.HeatMaximum(Betas(s))
+	heat, err := d.HeatMaximum(Betas(s, d))
 	if err != nil {
 		return nil
 	}
@@ -113,15 +120,23 @@ func Find(s lattice.System, d *dos.Density, last *Transition) *Transition {
 }
 
 // Known is the density of states at the levels seen, by ascending energy, normalised to the number
-// of all configurations; levels lists them.
+// of all configurations; levels lists them. Of pairs it is the sum over each energy, and levels lists the first
+// ones with these.
 func Known(s lattice.System, seen []bool, lnG []float64) (levels []int, d *dos.Density) {
 	d = &dos.Density{}
-	for level := s.Levels() - 1; level >= 0; level-- {
-		if seen[level] && !math.IsNaN(lnG[level]) && !math.IsInf(lnG[level], 0) {
-			levels = append(levels, level)
-			d.Energy = append(d.Energy, s.Energy(level))
-			d.LnG = append(d.LnG, lnG[level])
+	for last := s.Levels() - 1; last >= 0; {
+		first, _ := lattice.Row(s, last)
+		var row []float64
+		for level := first; level <= last; level++ {
+			if seen[level] && !math.IsNaN(lnG[level]) && !math.IsInf(lnG[level], 0) {
+				row = append(row, lnG[level])
+			}
 		}
+		if last = first - 1; row == nil {
+			continue
+		}
+		levels = append(levels, first)
+		d.Energy, d.LnG = append(d.Energy, s.Energy(first)), append(d.LnG, dos.LogSumExp(row))
 	}
 	if len(levels) > 0 {
 		d.Normalise(s.LnStates())

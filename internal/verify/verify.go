@@ -16,6 +16,7 @@ import (
 	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/honest"
+	"neuralwl/internal/near"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/setup"
@@ -52,7 +53,7 @@ func Run(folder string) ([]report.Check, error) {
 	v := &verifier{folder: folder}
 	data, err := os.ReadFile(filepath.Join(folder, report.ConfigFile))
 	if err != nil {
-		return nil, fmt.Errorf("verify %s: there is no run in it: %w", folder, err)
+		return nil, fmt.Errorf("verify %s: there is no run in it: %w%s", folder, err, near.AskPath(folder))
 	}
 	v.c, err = config.Parse(data)
 	if err == nil {
@@ -84,19 +85,19 @@ func (v *verifier) density() {
 		v.check(report.DensityFile, nil, "not there: the run has not ended yet")
 		return
 	}
-	d, err := dos.ReadFile(path)
-	if !v.check(report.DensityFile, err, "%d levels", lengthOf(d)) {
+	d, seen, err := v.read(path)
+	if !v.check(report.DensityFile, err, "%d levels", seen) {
 		return
 	}
 	s, err := report.ReadSummary(filepath.Join(v.folder, report.SummaryFile))
-	if err == nil && (s.System.Name != v.system.String() || s.Levels.Seen != d.Len()) {
-		err = fmt.Errorf("it is about %s with %d levels, the run is %s with %d", s.System, s.Levels.Seen, v.system, d.Len())
+	if err == nil && (s.System.Name != v.system.String() || s.Levels.Seen != seen) {
+		err = fmt.Errorf("it is about %s with %d levels, the run is %s with %d", s.System, s.Levels.Seen, v.system, seen)
 	}
 	evaluation := run.Evaluation(v.c)
 	v.normalisation(d, evaluation)
 	switch {
 	case !evaluation.Ground:
-	case s != nil && s.Interrupted != "" && len(s.Levels.Unproduced) == d.Len():
+	case s != nil && s.Interrupted != "" && len(s.Levels.Unproduced) == seen:
 		v.check(groundCheck, nil, "not yet known: the run was interrupted before production")
 	default:
 		v.ground(d)
@@ -154,11 +155,27 @@ func (v *verifier) ground(d *dos.Density) {
 	}
 }
 
-func lengthOf(d *dos.Density) int {
-	if d == nil {
-		return 0
+// read returns the density of states and how many levels it has, of pairs the sum over the second variable; the
+// archive must hold the same ones.
+func (v *verifier) read(path string) (d *dos.Density, levels int, err error) {
+	if v.c.System.Joint == "" {
+		if d, err = dos.ReadFile(path); err != nil {
+			return nil, 0, err
+		}
+		return d, d.Len(), nil
 	}
-	return d.Len()
+	j, err := dos.Reader{}.ReadJoint(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	archive, err := report.LoadJoint(v.folder)
+	if err != nil {
+		return nil, 0, err
+	}
+	if difference, err := dos.CompareJoint(j, archive); err != nil || difference.Max > verifyNormalisation || difference.Levels != j.Len() || j.Len() != archive.Len() {
+		return nil, 0, fmt.Errorf("%s has other pairs than %s, or other numbers of states", report.ArchiveFile, report.DensityFile)
+	}
+	return archive.Project(0).Density, j.Len(), nil // with errors, of replicas
 }
 
 // checkpoints checks every checkpoint and the energies of the configurations in it.
@@ -246,6 +263,13 @@ func (v *verifier) swaps() {
 func (v *verifier) network(b *exporter.Bundle) {
 	if _, err := inference.Open(v.c.Inference.Library); err != nil && v.c.Inference.Remote() {
 		v.check("ln q", nil, "not tested here: a model server evaluated the network, and there is no ONNX Runtime (%v)", err)
+		return
+	}
+	if b.Card.Angles() {
+		r, err := honest.CheckAngles(context.Background(), b, honest.AngleOptions{
+			Runtime: inference.Runtime{Provider: inference.CPU, Workers: 1}, Seed: v.c.Run.Seed, Beta: v.c.Neural.Coldest,
+		})
+		v.check("draws", err, "%v", r)
 		return
 	}
 	worst, err := v.logQ(b)

@@ -27,7 +27,7 @@ type guard struct {
 }
 
 // guard is the guard of a run that was to need so many bytes of memory, 0 if nobody knows.
-func (o *Options) guard(folder string, estimate int64) guard {
+func (o *worker) guard(folder string, estimate int64) guard {
 	g := guard{folder: folder, room: o.RunBytes, every: 200 * time.Millisecond, folderEvery: 30 * time.Second}
 	if estimate > 0 {
 		g.memory = 2*estimate + o.SpareMemory

@@ -1,6 +1,9 @@
 package worker
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // holds are the runs that this process performs. The queue hands out a run again whose lease
 // was not renewed in time, as after the process was stopped for a while; it may be handed to
@@ -14,7 +17,8 @@ type holds struct {
 type hold struct {
 	kill chan struct{} // closed to end it at once
 	once sync.Once
-	gone chan struct{} // closed when it has ended
+	back context.CancelCauseFunc // ends it in order, nil before it began
+	gone chan struct{}           // closed when it has ended
 }
 
 func (h *hold) end() { h.once.Do(func() { close(h.kill) }) }
@@ -41,4 +45,22 @@ func (s *holds) leave(id string, h *hold) {
 	delete(s.runs, id)
 	s.mutex.Unlock()
 	close(h.gone)
+}
+
+// begin notes how to end a run in order.
+func (s *holds) begin(h *hold, back context.CancelCauseFunc) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	h.back = back
+}
+
+// returnAll ends all runs in order, so that they go back to the queue.
+func (s *holds) returnAll() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, h := range s.runs {
+		if h.back != nil {
+			h.back(errStopped)
+		}
+	}
 }

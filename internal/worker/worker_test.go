@@ -18,6 +18,7 @@ import (
 	"neuralwl/internal/queue"
 	"neuralwl/internal/report"
 	"neuralwl/internal/runtest"
+	"neuralwl/internal/store"
 )
 
 // TestMain also serves as the child that a worker starts.
@@ -34,11 +35,12 @@ type office struct {
 	t      *testing.T
 	queue  *queue.Queue
 	folder string
-	spare  int64  // Options.SpareMemory
+	spare  int64 // Options.SpareMemory
+	store  *store.Store
 	stop   func() // the worker, and waits for it
 }
 
-func newOffice(t *testing.T) *office {
+func newOffice(t *testing.T, change ...func(*office)) *office {
 	t.Helper()
 	q, err := queue.Open(t.Context(), queue.Options{Folder: filepath.Join(t.TempDir(), "queue"), Silence: 2 * time.Second})
 	if err != nil {
@@ -46,6 +48,9 @@ func newOffice(t *testing.T) *office {
 	}
 	t.Cleanup(func() { q.Close() })
 	o := &office{t: t, queue: q, folder: filepath.Join(t.TempDir(), "runs")}
+	for _, c := range change {
+		c(o)
+	}
 	o.start("first")
 	return o
 }
@@ -62,8 +67,8 @@ func (o *office) start(owner string) {
 		defer close(ended)
 		if err := Run(ctx, Options{
 			Queue: o.queue, Folder: o.folder, Owner: owner, Program: []string{program}, Jobs: 2, Cores: 1, Renew: 100 * time.Millisecond,
-			SpareMemory: o.spare,
-			Log:         slog.New(slog.NewTextHandler(o.t.Output(), nil)),
+			SpareMemory: o.spare, Store: o.store,
+			Log: slog.New(slog.NewTextHandler(o.t.Output(), nil)),
 		}); err != nil {
 			o.t.Error(err)
 		}

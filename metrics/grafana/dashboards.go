@@ -46,9 +46,20 @@ func overview() *page {
 		show(8, "Runs by state", "", "", query{`sum by (state) (nwl_runs)`, "{{state}}"}).stack(),
 		show(8, "Losses", "Runs taken up after their process was lost, leases that silent workers lost, and faults of the queue, within ten minutes.", "", query{`sum(increase(nwl_run_restarts_total[10m]))`, "restarts"}, query{`sum(increase(nwl_leases_lost_total[10m]))`, "leases lost"}, query{`sum(increase(nwl_queue_faults_total[10m]))`, "faults of the queue"}),
 		show(8, "Waiting", "", "", query{`sum(nwl_queue_length)`, "runs"}),
+		show(8, "Cores in use", "Of workers and the processes of their runs.", "", query{rate("nwl_worker_cpu_seconds_total", "worker, process"), "{{worker}} {{process}}"}).stack(),
+		show(8, "Memory of workers", "Resident, with the processes of their runs.", "bytes", query{`max by (worker, process) (nwl_worker_resident_memory_bytes)`, "{{worker}} {{process}}"}).stack(),
+		show(8, "Leases that could not be renewed", "Attempts within ten minutes; a run goes to another worker if none succeeds for the queue's silence.", "", query{`sum by (worker, process) (increase(nwl_worker_lease_renewals_missed_total[10m]))`, "{{worker}} {{process}}"}),
 	} {
 		p.graph(g)
 	}
+	p.list(panel{title: "Workers", about: "Processes that perform runs, heard of lately.", width: 24, queries: []query{
+		{`max by (worker, process, version) (nwl_worker_info)`, ""},
+		{`max by (process) (nwl_worker_runs)`, "runs"},
+		{`max by (process) (nwl_worker_job_slots)`, "slots"},
+		{`max by (process) (nwl_worker_draining)`, "draining"},
+		{rate("nwl_worker_lease_renewals_total", "process"), "renewals per s"},
+		{`time() - max by (process) (nwl_worker_last_heard_timestamp_seconds)`, "silent for, s"},
+	}}, "process")
 	p.row("Networks served to other programs")
 	for _, g := range []panel{
 		show(8, "Requests per second", "By network and result.", "reqps", query{rate("nwl_model_requests_total", "network, version, graph, result"), "{{network}}/{{version}} {{graph}} {{result}}"}),

@@ -150,6 +150,44 @@ func (n *Node) Sqrt() *Node {
 	}, n)
 }
 
+// Sin returns the sine of n, in radians.
+func (n *Node) Sin() *Node {
+	return apply(operator{
+		name:  "Sin",
+		infer: floating,
+		grad:  func(in []*Node, _, dy *Node, _ int) *Node { return dy.times(in[0].Cos()) },
+	}, n)
+}
+
+// Cos returns the cosine of n, in radians.
+func (n *Node) Cos() *Node {
+	return apply(operator{
+		name:  "Cos",
+		infer: floating,
+		grad:  func(in []*Node, _, dy *Node, _ int) *Node { return dy.times(in[0].Sin()).Neg() },
+	}, n)
+}
+
+// Atan returns the arc tangent of n, between -pi/2 and pi/2.
+func (n *Node) Atan() *Node {
+	return apply(operator{
+		name:  "Atan",
+		infer: floating,
+		grad: func(in []*Node, _, dy *Node, _ int) *Node {
+			return dy.Div(in[0].Mul(in[0]).Add(in[0].Scalar(1)))
+		},
+	}, n)
+}
+
+// Floor returns the largest whole number that is at most n. Its derivative is 0, also at the jumps.
+func (n *Node) Floor() *Node {
+	return apply(operator{
+		name:  "Floor",
+		infer: floating,
+		grad:  func([]*Node, *Node, *Node, int) *Node { return nil },
+	}, n)
+}
+
 // Tanh returns the hyperbolic tangent of n.
 func (n *Node) Tanh() *Node {
 	return apply(operator{

@@ -71,6 +71,10 @@ func unaryForward() []forwardCase {
 		{"Neg", (*graph.Node).Neg, func(x float64) float64 { return -x }},
 		{"Exp", (*graph.Node).Exp, math.Exp},
 		{"Tanh", (*graph.Node).Tanh, math.Tanh},
+		{"Sin", (*graph.Node).Sin, math.Sin},
+		{"Cos", (*graph.Node).Cos, math.Cos},
+		{"Atan", (*graph.Node).Atan, math.Atan},
+		{"Floor", (*graph.Node).Floor, math.Floor},
 		{"Sigmoid", (*graph.Node).Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }},
 		{"Relu", (*graph.Node).Relu, func(x float64) float64 { return max(x, 0) }},
 		{"SiLU", (*graph.Node).SiLU, func(x float64) float64 { return x / (1 + math.Exp(-x)) }},
@@ -227,7 +231,10 @@ func layoutForward() []forwardCase {
 	}
 }
 
-// TestOperators runs every operator in both float types and compares it with its definition
+// singleOnly are the operators that ONNX Runtime (1.27) has in single precision alone.
+var singleOnly = map[string]bool{"Cos": true, "Atan": true}
+
+// TestOperators runs every operator in both float types that the runtime has and compares it with its definition
 // or values worked out by hand, and run-time shapes with inferred ones.
 func TestOperators(t *testing.T) {
 	var cases []forwardCase
@@ -236,8 +243,9 @@ func TestOperators(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			for _, dtype := range []graph.DType{graph.Float32, graph.Float64} {
-				checkForward(t, c, dtype)
+			checkForward(t, c, graph.Float32)
+			if !singleOnly[c.name] {
+				checkForward(t, c, graph.Float64)
 			}
 		})
 	}

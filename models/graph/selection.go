@@ -157,7 +157,7 @@ func (n *Node) Gather(axis int, index *Node) *Node {
 	}, n, index)
 }
 
-// gatherGradient adds dy back to the elements of x that index picked. It multiplies by the
+// gatherGradient adds dy back to the elements of x that index picked. In general it multiplies by the
 // 0/1 matrix of "element d went to place p" rather than scattering, because additions of a
 // scatter have no fixed order on parallel hardware.
 func (dy *Node) gatherGradient(x, index *Node, axis int) *Node {
@@ -168,6 +168,11 @@ func (dy *Node) gatherGradient(x, index *Node, axis int) *Node {
 		return dy.graph.fail("Gather gradient", []*Node{x, index}, "%w", err)
 	}
 	dim := x.shape[axis]
+	if from := picked(index, dim); from != nil {
+		// Each element was copied equally often, to known places: these are gathered in turn.
+		moved := dy.reshapeTo(slices.Concat(x.shape[:axis], Shape{places}, x.shape[axis+1:]))
+		return moved.Gather(axis, x.graph.Constant(Int64s(from, dim, places/dim))).ReduceSum(DropDims, axis+1)
+	}
 	index = index.reshapeTo(Shape{1, places})
 	index = Where(index.Less(index.Scalar(0)), index.Add(index.Scalar(float64(dim))), index)
 	went := x.graph.arange(index.dtype, dim).Unsqueeze(1).Equal(index).Cast(dy.dtype)
@@ -176,6 +181,29 @@ func (dy *Node) gatherGradient(x, index *Node, axis int) *Node {
 		moved = dy.reshapeTo(Shape{places, inner})
 	}
 	return went.MatMul(moved).reshapeTo(x.shape)
+}
+
+// picked lists for each of dim elements in turn the places that it went to by a constant index; nil
+// unless all went to equally many.
+func picked(index *Node, dim int) []int64 {
+	went := make([][]int64, dim)
+	all := index.value.Int64s()
+	for _, v := range index.value.Int32s() {
+		all = append(all, int64(v))
+	}
+	for place, v := range all {
+		if v < 0 {
+			v += int64(dim)
+		}
+		if v < 0 || v >= int64(dim) {
+			return nil
+		}
+		went[v] = append(went[v], int64(place))
+	}
+	if len(all) == 0 || slices.ContainsFunc(went, func(p []int64) bool { return len(p)*dim != len(all) }) {
+		return nil
+	}
+	return slices.Concat(went...)
 }
 
 // product returns the product of dimensions as one dimension.

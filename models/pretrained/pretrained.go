@@ -9,6 +9,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"neuralwl/internal/near"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func Open(name string) (fs.FS, error) {
 	name = strings.TrimPrefix(name, Prefix)
 	data, err := archives.ReadFile(name + ".zip")
 	if err != nil {
-		return nil, fmt.Errorf("there is no pretrained network %q, there are %s", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("there is no pretrained network %q, there are %s%s", name, strings.Join(Names(), ", "), near.Ask(name, Names()))
 	}
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {

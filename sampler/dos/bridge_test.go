@@ -159,6 +159,62 @@ func pick(r *rand.Rand, p []float64) int {
 	return len(p) - 1
 }
 
+// draw fills blocks with random draws and states.
+func (t *toy) draw(r *rand.Rand, blocks int) {
+	t.bridge.Blocks = nil
+	for range blocks {
+		b := dos.NewBridgeBlock(len(t.bridge.Windows), 2)
+		b.Drawn = []float64{40, 60}
+		for i, n := range b.Drawn {
+			for range int(n) {
+				target := pick(r, t.alpha[i])
+				if k, lnRatio, ok := t.point(target, pick(r, t.q[target])); ok {
+					b.Draws[k][i].AddDraw(lnRatio)
+				}
+			}
+		}
+		for range 100 {
+			s := pick(r, t.state)
+			if k, lnRatio, ok := t.point(t.levels[s]+r.IntN(2*t.tolerance+1), s); ok {
+				b.States[k].AddState(lnRatio)
+			}
+		}
+		t.bridge.Blocks = append(t.bridge.Blocks, b)
+	}
+}
+
+// TestBridgeUnjoined leaves a window out to whose last level the transitions of half of the blocks do not lead:
+// there, draws of the window cannot be told from those of its other levels.
+func TestBridgeUnjoined(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	lnG := []float64{0, 1, 2, 3, 3.5, 3.6, 3, 2, 1.5, 1, 0.7, 0.7}
+	toy := newToy(r, lnG)
+	energy, rates := chain(lnG)
+	const blocks = 32
+	changes := []int{-2, -1, 0, 1, 2}
+	toy.draw(r, blocks)
+	counts := noisy(r, rates, blocks, 2000, func(int) float64 { return 0.01 })
+	last := len(lnG) - 1
+	for k := 1; k < blocks; k += 2 {
+		for b := range lnG {
+			for i, change := range changes {
+				if b == last || b+change == last {
+					counts[k][b*len(changes)+i] = 0
+				}
+			}
+		}
+	}
+	p, err := dos.FromPinnedTransitions(energy, changes, counts, dos.LogSumExp(lnG), nil, &toy.bridge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, e := range p.Bridge {
+		if e.Used != (e.High < last) {
+			t.Errorf("window %d, levels %d..%d: used %v", k+1, e.Low, e.High, e.Used)
+		}
+	}
+}
+
 // TestBridge repeats an estimate from transitions that scatter more than counting says, and from
 // random draws and states: deviations are as its errors say, those of each window and those of
 // ln g, which are smaller than without the draws.
@@ -177,32 +233,13 @@ func TestBridge(t *testing.T) {
 		}
 		return 0.01
 	}
-	repetitions := long.Or(200, 20)
+	repetitions := long.Or(100, 20)
 	const blocks = 32
 	var windows, square, count, off2, alone2, used float64
 	for range repetitions {
-		toy.bridge.Blocks = nil
-		for range blocks {
-			b := dos.NewBridgeBlock(len(toy.bridge.Windows), 2)
-			b.Drawn = []float64{40, 60}
-			for i, n := range b.Drawn {
-				for range int(n) {
-					target := pick(r, toy.alpha[i])
-					if k, lnRatio, ok := toy.point(target, pick(r, toy.q[target])); ok {
-						b.Draws[k][i].AddDraw(lnRatio)
-					}
-				}
-			}
-			for range 100 {
-				s := pick(r, toy.state)
-				if k, lnRatio, ok := toy.point(toy.levels[s]+r.IntN(2*toy.tolerance+1), s); ok {
-					b.States[k].AddState(lnRatio)
-				}
-			}
-			toy.bridge.Blocks = append(toy.bridge.Blocks, b)
-		}
+		toy.draw(r, blocks)
 		counts := noisy(r, rates, blocks, 2000, slow)
-		p, err := dos.FromPinnedTransitions(energy, 5, counts, total, nil, &toy.bridge)
+		p, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, counts, total, nil, &toy.bridge)
 		if err != nil {
 			t.Fatal(err)
 		}

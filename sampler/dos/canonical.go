@@ -18,7 +18,7 @@ func (c Canonical) FreeEnergy() float64 { return -c.LnZ / c.Beta }
 //
 //	P(E; beta) = g(E) exp(-beta E) / Z,
 //
-// and ln Z, which is absolute if ln g is normalised. Levels at the ends whose probability is
+// of the states of a bin where levels are bins, and ln Z, which is absolute if ln g is normalised. Levels at the ends whose probability is
 // insignificant have none.
 func (d *Density) Distribution(beta float64) (p []float64, lnZ float64) {
 	all := make([]float64, d.Len())
@@ -36,8 +36,8 @@ const insignificant = -60
 // the first being from. It uses the memory of buffer, which has room for all levels.
 func (d *Density) distribution(beta float64, buffer []float64) (from int, p []float64, lnZ float64) {
 	largest := math.Inf(-1)
-	for i, e := range d.Energy {
-		x := d.LnG[i] - beta*e
+	for i := range d.Energy {
+		x := d.lnShare(i, beta)
 		buffer[i] = x
 		largest = max(largest, x)
 	}
@@ -67,7 +67,8 @@ func (d *Density) At(beta float64) Canonical { return d.at(beta, make([]float64,
 // at is At with a buffer that has room for all levels.
 func (d *Density) at(beta float64, buffer []float64) Canonical {
 	from, p, lnZ := d.distribution(beta, buffer)
-	energy := d.Energy[from:][:len(p)]
+	energy, inside := d.Inside(beta)
+	energy = energy[from:][:len(p)]
 	mean := 0.0
 	for i, e := range energy {
 		mean += p[i] * e
@@ -75,6 +76,11 @@ func (d *Density) at(beta float64, buffer []float64) Canonical {
 	variance := 0.0
 	for i, e := range energy {
 		variance += p[i] * (e - mean) * (e - mean)
+	}
+	if inside != nil {
+		for i, v := range inside[from:][:len(p)] {
+			variance += p[i] * v
+		}
 	}
 	return Canonical{
 		Beta: beta, LnZ: lnZ, Energy: mean,

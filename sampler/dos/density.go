@@ -33,6 +33,8 @@ type Density struct {
 	// Error is one standard error of LnG at each energy, NaN where unknown. It is nil if no
 	// errors are known.
 	Error []float64
+	// Bins are nil for levels that are single energies.
+	Bins *Bins
 	// Origin is where the density of states comes from, nil if that is not known. Files keep
 	// it.
 	Origin *Origin
@@ -48,6 +50,9 @@ func (d *Density) Validate() error {
 	}
 	if len(d.LnG) != len(d.Energy) || d.Error != nil && len(d.Error) != len(d.Energy) {
 		return fmt.Errorf("density of states has %d energies, %d values and %d errors", len(d.Energy), len(d.LnG), len(d.Error))
+	}
+	if b := d.Bins; b != nil && (len(b.Mean) != len(d.Energy) || len(b.Variance) != len(d.Energy) || b.Count != nil && len(b.Count) != len(d.Energy)) {
+		return fmt.Errorf("density of states has %d energies, its bins %d means and %d variances", len(d.Energy), len(b.Mean), len(b.Variance))
 	}
 	for i, e := range d.Energy {
 		switch {
@@ -88,6 +93,15 @@ func (d *Density) sort() {
 		return y
 	}
 	d.Energy, d.LnG, d.Error = permute(d.Energy), permute(d.LnG), permute(d.Error)
+	if b := d.Bins; b != nil {
+		own := &Bins{Width: b.Width, Mean: permute(b.Mean), Variance: permute(b.Variance)}
+		if b.Count != nil {
+			for _, j := range order {
+				own.Count = append(own.Count, b.Count[j])
+			}
+		}
+		d.Bins = own
+	}
 }
 
 func (d *Density) clone() *Density {
@@ -138,10 +152,15 @@ type Difference struct {
 // if their energies have different units.
 // Energies are equal if they differ by less than 1e-9 of their size.
 func Compare(a, b *Density) (Difference, error) {
-	d := Difference{MissingA: []float64{}, MissingB: []float64{}}
 	if err := sameUnits(a.Energy, b.Energy, "A", "B"); err != nil {
-		return d, fmt.Errorf("compare densities of states: %w", err)
+		return Difference{MissingA: []float64{}, MissingB: []float64{}}, fmt.Errorf("compare densities of states: %w", err)
 	}
+	return compareLevels(a, b)
+}
+
+// compareLevels is Compare for energies in the same units.
+func compareLevels(a, b *Density) (Difference, error) {
+	d := Difference{MissingA: []float64{}, MissingB: []float64{}}
 	var energies, x, y []float64
 	i, j := 0, 0
 	for i < a.Len() || j < b.Len() {

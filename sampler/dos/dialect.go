@@ -161,7 +161,8 @@ func detect(content, comments []line) (d dialect, rows []line, err error) {
 		if d.columns > 3 {
 			return d, nil, fmt.Errorf("line %d: %d columns have no names, only two (energy, ln g) or three (energy, ln g, error) are understood; name them in a first line: %s", content[0].number, d.columns, wanted)
 		}
-		d.at = [quantities]int{0, 1, -1, -1}
+		d.at = none
+		d.at[energyOf], d.at[lnGOf] = 0, 1
 		if d.columns == 3 {
 			d.at[errorOf] = 2
 		}

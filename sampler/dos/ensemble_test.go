@@ -216,7 +216,7 @@ func syntheticBlocks(r *rand.Rand, exact *Density, blocks, visits int) [][]int64
 // differ by five standard deviations of a binomial.
 func TestCoverage(t *testing.T) {
 	const blocks = 32
-	repetitions := long.Or(250., 50)
+	repetitions := long.Or(125., 50)
 	coexistence := func(d *Density) []float64 {
 		c, err := d.Coexistence(1.34, 6, 10)
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 // format is a file format of densities of states.
 type format struct {
 	extension string
-	// read also reads the replicas, on demand.
-	read func(r Reader, f *os.File, replicas bool) (*Ensemble, error)
+	// read also reads the replicas, on demand, and the pairs of a joint density.
+	read func(r Reader, f *os.File, replicas bool) (*Ensemble, *pairs, error)
 	// write writes a file and what belongs beside it.
 	write func(e *Ensemble, path string) error
 }
@@ -24,10 +24,10 @@ var formats = []format{
 	{".csv", readTable, func(e *Ensemble, path string) error {
 		return e.Origin.WriteTable(path, e.WriteCSV)
 	}},
-	{".npz", func(r Reader, f *os.File, replicas bool) (*Ensemble, error) {
+	{".npz", func(r Reader, f *os.File, replicas bool) (*Ensemble, *pairs, error) {
 		info, err := f.Stat()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		return r.readNPZ(f, info.Size(), replicas)
 	}, func(e *Ensemble, path string) error {
@@ -42,13 +42,13 @@ var formats = []format{
 // tables are other extensions of files that are read like .csv.
 var tables = []string{".txt", ".dat", ".tsv"}
 
-func readTable(r Reader, f *os.File, _ bool) (*Ensemble, error) {
-	d, err := r.ReadCSV(f)
+func readTable(r Reader, f *os.File, _ bool) (*Ensemble, *pairs, error) {
+	d, joint, err := r.readCSV(f)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d.Origin, err = readMetadata(f.Name())
-	return &Ensemble{Density: d}, err
+	return &Ensemble{Density: d}, joint, err
 }
 
 // formatOf returns the format for the extension of path.
@@ -76,7 +76,7 @@ func ReadFile(path string) (*Density, error) { return Reader{}.ReadFile(path) }
 // format: .csv, .txt, .dat or .tsv for a table (see Reader.ReadCSV), .npz for an archive
 // (see Reader.ReadNPZ).
 func (r Reader) ReadFile(path string) (*Density, error) {
-	e, err := r.readFile(path, false)
+	e, err := r.readSum(path, false)
 	if err != nil {
 		return nil, err
 	}
@@ -85,26 +85,38 @@ func (r Reader) ReadFile(path string) (*Density, error) {
 
 // ReadEnsemble is ReadFile with the replicas that Ensemble.WriteFile puts into an archive; there
 // are none in other files.
-func (r Reader) ReadEnsemble(path string) (*Ensemble, error) { return r.readFile(path, true) }
+func (r Reader) ReadEnsemble(path string) (*Ensemble, error) { return r.readSum(path, true) }
 
-func (r Reader) readFile(path string, replicas bool) (*Ensemble, error) {
+// readSum reads a file, and sums a joint density over the second variable.
+func (r Reader) readSum(path string, replicas bool) (*Ensemble, error) {
+	e, joint, err := r.readFile(path, replicas)
+	if err != nil {
+		return nil, err
+	}
+	if e, err = r.sum(e, joint); err != nil {
+		return nil, fmt.Errorf("read density of states %s: %w; nwl dos project makes one of the energy alone", path, err)
+	}
+	return e, nil
+}
+
+func (r Reader) readFile(path string, replicas bool) (*Ensemble, *pairs, error) {
 	format, err := formatOf(path)
 	switch {
 	case slices.Contains(tables, strings.ToLower(filepath.Ext(path))):
 		format.read = readTable
 	case err != nil:
-		return nil, fmt.Errorf("%w; tables may also end in %s", err, strings.Join(tables, " or "))
+		return nil, nil, fmt.Errorf("%w; tables may also end in %s", err, strings.Join(tables, " or "))
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read density of states: %w", err)
+		return nil, nil, fmt.Errorf("read density of states: %w", err)
 	}
 	defer f.Close()
-	e, err := format.read(r, f, replicas)
+	e, joint, err := format.read(r, f, replicas)
 	if err != nil {
-		return nil, fmt.Errorf("read density of states %s: %w", path, err)
+		return nil, nil, fmt.Errorf("read density of states %s: %w", path, err)
 	}
-	return e, nil
+	return e, joint, nil
 }
 
 // WriteFile writes the density of states to the file path, whole or not at all, in the format

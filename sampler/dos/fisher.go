@@ -25,6 +25,9 @@ func (d *Density) polynomial() (polynomial, error) {
 	if err := d.Validate(); err != nil {
 		return polynomial{}, err
 	}
+	if d.Bins != nil {
+		return polynomial{}, errors.New("zeros of the partition function: levels are bins of many energies, not powers of one variable")
+	}
 	if d.Len() < 2 {
 		return polynomial{}, errors.New("zeros of the partition function: there is only one level")
 	}

@@ -40,9 +40,9 @@ func (s *pinning) inflation(blocks [][]int64) *inflation {
 		return nil
 	}
 	total := sumOf(blocks)
-	edges, visits := edgesOf(s.steps, total)
-	levels := bulk(visits, edges)
-	l, err := newLadder(levels, edges, nil)
+	p := newTransitions(s.changes, total)
+	levels := bulk(p.visits, p.edges)
+	l, err := newLadder(levels, p.edges, nil)
 	if err != nil {
 		return nil
 	}
@@ -64,18 +64,14 @@ func (s *pinning) inflation(blocks [][]int64) *inflation {
 	parallel.Do(runtime.GOMAXPROCS(0), n, 1, func(_, k int) {
 		rest := slices.Clone(total)
 		subtract(rest, blocks[k])
-		edges, visits := edgesOf(s.steps, rest)
-		d, err := newLadder(bulk(visits, edges), edges, nil)
-		if err != nil {
-			faults[k] = err
+		d, x, err := newTransitions(s.changes, rest).solve(nil, nil, nil)
+		if faults[k] = err; err != nil {
 			return
 		}
-		x, err := d.solve()
-		faults[k] = err
 		for i := range f.influence {
 			a, in := d.place[levels[ends[i]]]
 			b, too := d.place[levels[ends[i+1]]]
-			if f.influence[i][k] = math.NaN(); in && too && err == nil {
+			if f.influence[i][k] = math.NaN(); in && too {
 				f.influence[i][k] = float64(n-1) * (whole[ends[i+1]] - whole[ends[i]] - x[b] + x[a])
 			}
 		}

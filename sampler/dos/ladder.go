@@ -6,6 +6,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+var errSingular = errors.New("the equations for ln g cannot be solved: some levels are connected by too few transitions")
+
 // ladder is the least-squares problem of ln g at some levels, given differences between
 // levels that are near to each other: the minimum over x of
 //
@@ -18,6 +20,7 @@ type ladder struct {
 	place    map[int]int // of each level
 	held     []bool      // by place: known beforehand
 	value    []float64   // of those
+	matrix   *mat.SymBandDense
 	cholesky mat.BandCholesky
 	right    []float64
 }
@@ -77,8 +80,9 @@ func newLadder(levels []int, edges []edge, known []Pin) (*ladder, error) {
 	if len(known) == 0 {
 		a.SetSymBand(0, 0, 2*a.At(0, 0)) // makes the matrix regular, and x_0 is 0
 	}
+	l.matrix = a
 	if !l.cholesky.Factorize(a) {
-		return nil, errors.New("the equations for ln g cannot be solved: some levels are connected by too few transitions")
+		return nil, errSingular
 	}
 	return l, nil
 }

@@ -35,6 +35,9 @@ type Means struct {
 	// NaN where only the omitted block has measurements. They correspond to those of an
 	// Ensemble from the same blocks. Nil if errors cannot be estimated.
 	Replicas [][][]float64
+	// Products says that the second half of the observables are the products of the first half with the
+	// place of the energy in its bin, in widths from the centre. See Bins.
+	Products bool
 }
 
 // Means estimates microcanonical means, the sum of the values at a level divided by their

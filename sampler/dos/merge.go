@@ -92,6 +92,9 @@ func Merge(pieces []Piece, lnTotal float64) (*Density, []Overlap, error) {
 		overlaps = append(overlaps, o)
 	}
 	d := all.normalised(pieces[0].Density, lnTotal)
+	if err := d.mergeBins(pieces); err != nil {
+		return nil, nil, fmt.Errorf("merge: %w", err)
+	}
 	if err := d.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("merge: %w", err)
 	}

@@ -54,8 +54,16 @@ func MergeEnsembles(parts []Part, lnTotal float64) (*Ensemble, []Overlap, error)
 		r := float64(len(rows))
 		scale := math.Sqrt((r - 1) / r / (float64(n-1) / float64(n)))
 		mean := meanRow(rows)
-		for _, row := range rows {
+		var means, variances [][]float32
+		if p.Bins != nil {
+			means, variances = p.binDeviations(most)
+			means, variances = about(means), about(variances)
+		}
+		for k, row := range rows {
 			replica := &Density{Energy: p.Energy, LnG: slices.Clone(p.LnG), Error: p.Error}
+			if p.Bins != nil {
+				replica.Bins = p.Bins.changed(means[k], variances[k], scale)
+			}
 			for i, x := range row {
 				// A level that the replica lacks stays as it is.
 				if change := scale * (float64(x) - mean[i]); !math.IsNaN(change) {
@@ -79,6 +87,20 @@ func MergeEnsembles(parts []Part, lnTotal float64) (*Ensemble, []Overlap, error)
 		}
 	}
 	return e, overlaps, nil
+}
+
+// about are rows minus their mean.
+func about(rows [][]float32) [][]float32 {
+	mean := meanRow(rows)
+	var all [][]float32
+	for _, row := range rows {
+		own := slices.Clone(row)
+		for i := range own {
+			own[i] -= float32(mean[i])
+		}
+		all = append(all, own)
+	}
+	return all
 }
 
 // meanRow is the mean of the rows, NaN in a column with one.

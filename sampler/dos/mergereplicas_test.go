@@ -237,10 +237,10 @@ func TestEnsembleArchiveHostile(t *testing.T) {
 	e := synthetic(t, rand.New(rand.NewPCG(1, 2)), exactDensity(t, "potts_q3_4x4.csv"), 4, 200)
 	for _, rows := range []any{[]float64{1, 2}, mat.NewDense(1, 2, []float64{1, 2}), mat.NewDense(e.Len(), 1, make([]float64, e.Len())), []float32{1}, "text"} {
 		var file bytes.Buffer
-		if err := e.Density.writeNPZ(&file, func(a *npz.Writer) error { return a.Write(entry(jackknifeArray), rows) }); err != nil {
+		if err := e.Density.writeNPZ(&file, e.keys(), func(a *npz.Writer) error { return a.Write(entry(jackknifeArray), rows) }); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (Reader{}).readNPZ(bytes.NewReader(file.Bytes()), int64(file.Len()), true); err == nil || !strings.Contains(err.Error(), jackknifeArray) {
+		if _, _, err := (Reader{}).readNPZ(bytes.NewReader(file.Bytes()), int64(file.Len()), true); err == nil || !strings.Contains(err.Error(), jackknifeArray) {
 			t.Errorf("%T: %v", rows, err)
 		}
 		if _, err := ReadNPZ(bytes.NewReader(file.Bytes()), int64(file.Len())); err != nil {

@@ -28,14 +28,23 @@ const headerRoom = 1 << 16
 var npyHeader = regexp.MustCompile(`^\{'descr': '[^'{}]*', 'fortran_order': (?:False|True), 'shape': \([0-9, ]*\), \}[ \n]*\n$`)
 
 // WriteNPZ writes a NumPy archive (numpy.load) of the float64 arrays energy, ln_g and
-// ln_g_error, ascending in energy, and the text origin[0], JSON, if the origin is known. An unknown
+// ln_g_error, ascending in energy, with those of WriteCSV where levels are bins, and the text origin[0], JSON, if the origin is known. An unknown
 // error is NaN.
 func (d *Density) WriteNPZ(w io.Writer) error {
-	return d.writeNPZ(w, func(*npz.Writer) error { return nil })
+	return d.writeNPZ(w, d.keys(), func(*npz.Writer) error { return nil })
 }
 
-// writeNPZ writes an archive to which more adds arrays.
-func (d *Density) writeNPZ(w io.Writer, more func(*npz.Writer) error) error {
+// named are numbers by level, a column or an array.
+type named struct {
+	name   string
+	values []float64
+}
+
+// keys are what tells levels apart.
+func (d *Density) keys() []named { return []named{{energyColumn, d.Energy}} }
+
+// writeNPZ writes an archive, with what tells levels apart, to which more adds arrays.
+func (d *Density) writeNPZ(w io.Writer, keys []named, more func(*npz.Writer) error) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("write density of states: %w", err)
 	}
@@ -47,11 +56,20 @@ func (d *Density) writeNPZ(w io.Writer, more func(*npz.Writer) error) error {
 		}
 	}
 	archive := npz.NewWriter(w)
-	for _, array := range []struct {
-		name   string
-		values []float64
-	}{{energyColumn, d.Energy}, {lnGColumn, d.LnG}, {errorColumn, deviations}} {
-		if err := archive.Write(entry(array.name), array.values); err != nil {
+	columns := append(keys, named{lnGColumn, d.LnG}, named{errorColumn, deviations})
+	if d.Bins != nil {
+		width, mean := d.Bins.columns(d.Energy)
+		columns = append(columns, named{widthColumn, width}, named{meanColumn, mean}, named{varianceColumn, d.Bins.Variance})
+		if d.Bins.Count != nil {
+			counts := make([]float64, d.Len())
+			for i, n := range d.Bins.Count {
+				counts[i] = float64(n)
+			}
+			columns = append(columns, named{countColumn, counts})
+		}
+	}
+	for _, c := range columns {
+		if err := archive.Write(entry(c.name), c.values); err != nil {
 			return err
 		}
 	}
@@ -81,33 +99,36 @@ func ReadNPZ(r io.ReaderAt, size int64) (*Density, error) { return Reader{}.Read
 // NaN or -Inf, or whose g is 0, is left out; Note is told. A NaN for an error means that it
 // is unknown.
 func (r Reader) ReadNPZ(file io.ReaderAt, size int64) (*Density, error) {
-	e, err := r.readNPZ(file, size, false)
+	e, joint, err := r.readNPZ(file, size, false)
 	if err != nil {
+		return nil, err
+	}
+	if e, err = r.sum(e, joint); err != nil {
 		return nil, err
 	}
 	return e.Density, nil
 }
 
-// readNPZ reads a density of states and, on demand, its replicas.
-func (r Reader) readNPZ(file io.ReaderAt, size int64, replicas bool) (*Ensemble, error) {
+// readNPZ reads a density of states and, on demand, its replicas; and the pairs of a joint one.
+func (r Reader) readNPZ(file io.ReaderAt, size int64, replicas bool) (*Ensemble, *pairs, error) {
 	archive, err := npz.NewReader(file, size)
 	if err != nil {
-		return nil, fmt.Errorf("it is not a NumPy archive: %w", err)
+		return nil, nil, fmt.Errorf("it is not a NumPy archive: %w", err)
 	}
 	keys := archive.Keys()
 	list := make([]string, len(keys))
 	for i, key := range keys {
 		list[i] = strings.TrimSuffix(key, entry(""))
 		if n := count(keys, key); n > 1 {
-			return nil, fmt.Errorf("there are %d arrays named %s", n, list[i])
+			return nil, nil, fmt.Errorf("there are %d arrays named %s", n, list[i])
 		}
 	}
 	at, err := find(list)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !complete(at) {
-		return nil, fmt.Errorf("its arrays are %s, but %s; write them with numpy.savez(file, energy=..., ln_g=..., ln_g_error=...)", listed(keys), wanted)
+		return nil, nil, fmt.Errorf("its arrays are %s, but %s; write them with numpy.savez(file, energy=..., ln_g=..., ln_g_error=...)", listed(keys), wanted)
 	}
 	var arrays [quantities][]float64
 	for of, i := range at {
@@ -115,10 +136,10 @@ func (r Reader) readNPZ(file io.ReaderAt, size int64, replicas bool) (*Ensemble,
 			continue
 		}
 		if arrays[of], err = readArray(archive, list[i], of != gOf); err != nil {
-			return nil, fmt.Errorf("array %s: %w", list[i], err)
+			return nil, nil, fmt.Errorf("array %s: %w", list[i], err)
 		}
 		if n := len(arrays[of]); n != len(arrays[energyOf]) {
-			return nil, fmt.Errorf("array %s has %d elements, %s has %d", list[i], n, list[at[energyOf]], len(arrays[energyOf]))
+			return nil, nil, fmt.Errorf("array %s has %d elements, %s has %d", list[i], n, list[at[energyOf]], len(arrays[energyOf]))
 		}
 	}
 	lnG := arrays[lnGOf]
@@ -126,7 +147,7 @@ func (r Reader) readNPZ(file io.ReaderAt, size int64, replicas bool) (*Ensemble,
 		lnG = arrays[gOf]
 		for i, g := range lnG {
 			if g < 0 {
-				return nil, fmt.Errorf("array %s, element %d: %v is not a number of states", list[at[gOf]], i, g)
+				return nil, nil, fmt.Errorf("array %s, element %d: %v is not a number of states", list[at[gOf]], i, g)
 			}
 			lnG[i] = math.Log(g)
 		}
@@ -141,20 +162,34 @@ func (r Reader) readNPZ(file io.ReaderAt, size int64, replicas bool) (*Ensemble,
 			if of == lnGOf && at[lnGOf] < 0 {
 				of = gOf
 			}
-			return nil, fmt.Errorf("array %s, element %d: %v %s", list[at[of]], i, arrays[of][i], why)
+			return nil, nil, fmt.Errorf("array %s, element %d: %v %s", list[at[of]], i, arrays[of][i], why)
+		}
+		if !binned(at) {
+			continue
+		}
+		count := math.NaN()
+		if at[binCountOf] >= 0 {
+			count = arrays[binCountOf][i]
+		}
+		if of, why := l.addBin(arrays[binWidthOf][i], arrays[binMeanOf][i], arrays[binVarianceOf][i], count, at[binCountOf] >= 0); of >= 0 {
+			return nil, nil, fmt.Errorf("array %s, element %d: %v %s", list[at[of]], i, arrays[of][i], why)
 		}
 	}
-	d, err := r.density(l, "element", at[errorOf] >= 0)
+	if at[secondOf] >= 0 {
+		l.second, l.name = arrays[secondOf], secondName(list[at[secondOf]])
+	}
+	d, joint, err := r.density(l, "element", at[errorOf] >= 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if d.Origin, err = readOrigin(archive); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !replicas {
-		return &Ensemble{Density: d}, nil
+		return &Ensemble{Density: d}, joint, nil
 	}
-	return readEnsemble(archive, d, len(l.place))
+	e, err := readEnsemble(archive, d, len(l.place))
+	return e, joint, err
 }
 
 // entry returns the name of an array's file within an archive.

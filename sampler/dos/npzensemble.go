@@ -3,6 +3,7 @@ package dos
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +19,9 @@ import (
 const (
 	originArray    = "origin"
 	jackknifeArray = "ln_g_jackknife"
+	// Of levels that are bins.
+	meanJackknifeArray     = "energy_mean_jackknife"
+	varianceJackknifeArray = "energy_variance_jackknife"
 )
 
 // maxFiled is the number of elements of the array ln_g_jackknife up to which it has a row for
@@ -27,21 +31,32 @@ const maxFiled = 1 << 20
 // WriteNPZ writes what Density.WriteNPZ writes, and the replicas: the array
 // ln_g_jackknife of shape [R, levels] holds how much each differs from ln_g, NaN at levels that
 // it lacks, in single precision. Of too many replicas, those that follow each other are combined to first order.
+// Where levels are bins, energy_mean_jackknife and energy_variance_jackknife hold the same of these.
 //
 // The error of any function f of ln g is then the square root of (R-1)/R times the sum of the
 // squared deviations of f(ln_g + ln_g_jackknife[k]) from their mean.
-func (e *Ensemble) WriteNPZ(w io.Writer) error {
-	return e.Density.writeNPZ(w, func(archive *npz.Writer) error {
-		if rows := e.deviations(max(MinReplicas, maxFiled/max(e.Len(), 1))); rows != nil {
+func (e *Ensemble) WriteNPZ(w io.Writer) error { return e.writeNPZ(w, e.keys()) }
+
+func (e *Ensemble) writeNPZ(w io.Writer, keys []named) error {
+	return e.Density.writeNPZ(w, keys, func(archive *npz.Writer) error {
+		most := max(MinReplicas, maxFiled/max(e.Len(), 1))
+		write := func(name string, rows [][]float32) error {
+			if rows == nil {
+				return nil
+			}
 			values := make([]float64, 0, len(rows)*e.Len())
 			for _, row := range rows {
 				for _, x := range row {
 					values = append(values, float64(x))
 				}
 			}
-			return archive.Write(entry(jackknifeArray), mat.NewDense(len(rows), e.Len(), values))
+			return archive.Write(entry(name), mat.NewDense(len(rows), e.Len(), values))
 		}
-		return nil
+		err := write(jackknifeArray, e.deviations(most))
+		if means, variances := e.binDeviations(most); err == nil && means != nil {
+			err = errors.Join(write(meanJackknifeArray, means), write(varianceJackknifeArray, variances))
+		}
+		return err
 	})
 }
 
@@ -50,14 +65,29 @@ func (e *Ensemble) WriteNPZ(w io.Writer) error {
 // of n blocks changes by -(x_k - mean)/(n-1) if block k is omitted, and by the sum of x_k -
 // mean over m of them, over -(n-m), if these are.
 func (e *Ensemble) deviations(most int) (rows [][]float32) {
+	return e.deviationsOf(most, func(d *Density) []float64 { return d.lnGAt(e.Energy) })
+}
+
+// binDeviations are those of the means and the variances of bins, nil without.
+func (e *Ensemble) binDeviations(most int) (means, variances [][]float32) {
+	if e.Bins == nil {
+		return nil, nil
+	}
+	means = e.deviationsOf(most, func(d *Density) []float64 { return d.binsAt(e.Energy).Mean })
+	return means, e.deviationsOf(most, func(d *Density) []float64 { return d.binsAt(e.Energy).Variance })
+}
+
+// deviationsOf is deviations of what a function says of each level of the estimate.
+func (e *Ensemble) deviationsOf(most int, of func(*Density) []float64) (rows [][]float32) {
+	whole := of(e.Density)
 	n := len(e.Replicas)
-	of := min(n, most)
-	for r := range of {
-		from, to := r*n/of, (r+1)*n/of
+	groups := min(n, most)
+	for r := range groups {
+		from, to := r*n/groups, (r+1)*n/groups
 		sums := make([]float64, e.Len())
 		for _, replica := range e.Replicas[from:to] {
-			for i, x := range replica.lnGAt(e.Energy) {
-				sums[i] += x - e.LnG[i]
+			for i, x := range of(replica) {
+				sums[i] += x - whole[i]
 			}
 		}
 		row := make([]float32, e.Len())
@@ -80,6 +110,7 @@ func (e *Ensemble) setDeviations(rows [][]float32) error {
 				replica.LnG = append(replica.LnG, e.LnG[i]+x)
 			}
 		}
+		replica.Bins = e.binsAt(replica.Energy)
 		if err := replica.Validate(); err != nil {
 			return fmt.Errorf("array %s, row %d: %w", jackknifeArray, k, err)
 		}
@@ -93,21 +124,48 @@ func (e *Ensemble) setDeviations(rows [][]float32) error {
 // density.
 func readEnsemble(archive *npz.Reader, d *Density, levels int) (*Ensemble, error) {
 	e := &Ensemble{Density: d}
-	if count(archive.Keys(), entry(jackknifeArray)) == 0 {
-		return e, nil
-	}
-	data, descr, err := readRaw(archive, jackknifeArray)
-	if err != nil {
-		return nil, fmt.Errorf("array %s: %w", jackknifeArray, err)
-	}
-	if len(descr.Shape) != 2 || descr.Shape[1] != levels || descr.Type != "<f8" || descr.Fortran {
-		return nil, fmt.Errorf("array %s: it is %v of the type %q, but [replicas, %d] of the type <f8 is needed", jackknifeArray, descr.Shape, descr.Type, levels)
-	}
-	if n := descr.Shape[0]; n < 0 || n > maxLevels || len(data) != 8*n*levels {
-		return nil, fmt.Errorf("array %s: it should be %v, but %d bytes are there", jackknifeArray, descr.Shape, len(data))
+	rows, err := readRows(archive, jackknifeArray, levels)
+	if err != nil || rows == nil {
+		return e, err
 	}
 	if d.Len() != levels {
 		return nil, fmt.Errorf("array %s: %d of its %d levels have no ln g", jackknifeArray, levels-d.Len(), levels)
+	}
+	if err := e.setDeviations(rows); err != nil || d.Bins == nil {
+		return e, err
+	}
+	means, err := readRows(archive, meanJackknifeArray, levels)
+	if err != nil {
+		return nil, err
+	}
+	variances, err := readRows(archive, varianceJackknifeArray, levels)
+	if err != nil {
+		return nil, err
+	}
+	if len(means) != len(rows) || len(variances) != len(rows) {
+		return nil, fmt.Errorf("arrays %s and %s have %d and %d rows, %s has %d", meanJackknifeArray, varianceJackknifeArray, len(means), len(variances), jackknifeArray, len(rows))
+	}
+	for k, replica := range e.Replicas {
+		own := &Density{Energy: d.Energy, Bins: d.Bins.changed(means[k], variances[k], 1)}
+		replica.Bins = own.binsAt(replica.Energy)
+	}
+	return e, nil
+}
+
+// readRows reads an array of as many columns as there are levels, nil if it is not there.
+func readRows(archive *npz.Reader, name string, levels int) ([][]float32, error) {
+	if count(archive.Keys(), entry(name)) == 0 {
+		return nil, nil
+	}
+	data, descr, err := readRaw(archive, name)
+	if err != nil {
+		return nil, fmt.Errorf("array %s: %w", name, err)
+	}
+	if len(descr.Shape) != 2 || descr.Shape[1] != levels || descr.Type != "<f8" || descr.Fortran {
+		return nil, fmt.Errorf("array %s: it is %v of the type %q, but [replicas, %d] of the type <f8 is needed", name, descr.Shape, descr.Type, levels)
+	}
+	if n := descr.Shape[0]; n < 0 || n > maxLevels || len(data) != 8*n*levels {
+		return nil, fmt.Errorf("array %s: it should be %v, but %d bytes are there", name, descr.Shape, len(data))
 	}
 	element, size := elementOf(descr.Type)
 	rows := make([][]float32, descr.Shape[0])
@@ -118,7 +176,7 @@ func readEnsemble(archive *npz.Reader, d *Density, levels int) (*Ensemble, error
 			rows[k][i], data = float32(x), data[size:]
 		}
 	}
-	return e, e.setDeviations(rows)
+	return rows, nil
 }
 
 // origin of an archive, nil if it has none.

@@ -18,7 +18,11 @@ const unmeasured = 0.01
 //	<O>(beta) = sum of g(E) exp(-beta E) <O>(E) / Z,
 //
 // or the vector, of any length, that derive computes from them; with derive nil, the
-// averages themselves. values and deviations, one standard error each, are by beta. Errors
+// averages themselves. Where levels are bins and m has Products, the mean in a bin at beta is
+//
+//	<O> - beta (<O E> - <O><E>),
+//
+// to first order in beta times the width. values and deviations, one standard error each, are by beta. Errors
 // combine those of ln g and of the means: each replica of ln g is paired with the means
 // that omit the same blocks, so e and m must come from the same blocks in the same order,
 // those of FromHistograms or FromWindows. They are NaN if either has no replicas. derive must
@@ -36,7 +40,7 @@ func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64
 		derive = func(_ float64, averages []float64) []float64 { return averages }
 	}
 	began := time.Now()
-	all := newReweighting(e.Density, m.Energy, m.Mean)
+	all := newReweighting(e.Density, m.Energy, m.Mean, m.Products)
 	var faults []error
 	for _, beta := range betas {
 		averages, missing := all.averages(beta)
@@ -55,7 +59,7 @@ func (m *Means) Canonical(e *Ensemble, betas []float64, derive func(beta float64
 		replicas[i] = make([][]float64, paired)
 	}
 	err = e.eachReplica(paired, time.Since(began), func(k int) error {
-		r := newReweighting(e.Replicas[k], m.Energy, m.Replicas[k])
+		r := newReweighting(e.Replicas[k], m.Energy, m.Replicas[k], m.Products)
 		for i, beta := range betas {
 			averages, _ := r.averages(beta)
 			replicas[i][k] = derive(beta, averages)
@@ -83,12 +87,19 @@ type reweighting struct {
 	means [][]float64 // by observable and level with a measurement
 	place []int       // index of the measured level nearest to each level
 	lacks []bool      // whether that is another level
+	// products are the means of products with the place in the bin, nil for none
+	products [][]float64
 	// buffer for a distribution
 	buffer []float64
 }
 
-func newReweighting(d *Density, energies []float64, means [][]float64) reweighting {
-	r := reweighting{d, means, make([]int, d.Len()), make([]bool, d.Len()), make([]float64, d.Len())}
+func newReweighting(d *Density, energies []float64, means [][]float64, products bool) reweighting {
+	r := reweighting{Density: d, means: means, place: make([]int, d.Len()), lacks: make([]bool, d.Len()), buffer: make([]float64, d.Len())}
+	if n := len(means) / 2; products {
+		if r.means = means[:n]; d.Bins != nil {
+			r.products = means[n:]
+		}
+	}
 	var measured []int
 	for i := range energies {
 		// In a replica, a level may have no measurement of any observable.
@@ -118,6 +129,10 @@ func (r reweighting) averages(beta float64) (averages []float64, missing float64
 		}
 		for o, mean := range r.means {
 			averages[o] += p[i] * mean[level]
+			if r.products != nil && !r.lacks[from+i] {
+				covariance := r.Bins.Width*r.products[o][level] - mean[level]*r.Bins.Mean[from+i]
+				averages[o] -= p[i] * beta * covariance
+			}
 		}
 	}
 	return averages, missing

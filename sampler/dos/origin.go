@@ -52,6 +52,8 @@ type System struct {
 	Parameters map[string]float64 `json:"parameters,omitempty"`
 	// DisorderSeed fixes the quenched bonds of random_bond; nil for other models.
 	DisorderSeed *uint64 `json:"disorder_seed,omitempty"`
+	// Joint is the second variable of a joint density.
+	Joint string `json:"joint,omitempty"`
 }
 
 func (s System) String() string { return s.Name }
@@ -115,13 +117,20 @@ type column struct {
 
 // tableColumns are the columns of the tables that this package writes.
 var tableColumns = []column{
-	{energyColumn, "number", "energy of the whole system in units of J"},
+	{energyColumn, "number", "energy of the whole system in units of J, where levels are bins the centre"},
 	{lnGColumn, "number", "natural logarithm of the number of states"},
 	{errorColumn, "number", "one standard error of ln_g, empty where unknown"},
+	{widthColumn, "number", "width of the bin that the level is, in units of J"},
+	{meanColumn, "number", "mean of the energies in the bin, each state counting once"},
+	{varianceColumn, "number", "variance of the energies in the bin"},
+	{countColumn, "integer", "measurements of the energy in the bin, 0 where energies are taken to be spread evenly"},
 	{"ln_omega", "number", "the same from inverse probabilities of a network's draws, without normalisation"},
 	{"ln_omega_error", "number", "one standard error of ln_omega"},
 	{"effective_draws", "number", "effective number of draws behind ln_omega"},
 	{"g", "integer", "number of states"},
+	{"magnetisation", "number", "sum of the spins, beside the energy of a joint density of states"},
+	{crystal, "number", "sum of the squares of the spins, beside the energy of a joint density of states"},
+	{"colour", "number", "number of sites of colour 0, beside the energy of a joint density of states"},
 }
 
 // WriteMetadata writes the MetadataFile of a table, given its name and its text, of which the

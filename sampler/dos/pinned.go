@@ -53,7 +53,8 @@ type Pinned struct {
 //
 // Pins of levels that were not visited are ignored.
 //
-// A bridge, if it is not nil, adds the number of states in windows of levels, absolute: with
+// A bridge, if it is not nil, adds the number of states in windows of levels, absolute, where the transitions of each
+// half join all levels of the window that were visited. With
 //
 //	F_k(x) = ln sum over levels of the window of exp(x - LnWeight),
 //
@@ -62,8 +63,8 @@ type Pinned struct {
 // transitions.
 //
 // Without pins and windows that are left the estimate is the free one.
-func FromPinnedTransitions(energy []float64, steps int, blocks [][]int64, lnTotal float64, pins []Pin, bridge *Bridge) (*Pinned, error) {
-	free, err := FromTransitions(energy, steps, blocks, lnTotal)
+func FromPinnedTransitions(energy []float64, changes []int, blocks [][]int64, lnTotal float64, pins []Pin, bridge *Bridge) (*Pinned, error) {
+	free, err := FromTransitions(energy, changes, blocks, lnTotal)
 	if err != nil {
 		return nil, err
 	}
@@ -81,16 +82,17 @@ func FromPinnedTransitions(energy []float64, steps int, blocks [][]int64, lnTota
 		}
 		p.Deviations = append(p.Deviations, z)
 	}
-	s := &pinning{energy: energy, steps: steps, blocks: blocks, lnTotal: lnTotal, pins: met}
+	s := &pinning{energy: energy, changes: changes, blocks: blocks, lnTotal: lnTotal, pins: met}
 	if bridge != nil {
 		if err := bridge.Check(len(energy), len(blocks)); err != nil {
 			return nil, fmt.Errorf("density of states from transitions and draws: %w", err)
 		}
 		p.Bridge = bridge.Estimate()
 		s.bridge = bridge
+		missing := s.missing()
 		for k := range p.Bridge {
 			if e := &p.Bridge[k]; e.Used {
-				if e.Used = s.anchored(k); e.Used {
+				if e.Used = !slices.Contains(missing[e.Low:e.High+1], true) && s.anchored(k); e.Used {
 					s.windows = append(s.windows, k)
 				}
 			}
@@ -109,7 +111,7 @@ func FromPinnedTransitions(energy []float64, steps int, blocks [][]int64, lnTota
 // pinning holds the arguments of FromPinnedTransitions.
 type pinning struct {
 	energy  []float64
-	steps   int
+	changes []int
 	blocks  [][]int64
 	lnTotal float64
 	pins    []Pin
@@ -143,6 +145,9 @@ func (s *pinning) solve() (*Ensemble, error) {
 	for h := range parts {
 		parts[h].total = sumOf(parts[h].blocks)
 		var err error
+		if parts[h].corrections, err = newTransitions(s.changes, parts[h].total).corrections(parts[h].by.without(nil), s.pins); err != nil {
+			return nil, err
+		}
 		if solutions[h], err = s.part(parts, h, make([][]int, halves)); err != nil {
 			return nil, err
 		}
@@ -177,6 +182,28 @@ func (s *pinning) halves() [][]int {
 	return numbers
 }
 
+// missing reports by level whether the transitions of a half of the blocks lack it, but not those of all: draws there
+// say how many states there are, which that half cannot tell apart from others.
+func (s *pinning) missing() []bool {
+	missing := make([]bool, len(s.energy))
+	visits := newTransitions(s.changes, sumOf(s.blocks)).visits
+	for _, numbers := range s.halves() {
+		var blocks [][]int64
+		for _, k := range numbers {
+			blocks = append(blocks, s.blocks[k])
+		}
+		half := newTransitions(s.changes, sumOf(blocks))
+		joined := make([]bool, len(s.energy))
+		for _, level := range bulk(half.visits, half.edges) {
+			joined[level] = true
+		}
+		for level, n := range visits {
+			missing[level] = missing[level] || n > 0 && !joined[level]
+		}
+	}
+	return missing
+}
+
 // anchored reports whether each half of the draws says how many states a window has.
 func (s *pinning) anchored(window int) bool {
 	for _, half := range s.halves() {
@@ -193,7 +220,9 @@ type pinnedHalf struct {
 	numbers []int      // of them
 	total   []float64  // of blocks
 	by      *inflation // weights its edges, nil for 1
-	anchors *anchors   // nil without draws
+	// corrections of its pairs, also without some of the blocks
+	corrections []float64
+	anchors     *anchors // nil without draws
 }
 
 // part solves for half h, without blocks of each half by their places there.
@@ -218,7 +247,7 @@ func (s *pinning) part(parts []pinnedHalf, h int, out [][]int) (*Density, error)
 			sums = append(sums, lnSum{w.Low, w.High, s.bridge.LnWeight, lnZ[i], v[i]})
 		}
 	}
-	return s.pinned(rest, p.by.without(out[other]), sums)
+	return s.pinned(rest, p.by.without(out[other]), p.corrections, sums)
 }
 
 // replicas repeats the estimate without some blocks each, nil if that fails for any. An omitted
@@ -325,16 +354,10 @@ const (
 )
 
 // pinned solves with the pins, the sum of all g, and further sums. kappa by level multiplies the
-// variances, nil for 1. Levels that are not connected to the bulk are left out; so is a pin
+// variances, nil for 1; corrections are those of pairs. Levels that are not connected to the bulk are left out; so is a pin
 // there.
-func (s *pinning) pinned(counts, kappa []float64, sums []lnSum) (*Density, error) {
-	edges, visits := edgesOf(s.steps, counts)
-	inflate(edges, kappa)
-	l, err := newLadder(bulk(visits, edges), edges, s.pins)
-	if err != nil {
-		return nil, err
-	}
-	free, err := l.solve()
+func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*Density, error) {
+	l, free, err := newTransitions(s.changes, counts).solve(kappa, s.pins, corrections)
 	if err != nil {
 		return nil, err
 	}
@@ -429,11 +452,13 @@ func (l *ladder) shares(x []float64, sum lnSum) (p []float64, ln float64) {
 }
 
 // inflate divides the weights of edges by kappa, which is by level; nil for 1.
-func inflate(edges []edge, kappa []float64) {
+func inflate(edges []edge, kappa []float64) []edge {
 	if kappa == nil {
-		return
+		return edges
 	}
+	edges = slices.Clone(edges)
 	for k, e := range edges {
 		edges[k].weight /= math.Sqrt(kappa[e.i] * kappa[e.j])
 	}
+	return edges
 }

@@ -53,7 +53,7 @@ func TestPinnedExact(t *testing.T) {
 	}
 	total := dos.LogSumExp(lnG)
 	for _, pins := range [][]dos.Pin{nil, {{9, lnG[9]}}, {{9, lnG[9]}, {8, lnG[8]}}, {{4, 1}}, {{0, lnG[0]}, {9, lnG[9]}}} {
-		p, err := dos.FromPinnedTransitions(energy, 5, [][]int64{block}, total, pins, nil)
+		p, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, [][]int64{block}, total, pins, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,10 +82,10 @@ func TestPinned(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(7, 8))
 	var free, pinned, z, freeZ, count float64
-	repetitions := long.Or(200, 30)
+	repetitions := long.Or(100, 30)
 	for range repetitions {
 		blocks := noisy(r, rates, 32, 2000, slow)
-		p, err := dos.FromPinnedTransitions(energy, 5, blocks, total, []dos.Pin{{Level: 23, LnG: lnG[23]}}, nil)
+		p, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, blocks, total, []dos.Pin{{Level: 23, LnG: lnG[23]}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestSmallCounts(t *testing.T) {
 		for level := range end {
 			least = min(least, visits*rates[level*5+3], visits*rates[(level+1)*5+1])
 		}
-		runs := long.Or(2000, 60)
+		runs := long.Or(500, 60)
 		var bias, square, pinnedBias, pinnedSquare [end + 1]float64
 		made := 0.0
 		for range runs {
@@ -145,7 +145,7 @@ func TestSmallCounts(t *testing.T) {
 					blocks[k][i] = poisson(r, visits*p/float64(len(blocks)))
 				}
 			}
-			p, err := dos.FromPinnedTransitions(energy, 5, blocks, total, []dos.Pin{{Level: end, LnG: lnG[end]}}, nil)
+			p, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, blocks, total, []dos.Pin{{Level: end, LnG: lnG[end]}}, nil)
 			if err != nil || p.Len() != len(lnG) {
 				continue // a half of the blocks without a transition both ways
 			}

@@ -18,40 +18,56 @@ func ReadCSV(r io.Reader) (*Density, error) { return Reader{}.ReadCSV(r) }
 //     e+01, D+01 (Fortran) and *^1 (Mathematica);
 //   - blank lines, comment lines that begin with #, % or !, and what follows a # anywhere;
 //   - names of columns in the first line, or in a comment before the first level
-//     (numpy.savetxt, gnuplot): energy and ln_g, or g, are needed, ln_g_error is used, others
-//     are ignored. See quantity for other names;
+//     (numpy.savetxt, gnuplot): energy and ln_g, or g, are needed, ln_g_error is used, and
+//     energy_width, energy_mean, energy_variance and energy_measurements, others are ignored. See quantity for other names;
 //   - no names: two columns are energy and ln g, a third is the standard error. Note is told.
+//
+// A joint density, with a column named magnetisation, squares or colour and several levels of the same energy, is
+// summed over that; Note is told. ReadJoint reads it as it is.
 //
 // A level without ln g (an empty field, nan, -inf, NA, null or g = 0) is left out; Note is
 // told. The same in place of an error means that it is unknown. Lines may be in any order.
 // What may be read in two ways is refused. Errors name line, column and text.
 func (r Reader) ReadCSV(file io.Reader) (*Density, error) {
-	data, err := io.ReadAll(file)
+	d, joint, err := r.readCSV(file)
 	if err != nil {
 		return nil, err
+	}
+	e, err := r.sum(&Ensemble{Density: d}, joint)
+	if err != nil {
+		return nil, err
+	}
+	return e.Density, nil
+}
+
+// readCSV is ReadCSV with the pairs of a joint density.
+func (r Reader) readCSV(file io.Reader) (*Density, *pairs, error) {
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return nil, nil, err
 	}
 	text, err := decode(data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d, rows, err := detect(lines(text))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l, err := d.levels(rows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if d.names == nil {
 		if err := d.doubt(l); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		columns := "energy, ln g"
 		if d.columns == 3 {
 			columns += ", error of ln g"
 		}
 		if err := r.note("the columns have no names", "they are taken as "+columns); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	return r.density(l, "line", d.at[errorOf] >= 0)
@@ -80,7 +96,10 @@ func (d dialect) levels(rows []line) (l levels, err error) {
 	}
 	for k, line := range rows {
 		fields := row(k)
-		values := [quantities]float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()}
+		var values [quantities]float64
+		for of := range values {
+			values[of] = math.NaN()
+		}
 		fault := func(of int, why string) error {
 			return cell{line.number, d.column(d.at[of]), fields[d.at[of]]}.fault(why)
 		}
@@ -96,7 +115,9 @@ func (d dialect) levels(rows []line) (l levels, err error) {
 				read = parseLn
 			}
 			var why string
-			if values[of], why = read(fields[column]); why != "" {
+			if values[of], why = read(fields[column]); why != "" && of == secondOf {
+				values[of] = math.NaN() // something else of that name
+			} else if why != "" {
 				return l, fault(of, why)
 			}
 		}
@@ -105,6 +126,15 @@ func (d dialect) levels(rows []line) (l levels, err error) {
 			lnG = values[gOf]
 		}
 		if of, why := l.add(line.number, values[energyOf], lnG, values[errorOf]); of >= 0 {
+			return l, fault(of, why)
+		}
+		if d.at[secondOf] >= 0 {
+			l.second, l.name = append(l.second, values[secondOf]), secondName(d.names[d.at[secondOf]])
+		}
+		if !binned(d.at) {
+			continue
+		}
+		if of, why := l.addBin(values[binWidthOf], values[binMeanOf], values[binVarianceOf], values[binCountOf], d.at[binCountOf] >= 0); of >= 0 {
 			return l, fault(of, why)
 		}
 	}

@@ -14,7 +14,7 @@ const negligible = 1e-4
 //
 // Nothing lies beyond an end of the system's spectrum, and there the range is unlimited.
 // Such an end is recognised if ln g is normalised to the q^N states of a Potts model; see
-// complete.
+// complete. Bins end the range at their Reach in any case.
 func (d *Density) Support() (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	first, last := 0, d.Len()-1
@@ -35,7 +35,7 @@ func (d *Density) Support() (low, high float64) {
 	case top:
 		low = min(low, 0)
 	}
-	return low, high
+	return max(low, -d.Reach()), min(high, d.Reach())
 }
 
 // complete infers from the density alone whether it has all states that matter below or
@@ -48,6 +48,9 @@ func (d *Density) Support() (low, high float64) {
 // bond is satisfied with probability 1/q there, so the mean energy is -zN/2q; the density's
 // must agree within a hundredth of the distribution's width.
 func (d *Density) complete() (ground, top bool) {
+	if d.Bins != nil {
+		return false, false
+	}
 	lnTotal := LogSumExp(d.LnG)
 	for q := 2.; q <= 255; q++ {
 		n := math.Round(lnTotal / math.Log(q))

@@ -17,34 +17,40 @@ import (
 // holds exactly (Wang, Swendsen, J. Stat. Phys. 106, 245 (2002), eq. 5). Each pair of
 // levels with transitions both ways gives one value of ln g(E') - ln g(E). The estimate is
 // their weighted least-squares solution, with the weights that follow from counting,
-// 1/variance = 1/(1/C + 1/C'). It needs equilibrium within the levels, not between them. It
-// also uses the possible transitions that were not made, so its errors are smaller than
+// 1/variance = 1/(1/C + 1/C'), or where many pairs have few transitions the most likely one,
+// without its bias of first order. It needs equilibrium within the levels, not between them.
+// It also uses the possible transitions that were not made, so its errors are smaller than
 // those of the histogram.
 //
-// energy is indexed by level, with consecutive levels one step apart. Each block holds
-// counts at [level*steps + change + steps/2] of transitions from level by change levels.
-// They need not be whole numbers of events, only proportional to the probabilities. Errors
+// energy is indexed by level, and changes lists, ascending, by how much a transition may change the level,
+// with each its opposite. Each block holds counts at [level*len(changes) + k] of transitions
+// from level by changes[k] levels. They need not be whole numbers of events, only proportional to the probabilities. Errors
 // come from a jackknife over the blocks, which must be much longer than the autocorrelation
 // time. ln g is normalised to a sum of exp(lnTotal).
 //
 // Levels without a chain of two-way transitions to the bulk of the counts are omitted.
-func FromTransitions(energy []float64, steps int, blocks [][]int64, lnTotal float64) (*Ensemble, error) {
-	total := make([]float64, len(energy)*steps)
+func FromTransitions(energy []float64, changes []int, blocks [][]int64, lnTotal float64) (*Ensemble, error) {
+	total := make([]float64, len(energy)*len(changes))
 	for k, block := range blocks {
 		if len(block) != len(total) {
-			return nil, fmt.Errorf("density of states from transitions: block %d has %d counts, %d levels of %d steps have %d", k, len(block), len(energy), steps, len(total))
+			return nil, fmt.Errorf("density of states from transitions: block %d has %d counts, %d levels of %d changes have %d", k, len(block), len(energy), len(changes), len(total))
 		}
 		for i, n := range block {
 			total[i] += float64(n)
 		}
 	}
-	d, err := solveTransitions(energy, steps, total)
+	p := newTransitions(changes, total)
+	more, err := p.corrections(nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("density of states from transitions: %w", err)
+	}
+	d, err := p.density(energy, more)
 	if err != nil {
 		return nil, fmt.Errorf("density of states from transitions: %w", err)
 	}
 	e := &Ensemble{Density: d}
 	if len(blocks) > 1 {
-		e.Replicas = transitionReplicas(energy, steps, total, blocks, omissions(len(blocks), d.Len()))
+		e.Replicas = transitionReplicas(energy, p, more, blocks, omissions(len(blocks), d.Len()))
 	}
 	e.Normalise(lnTotal)
 	e.estimateErrors()
@@ -53,18 +59,18 @@ func FromTransitions(energy []float64, steps int, blocks [][]int64, lnTotal floa
 
 // transitionReplicas solves without the omitted blocks, nil if one of them holds everything
 // that connects levels.
-func transitionReplicas(energy []float64, steps int, total []float64, blocks [][]int64, omitted [][2]int) []*Density {
+func transitionReplicas(energy []float64, p *transitions, corrections []float64, blocks [][]int64, omitted [][2]int) []*Density {
 	replicas, faults := make([]*Density, len(omitted)), make([]error, len(omitted))
 	workers := runtime.GOMAXPROCS(0)
 	rest := make([][]float64, workers)
 	parallel.Do(workers, len(omitted), 1, func(worker, k int) {
-		rest[worker] = append(rest[worker][:0], total...)
+		rest[worker] = append(rest[worker][:0], p.counts...)
 		for _, block := range blocks[omitted[k][0]:omitted[k][1]] {
 			for i, n := range block {
 				rest[worker][i] -= float64(n)
 			}
 		}
-		replicas[k], faults[k] = solveTransitions(energy, steps, rest[worker])
+		replicas[k], faults[k] = newTransitions(p.changes, rest[worker]).density(energy, corrections)
 	})
 	if errors.Join(faults...) != nil {
 		return nil
@@ -77,38 +83,60 @@ func transitionReplicas(energy []float64, steps int, total []float64, blocks [][
 type edge struct {
 	i, j               int
 	difference, weight float64
+	least              float64 // transitions of the rarer way
 }
 
-// edgesOf returns the differences that counts of transitions measure, and the visits to each
-// level.
-func edgesOf(steps int, counts []float64) (edges []edge, visits []float64) {
-	half, levels := steps/2, len(counts)/steps
-	visits = make([]float64, levels)
-	for b := range visits {
-		for _, c := range counts[b*steps : (b+1)*steps] {
-			visits[b] += c
+// transitions are the numbers of those between levels, and the differences of ln g that they measure.
+type transitions struct {
+	changes        []int
+	counts, visits []float64 // visits to each level
+	edges          []edge    // of pairs that have transitions both ways
+}
+
+func newTransitions(changes []int, counts []float64) *transitions {
+	n := len(changes)
+	p := &transitions{changes: changes, counts: counts, visits: make([]float64, len(counts)/n)}
+	for b := range p.visits {
+		for _, c := range counts[b*n : (b+1)*n] {
+			p.visits[b] += c
 		}
 	}
-	for i := range levels {
-		for step := 1; step <= half && i+step < levels; step++ {
-			j := i + step
-			there, back := counts[i*steps+half+step], counts[j*steps+half-step]
+	for i := range p.visits {
+		for k := (n + 1) / 2; k < n && i+changes[k] < len(p.visits); k++ {
+			j := i + changes[k]
+			there, back := counts[i*n+k], counts[j*n+n-1-k]
 			if there > 0 && back > 0 {
-				edges = append(edges, edge{i, j, math.Log(there/visits[i]) - math.Log(back/visits[j]), 1 / (1/there + 1/back)})
+				p.edges = append(p.edges, edge{i, j, math.Log(there/p.visits[i]) - math.Log(back/p.visits[j]), 1 / (1/there + 1/back), min(there, back)})
 			}
 		}
 	}
-	return edges, visits
+	return p
 }
 
-// solveTransitions solves for ln g up to a constant.
-func solveTransitions(energy []float64, steps int, counts []float64) (*Density, error) {
-	edges, visits := edgesOf(steps, counts)
-	l, err := newLadder(bulk(visits, edges), edges, nil)
+// solve returns ln g by place of a ladder, with some of it known: the least squares of logarithms, or where there
+// are corrections the most likely ln g with those. The variances of edges are multiplied by kappa, by level; nil for 1.
+func (p *transitions) solve(kappa []float64, pins []Pin, corrections []float64) (*ladder, []float64, error) {
+	l, x, err := p.leastSquares(p.edges, kappa, pins)
+	for k := 0; k < refinements && err == nil && corrections != nil; k++ {
+		l, x, err = p.leastSquares(p.refined(l.spread(x, len(p.visits)), corrections), kappa, pins)
+	}
+	return l, x, err
+}
+
+// leastSquares solves for ln g given edges, of which those between levels are used that transitions both ways join
+// to the bulk of the visits.
+func (p *transitions) leastSquares(edges []edge, kappa []float64, pins []Pin) (*ladder, []float64, error) {
+	l, err := newLadder(bulk(p.visits, p.edges), inflate(edges, kappa), pins)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	x, err := l.solve()
+	return l, x, err
+}
+
+// density solves for ln g up to a constant.
+func (p *transitions) density(energy, corrections []float64) (*Density, error) {
+	l, x, err := p.solve(nil, nil, corrections)
 	if err != nil {
 		return nil, err
 	}

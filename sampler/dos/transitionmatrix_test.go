@@ -46,7 +46,7 @@ func TestTransitionsExact(t *testing.T) {
 	for i, p := range rates {
 		block[i] = int64(p * 1e15)
 	}
-	e, err := dos.FromTransitions(energy, 5, [][]int64{block}, 3)
+	e, err := dos.FromTransitions(energy, []int{-2, -1, 0, 1, 2}, [][]int64{block}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestTransitionsErrors(t *testing.T) {
 				blocks[k][i] = int64(math.Max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64())))
 			}
 		}
-		e, err := dos.FromTransitions(energy, 5, blocks, want)
+		e, err := dos.FromTransitions(energy, []int{-2, -1, 0, 1, 2}, blocks, want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,17 +113,17 @@ func TestTransitionsBulk(t *testing.T) {
 	for i := range 5 {
 		block[9*5+i] = 0 // the last level was reached and never left
 	}
-	e, err := dos.FromTransitions(energy, 5, [][]int64{block, block}, 0)
+	e, err := dos.FromTransitions(energy, []int{-2, -1, 0, 1, 2}, [][]int64{block, block}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if e.Len() != 8 || e.Energy[0] != -8 {
 		t.Errorf("levels %v, want all but -9 and -4", e.Energy)
 	}
-	if _, err := dos.FromTransitions(energy, 5, [][]int64{make([]int64, len(rates))}, 0); err == nil || !strings.Contains(err.Error(), "no two levels") {
+	if _, err := dos.FromTransitions(energy, []int{-2, -1, 0, 1, 2}, [][]int64{make([]int64, len(rates))}, 0); err == nil || !strings.Contains(err.Error(), "no two levels") {
 		t.Errorf("nothing counted: %v", err)
 	}
-	if _, err := dos.FromTransitions(energy, 5, [][]int64{{1}}, 0); err == nil || !strings.Contains(err.Error(), "block 0") {
+	if _, err := dos.FromTransitions(energy, []int{-2, -1, 0, 1, 2}, [][]int64{{1}}, 0); err == nil || !strings.Contains(err.Error(), "block 0") {
 		t.Errorf("a short block: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package exact
 
 import (
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -15,10 +16,14 @@ const maxSeries = 27
 // Pins returns the levels of a system whose numbers of states are known: those of LowestCounts and
 // LowestCubicCounts for the q-state Potts model on the periodic square and simple cubic lattice and for systems
 // that are the same up to the names of the colours of each site (the Ising model, one with bonds of both
-// signs that can all be satisfied), and for others the ground states, if they are known.
+// signs that can all be satisfied), and for others the ground states, if they are known. Of pairs those of the
+// ground states are known if all sites are alike in each of these.
 func Pins(s lattice.System) []dos.Pin {
 	if !lattice.GroundKnown(s) {
 		return nil
+	}
+	if t := lattice.JointOf(s); t != nil {
+		return uniformPins(t)
 	}
 	ground := s.GroundLevel()
 	if !isPotts(s) {
@@ -36,6 +41,28 @@ func Pins(s lattice.System) []dos.Pin {
 		case g.Sign() > 0:
 			pins = append(pins, dos.Pin{Level: ground - u, LnG: ln(g)})
 		}
+	}
+	return pins
+}
+
+// uniformPins returns the levels of ground states that are uniform, nil if there are others.
+func uniformPins(t *lattice.Terms) (pins []dos.Pin) {
+	states := map[int]int{}
+	state, all := make([]uint8, t.Sites()), 0
+	for colour := range t.Colours() {
+		for i := range state {
+			state[i] = uint8(colour)
+		}
+		if level := t.Level(state); level >= t.GroundLevel() {
+			states[level]++
+			all++
+		}
+	}
+	if all != int(math.Round(math.Exp(t.LnGroundStates()))) {
+		return nil
+	}
+	for _, level := range slices.Sorted(maps.Keys(states)) {
+		pins = append(pins, dos.Pin{Level: level, LnG: math.Log(float64(states[level]))})
 	}
 	return pins
 }

@@ -17,6 +17,9 @@ const (
 	Kaufman Method = "kaufman"
 	// TransferMatrix builds the lattice up site by site.
 	TransferMatrix Method = "transfer-matrix"
+	// Elimination builds any system up site by site; not for the Potts model on the square lattice,
+	// for which TransferMatrix is faster.
+	Elimination Method = "elimination"
 )
 
 // Limits of the systems that this package accepts.
@@ -55,6 +58,8 @@ func validate(method Method, q, lx, ly int) error {
 		if q != 2 {
 			faults = append(faults, fmt.Errorf("method %s solves q=2, not q=%d: choose %s", Kaufman, q, TransferMatrix))
 		}
+	case Elimination:
+		faults = append(faults, fmt.Errorf("method %s is for systems other than the Potts model on the square lattice: choose %s", Elimination, TransferMatrix))
 	default:
 		faults = append(faults, fmt.Errorf("unknown method %q: choose %s, %s, %s, or none for the fastest",
 			method, Enumeration, Kaufman, TransferMatrix))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -20,12 +19,16 @@ type Spectrum struct {
 	System string
 	Method Method
 	Energy []float64 // in units of J
+	// Second is the second variable of levels that are pairs with it, of the name By; nil for others.
+	Second []float64
+	By     string
 	G      []*big.Int
+	Bins   *dos.Bins // nil for levels of single energies
 }
 
 // Of returns the exact density of states of a system: of the Potts model on the square
-// lattice as Compute does, of others by enumeration on one core. It refuses what Compute
-// refuses.
+// lattice as Compute does, of others by elimination, or by enumeration on one core. It refuses what
+// Compute refuses.
 func Of(ctx context.Context, system lattice.System, opts Options) (*Spectrum, error) {
 	switch s := system.(type) {
 	case *lattice.Potts:
@@ -36,21 +39,7 @@ func Of(ctx context.Context, system lattice.System, opts Options) (*Spectrum, er
 		}
 		return counts.spectrum(system.String()), nil
 	case *lattice.Terms:
-		if err := checkTerms(s, opts); err != nil {
-			return nil, fmt.Errorf("exact: compute density of states of %v: %w", s, err)
-		}
-		counts, err := enumerateTerms(ctx, s, &tracker{report: opts.Progress})
-		if err != nil {
-			return nil, err
-		}
-		spectrum := &Spectrum{System: s.String(), Method: Enumeration}
-		for level, n := range slices.Backward(counts) {
-			if n > 0 {
-				spectrum.Energy = append(spectrum.Energy, s.Energy(level))
-				spectrum.G = append(spectrum.G, big.NewInt(n))
-			}
-		}
-		return spectrum, nil
+		return ofTerms(ctx, s, opts)
 	}
 	return nil, fmt.Errorf("exact: compute density of states of %v: there is no method for such systems", system)
 }
@@ -65,24 +54,24 @@ func (c *Counts) spectrum(system string) *Spectrum {
 	return s
 }
 
-// checkTerms returns why the enumeration of a system is refused, or nil.
-func checkTerms(s *lattice.Terms, opts Options) error {
-	if opts.Method != Auto && opts.Method != Enumeration {
-		return fmt.Errorf("method %s is for the Potts model on the square lattice: choose %s", opts.Method, Enumeration)
+// Density returns ln g as a density of states, of pairs summed over the second variable. It has no errors.
+func (s *Spectrum) Density() *dos.Density {
+	if s.Second != nil {
+		d := s.Joint().Project(0).Density
+		d.Error = nil
+		return d
 	}
-	took := seconds(math.Exp(s.LnStates()) * costTerms)
-	needs := fmt.Sprintf("method %s needs about %s (limit %s)", Enumeration, duration(took), duration(timeLimit.Seconds()))
-	switch {
-	case s.LnStates() > math.Log(enumerationLimit):
-		return fmt.Errorf("%s, and its counters end at 2^63: choose shorter sides: %w", needs, ErrTooCostly)
-	case !opts.Force && took > timeLimit.Seconds():
-		return fmt.Errorf("%s: choose shorter sides, or force it: %w", needs, ErrTooCostly)
-	}
-	return nil
+	return &dos.Density{Energy: s.Energy, LnG: s.LnG(), Bins: s.Bins}
 }
 
-// Density returns ln g as a density of states. It has no errors.
-func (s *Spectrum) Density() *dos.Density { return &dos.Density{Energy: s.Energy, LnG: s.LnG()} }
+// Joint returns ln g of levels that are pairs, with errors of zero.
+func (s *Spectrum) Joint() *dos.Joint {
+	cells := &dos.Density{LnG: s.LnG(), Error: make([]float64, len(s.G))}
+	for i := range s.G {
+		cells.Energy = append(cells.Energy, float64(i))
+	}
+	return &dos.Joint{Name: s.By, Energy: s.Energy, Second: s.Second, Cells: &dos.Ensemble{Density: cells}}
+}
 
 // LnG returns ln g of every level, within two units in the last place of a float64 however
 // long g is.
@@ -95,15 +84,31 @@ func (s *Spectrum) LnG() []float64 {
 }
 
 // WriteCSV writes a comment that names the system and the method, and a line per level with
-// the columns that the results of runs have, energy, ln_g and ln_g_error, which is 0, and
-// the whole number g.
+// the columns that the results of runs have, energy, ln_g and ln_g_error, which is 0, of bins also
+// energy_width, energy_mean and energy_variance, of pairs the second variable after the energy, and the whole number g.
 func (s *Spectrum) WriteCSV(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "# exact density of states of %s; levels without states omitted; method %s\n", s.System, s.Method)
-	fmt.Fprintln(out, "energy,ln_g,ln_g_error,g")
+	bins, by := "", ""
+	if s.Bins != nil {
+		bins = ",energy_width,energy_mean,energy_variance"
+	}
+	if s.Second != nil {
+		by = "," + s.By
+	}
+	fmt.Fprintf(out, "energy%s,ln_g,ln_g_error%s,g\n", by, bins)
 	lnG := s.LnG()
+	full := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 	for k, g := range s.G {
-		fmt.Fprintf(out, "%s,%s,0,%d\n", strconv.FormatFloat(s.Energy[k], 'g', -1, 64), strconv.FormatFloat(lnG[k], 'g', -1, 64), g)
+		fmt.Fprint(out, full(s.Energy[k]))
+		if s.Second != nil {
+			fmt.Fprintf(out, ",%s", full(s.Second[k]))
+		}
+		fmt.Fprintf(out, ",%s,0", full(lnG[k]))
+		if b := s.Bins; b != nil {
+			fmt.Fprintf(out, ",%s,%s,%s", full(b.Width), full(s.Energy[k]+b.Mean[k]), full(b.Variance[k]))
+		}
+		fmt.Fprintf(out, ",%d\n", g)
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("exact: write density of states of %s: %w", s.System, err)

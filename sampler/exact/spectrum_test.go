@@ -100,9 +100,11 @@ func TestSpectrumRefusals(t *testing.T) {
 		want   []string
 		costly bool
 	}{
-		{blume(5), Options{}, []string{"blume-capel D=1 5x5", "enumeration needs about 5 h (limit 60 min)", "shorter sides", "force"}, true},
-		{blume(8), Options{Force: true}, []string{"years", "2^63"}, true},
-		{blume(3), Options{Method: Kaufman}, []string{"kaufman", "choose enumeration"}, false},
+		{blume(5), Options{Method: Enumeration}, []string{"blume-capel D=1 5x5", "enumeration needs about 5 h (limit 60 min)", "smaller system", "force"}, true},
+		{blume(8), Options{Method: Enumeration, Force: true}, []string{"years", "2^63"}, true},
+		{blume(12), Options{Force: true}, []string{"elimination needs", "interact across any cut"}, true},
+		{blume(40), Options{}, []string{"elimination needs", "interact across any cut"}, true},
+		{blume(3), Options{Method: Kaufman}, []string{"kaufman", "choose enumeration or elimination"}, false},
 	} {
 		_, err := Of(context.Background(), c.system, c.opts)
 		if err == nil || errors.Is(err, ErrTooCostly) != c.costly {

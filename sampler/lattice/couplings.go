@@ -38,6 +38,12 @@ func CouplingsOf(s System) (*Couplings, error) {
 
 func (t *Terms) couplings() (*Couplings, error) {
 	m := &t.m
+	if t.Binned() {
+		return nil, fmt.Errorf("%s has levels that hold many energies", m.Name)
+	}
+	if a := t.m.second; a != nil {
+		return nil, fmt.Errorf("%s has levels that are pairs of the energy and the %s", m.Name, a.Name)
+	}
 	for _, gain := range t.field {
 		if gain != t.field[0] {
 			return nil, fmt.Errorf("%s has a field", m.Name)

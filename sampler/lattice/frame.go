@@ -122,17 +122,20 @@ func (p *Potts) Phases() []*Frame {
 	frames := make([]*Frame, p.q)
 	for k := range frames {
 		frames[k] = p.NewFrame()
-		shiftColours(frames[k], k, p.q)
+		shiftColours(frames[k], k, 0, p.q)
 		frames[k].invert(p.q)
 		frames[k].Fix()
 	}
 	return frames
 }
 
-// shiftColours takes every colour c that the frame has to c + k modulo q.
-func shiftColours(f *Frame, k, q int) {
+// shiftColours takes every colour that the frame has, from a first one on, to the k-th after it, round
+// to the first one after q-1.
+func shiftColours(f *Frame, k, first, q int) {
 	for i, c := range f.colour {
-		f.colour[i] = int32((int(c) + k) % q)
+		if int(c) >= first {
+			f.colour[i] = int32((int(c)-first+k)%(q-first) + first)
+		}
 	}
 }
 

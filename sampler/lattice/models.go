@@ -91,11 +91,19 @@ func pottsTerms(q int, sides []int) (*Terms, error) {
 	return New(m)
 }
 
-// CheckBlumeCapel returns an error if there is no such system.
-func CheckBlumeCapel(d float64, sides ...int) error {
-	_, _, err := fraction("crystal field D", d)
+// CheckBlumeCapel returns an error if there is no such system. Levels are single energies, or as wide
+// as bin says in units of J.
+func CheckBlumeCapel(d, bin float64, sides ...int) error {
+	_, err := newUnit(bin, blumeCapelSpan(d, sides), "crystal field D", d)
 	return errors.Join(err, checkTorus(sides, 2, 1))
 }
+
+// blumeCapelSpan and isingSpan are the ranges of the energies that follow from each term on its own.
+func blumeCapelSpan(d float64, sides []int) float64 {
+	return float64(product(sides)) * (4 + math.Abs(d))
+}
+
+func isingSpan(h float64, sides []int) float64 { return float64(product(sides)) * (4 + 2*math.Abs(h)) }
 
 // NewBlumeCapel returns the Blume-Capel model on a periodic square lattice,
 //
@@ -104,15 +112,22 @@ func CheckBlumeCapel(d float64, sides ...int) error {
 // the colours 0, 1, 2 (Blume, Phys. Rev. 141, 517 (1966); Capel, Physica 32, 966
 // (1966)). D is in units of J.
 func NewBlumeCapel(d float64, sides ...int) (*Terms, error) {
-	if err := CheckBlumeCapel(d, sides...); err != nil {
+	return NewBlumeCapelInBins(d, 0, sides...)
+}
+
+// NewBlumeCapelInBins is NewBlumeCapel with levels of a width in units of J; 0 stands for levels of
+// single energies.
+func NewBlumeCapelInBins(d, bin float64, sides ...int) (*Terms, error) {
+	if err := CheckBlumeCapel(d, bin, sides...); err != nil {
 		return nil, fmt.Errorf("blume-capel model: %w", err)
 	}
-	field, one, _ := fraction("", d)
+	u, _ := newUnit(bin, blumeCapelSpan(d, sides), "", d)
+	field, one := u.of(d), u.denominator
 	m := Model{
-		Name: fmt.Sprintf("blume-capel D=%g", d), Sides: sides, Colours: 3, Denominator: one,
+		Name: fmt.Sprintf("blume-capel D=%g", d), Sides: sides, Colours: 3, Denominator: one, Bin: u.of(bin),
 		Kinds: []Kind{{2, func(a, b, _ int) int { return -one * (a - 1) * (b - 1) }}},
 		Terms: torusPairs(sides),
-		Field: func(c int) int { return field * (c - 1) * (c - 1) },
+		Field: func(_, c int) int { return field * (c - 1) * (c - 1) },
 		Symmetries: []Symmetry{
 			SpaceGroup(sides...),
 			ColourMaps(func(c int) int { return c }, func(c int) int { return 2 - c }), // s -> -s
@@ -131,9 +146,10 @@ func NewBlumeCapel(d float64, sides ...int) (*Terms, error) {
 	return New(m)
 }
 
-// CheckIsingField returns an error if there is no such system.
-func CheckIsingField(h float64, sides ...int) error {
-	_, _, err := fraction("field h", h)
+// CheckIsingField returns an error if there is no such system. Levels are single energies, or as wide
+// as bin says in units of J.
+func CheckIsingField(h, bin float64, sides ...int) error {
+	_, err := newUnit(bin, isingSpan(h, sides), "field h", h)
 	return errors.Join(err, checkTorus(sides, 2, 1))
 }
 
@@ -143,15 +159,22 @@ func CheckIsingField(h float64, sides ...int) error {
 //
 // the colours 0 and 1. h is in units of J.
 func NewIsingField(h float64, sides ...int) (*Terms, error) {
-	if err := CheckIsingField(h, sides...); err != nil {
+	return NewIsingFieldInBins(h, 0, sides...)
+}
+
+// NewIsingFieldInBins is NewIsingField with levels of a width in units of J; 0 stands for levels of
+// single energies.
+func NewIsingFieldInBins(h, bin float64, sides ...int) (*Terms, error) {
+	if err := CheckIsingField(h, bin, sides...); err != nil {
 		return nil, fmt.Errorf("ising model: %w", err)
 	}
-	field, one, _ := fraction("", h)
+	u, _ := newUnit(bin, isingSpan(h, sides), "", h)
+	field, one := u.of(h), u.denominator
 	m := Model{
-		Name: fmt.Sprintf("ising h=%g", h), Sides: sides, Colours: 2, Denominator: one,
+		Name: fmt.Sprintf("ising h=%g", h), Sides: sides, Colours: 2, Denominator: one, Bin: u.of(bin),
 		Kinds: []Kind{{2, func(a, b, _ int) int { return one * ising(a, b, 0) }}},
 		Terms: torusPairs(sides),
-		Field: func(c int) int { return -field * (2*c - 1) }, ColoursOrder: true,
+		Field: func(_, c int) int { return -field * (2*c - 1) }, ColoursOrder: true,
 		Symmetries: []Symmetry{SpaceGroup(sides...)},
 	}
 	sites := len(m.Terms) / 2
@@ -197,7 +220,7 @@ func NewRandomBond(p float64, seed uint64, sides ...int) (*Terms, error) {
 			m.Terms[k].Kind = 1
 		}
 	}
-	if unfrustrated(m.Terms) {
+	if _, satisfied := components(product(sides), m.Terms); satisfied {
 		m.Ground = &Ground{-len(m.Terms), 2}
 		if p == 0 {
 			m.Transition = math.Log(1+math.Sqrt2) / 2
@@ -214,29 +237,115 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// unfrustrated reports whether spins can satisfy all bonds: bonds of kind 0 between equal
-// spins and bonds of kind 1 between opposite ones.
-func unfrustrated(terms []Term) bool {
-	neighbours := map[int][]Term{}
+// components returns into how many parts pairs of sites connect the sites, and whether spins can satisfy
+// all pairs: those of kind 0 want equal spins, those of kind 1 opposite ones.
+func components(sites int, terms []Term) (parts int, satisfied bool) {
+	neighbours := make([][]Term, sites)
 	for _, t := range terms {
 		i, j := t.Sites[0], t.Sites[1]
 		neighbours[i] = append(neighbours[i], t)
 		neighbours[j] = append(neighbours[j], Term{t.Kind, [3]int{j, i}})
 	}
-	spins := map[int]int{0: 0}
-	for open := []int{0}; len(open) > 0; open = open[1:] {
-		i := open[0]
-		for _, t := range neighbours[i] {
-			j, want := t.Sites[1], (spins[i]+t.Kind)%2
-			if spin, known := spins[j]; !known {
-				spins[j] = want
-				open = append(open, j)
-			} else if spin != want {
-				return false
+	spins := make([]int, sites) // 0 or 1, or unknown
+	const unknown = -1
+	for i := range spins {
+		spins[i] = unknown
+	}
+	satisfied = true
+	for start, spin := range spins {
+		if spin != unknown {
+			continue
+		}
+		parts++
+		spins[start] = 0
+		for open := []int{start}; len(open) > 0; open = open[1:] {
+			for _, t := range neighbours[open[0]] {
+				j, want := t.Sites[1], (spins[open[0]]+t.Kind)%2
+				if spins[j] == unknown {
+					spins[j] = want
+					open = append(open, j)
+				}
+				satisfied = satisfied && spins[j] == want
 			}
 		}
 	}
-	return true
+	return parts, satisfied
+}
+
+// CheckClock returns an error that names every argument for which there is no such system. Levels are
+// single energies, or as wide as bin says in units of J.
+func CheckClock(q int, bin float64, sides ...int) error {
+	if q < MinColours || q > MaxColours {
+		return errors.Join(fmt.Errorf("q = %d: the number of directions must be %d..%d", q, MinColours, MaxColours), checkTorus(sides, 2, 1))
+	}
+	_, err := clockUnit(q, bin, sides)
+	return errors.Join(err, checkTorus(sides, 2, 1))
+}
+
+// ClockHasUnit reports whether the energies of the clock model with q directions have a common unit:
+// the cosines of all multiples of 2 pi/q are rational then (Niven, Irrational Numbers, 1956, ch. 3).
+func ClockHasUnit(q int) bool { return q == 2 || q == 3 || q == 4 || q == 6 }
+
+// clockUnit is the unit of a clock model's energies.
+func clockUnit(q int, bin float64, sides []int) (unit, error) {
+	if bin == 0 && !ClockHasUnit(q) {
+		return unit{}, fmt.Errorf("q = %d: the energies cos(2 pi k/%d) have no common unit; give the levels a width (system.bin), or take q = 2, 3, 4 or 6", q, q)
+	}
+	energies := make([]float64, q)
+	for k := range energies {
+		energies[k] = math.Cos(2 * math.Pi * float64(k) / float64(q))
+	}
+	return newUnit(bin, float64(4*product(sides)), "energy of a bond", energies...)
+}
+
+// NewClock returns the clock model, or vector Potts model, with q directions on a periodic square lattice,
+//
+//	E = -J sum over bonds <ij> of cos(2 pi (s_i - s_j)/q),
+//
+// s_i the colours 0..q-1 (Potts, Proc. Camb. Phil. Soc. 48, 106 (1952)). With 2 directions it is the Ising
+// model, with 3 the Potts model at two thirds of the inverse temperature, and with 4 two independent Ising
+// models at half of it; from 5 on it has two transitions of the Berezinskii-Kosterlitz-Thouless type. Levels have a
+// width in units of J; 0 stands for levels of single energies, for which q must be 2, 3, 4 or 6.
+func NewClock(q int, bin float64, sides ...int) (*Terms, error) {
+	if err := CheckClock(q, bin, sides...); err != nil {
+		return nil, fmt.Errorf("clock model: %w", err)
+	}
+	u, _ := clockUnit(q, bin, sides)
+	energies := make([]int, q)
+	for k := range energies {
+		// The angles k and q - k must have one energy, whatever rounding makes of their cosines.
+		energies[k] = -u.of(math.Cos(2 * math.Pi * float64(min(k, q-k)) / float64(q)))
+	}
+	m := Model{
+		Name: fmt.Sprintf("clock q=%d", q), Sides: sides, Colours: q, Denominator: u.denominator, Bin: u.of(bin),
+		Kinds:        []Kind{{2, func(a, b, _ int) int { return energies[modulo(a-b, q)] }}},
+		Terms:        torusPairs(sides),
+		ColoursOrder: q <= 3, // otherwise order is a direction, to which several colours contribute
+	}
+	m.Ground = &Ground{-len(m.Terms) * u.denominator, float64(q)}
+	switch q {
+	case 2:
+		m.Transition = math.Log(1+math.Sqrt2) / 2
+	case 3:
+		m.Transition = math.Log(1+math.Sqrt(3)) * 2 / 3
+	case 4:
+		m.Transition = math.Log(1 + math.Sqrt2)
+	}
+	m.Symmetries = []Symmetry{SpaceGroup(sides...), ColourMaps(dihedral(q)...)}
+	return New(m)
+}
+
+// dihedral are the rotations and reflections of q directions, the identity first.
+func dihedral(q int) []func(colour int) int {
+	var maps []func(colour int) int
+	for _, sign := range []int{1, -1} {
+		for k := range q {
+			if q > 2 || sign > 0 { // the reflections of two directions are their rotations
+				maps = append(maps, func(c int) int { return modulo(sign*c+k, q) })
+			}
+		}
+	}
+	return maps
 }
 
 // CheckBaxterWu returns an error if there is no such system.

@@ -35,6 +35,10 @@ var definitions = []struct {
 	{"ising h=-2", func() (*Terms, error) { return NewIsingField(-2, 4, 3) }, isingField(-2)},
 	{"ising h=0", func() (*Terms, error) { return NewIsingField(0, 3, 4) }, isingField(0)},
 	{"baxter-wu 3x3", func() (*Terms, error) { return NewBaxterWu(3, 3) }, baxterWu},
+	{"clock q=2", func() (*Terms, error) { return NewClock(2, 0, 3, 4) }, clock(2)},
+	{"clock q=3", func() (*Terms, error) { return NewClock(3, 0, 3, 3) }, clock(3)},
+	{"clock q=4", func() (*Terms, error) { return NewClock(4, 0, 3, 3) }, clock(4)},
+	{"clock q=6", func() (*Terms, error) { return NewClock(6, 0, 3, 4) }, clock(6)},
 	{"baxter-wu 6x3", func() (*Terms, error) { return NewBaxterWu(6, 3) }, baxterWu},
 }
 
@@ -78,6 +82,45 @@ func isingField(h float64) func(s spins, lx, ly, lz int) float64 {
 	}
 }
 
+func clock(q int) func(s spins, lx, ly, lz int) float64 {
+	return func(s spins, lx, ly, _ int) (e float64) {
+		angle := func(x, y int) float64 { return 2 * math.Pi * float64(s(x, y, 0)) / float64(q) }
+		for y := range ly {
+			for x := range lx {
+				e -= math.Cos(angle(x, y)-angle(x+1, y)) + math.Cos(angle(x, y)-angle(x, y+1))
+			}
+		}
+		return e
+	}
+}
+
+// TestClockInBins compares the levels of clock models without a common unit, and the ground states, with
+// the energy by definition, which bins of width 0.25 know to 1e-6 for each bond.
+func TestClockInBins(t *testing.T) {
+	r := rand.New(rand.NewPCG(33, 34))
+	for _, q := range []int{5, 7, 8, 255} {
+		s := mustTerms(t)(NewClock(q, 0.25, 3, 4))
+		energy := clock(q)
+		for k := range 500 {
+			state := randomColours(s, r)
+			if k == 0 {
+				clear(state)
+			}
+			at := func(x, y, _ int) int { return int(state[y%4*3+x%3]) }
+			level := s.Level(state)
+			if want := energy(at, 3, 4, 1); math.Abs(s.Energy(level)-want) > 0.125+24*0.5e-6 {
+				t.Fatalf("q = %d: energy %v in the level at %v", q, want, s.Energy(level))
+			}
+			if k == 0 && level != s.GroundLevel() {
+				t.Fatalf("q = %d: a ground state on level %d, it says %d", q, level, s.GroundLevel())
+			}
+		}
+		if !s.Binned() || !LowestKnown(s) || GroundKnown(s) || s.InfiniteTransition() != 0 {
+			t.Errorf("q = %d: %+v", q, s)
+		}
+	}
+}
+
 // baxterWu counts each site's triangles with the neighbours at successive angles of 60
 // degrees, every triangle three times.
 func baxterWu(s spins, lx, ly, _ int) (e float64) {
@@ -113,11 +156,11 @@ func randomColours(s System, r *rand.Rand) []uint8 {
 
 // gainAt is what a site gains with a colour, by the tables.
 func gainAt(s *Terms, state []uint8, site, colour int) int {
-	first, bonds, gain, field := s.Tables()
+	t := s.Tables()
 	q := int32(s.Colours())
-	sum := field[colour]
-	for _, b := range bonds[first[site]:first[site+1]] {
-		sum += gain[b.Offset+(int32(state[b.A])+b.Factor*int32(state[b.B]))*q+int32(colour)]
+	sum := t.Field[site*t.FieldStride+colour]
+	for _, b := range t.Bonds[t.First[site]:t.First[site+1]] {
+		sum += t.Gain[b.Offset+(int32(state[b.A])+b.Factor*int32(state[b.B]))*q+int32(colour)]
 	}
 	return int(sum)
 }
@@ -218,6 +261,8 @@ func TestEqualSystems(t *testing.T) {
 		{"three colours as terms", terms(PottsTerms(mustPotts(t, 3, 3, 3))), mustPotts(t, 3, 3, 3), 0, 1, math.Inf(1)},
 		{"ising without a field", ising, potts2, 24, 2, math.Inf(1)},
 		{"no antiferromagnetic bond", terms(NewRandomBond(0, 3, 3, 4)), ising, 0, 1, math.Inf(1)},
+		{"clock of two directions", terms(NewClock(2, 0, 3, 4)), ising, 0, 1, math.Inf(1)},
+		{"clock of three", terms(NewClock(3, 0, 3, 3)), mustPotts(t, 3, 3, 3), 9, 1.5, math.Inf(1)},
 		// D far below -J: all sites but for energies D higher are +-1.
 		{"blume-capel", terms(NewBlumeCapel(-500, 3, 3)), terms(NewIsingField(0, 3, 3)), -4500, 1, -4250},
 	} {
@@ -306,7 +351,7 @@ func TestModelFaults(t *testing.T) {
 		"no level has the energy":  func(m *Model) { m.Ground = &Ground{-2, 1} },
 		"denominator -1":           func(m *Model) { m.Denominator = -1 },
 		"energy levels, at most 16777216": func(m *Model) {
-			m.Field = func(c int) int { return 50_000_001 * c }
+			m.Field = func(_, c int) int { return 50_000_001 * c }
 		},
 	} {
 		m := good()
@@ -319,19 +364,41 @@ func TestModelFaults(t *testing.T) {
 		"q = 1":                    CheckPotts3D(1, 3, 3, 3),
 		"3 sides":                  CheckPotts3D(2, 3, 3),
 		"at least 3":               CheckPotts3D(2, 3, 3, 2),
-		"crystal field D = 0.1234": CheckBlumeCapel(0.1234, 3, 3),
-		"field h = NaN":            CheckIsingField(math.NaN(), 3, 3),
-		"field h = +Inf":           CheckIsingField(math.Inf(1), 3, 3),
+		"crystal field D = 0.1234": CheckBlumeCapel(0.1234, 0, 3, 3),
+		"field h = NaN":            CheckIsingField(math.NaN(), 0, 3, 3),
+		"field h = +Inf":           CheckIsingField(math.Inf(1), 0, 3, 3),
 		"within 0..1":              CheckRandomBond(1.5, 3, 3),
 		"multiple of 3":            CheckBaxterWu(6, 4),
+		"q = 5: the energies cos":  CheckClock(5, 0, 3, 3),
+		"q = 1: the number of dir": CheckClock(1, 0, 3, 3),
+		"bin = 1e-07":              CheckClock(5, 1e-7, 3, 3),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
 	for x, want := range map[float64][2]int{0: {0, 1}, 0.5: {1, 2}, -1.97: {-197, 100}, 1.0 / 3: {1, 3}, 12: {12, 1}} {
-		if n, d, err := fraction("x", x); err != nil || n != want[0] || d != want[1] {
-			t.Errorf("%v = %d/%d (%v), want %v", x, n, d, err, want)
+		if u, err := newUnit(0, 1, "x", x); err != nil || u.of(x) != want[0] || u.denominator != want[1] {
+			t.Errorf("%v = %d/%d (%v), want %v", x, u.of(x), u.denominator, err, want)
 		}
+	}
+}
+
+// TestUnit takes the largest unit that fits, and a larger one than that of the couplings where there were
+// too many.
+func TestUnit(t *testing.T) {
+	for _, c := range []struct {
+		bin, span, coupling float64
+		want                int
+	}{{0.5, 100, 1.25, 100}, {1, 100, 3, 1}, {0.5, 100, 1.965537, 1_000_000}, {0.5, 2000, 1.0 / 3, 1_000_000}, {0.5, 3000, 1.0 / 3, 100_000}, {0.5, 3e6, 1.25, 100}, {0.5, 3e7, 1.25, 10}} {
+		if u, err := newUnit(c.bin, c.span, "x", c.coupling); err != nil || u.denominator != c.want {
+			t.Errorf("%+v: J/%d (%v)", c, u.denominator, err)
+		}
+	}
+	if _, err := newUnit(0.001, 3e7, "x", 1); err == nil || !strings.Contains(err.Error(), "bin = 0.001: it must be a multiple of 0.1") {
+		t.Errorf("%v", err)
+	}
+	if _, err := NewBlumeCapelInBins(1.965537, 0.5, 48, 48); err != nil {
+		t.Error(err)
 	}
 }

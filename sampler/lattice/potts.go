@@ -3,7 +3,7 @@
 //
 // A System is what sampling needs to know: sites, colours, and the energy of a configuration as a
 // level. NewPotts makes the Potts model on the square lattice, which has kernels of its own; NewPotts3D,
-// NewBlumeCapel, NewIsingField, NewRandomBond and NewBaxterWu make others, and New makes any system
+// NewBlumeCapel, NewIsingField, NewRandomBond, NewBaxterWu and NewClock make others, and New makes any system
 // whose energy is a sum of terms of up to three sites, from a Model. Check functions tell beforehand
 // whether sizes and couplings are possible, with all faults in one error.
 //

@@ -29,6 +29,7 @@ type Symmetry struct {
 	sites   func(f *Frame, r *rand.Rand)
 	colours func(f *Frame, r *rand.Rand)
 	bySite  bool // colours depends on the site
+	all     bool // these are all permutations of the colours
 	// phases are maps of the colours, the identity first: all of them or, of permutations, the
 	// cyclic ones.
 	phases []func(f *Frame)
@@ -131,18 +132,25 @@ func (f *Frame) permute(m func(i int) int32) {
 
 // ColourPermutations are all permutations of a number of colours, the same at all sites.
 func ColourPermutations(colours int) Symmetry {
+	s := permutations(0, colours)
+	s.all = true
+	return s
+}
+
+// permutations are those of the colours from the first one on.
+func permutations(first, colours int) Symmetry {
 	s := Symmetry{colours: func(f *Frame, r *rand.Rand) {
 		order := make([]int32, colours)
 		for c := range order {
 			order[c] = int32(c)
 		}
-		shuffle(order, r)
+		shuffle(order[first:], r)
 		for k, c := range f.colour {
 			f.colour[k] = order[c]
 		}
 	}}
-	for k := range colours {
-		s.phases = append(s.phases, func(f *Frame) { shiftColours(f, k, colours) })
+	for k := range colours - first {
+		s.phases = append(s.phases, func(f *Frame) { shiftColours(f, k, first, colours) })
 	}
 	return s
 }
@@ -263,8 +271,8 @@ func (t *Terms) checkSymmetries() error {
 				return fmt.Errorf("symmetries: a map takes two colours to %d", c)
 			}
 		}
-		if f.Apply(image, state); t.LevelInt32(image) != t.Level(state) {
-			return fmt.Errorf("symmetries: a map takes a configuration of energy %g to one of %g", t.Energy(t.Level(state)), t.Energy(t.LevelInt32(image)))
+		if f.Apply(image, state); gainOf(t, image) != gainOf(t, state) {
+			return fmt.Errorf("symmetries: a map takes a configuration of energy %g to one of %g", t.energyOf(gainOf(t, state)), t.energyOf(gainOf(t, image)))
 		}
 	}
 	return nil

@@ -128,7 +128,7 @@ func TestFalseSymmetries(t *testing.T) {
 	} {
 		_, err := New(Model{
 			Name: "ising in a field", Sides: []int{4, 3}, Colours: 2, Kinds: []Kind{{2, ising}}, Terms: torusPairs([]int{4, 3}),
-			Field: func(c int) int { return c }, Symmetries: []Symmetry{symmetry},
+			Field: func(_, c int) int { return c }, Symmetries: []Symmetry{symmetry},
 		})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

@@ -11,7 +11,8 @@ import (
 //
 // A configuration is a []uint8 of N colours 0..Colours()-1. Its energy is given by its level,
 // an integer 0..Levels()-1. Levels ascend as the energy descends, in equal steps, so that for
-// Potts the level is the number of satisfied bonds.
+// Potts the level is the number of satisfied bonds. (Levels that are pairs, see NewJoint, come in rows of one
+// energy.)
 type System interface {
 	fmt.Stringer
 	// Sides of the lattice; N is their product.
@@ -57,11 +58,33 @@ type System interface {
 // GroundKnown reports whether the ground states of a system are known.
 func GroundKnown(s System) bool { return !math.IsNaN(s.LnGroundStates()) }
 
-// Energies returns the energy of every level in units of J.
+// LowestKnown reports whether the level of the ground states is known, if not their number.
+func LowestKnown(s System) bool {
+	switch s := s.(type) {
+	case *Terms:
+		return GroundKnown(s) || s.m.Ground != nil
+	case *XY:
+		return !s.Truncated()
+	}
+	return GroundKnown(s)
+}
+
+// Truncated reports whether a system leaves out states of the lowest energies, so that averages hold only at
+// temperatures at which its lowest level does not matter.
+func Truncated(s System) bool {
+	xy, ok := s.(*XY)
+	return ok && xy.Truncated()
+}
+
+// Energies returns what the levels are known by in estimates: their energies in units of J. Those of pairs,
+// of which many share an energy, are their numbers in ascending order; see Terms.Numbered.
 func Energies(s System) []float64 {
 	energies := make([]float64, s.Levels())
+	pairs := JointOf(s) != nil
 	for level := range energies {
-		energies[level] = s.Energy(level)
+		if energies[level] = s.Energy(level); pairs {
+			energies[level] = float64(len(energies) - 1 - level)
+		}
 	}
 	return energies
 }

@@ -21,7 +21,11 @@ type Model struct {
 	Kinds []Kind
 	Terms []Term
 	// Field is the energy of a site by its colour; nil for none.
-	Field func(colour int) int
+	Field func(site, colour int) int
+	// Bin is the width of the levels in the model's unit, 0 for levels that are single
+	// energies. A level of width w holds the energies in (k w - w/2, k w + w/2], rounded to the unit of energy, with a
+	// whole number k.
+	Bin int
 	// Ground is nil if the ground states are unknown.
 	Ground *Ground
 	// Transition is the inverse temperature, in units of 1/J, of the transition on the
@@ -33,6 +37,8 @@ type Model struct {
 	// for the identity alone: networks then have to learn the symmetries, and nothing else
 	// depends on it. New checks them on a few random configurations.
 	Symmetries []Symmetry
+
+	second *Second // set by NewJoint
 }
 
 // Kind is an interaction of Order 2 or 3 sites. Energy must not depend on the order of its
@@ -63,14 +69,21 @@ type Terms struct {
 	maxStep int
 	peak    int
 	ground  int
-	// The level is (top - E)/unit, both in the model's unit of energy.
+	// The gain of a configuration is (top - E)/unit, both in the model's unit of energy, and
+	// its level is the bin that holds the gain.
 	top, unit int
+	bin       Bin
+	// Of a joint system all gains are of pairs: row times that of the energy, and what the second variable
+	// adds, 0..row-1; see NewJoint. Else row is 1.
+	row     int
+	changes []int // of the level by one site, of a joint system; see Changes
 
-	first  []int32
-	bonds  []Bond
-	gain   []int32
-	field  []int32
-	states []float64 // number of ground states, empty if unknown
+	first       []int32
+	bonds       []Bond
+	gain        []int32
+	field       []int32
+	fieldStride int       // of field from site to site: 0 where it is the same for all
+	states      []float64 // number of ground states, empty if unknown
 }
 
 // Bond is a term as seen from one of its sites: the other sites A and B, and the offset of
@@ -84,13 +97,19 @@ type Bond struct {
 // maxLevels bounds the size of tables with an entry for every level.
 const maxLevels = 1 << 24
 
+// maxTables bounds the entries of the tables of all kinds together.
+const maxTables = 1 << 26
+
+// maxGain bounds gains, which kernels add up in 32 bits.
+const maxGain = 1<<31 - 1
+
 // New returns the system that a model describes, or an error that lists every fault of the
 // model.
 func New(m Model) (*Terms, error) {
 	if m.Denominator == 0 {
 		m.Denominator = 1
 	}
-	t := &Terms{m: m}
+	t := &Terms{m: m, row: 1}
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
@@ -99,18 +118,28 @@ func New(m Model) (*Terms, error) {
 		return nil, fmt.Errorf("model %s: the energy is the same for all configurations", m.Name)
 	}
 	t.top = highest
-	t.levels = (highest-lowest)/t.unit + 1
+	t.divide()
+	if (highest-lowest)/t.unit > maxGain {
+		return nil, fmt.Errorf("model %s: the energies make up %d units, at most %d are supported; round the couplings to fewer digits", m.Name, (highest-lowest)/t.unit, maxGain)
+	}
+	t.levels = t.bin.Of((highest-lowest)/t.unit) + 1
 	if t.levels > maxLevels {
-		return nil, fmt.Errorf("model %s: %d energy levels, at most %d are supported; choose a smaller lattice or couplings with a larger common unit", m.Name, t.levels, maxLevels)
+		return nil, fmt.Errorf("model %s: %d energy levels, at most %d are supported; choose a smaller lattice, couplings with a larger common unit, or wider bins", m.Name, t.levels, maxLevels)
 	}
 	t.tabulate()
 	t.ground = t.levels - 1
 	if g := m.Ground; g != nil {
-		t.ground = (t.top - g.Energy) / t.unit
-		t.states = []float64{g.States}
-		if t.Energy(t.ground) != float64(g.Energy)/float64(m.Denominator) || t.ground < 0 || t.ground >= t.levels {
+		gain := (t.top - g.Energy) / t.unit
+		if g.Energy != t.top-gain*t.unit || gain < 0 || g.Energy < lowest {
 			return nil, fmt.Errorf("model %s: no level has the energy %d of the ground states", m.Name, g.Energy)
 		}
+		// A bin may hold other states beside the ground states.
+		if t.ground = t.bin.Of(gain); !t.Binned() {
+			t.states = []float64{g.States}
+		}
+	}
+	if err := t.pair(); err != nil {
+		return nil, err
 	}
 	if err := t.checkSymmetries(); err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Name, err)
@@ -133,7 +162,18 @@ func (t *Terms) check() error {
 	if m.Denominator < 1 {
 		fault("denominator %d, at least 1 is needed", m.Denominator)
 	}
+	if m.Bin < 0 || m.Bin > maxBin {
+		fault("bins of %d units, allowed are 0..%d", m.Bin, maxBin)
+	}
 	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	entries := 0.0
+	for _, kind := range m.Kinds {
+		entries += math.Pow(float64(m.Colours), float64(kind.Order))
+	}
+	if entries > maxTables {
+		fault("%d different interactions of %d colours need tables of %.3g entries, at most %d are supported; take fewer different couplings, or fewer colours", len(m.Kinds), m.Colours, entries, maxTables)
 		return errors.Join(faults...)
 	}
 	for k, kind := range m.Kinds {
@@ -205,14 +245,21 @@ func (t *Terms) scale() (lowest, highest int) {
 		t.eachColours(kind, func(a, b, c int) { energies = append(energies, kind.Energy(a, b, c)) })
 		extend(count[k], energies)
 	}
-	if m.Field != nil {
-		energies := make([]int, m.Colours)
-		for c := range energies {
-			energies[c] = m.Field(c)
+	for site := range t.sites {
+		if m.Field != nil {
+			extend(1, t.fieldOf(site))
 		}
-		extend(t.sites, energies)
 	}
 	return lowest, highest
+}
+
+// fieldOf is the field's energy of a site by colour.
+func (t *Terms) fieldOf(site int) []int {
+	energies := make([]int, t.m.Colours)
+	for c := range energies {
+		energies[c] = t.m.Field(site, c)
+	}
+	return energies
 }
 
 func gcd(a, b int) int {
@@ -259,18 +306,7 @@ func (t *Terms) tabulate() {
 		}
 		means[k] /= float64(n)
 	}
-	t.field = make([]int32, q)
-	if m.Field != nil {
-		high := math.MinInt
-		for c := range q {
-			high = max(high, m.Field(c))
-		}
-		for c := range t.field {
-			t.field[c] = int32((high - m.Field(c)) / t.unit)
-			mean += float64(t.sites) * float64(t.field[c]) / float64(q)
-		}
-	}
-
+	mean += t.tabulateField()
 	count := make([]int32, t.sites+1)
 	for _, term := range m.Terms {
 		mean += means[term.Kind]
@@ -299,30 +335,52 @@ func (t *Terms) tabulate() {
 	}
 	// The mean is a fraction with a small denominator: a value just below an integer is that
 	// integer up to rounding.
-	t.peak = int(math.Floor(mean + 1e-6))
-	t.maxStep = t.largestStep(kinds, steps)
+	t.peak = t.bin.Of(int(math.Floor(mean + 1e-6)))
+	t.maxStep = t.bin.most(t.largestGain(kinds, steps))
 }
 
-// largestStep bounds the change of the level by one site. It depends only on the kinds of the
-// site's bonds.
-func (t *Terms) largestStep(kinds []int, steps [][]int) int {
+// tabulateField makes the table of the field's gains, and returns their mean at infinite
+// temperature.
+func (t *Terms) tabulateField() (mean float64) {
+	q := t.m.Colours
+	if t.field = make([]int32, q); t.m.Field == nil {
+		return 0
+	}
+	t.field = nil
+	alike := true
+	for site := range t.sites {
+		energies := t.fieldOf(site)
+		high := slices.Max(energies)
+		for _, e := range energies {
+			t.field = append(t.field, int32((high-e)/t.unit))
+			mean += float64(t.field[len(t.field)-1]) / float64(q)
+		}
+		alike = alike && slices.Equal(t.field[site*q:], t.field[:q])
+	}
+	if t.fieldStride = q; alike {
+		t.field, t.fieldStride = t.field[:q:q], 0
+	}
+	return mean
+}
+
+// largestGain bounds the change of the gain by one site. It depends only on the kinds of the
+// site's bonds and on its field.
+func (t *Terms) largestGain(kinds []int, steps [][]int) int {
 	q, largest := t.m.Colours, 0
 	known := map[string]bool{}
 	for i := range t.sites {
-		composition := make([]int, len(steps))
-		for _, k := range kinds[t.first[i]:t.first[i+1]] {
-			composition[k]++
-		}
-		if key := fmt.Sprint(composition); known[key] {
+		own := slices.Sorted(slices.Values(kinds[t.first[i]:t.first[i+1]]))
+		field := t.fieldAt(i)
+		if key := fmt.Sprint(own, field); known[key] {
 			continue
 		} else {
 			known[key] = true
 		}
 		for from := range q {
 			for to := range q {
-				step := int(t.field[to] - t.field[from])
-				for k, n := range composition {
-					step += n * steps[k][from*q+to]
+				step := int(field[to] - field[from])
+				for _, k := range own {
+					step += steps[k][from*q+to]
 				}
 				largest = max(largest, step)
 			}
@@ -331,40 +389,67 @@ func (t *Terms) largestStep(kinds []int, steps [][]int) int {
 	return largest
 }
 
-// Tables returns the tables of the kernels. The level is a sum of gains: site i has the bonds
-// first[i]..first[i+1]-1, and with colour c it gains field[c] and, from each bond b,
+// fieldAt is the field's gain at a site by colour.
+func (t *Terms) fieldAt(site int) []int32 {
+	at := site * t.fieldStride
+	return t.field[at : at+t.m.Colours]
+}
+
+// Tables are those of the kernels. The gain of a configuration is the sum of what its sites and
+// bonds gain: site i has the bonds First[i]..First[i+1]-1, and with colour c it gains
+// Field[i FieldStride + c] and, from each bond b,
 //
-//	gain[b.Offset + (state[b.A] + b.Factor state[b.B]) q + c].
+//	Gain[b.Offset + (state[b.A] + b.Factor state[b.B]) q + c].
 //
-// Shared, not to be written.
-func (t *Terms) Tables() (first []int32, bonds []Bond, gain, field []int32) {
-	return t.first, t.bonds, t.gain, t.field
+// The level is the Bin of the gain.
+type Tables struct {
+	First       []int32
+	Bonds       []Bond
+	Gain, Field []int32
+	FieldStride int
+	Bin         Bin
+}
+
+// Tables returns the tables of the kernels. Shared, not to be written.
+func (t *Terms) Tables() Tables {
+	return Tables{First: t.first, Bonds: t.bonds, Gain: t.gain, Field: t.field, FieldStride: t.fieldStride, Bin: t.bin}
 }
 
 // Level of a configuration.
-func (t *Terms) Level(state []uint8) int { return levelOf(t, state) }
+func (t *Terms) Level(state []uint8) int { return t.bin.Of(gainOf(t, state)) }
 
 // LevelInt32 is Level for a configuration held as int32.
-func (t *Terms) LevelInt32(state []int32) int { return levelOf(t, state) }
+func (t *Terms) LevelInt32(state []int32) int { return t.bin.Of(gainOf(t, state)) }
 
-// levelOf counts each term at the site with its lowest index.
-func levelOf[S uint8 | int32](t *Terms, state []S) int {
-	level, q := 0, int32(t.m.Colours)
+// Gain of a configuration; see Tables.
+func (t *Terms) Gain(state []uint8) int { return gainOf(t, state) }
+
+// gainOf counts each term at the site with its lowest index.
+func gainOf[S uint8 | int32](t *Terms, state []S) int {
+	gain, q := 0, int32(t.m.Colours)
 	for i, c := range state {
-		level += int(t.field[c])
+		gain += int(t.field[i*t.fieldStride+int(c)])
 		for _, b := range t.bonds[t.first[i]:t.first[i+1]] {
 			if int(b.A) > i && int(b.B) > i {
 				others := int32(state[b.A]) + b.Factor*int32(state[b.B])
-				level += int(t.gain[b.Offset+others*q+int32(c)])
+				gain += int(t.gain[b.Offset+others*q+int32(c)])
 			}
 		}
 	}
-	return level
+	return gain
 }
 
-// Energy of a level in units of J.
+// Energy of a level in units of J: of a bin its centre.
 func (t *Terms) Energy(level int) float64 {
-	return float64(t.top-t.unit*level) / float64(t.m.Denominator)
+	if t.Binned() {
+		return t.bin.centre(level)
+	}
+	return t.energyOf(level)
+}
+
+// energyOf is the energy that goes with a gain, in units of J.
+func (t *Terms) energyOf(gain int) float64 {
+	return float64(t.top-t.unit*(gain/t.row)) / float64(t.m.Denominator)
 }
 
 // LnGroundStates is the logarithm of the number of ground states, NaN if that is unknown.

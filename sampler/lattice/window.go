@@ -32,16 +32,17 @@ func UniformWindows(levels, count int, overlap float64) []Window {
 
 // Windows divides the levels of a system into count windows of equal width, of which
 // neighbours share the given part, 0..1. The first also takes the levels that are known to
-// have no states at the upper end of the energies.
+// have no states at the upper end of the energies. Pairs are divided by their energies.
 func Windows(s System, count int, overlap float64) []Window {
+	_, last := Row(s, 0)
+	row := last + 1
 	low, high := 0, s.Levels()-1
 	for low < high && !s.Possible(low) {
 		low++
 	}
-	windows := UniformWindows(high-low+1, count, overlap)
-	for k := range windows {
-		windows[k].Low += low
-		windows[k].High += low
+	windows := UniformWindows((high-low+1)/row, count, overlap)
+	for k, w := range windows {
+		windows[k] = Window{Low: low + w.Low*row, High: low + w.High*row + last}
 	}
 	windows[0].Low = 0
 	return windows

@@ -17,13 +17,15 @@ type Move int
 // The moves. HeatBath visits the sites in a fixed order, RandomHeatBath and Metropolis at
 // random. On the Potts model with many colours the heat bath needs several times fewer
 // updates per round trip. Cluster moves the whole lattice in clusters before each sweep of the
-// heat bath; see cluster.
+// heat bath; see cluster. Spins with angles have Metropolis, which turns them by a step that depends on
+// the energy, and Overrelaxation, which reflects all of them about their neighbours' field before that.
 const (
 	None Move = iota
 	HeatBath
 	Metropolis
 	RandomHeatBath
 	Cluster
+	Overrelaxation
 )
 
 func (m Move) String() string {
@@ -38,6 +40,8 @@ func (m Move) String() string {
 		return "heat_bath at random"
 	case Cluster:
 		return "cluster"
+	case Overrelaxation:
+		return "overrelaxation"
 	}
 	return fmt.Sprintf("Move(%d)", int(m))
 }
@@ -60,6 +64,15 @@ type Kernel interface {
 	// Transitions returns empty counts of transitions in a number of blocks, nil if there
 	// would be too many of them.
 	Transitions(blocks int) *Transitions
+}
+
+// Adaptive is a Kernel whose proposals follow an estimate of ln g.
+type Adaptive interface {
+	Kernel
+	// Adapt chooses the proposals by ln g of all levels. Proposals are part of the move: while they change it
+	// is no Markov chain, and Transitions of several kernels belong together only if the proposals are the same. No Sweep may
+	// run meanwhile.
+	Adapt(lnG []float64)
 }
 
 // New returns the kernel of a move, nil for None. It has scratch space for a number of
@@ -88,6 +101,13 @@ func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel
 		case Cluster:
 			return newCluster(&termsHeatBath{newTermsKernels(s, window, workers)}, s, window, workers)
 		}
+	case *lattice.XY:
+		switch move {
+		case Metropolis:
+			return newXYMetropolis(s, window, workers)
+		case Overrelaxation:
+			return &xyOverrelaxation{newXYMetropolis(s, window, workers)}
+		}
 	}
 	if move == None {
 		return nil
@@ -96,10 +116,18 @@ func New(s lattice.System, move Move, window lattice.Window, workers int) Kernel
 }
 
 // Check returns an error that says why there is no kernel of a move for a system: there are kernels
-// for the types of package lattice only, and Cluster needs lattice.Couplings.
+// for the types of package lattice only, Cluster needs lattice.Couplings, and angles have moves of their own.
 func Check(s lattice.System, move Move) error {
 	switch s.(type) {
+	case *lattice.XY:
+		if move == HeatBath || move == RandomHeatBath || move == Cluster {
+			return fmt.Errorf("there is no move %v of the angles of %v; take %v or %v", move, s, Metropolis, Overrelaxation)
+		}
+		return nil
 	case *lattice.Potts, *lattice.Terms:
+		if move == Overrelaxation {
+			return fmt.Errorf("there is no move %v of the colours of %v; take %v or %v", move, s, HeatBath, Metropolis)
+		}
 		if move != Cluster {
 			return nil
 		}

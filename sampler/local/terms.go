@@ -87,47 +87,70 @@ func (k *termsMetropolis) Sweep(worker int, state []uint8, level int, hits, situ
 // termsKernel moves the sites of any system made of terms. Unlike the tables, it holds
 // scratch space, so goroutines must not share it.
 type termsKernel struct {
-	first       []int32
-	bonds       []lattice.Bond
-	gain, field []int32
-	q           int
-	maxStep     int
-	table       weightTable
+	lattice.Tables
+	system  *lattice.Terms
+	q       int
+	maxStep int
+	places  []int32 // of changes of the level among lattice.Changes, by change + maxStep
+	steps   int     // number of these
+	table   weightTable
 
 	gains   [lattice.MaxColours]int32   // of a site, by colour
+	levels  [lattice.MaxColours]int     // of the configuration, by the site's colour
 	borders [lattice.MaxColours]float64 // cumulative weights of the colours
 }
 
 func newTermsKernel(s *lattice.Terms, table weightTable) *termsKernel {
-	k := &termsKernel{q: s.Colours(), maxStep: s.MaxStep(), table: table}
-	k.first, k.bonds, k.gain, k.field = s.Tables()
+	k := &termsKernel{Tables: s.Tables(), system: s, q: s.Colours(), maxStep: s.MaxStep(), table: table}
+	changes := lattice.Changes(s)
+	k.places, k.steps = make([]int32, 2*k.maxStep+1), len(changes)
+	for place, change := range changes {
+		k.places[change+k.maxStep] = int32(place)
+	}
 	return k
 }
 
-// weigh computes a site's gain with each colour, and the cumulative weights of its colours
-// given the level and the colours of all other sites.
-func (k *termsKernel) weigh(state []uint8, site, level int) (gains []int32, borders []float64) {
-	gains, borders = k.gains[:k.q], k.borders[:k.q]
-	copy(gains, k.field)
+// begin returns the gain of a configuration of a level.
+func (k *termsKernel) begin(state []uint8, level int) (gain int) {
+	if k.Bin.Gains == 0 {
+		return level
+	}
+	return k.system.Gain(state)
+}
+
+// weigh computes a site's gain with each colour, the levels to which the colours lead, and their
+// cumulative weights, given the gain of the configuration and the colours of all other sites.
+func (k *termsKernel) weigh(state []uint8, site, gain int) (gains []int32, levels []int, borders []float64) {
+	gains, levels, borders = k.gains[:k.q], k.levels[:k.q], k.borders[:k.q]
+	copy(gains, k.Field[site*k.FieldStride:])
 	q := int32(len(gains))
-	for _, b := range k.bonds[k.first[site]:k.first[site+1]] {
+	for _, b := range k.Bonds[k.First[site]:k.First[site+1]] {
 		at := b.Offset + (int32(state[b.A])+b.Factor*int32(state[b.B]))*q
-		for c, x := range k.gain[at : at+q] {
+		for c, x := range k.Gain[at : at+q] {
 			gains[c] += x
 		}
 	}
-	rest := level - int(gains[state[site]])
+	rest := gain - int(gains[state[site]])
+	if k.Bin.Gains == 0 {
+		for c, x := range gains {
+			levels[c] = rest + int(x)
+		}
+	} else {
+		for c, x := range gains {
+			levels[c] = k.Bin.Of(rest + int(x))
+		}
+	}
 	table := k.table
 	top := int64(math.MinInt64)
-	for _, x := range gains {
-		top = max(top, table[rest+int(x)].exponent)
+	for _, b := range levels {
+		top = max(top, table[b].exponent)
 	}
 	sum := 0.0
-	for c, x := range gains {
-		sum += table[rest+int(x)].over(top)
+	for c, b := range levels {
+		sum += table[b].over(top)
 		borders[c] = sum
 	}
-	return gains, borders
+	return gains, levels, borders
 }
 
 // heatBath makes N trials, each of which draws a site's colour from the conditional
@@ -136,6 +159,7 @@ func (k *termsKernel) weigh(state []uint8, site, level int) (gains []int32, bord
 // been drawn. It returns the level after the sweep.
 func (k *termsKernel) heatBath(state []uint8, level int, random bool, hits, situations []int64, rng *rand.PCG) int {
 	sites := uint64(len(state))
+	gain := k.begin(state, level)
 	for site := range state {
 		draw := rng.Uint64()
 		if random {
@@ -143,13 +167,11 @@ func (k *termsKernel) heatBath(state []uint8, level int, random bool, hits, situ
 			upper, lower := bits.Mul64(draw, sites)
 			site, draw = int(upper), lower
 		}
-		gains, borders := k.weigh(state, site, level)
-		old := gains[state[site]]
+		gains, levels, borders := k.weigh(state, site, gain)
 		if situations != nil {
-			steps := 2*k.maxStep + 1
-			row := situations[level*steps : (level+1)*steps]
-			for _, x := range gains {
-				row[int(x-old)+k.maxStep]++
+			row := situations[level*k.steps : (level+1)*k.steps]
+			for _, b := range levels {
+				row[k.places[b-level+k.maxStep]]++
 			}
 		}
 		// u < 1 keeps x below the last border, rounding included.
@@ -158,7 +180,8 @@ func (k *termsKernel) heatBath(state []uint8, level int, random bool, hits, situ
 		for _, border := range borders[:len(borders)-1] {
 			c += notBelow(x, math.Float64bits(border))
 		}
-		level += int(gains[c] - old)
+		gain += int(gains[c] - gains[state[site]])
+		level = levels[c]
 		state[site] = uint8(c)
 		hits[level]++
 	}
@@ -168,7 +191,8 @@ func (k *termsKernel) heatBath(state []uint8, level int, random bool, hits, situ
 // metropolis makes N trials, as metropolisSweep does.
 func (k *termsKernel) metropolis(state []uint8, level int, hits, situations []int64, rng *rand.PCG) (int, int) {
 	sites, q := uint64(len(state)), uint64(k.q)
-	gain, field, table := k.gain, k.field, k.table
+	table := k.table
+	gain := k.begin(state, level)
 	accepted := 0
 	for range state {
 		site, fraction := bits.Mul64(rng.Uint64(), sites)
@@ -178,17 +202,23 @@ func (k *termsKernel) metropolis(state []uint8, level int, hits, situations []in
 		if c >= q {
 			c -= q
 		}
+		field := k.Field[int(site)*k.FieldStride:]
 		change := field[c] - field[old]
-		for _, b := range k.bonds[k.first[site]:k.first[site+1]] {
+		for _, b := range k.Bonds[k.First[site]:k.First[site+1]] {
 			at := b.Offset + (int32(state[b.A])+b.Factor*int32(state[b.B]))*int32(q)
-			change += gain[at+int32(c)] - gain[at+int32(old)]
+			change += k.Gain[at+int32(c)] - k.Gain[at+int32(old)]
+		}
+		to := level + int(change)
+		if k.Bin.Gains > 0 {
+			to = k.Bin.Of(gain + int(change))
 		}
 		if situations != nil {
-			situations[level*(2*k.maxStep+1)+int(change)+k.maxStep]++
+			situations[level*k.steps+int(k.places[to-level+k.maxStep])]++
 		}
-		if table.accepts(level, level+int(change), float64(fraction>>11)*0x1p-53) {
+		if table.accepts(level, to, float64(fraction>>11)*0x1p-53) {
 			state[site] = uint8(c)
-			level += int(change)
+			gain += int(change)
+			level = to
 			accepted++
 		}
 		hits[level]++

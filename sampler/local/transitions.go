@@ -12,11 +12,11 @@ import "neuralwl/sampler/lattice"
 // analysis keeps together. Counts works out later what a situation means for the level.
 type Transitions struct {
 	colours int
-	steps   int // number of changes of the level, -MaxStep..MaxStep
+	steps   int // number of lattice.Changes
 	width   int // number of situations
 	// situations are counted at [block][level*width + situation].
 	situations [][]int64
-	// changes worked out so far, at [block][level*steps + change + MaxStep]. Where situations
+	// changes worked out so far, at [block][level*steps + k] for the k-th of lattice.Changes. Where situations
 	// are changes themselves these are the same slices.
 	changes [][]int64
 	// count adds n times a situation to the changes of a level; nil where situations are
@@ -29,13 +29,27 @@ type Transitions struct {
 // without.
 const maxTransitions = 1 << 26
 
+// Countable reports whether transitions of a system are few enough to be counted in a number of
+// blocks.
+func Countable(s lattice.System, blocks int) bool {
+	return s.Levels() <= maxTransitions/len(lattice.Changes(s))/blocks
+}
+
+// Counted returns Transitions that hold counts as Counts returns them, to be read alone; nil for nil.
+func Counted(counts [][]int64) *Transitions {
+	if counts == nil {
+		return nil
+	}
+	return &Transitions{changes: counts}
+}
+
 // newTransitions counts situations of a number of kinds, nil if there would be more than
 // maxTransitions counts.
 func newTransitions(s lattice.System, blocks, width int, count func(row []int64, situation int, n int64, colours int)) *Transitions {
-	steps := lattice.Steps(s)
-	if s.Levels() > maxTransitions/steps/blocks {
+	if !Countable(s, blocks) {
 		return nil
 	}
+	steps := len(lattice.Changes(s))
 	t := &Transitions{colours: s.Colours(), steps: steps, width: width, count: count, situations: counts(blocks, s.Levels()*width)}
 	t.changes = t.situations
 	if count != nil {
@@ -44,10 +58,10 @@ func newTransitions(s lattice.System, blocks, width int, count func(row []int64,
 	return t
 }
 
-// newChanges is newTransitions where a situation is a change of the level, + MaxStep, that
-// was proposed or could have been made.
+// newChanges is newTransitions where a situation is a change of the level, by its place among
+// lattice.Changes, that was proposed or could have been made.
 func newChanges(s lattice.System, blocks int) *Transitions {
-	return newTransitions(s, blocks, lattice.Steps(s), nil)
+	return newTransitions(s, blocks, len(lattice.Changes(s)), nil)
 }
 
 func counts(blocks, each int) [][]int64 {
@@ -66,7 +80,7 @@ func (t *Transitions) Block(block int) []int64 {
 	return t.situations[block]
 }
 
-// Counts returns the changes of the level by block, at [level*Steps + change + MaxStep], in
+// Counts returns the changes of the level by block, for dos.FromTransitions, in
 // units of colours: each trial adds, to each change, the number of colours that lead to it
 // (all q colours count in the heat bath, one drawn at random in Metropolis). Nil on nil
 // Transitions. Shared, not to be written.

@@ -164,7 +164,7 @@ func TestTimes(t *testing.T) {
 // than Alpha have a verdict that is wrong.
 func TestCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	families := long.Or(4000, 400)
+	families := long.Or(1500, 400)
 	// ln of the ratios of a family's comparisons: none, little, and real ones.
 	truth := []float64{0, 0, 0.02, math.Log(1.3), -math.Log(2), -math.Log(4)}
 	for name, c := range map[string]struct {

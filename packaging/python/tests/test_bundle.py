@@ -105,6 +105,18 @@ def test_refused_by_its_card(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_networks
+def test_unnormalised(tmp_path: Path) -> None:
+    """Draws that depend on nothing are reversible for the uniform p; without the condition the card is refused."""
+    propose, log_prob = uniform_graphs()
+    written = bundle.write(tmp_path / "u", name="u", q=Q, size=[4, 4], propose=propose, log_prob=log_prob, conditions=["state"], unnormalised=True)
+    card = bundle.read_card(written)
+    assert card["unnormalised"] is True and card["uniforms"] == 0
+    assert "moves are reversible" in bundle.verify(written)
+    with pytest.raises(bundle.BundleError, match="unnormalised"):
+        bundle.write(tmp_path / "v", name="v", q=Q, size=[4, 4], propose=propose, log_prob=log_prob, unnormalised=True)
+
+
 def test_read_card(tmp_path: Path) -> None:
     propose, log_prob = uniform_graphs()
     for version in (2, 10):
@@ -129,5 +141,5 @@ def test_cards_keep_the_schema(tmp_path: Path) -> None:
     neuralwl.nwl("bundle", "export", "pretrained/potts-q10", tmp_path / "own")
     for folder in (written, foreign, tmp_path / "own"):
         validator.validate(bundle.read_card(folder))
-    for key, wrong in (("contract", 2), ("conditions", ["weather"]), ("sha256", {"propose.onnx": "0" * 64}), ("name", ".hidden"), ("system", {"q": 3})):
+    for key, wrong in (("contract", 3), ("conditions", ["weather"]), ("sha256", {"propose.onnx": "0" * 64}), ("name", ".hidden"), ("system", {"q": 3})):
         assert not validator.is_valid({**bundle.read_card(written), key: wrong}), key

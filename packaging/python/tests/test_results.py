@@ -240,3 +240,27 @@ class Hidden:
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == self.package:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def test_joint(tmp_path: Path) -> None:
+    """A joint density is by energy and the second variable; what needs single energies says so."""
+    settings = SETTINGS | {"system.model": "ising_field", "system.joint": "magnetisation", "system.size": "4x4"}
+    del settings["system.q"]
+    joint = neuralwl.run(settings, tmp_path / "joint")
+    counts = Counter()
+    sites = range(16)
+    for s in itertools.product((-1, 1), repeat=16):
+        energy = -sum(s[i] * (s[i - i % 4 + (i + 1) % 4] + s[(i + 4) % 16]) for i in sites)
+        counts[float(energy), float(sum(s))] += 1
+    assert joint.density.index.names == ["energy", "magnetisation"]
+    assert sorted(counts) == list(joint.density.index)
+    for pair, row in joint.density.iterrows():
+        assert abs(row["ln_g"] - math.log(counts[pair])) < 0.5
+    assert joint.replicas is not None and joint.replicas.shape[1] == len(joint.density)
+    table = neuralwl.reweight(joint, 0.3)
+    z = {pair: g * math.exp(-0.3 * pair[0]) for pair, g in counts.items()}
+    u = sum(p[0] * w for p, w in z.items()) / sum(z.values()) / 16
+    assert abs(table["energy"].iloc[0] - u) < 6 * table["energy_error"].iloc[0] + 1e-6
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="joint density of the energy and the magnetisation"):
+        neuralwl.plot.ln_g(joint)

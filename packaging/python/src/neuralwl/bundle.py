@@ -54,6 +54,8 @@ def write(
     architecture: str = "",
     hyperparameters: Mapping[str, Any] | None = None,
     symmetries: Iterable[str] = (),
+    unnormalised: bool = False,
+    uniforms: int = 0,
     training: Mapping[str, Any] | None = None,
     version: int = 1,
     verify: bool = True,
@@ -79,6 +81,11 @@ def write(
         states may be, in units of J.
     symmetries : iterable of str
         ``"colours"`` if ln q does not change when colours are permuted.
+    unnormalised : bool
+        That ``log_q`` is ln p up to a constant, where moves are reversible for p; with the condition
+        ``state`` alone.
+    uniforms : int
+        Random numbers of a proposal of an unnormalised network, 0 for one per site.
     training : mapping, optional
         ``seed``, ``steps``, ``loss``, ``seconds``, ``data``: how it was trained.
     version : int
@@ -111,6 +118,7 @@ def write(
         "system": {"model": model, "q": q, "size": [int(side) for side in size]},
         "conditions": list(conditions),
         "symmetries": list(symmetries),
+        **({"unnormalised": True, "uniforms": uniforms} if unnormalised else {}),
         "training": dict(training or {}),
         "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in graphs.items()},
     }

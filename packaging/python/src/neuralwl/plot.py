@@ -59,6 +59,12 @@ def _draw(ax: Axes, table: pandas.DataFrame, column: str, colour: str) -> None:
     _band(ax, table.index, table[column], table[f"{column}_error"], colour, None)
 
 
+def _check_energies(run: Run, name: str) -> None:
+    if run.density.index.nlevels > 1:
+        second = run.density.index.names[1]
+        raise ValueError(f"{name}: {run.name} is a joint density of the energy and the {second}; nwl dos plot draws it")
+
+
 def ln_g(run: Run, *, exact: pandas.DataFrame | None = None, ax: tuple[Axes, Axes] | None = None) -> Any:
     """Draw ln g(E) and below it the deviation from exact, or else its standard error.
 
@@ -73,6 +79,7 @@ def ln_g(run: Run, *, exact: pandas.DataFrame | None = None, ax: tuple[Axes, Axe
     -------
     array of two Axes
     """
+    _check_energies(run, "plot.ln_g")
     upper, lower = axes = _axes(2, ax, "plot.ln_g")
     density = run.density.dropna(subset=["ln_g"])
     error = density["ln_g_error"].fillna(0)
@@ -125,6 +132,7 @@ def _distribution(run: Run, beta: float, width: float | None) -> tuple[NDArray[n
     With a width it is that of E/N, seen through the kernel [1 - (distance/width)^2]^2 like the peaks
     of the program (sampler/dos/coexistence.go), else that of each level.
     """
+    _check_energies(run, "plot.distribution")
     levels = run.density.index.to_numpy(dtype=float)
     x, kernel = levels, None
     if width is not None:

@@ -58,7 +58,9 @@ NOT_CONVERGED = 3
 
 def _table(source: Any, index: str | None) -> pandas.DataFrame:
     pandas = need("pandas", "a table")
-    table = pandas.read_csv(source, index_col=index, comment="#")
+    # By default pandas 2 loses the last bits, and pandas 3 does not want to be told.
+    precisely: Any = {"float_precision": "round_trip"} if pandas.__version__.startswith("2.") else {}
+    table = pandas.read_csv(source, index_col=index, comment="#", **precisely)
     per_site = _PER_SITE if index == "beta" else {}
     units = {}
     for column in [table.index.name, *table.columns]:
@@ -71,6 +73,10 @@ def _table(source: Any, index: str | None) -> pandas.DataFrame:
     return table
 
 
+# The second variables of joint densities of states.
+_SECOND = ("magnetisation", "squares", "colour")
+
+
 @dataclass(frozen=True, repr=False)
 class Run:
     """The results of a run, as :func:`load` reads them.
@@ -81,7 +87,8 @@ class Run:
         The run directory.
     density : pandas.DataFrame
         ``dos.csv``: ``ln_g`` and ``ln_g_error`` by ``energy``, normalised as the run does it, NaN
-        where production has no data. ``attrs`` holds ``units``, ``descriptions`` and ``origin``.
+        where production has no data. ``attrs`` holds ``units``, ``descriptions`` and ``origin``. Of a
+        joint density (``system.joint``) it is by ``energy`` and the second variable.
     replicas : ndarray of float, shape (blocks, levels), or None
         How much ``ln_g`` differs with each block of walkers left out (jackknife), NaN at levels that
         only that block visited; None where the run has none.
@@ -231,6 +238,12 @@ def load(run_dir: str | os.PathLike[str]) -> Run:
                 remedy = "give a run directory, which also holds config.yaml"
             raise FileNotFoundError(f"{folder} has no {name}: {remedy}")
     density = _table(folder / "dos.csv", "energy")
+    attrs = density.attrs
+    energies = density.index.to_numpy()
+    for second in _SECOND:
+        if second in density.columns:
+            density = density.set_index(second, append=True)
+            density.attrs = attrs
     density.attrs |= {"descriptions": {}, "origin": {}}
     about = folder / "dos.csv-metadata.json"
     if about.is_file():
@@ -241,7 +254,7 @@ def load(run_dir: str | os.PathLike[str]) -> Run:
     archive = folder / "dos.npz"
     if archive.is_file():
         with np.load(archive, allow_pickle=False) as arrays:
-            if not np.array_equal(arrays["energy"], density.index.to_numpy()):
+            if not np.array_equal(arrays["energy"], energies):
                 raise ValueError(f"{folder}: dos.npz has other levels than dos.csv: they are not of one run")
             if "ln_g_jackknife" in arrays.files:
                 replicas = np.asarray(arrays["ln_g_jackknife"], dtype=float)
@@ -308,7 +321,8 @@ def reweight(
     Parameters
     ----------
     source : Run, DataFrame or path
-        A run or its directory, whose replicas give the errors; or a table with ``ln_g`` by
+        A run or its directory, whose replicas give the errors, of a joint density summed over the second
+        variable; or a table with ``ln_g`` by
         ``energy``, or a file that ``nwl dos reweight`` reads, whose errors are not known.
     betas : float or iterable of float
         Inverse temperatures in units of 1/J.
