@@ -191,7 +191,7 @@ func (r *Result) plotPhases() (plots.Figure, error) {
 		upper.Band(s, plots.Faint(plots.Colours[k]))
 		upper.Line(name, s, plots.Colours[k], 1.2)
 	}
-	upper.Marker("cut between the phases", at.Minimum/n)
+	upper.Marker("cut between the phases", at.Cut()/n)
 	upper.LegendBottom()
 	lower := plots.NewPanel("", "E / N", "beta(E) = d ln g/dE")
 	beta := series(2, func(beta, deviation float64) plots.Point { return plots.Point{Y: beta, Error: deviation} })

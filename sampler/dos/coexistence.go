@@ -11,8 +11,7 @@ import (
 type Coexistence struct {
 	// EqualHeight is the inverse temperature at which the peaks are equally high.
 	EqualHeight float64
-	// EqualWeight is where both phases have the same probability, divided at the minimum at
-	// EqualHeight. StateWeight is where the ordered phase has as many times the probability
+	// EqualWeight is where both phases have the same probability, divided at Cut. StateWeight is where the ordered phase has as many times the probability
 	// of the disordered one as it has pure states, q in a Potts model. Its deviation from
 	// the infinite system falls exponentially with the size (Borgs, Janke, Phys. Rev. Lett.
 	// 68, 1738 (1992); Janke, Phys. Rev. B 47, 14757 (1993)).
@@ -27,6 +26,11 @@ type Coexistence struct {
 	// Barrier is ln(P_max/P_min) at EqualHeight.
 	Barrier float64
 }
+
+// Cut is the energy that divides the phases, halfway between the peaks. Where P is low it matters
+// little; the minimum, where P is flat and known least, scatters so much that on lattices on which P there is
+// still some percent of its maximum it would decide about the errors of the weights.
+func (c *Coexistence) Cut() float64 { return (c.Ordered + c.Disordered) / 2 }
 
 // Resolution of P(E; beta): it is smoothed with the kernel [1 - (distance/width)^2]^2, at
 // energies width/kernelSteps apart.
@@ -132,8 +136,8 @@ func (d *Density) measure(beta, width, states float64, x, lnP []float64, edge br
 	shift := (disordered - ordered) / (c.Disordered - c.Ordered)
 	c.EqualHeight = beta + shift
 	c.Barrier = ordered - lowest + shift*(c.Minimum-c.Ordered)
-	c.EqualWeight = d.weightRatio(c.EqualHeight, c.Minimum, width, 1)
-	c.StateWeight = d.weightRatio(c.EqualHeight, c.Minimum, width, states)
+	c.EqualWeight = d.weightRatio(c.EqualHeight, c.Cut(), width, 1)
+	c.StateWeight = d.weightRatio(c.EqualHeight, c.Cut(), width, states)
 	c.LatentHeatByWeights = math.Log(states) / (c.StateWeight - c.EqualWeight)
 	return c
 }

@@ -128,10 +128,10 @@ func TestCoexistenceByScan(t *testing.T) {
 			ordered := 0.0
 			for i, e := range d.Energy {
 				switch {
-				case e <= c.Minimum-width/2:
+				case e <= c.Cut()-width/2:
 					ordered += p[i]
-				case e < c.Minimum+width/2:
-					ordered += p[i] * (c.Minimum + width/2 - e) / width
+				case e < c.Cut()+width/2:
+					ordered += p[i] * (c.Cut() + width/2 - e) / width
 				}
 			}
 			if got := ordered / (1 - ordered); !near(got, x.ratio, 1e-9) {
