@@ -50,6 +50,7 @@ func (e *Engine) newBridging(blocks int) *bridging {
 		window: slices.Repeat([]int{-1}, len(w.lnG)), lnC: make([]float64, len(w.lnG)),
 	}
 	high, low, ends := m.ends(w.Window)
+	across := m.acrossIn(w)
 	proposes := func(lattice.Window) float64 { return 1 }
 	if !ends {
 		b.divide(w.Window, 4*mostPerEnd)
@@ -62,7 +63,7 @@ func (e *Engine) newBridging(blocks int) *bridging {
 			if high.Contains(v.Low) || low.Contains(v.Low) {
 				return 1
 			}
-			return 1 - m.across
+			return 1 - across
 		}
 	}
 	// Walkers are to be found in proportion to the histogram that production should have.
@@ -81,9 +82,9 @@ func (e *Engine) newBridging(blocks int) *bridging {
 	}
 	const some = 1e-9 // of a kind that there is none of
 	b.Draws = slices.Repeat([]float64{some}, drawKinds)
-	b.Draws[drawWhole] = max(some, 1-m.across)
+	b.Draws[drawWhole] = max(some, 1-across)
 	if ends {
-		b.Draws[drawLow], b.Draws[drawHigh] = max(some, m.across*share(high)), max(some, m.across*share(low))
+		b.Draws[drawLow], b.Draws[drawHigh] = max(some, across*share(high)), max(some, across*share(low))
 	}
 	var windows []dos.BridgeWindow
 	for _, v := range b.Windows {

@@ -27,7 +27,7 @@ func TestBridge(t *testing.T) {
 	}
 	uneven := make([]float64, p.Levels())
 	for b := range uneven {
-		uneven[b] = math.Sin(float64(b) / 3)
+		uneven[b] = math.Cos(float64(b) / 3)
 	}
 	for _, c := range []struct {
 		name      string

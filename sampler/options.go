@@ -47,7 +47,8 @@ type Options struct {
 	// Across is the share, 0..1, of the remaining neural trials in which walkers at one end
 	// of the levels aim at the other end while those in between wait. It needs a proposer
 	// with targets. Each end covers a quarter of the way between the infinite-temperature
-	// peak and the ground state.
+	// peak and the ground state. There are none under a histogram (Engine.SetHistogram) with less than two
+	// thirds of what a flat one has at an end.
 	Across float64
 
 	// LnG is an initial estimate of ln g by level, NaN at unknown levels; nil for none.

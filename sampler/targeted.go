@@ -195,7 +195,7 @@ func (m *targetedMove) plan(t *trial, w *walker, window *estimate, partial bool)
 	if partial {
 		t.sites = resampled(r.Float64(), t.sites)
 	}
-	if t.crosses = !partial && r.Float64() < m.across; t.crosses {
+	if t.crosses = !partial && r.Float64() < m.acrossIn(window); t.crosses {
 		if t.side, proposes = m.otherEnd(window.Window, w.level); !proposes {
 			return false
 		}
@@ -304,6 +304,26 @@ func (m *targetedMove) otherEnd(w lattice.Window, level int) (lattice.Window, bo
 		return low, ok
 	}
 	return high, low.Contains(level)
+}
+
+// leastEnd is how much of a histogram an end must have for moves across, in units of what a flat one
+// has there. Engine.LowHistogram has 0.71 of it at high energies.
+const leastEnd = 2. / 3
+
+// acrossIn is the share of the full proposals in a window that go across. If the walkers are to be
+// elsewhere than at the ends, as in two phases that lie between them, there are none: targets then
+// follow the histogram alone.
+func (m *targetedMove) acrossIn(w *estimate) float64 {
+	high, low, ok := m.ends(w.Window)
+	if h := w.histogram; ok && h != nil {
+		even := h.sum(w.Window) / float64(w.Levels())
+		for _, end := range []lattice.Window{high, low} {
+			if h.sum(end) < leastEnd*even*float64(end.Levels()) {
+				return 0
+			}
+		}
+	}
+	return m.across
 }
 
 // ends are the two ends of a window, that of high energies first; false for one level and beyond
