@@ -62,7 +62,7 @@ var reserved = map[string][]string{
 	"github.com/danielgtaylor/huma":       {"internal/server"},
 	"github.com/parquet-go":               {"internal/compare/report"},
 	"github.com/chromedp":                 {}, // tests alone
-	"C":                                   {},
+	"C":                                   {"cmd/nwl"}, // before Go starts
 }
 
 // testOnly packages may not be imported by any other but tests.
