@@ -1,6 +1,7 @@
 package child
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -54,11 +55,17 @@ func (l *lease) watch(log *slog.Logger) {
 	}
 }
 
-// fenced is a file system in which a process whose lease is over changes nothing more: it ends.
+// fenced is a file system in which a process whose lease is over changes nothing more: it ends. One that is stopped after it
+// was asked for something here still does that when it wakes, beside the process that has the job then. So each has
+// names of its own for what is incomplete.
 type fenced struct {
 	disk.FS
 	lease *lease
+	epoch int
 }
+
+// Signature implements disk.Signed.
+func (f fenced) Signature() string { return fmt.Sprint("epoch-", f.epoch) }
 
 func (f fenced) check() {
 	if f.lease.left() <= 0 {
@@ -81,5 +88,5 @@ func hold(t Task, log *slog.Logger) (fs disk.FS, extend func(time.Duration)) {
 	l := &lease{}
 	l.extend(t.Tenure.Until)
 	go l.watch(log)
-	return fenced{disk.OS, l}, l.extend
+	return fenced{disk.OS, l, t.Tenure.Epoch}, l.extend
 }

@@ -70,11 +70,27 @@ func (osFS) Sync(folder string) error {
 // such a name may be deleted.
 const Partial = ".partial-"
 
+// Signed is a file system of one of several processes that may be about to write the same file: its incomplete files
+// and folders have names of their own, so that no process renames or removes what another one is writing.
+type Signed interface {
+	FS
+	// Signature is part of those names, and differs from that of the other processes.
+	Signature() string
+}
+
+// temporary is the name of a file or folder while it is incomplete.
+func temporary(f FS, path string) string {
+	name := Partial
+	if s, ok := f.(Signed); ok {
+		name += s.Signature() + "-"
+	}
+	return filepath.Join(filepath.Dir(path), name+filepath.Base(path))
+}
+
 // WriteFile writes data to the file path, replacing any old contents. On an error the old
 // file is unchanged, unless only the last step failed, forcing the new name to disk.
 func WriteFile(f FS, path string, data []byte) (err error) {
-	folder := filepath.Dir(path)
-	temporary := filepath.Join(folder, Partial+filepath.Base(path))
+	folder, temporary := filepath.Dir(path), temporary(f, path)
 	defer func() {
 		if err != nil {
 			f.RemoveAll(temporary)
@@ -95,8 +111,7 @@ func WriteFile(f FS, path string, data []byte) (err error) {
 // WriteFolder creates the folder path, which must not exist yet, with the given files. On
 // an error there is no such folder, unless only the last step failed.
 func WriteFolder(f FS, path string, files map[string][]byte) (err error) {
-	parent := filepath.Dir(path)
-	temporary := filepath.Join(parent, Partial+filepath.Base(path))
+	parent, temporary := filepath.Dir(path), temporary(f, path)
 	defer func() {
 		if err != nil {
 			f.RemoveAll(temporary)

@@ -92,6 +92,46 @@ func TestWriteFolder(t *testing.T) {
 	}
 }
 
+// signed is a file system of a process that calls it by a name.
+type signed struct {
+	disk.FS
+	name string
+}
+
+func (s signed) Signature() string { return s.name }
+
+// TestSigned has another process write a file before each operation by which this one writes it: neither sees an error,
+// and the file is whole.
+func TestSigned(t *testing.T) {
+	for k := 0; ; k++ {
+		folder := t.TempDir()
+		path := filepath.Join(folder, "file")
+		mine, others := bytes.Repeat([]byte("mine "), 100), bytes.Repeat([]byte("others "), 100)
+		count, reached := 0, false
+		between := func(faulty.Op, string) error {
+			if count++; count-1 == k {
+				reached = true
+				if err := disk.WriteFile(signed{disk.OS, "other"}, path, others); err != nil {
+					t.Errorf("the other before operation %d: %v", k, err)
+				}
+			}
+			return nil
+		}
+		if err := disk.WriteFile(signed{faulty.FS{Fault: between}, "this"}, path, mine); err != nil {
+			t.Errorf("this one, interrupted before operation %d: %v", k, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, mine) && !bytes.Equal(got, others) {
+			t.Errorf("interrupted before operation %d: %d bytes, %v", k, len(got), err)
+		}
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+			t.Errorf("interrupted before operation %d: left behind %v, %v", k, entries, err)
+		}
+		if !reached {
+			break
+		}
+	}
+}
+
 // TestTidy checks that only the remains of an interrupted write are removed.
 func TestTidy(t *testing.T) {
 	folder := t.TempDir()

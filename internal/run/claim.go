@@ -35,9 +35,9 @@ type Claim struct {
 // earlier epoch, that one is stopped and will not write when it wakes: the lock file is replaced.
 // A process without a lease, as nwl run --resume, is never robbed of its lock.
 //
-// What remains is a process that is stopped between looking its lease up and renaming a file. All
-// files are whole, and a run's checkpoints and results are the same whoever writes them: that
-// could cost the passes since an earlier checkpoint, not the result.
+// What remains is a process that is stopped between looking its lease up and renaming a file, or whose disk takes so long.
+// All files are whole, as each epoch has names of its own for incomplete ones (disk.Signed), and a run's checkpoints and
+// results are the same whoever writes them: that could cost the passes since an earlier checkpoint, not the result.
 func (c Claim) Lock(folder string) (unlock func() error, err error) {
 	path := filepath.Join(folder, LockFile)
 	for until := time.Now().Add(c.Wait); ; {
