@@ -33,13 +33,16 @@ func (o *worker) announce(ctx context.Context) {
 	}
 }
 
-func (o *worker) announceOnce(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, o.Renew)
+func (o *worker) announceOnce(working context.Context) {
+	ctx, cancel := context.WithTimeout(working, o.Renew)
 	defer cancel()
 	told, err := o.Queue.Told(ctx, o.Self.Name)
-	if err != nil {
+	switch {
+	case working.Err() != nil: // the worker ends
+		return
+	case err != nil:
 		o.Log.Warn("the worker does not hear whether it is to drain", "reason", err)
-	} else {
+	default:
 		o.drain(told.Drain, told.Now)
 	}
 	w := *o.Self
