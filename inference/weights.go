@@ -61,6 +61,9 @@ func (w *Weights) fill(weights map[string]graph.Tensor) error {
 	return nil
 }
 
+// Values are the weights by name, shared with the set; the caller must not change them.
+func (w *Weights) Values() map[string][]float32 { return w.data }
+
 // Recycler makes sets of weights of one network, in the memory of former ones that no store
 // and no proposer has any more. Without it a set for every gradient step would be garbage
 // that its cleanup keeps alive for another collection: since Go collects when as much was

@@ -44,7 +44,7 @@ const (
 // if they have the same one, whatever their versions; else the worker refuses itself, and the head
 // counts no worker that says another one. The head's record and the announcements keep their
 // form through all protocols.
-const Protocol = 2
+const Protocol = 3
 
 // eventsPerKind is how many events of a kind are kept of a run, so that its passes do not drive
 // out what is rare.

@@ -115,8 +115,12 @@ func (j *job) pass(ctx context.Context) error {
 	return nil
 }
 
-// adapt makes one pass of the adaptation and trains the network after it, or ends it.
+// adapt makes one pass of the adaptation, or a round of them, and a gradient step after it if one is due, or one of those
+// that are left, or ends the adaptation.
 func (j *job) adapt(ctx context.Context) error {
+	if j.at.Lessons > 0 {
+		return j.process.learn(ctx)
+	}
 	final, limit := j.c.FinalWeights(), j.adaptationLimit()
 	why := ""
 	switch {
@@ -135,11 +139,13 @@ func (j *job) adapt(ctx context.Context) error {
 		j.at.Cut, j.at.Adapted = true, p
 		return j.endAdaptation()
 	}
+	before := j.at.Made
 	shared, err := j.shareRound(ctx)
 	if err == nil && !shared {
-		if err = j.pass(ctx); err == nil {
-			err = j.process.learn(ctx)
-		}
+		err = j.pass(ctx)
+	}
+	if err == nil && j.at.Made > before { // a round may have been given up
+		err = j.process.learn(ctx)
 	}
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ type place struct {
 	Mix      config.Mix       // of production; zero before, and where it stays the same
 	Updates  int64            // site updates of the adaptation and the burn-in, as far as they are over
 	Before   int64            // those of the adaptation
+	Lessons  int64            // gradient steps that are due before the next pass
 	Planned  int64            // passes of production that take as long as the adaptation, where the mix was looked for
 }
 

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"neuralwl/internal/checkpoint"
-	"neuralwl/internal/config"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/event"
 	"neuralwl/sampler"
@@ -20,7 +19,7 @@ import (
 
 // RoundsFolder holds, within a run directory, what processes need that make the shards of a round of the adaptation
 // together: a file for each that helps, and the folder of the round. That has the state in which the
-// round begins, by whose digest it is named, and of each shard a file of who makes it and one of what
+// round begins (roundState), by whose digest it is named, and of each shard a file of who makes it and one of what
 // it has come to. Shards are a function of that state: one that is made twice is the same, and what a
 // late process brings is right or finds no folder. So nothing depends on who makes a shard, and claims
 // only spare work. Nothing here is forced to disk: what is lost is made again.
@@ -134,11 +133,11 @@ func (r rounds) look() (round string, helped, there bool, err error) {
 }
 
 // publish makes the folder of the round that begins in a state, instead of that of the one before.
-func (r rounds) publish(s *sampler.Snapshot) (round string, state []byte, err error) {
+func (r rounds) publish(s *roundState) (round string, state []byte, err error) {
 	if state, err = checkpoint.Encode(s); err != nil {
 		return "", nil, err
 	}
-	round = fmt.Sprintf("%012d-%x", s.Passes, sha256.Sum256(state))
+	round = fmt.Sprintf("%012d-%x", s.Walkers.Passes, sha256.Sum256(state))
 	entries, err := os.ReadDir(r.path)
 	if err != nil {
 		return "", nil, err
@@ -177,10 +176,9 @@ func wait(ctx context.Context, since time.Time) {
 	}
 }
 
-// shares reports whether other processes may make shards of the adaptation. A network that is trained changes
-// within rounds, so that they cannot.
+// shares reports whether other processes may make shards of the adaptation.
 func (w *walkers) shares() bool {
-	return w.j.o.Divide && w.j.c.Run.Round > 0 && w.j.at.Stage == adapting && (w.network == nil || w.network.trainer == nil)
+	return w.j.o.Divide && w.j.c.Run.Round > 0 && w.j.at.Stage == adapting
 }
 
 // helpers is how many other processes may take part in the present phase.
@@ -205,8 +203,8 @@ func (j *job) shareRound(ctx context.Context) (done bool, err error) {
 			return false, nil
 		}
 	}
-	begins, times := w.Snapshot(), w.Progress().Times
-	begins.Times = sampler.Times{} // by which the same state would have another digest
+	begins, times := &roundState{Walkers: w.Snapshot(), Weights: w.network.learned()}, w.Progress().Times
+	begins.Walkers.Times = sampler.Times{} // by which the same state would have another digest
 	var round string
 	var state []byte
 	if err == nil {
@@ -221,12 +219,12 @@ func (j *job) shareRound(ctx context.Context) (done bool, err error) {
 		return true, err
 	}
 	if all == nil { // it is given up
-		before := &sampler.Snapshot{}
+		before := &roundState{}
 		if err := checkpoint.Decode(state, before); err != nil {
 			return true, err
 		}
-		before.Times = times
-		return true, w.Restore(before)
+		before.Walkers.Times = times
+		return true, w.Restore(before.Walkers)
 	}
 	made := w.RoundBegins()
 	if err := w.EndRound(all); err != nil {
@@ -294,20 +292,16 @@ func Help(ctx context.Context, o Options, index int) (interrupted, err error) {
 		return nil, err
 	}
 	fail := func(err error) error { return fmt.Errorf("help with %s: %w", o.Folder, err) }
-	whole, _, _, err := j.lastCheckpoint()
-	for range 3 { // the run may remove a checkpoint that is being looked for
+	n, err := j.networkOfHelper(ctx)
+	for range 3 { // the run may remove a checkpoint, or the network that it names, while they are being looked for
 		if err != nil {
-			whole, _, _, err = j.lastCheckpoint()
+			n, err = j.networkOfHelper(ctx)
 		}
 	}
 	if err != nil {
 		return nil, fail(err)
 	}
-	var n *network
-	if j.c.Run.Has(config.NeuralMoves) {
-		if n, err = j.openNetwork(ctx, j.workers(), whole); err != nil {
-			return nil, fail(err)
-		}
+	if n != nil {
 		defer func() { err = errors.Join(err, n.close()) }()
 	}
 	w := j.newWalkers(n, j.workers())
@@ -338,6 +332,7 @@ func (w *walkers) help(ctx context.Context, r rounds) error {
 	stop := func() bool { return ctx.Err() != nil }
 	mark := filepath.Join(r.path, r.by)
 	defer r.fs.RemoveAll(mark)
+	var taught pupil
 	last, since := "", time.Now()
 	for were := false; !stop(); wait(ctx, since) {
 		round, _, there, err := r.look()
@@ -365,11 +360,15 @@ func (w *walkers) help(ctx context.Context, r rounds) error {
 		if err != nil {
 			continue
 		}
-		state := &sampler.Snapshot{}
-		if err := checkpoint.Decode(data, state); err != nil {
+		state := &roundState{}
+		if err := checkpoint.Decode(data, state); err != nil || state.Walkers == nil {
 			continue
 		}
-		if err := w.Restore(state); err != nil {
+		// What the walkers know of the network is bound to its weights.
+		if err := taught.take(w.network, state.Weights); err != nil {
+			return fmt.Errorf("round %s: %w", round, err)
+		}
+		if err := w.Restore(state.Walkers); err != nil {
 			return fmt.Errorf("round %s: %w", round, err)
 		}
 		made := false

@@ -85,6 +85,7 @@ func TestHelp(t *testing.T) {
 		"iterated": {1, 0, true, 0, []string{"run.moves=local", "run.method=multicanonical", "run.shards=4", "run.round=10"}},
 		"hills":    {3, 0, true, 0, []string{"run.moves=local", "run.method=metadynamics", "run.shards=4", "run.round=5"}},
 		"late":     {1, 0, false, 1, []string{"run.moves=local", "run.shards=3", "run.round=20"}},
+		"learning": {2, 2, true, 0, runtest.With(runtest.Brief, "run.shards=2", "windows.count=2", "run.round=4", "trainer.every=2", "checkpoint.interval=1h")},
 		"network":  {2, 2, false, 0, runtest.With(runtest.Brief, "run.shards=2", "windows.count=2", "run.round=3", "trainer.every=0", "checkpoint.interval=1h")},
 	} {
 		t.Run(name, func(t *testing.T) {

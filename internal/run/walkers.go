@@ -146,23 +146,40 @@ func (w *walkers) step(ctx context.Context) error {
 	return errNoStage(w.j.at.Stage)
 }
 
-// learn remembers the walkers' states and makes a gradient step when one is due.
+// learn makes a gradient step if one is due, the first of those after a pass with the walkers' states.
 func (w *walkers) learn(ctx context.Context) error {
-	n := w.j.network
-	if n == nil || n.trainer == nil || w.j.at.Pass%int64(w.j.c.Trainer.Every) != 0 {
+	n, at := w.j.network, &w.j.at
+	if n == nil || n.trainer == nil {
+		at.Lessons = 0
 		return nil
 	}
 	began := time.Now()
-	defer func() { w.j.at.Train += time.Since(began) }()
-	for i := range w.Walkers() {
-		n.trainer.Remember(w.State(i))
+	defer func() { at.Train += time.Since(began) }()
+	if at.Lessons == 0 {
+		if at.Lessons = w.lessons(); at.Lessons == 0 {
+			return nil
+		}
+		for i := range w.Walkers() {
+			n.trainer.Remember(w.State(i))
+		}
 	}
 	n.trainer.Target(w.LnG(), w.Seen())
 	if err := n.trainer.Step(ctx); err != nil {
 		return err
 	}
+	at.Lessons--
 	n.exportIfDue()
 	return nil
+}
+
+// lessons is the number of gradient steps that are due after a pass. In rounds, through which the network stays as it
+// is, those of all passes of a round are due at its end.
+func (w *walkers) lessons() int64 {
+	pass, every, round := w.j.at.Pass, int64(w.j.c.Trainer.Every), max(1, int64(w.j.c.Run.Round))
+	if pass%round != 0 {
+		return 0
+	}
+	return pass/every - (pass-round)/every
 }
 
 // shape gives an engine the histogram that production is to have.
