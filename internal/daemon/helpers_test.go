@@ -80,3 +80,28 @@ func TestHelpers(t *testing.T) {
 	}
 	h.stop()
 }
+
+// TestWindowsByWorkers makes a run in three energy windows by one, two and four processes at a time, which share the rounds of its
+// adaptation and its production: the results are to the last digit those of the run alone.
+func TestWindowsByWorkers(t *testing.T) {
+	long.Only(t, "an adaptation long enough that processes can come")
+	t.Parallel()
+	set := small("run.shards=4", "run.round=200", "run.walkers=60", "windows.count=3", "wang_landau.final_ln_f=1e-6",
+		"production.passes=6000", "checkpoint.interval=200ms", "report.figures=false")
+	whole := filepath.Join(t.TempDir(), "whole")
+	if s := runtest.Perform(t, whole, set...); s.Phases[0].Moves["exchange"].Trials == 0 || s.Phases[len(s.Phases)-1].Moves["exchange"].Trials == 0 {
+		t.Error("walkers of different windows exchange nothing")
+	}
+	for _, jobs := range []int{1, 2, 4} {
+		h := open(t, t.TempDir(), func(o *Options) { o.Jobs = jobs })
+		h.submit(api.Submission{ID: "parts", Set: set})
+		h.helping("parts", jobs-1)
+		h.state("parts", job.Done)
+		for _, name := range []string{report.DensityFile, report.ObservablesFile} {
+			if !bytes.Equal(runtest.Read(t, whole, name), runtest.Read(t, h.Folder("parts"), name)) {
+				t.Errorf("%d at a time: %s is not that of the run alone", jobs, name)
+			}
+		}
+		h.stop()
+	}
+}
