@@ -73,6 +73,37 @@ func BenchmarkMeasure(b *testing.B) {
 	}
 }
 
+// BenchmarkWindows reports of each of three energy windows the pass at which walkers have come into it and that at which
+// its ln f is below 1e-3: how far machines would be apart each of which had one window.
+func BenchmarkWindows(b *testing.B) {
+	const count = 3
+	var entered, adapted [count]int
+	for n := range b.N {
+		p := mustPotts(b, 10, 16, 16)
+		e, err := New(Options{System: p, Seed: uint64(n), Walkers: 64 * count, Local: local.HeatBath, Sweeps: 4, Windows: lattice.UniformWindows(p.Levels(), count, 0.75)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for !e.Adapted(1e-3) || len(e.Waiting()) > 0 {
+			for k, w := range e.windows {
+				if !w.isOpen {
+					entered[k]++
+				}
+				if !w.isOpen || !w.adapted(1e-3) {
+					adapted[k]++
+				}
+			}
+			if err := e.Pass(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for k := range count {
+		b.ReportMetric(float64(entered[k])/float64(b.N), fmt.Sprintf("entered-%d", k+1))
+		b.ReportMetric(float64(adapted[k])/float64(b.N), fmt.Sprintf("adapted-%d", k+1))
+	}
+}
+
 // archLnG is a concave ln g from about N ln q at the peak to 0 at the ground state, good
 // enough to send a walker over all levels.
 func archLnG(p lattice.System) []float64 {

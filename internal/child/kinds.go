@@ -81,7 +81,6 @@ type work struct {
 	config *config.Config
 	log    *slog.Logger
 	w      *reporter
-	last   time.Time // of a report of progress
 }
 
 // serve performs a task and returns its exit code.
@@ -174,10 +173,9 @@ func (k kind) in(task Task, fs disk.FS, log *slog.Logger, f func(*slog.Logger) (
 
 // far reports how far an activity is, if it is time.
 func (t *work) far(activity string, done float64, steps int64, loss float64) {
-	if time.Since(t.last) < passInterval {
+	if !t.w.due() {
 		return
 	}
-	t.last = time.Now()
 	t.w.recorder.Far(activity, done)
 	t.w.say(Pass, PassData{Phase: activity, Done: finite(done), Steps: steps, Loss: finite(loss), Left: t.w.recorder.Left()})
 	if time.Since(t.w.counted) >= countsInterval {

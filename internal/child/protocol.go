@@ -197,8 +197,13 @@ type FailedData struct {
 	Early bool `json:"early,omitempty"`
 }
 
-// passInterval is the least time between two reports of passes.
-const passInterval = 250 * time.Millisecond
+// A report of passes comes passShare of the time that the task has taken after the one before, within these bounds: what is new
+// about a long run is worth a message to the queue less often.
+const (
+	passShare = 0.01
+	passLeast = 250 * time.Millisecond
+	passMost  = 2 * time.Second
+)
 
 // countsInterval is that between two reports of counts, unless something happens.
 const countsInterval = 2 * time.Second

@@ -52,7 +52,7 @@ const Orphaned = 9
 func Serve(in io.Reader, out io.Writer, version string, log *slog.Logger) int {
 	lines := json.NewDecoder(bufio.NewReader(in))
 	var task Task
-	w := &reporter{out: json.NewEncoder(out), live: live.New(log), recorder: telemetry.NewRecorder()}
+	w := &reporter{began: time.Now(), out: json.NewEncoder(out), live: live.New(log), recorder: telemetry.NewRecorder()}
 	w.live.Telemetry = w.recorder
 	if err := lines.Decode(&task); err != nil {
 		w.say(Failed, FailedData{Error: "the task cannot be read: " + err.Error()})
@@ -153,7 +153,8 @@ type reporter struct {
 	folder string // the run directory
 	pass   PassData
 	made   int64     // passes of this process
-	last   time.Time // of a report of a pass
+	began  time.Time // of the task
+	last   time.Time // of a report of passes
 	live   *live.Recorder
 
 	recorder *telemetry.Recorder // which hears of everything first
@@ -259,13 +260,22 @@ func swapped(e event.NetworkSwapped) SwappedData {
 	return d
 }
 
+// due reports whether it is time for a report of passes, which then has to follow.
+func (w *reporter) due() bool {
+	now := time.Now()
+	if now.Sub(w.last) < min(passMost, max(passLeast, time.Duration(passShare*float64(now.Sub(w.began))))) {
+		return false
+	}
+	w.last = now
+	return true
+}
+
 // passed reports a pass, if it is time.
 func (w *reporter) passed(e event.Pass) {
 	w.made++
-	if time.Since(w.last) < passInterval {
+	if !w.due() {
 		return
 	}
-	w.last = time.Now()
 	p := e.Progress
 	d := &w.pass
 	d.Phase, d.Passes, d.Done, d.LnF, d.Flatness = string(p.Phase), p.Passes, finite(e.Done), finite(p.LnF), finite(p.Flatness)
