@@ -21,3 +21,17 @@ func (c *Card) NewBatch(walkers int) sampler.Batch {
 	}
 	return b
 }
+
+// NewAngleBatch returns those of a network of angles.
+func (c *Card) NewAngleBatch(walkers int) sampler.AngleBatch {
+	sites := c.System.System().Sites()
+	b := sampler.AngleBatch{
+		Walkers: walkers, Sites: sites, Used: walkers, Half: c.TakesHalf(),
+		State: make([]float32, walkers*sites), Uniform: make([]float32, walkers*sites), Proposal: make([]float32, walkers*sites),
+		Drawn: make([]float32, walkers), Forward: make([]float32, walkers), Reverse: make([]float32, walkers),
+	}
+	if c.TakesBeta() {
+		b.Beta = make([]float32, walkers)
+	}
+	return b
+}

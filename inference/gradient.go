@@ -37,7 +37,7 @@ type Gradient struct {
 }
 
 type gradientPart struct {
-	in, out   []ort.Value
+	evaluation
 	loss      []float32
 	gradients [][]float32 // by weight
 }
@@ -168,10 +168,7 @@ func (g *Gradient) open(b *exporter.Bundle, file string) (err error) {
 		if g.native.err != nil {
 			return g.native.err
 		}
-		var err1, err2 error
-		q.in, err1 = ordered(g.net.inputs, in)
-		q.out, err2 = ordered(g.net.outputs, out)
-		if err := errors.Join(err1, err2); err != nil {
+		if q.evaluation, err = g.net.evaluation(in, out); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		g.parts = append(g.parts, q)

@@ -13,30 +13,14 @@ import (
 	"neuralwl/sampler"
 )
 
-// Proposer serves a bundle's proposals to the sampler. It splits the batch into parts of
-// about equal size, which workers evaluate side by side. The split depends neither on the
-// number of workers nor on their speed, since the last bits of a matrix product depend on its
-// shape.
+// Proposer serves a bundle's proposals to the sampler.
 type Proposer struct {
-	batch   sampler.Batch
-	propose *network
-	logProb *network
-	store   *Store
-	pinned  *Weights        // see Pin
-	version sampler.Version // of the network with those weights
-	size    int             // of a part, at most
-	divided int             // the places that parts cover
-	parts   []proposerPart
-	native  values // of the parts
-	runtime Runtime
-	close   func() error // what else it has opened
+	server[proposerPart]
+	batch sampler.Batch
 }
 
-// proposerPart holds tensors over one part of the batch, in the order of the networks' inputs
-// and outputs.
-type proposerPart struct {
-	proposeIn, proposeOut, logProbIn, logProbOut []ort.Value
-}
+// proposerPart holds tensors over one part of the batch, of propose and of log_prob for the reverse move.
+type proposerPart struct{ draw, reverse evaluation }
 
 // NewProposer opens the two networks of a bundle for a number of walkers, in parts
 // of the given size (all at once on CUDA), evaluated with the weights in store.
@@ -71,42 +55,17 @@ func (n *Networks) NewProposer(store *Store, walkers int) (*Proposer, error) {
 	if n.runtime.Provider != CPU && walkers != n.part {
 		return nil, n.fault(fmt.Errorf("%d walkers, the networks are laid out for %d", walkers, n.part))
 	}
-	s := &Proposer{
-		propose: n.propose, logProb: n.logProb, store: store, runtime: n.runtime, size: n.part,
-		close: func() error { return nil }, batch: n.card.NewBatch(walkers),
-	}
+	s := &Proposer{server: serve[proposerPart](n, store), batch: n.card.NewBatch(walkers)}
 	if err := s.divide(); err != nil {
 		return nil, errors.Join(n.fault(err), s.Close())
 	}
 	return s, nil
 }
 
-// divide makes the parts that cover the places in use. A GPU's networks are laid out for the
-// whole batch, so there the parts always cover all places.
-func (s *Proposer) divide() error {
-	used := s.batch.Used
-	if s.runtime.Provider != CPU {
-		used = s.batch.Walkers
-	}
-	if s.divided == used {
-		return nil
-	}
-	if err := s.native.destroy(); err != nil {
-		return err
-	}
-	s.parts, s.divided = s.parts[:0], 0
-	parts := (used + s.size - 1) / s.size
-	for k := range parts {
-		if err := s.addPart(k*used/parts, (k+1)*used/parts); err != nil {
-			return err
-		}
-	}
-	s.divided = used
-	return nil
-}
+func (s *Proposer) divide() error { return s.server.divide(s.batch.Used, s.batch.Walkers, s.part) }
 
-// addPart adds the part that covers a range of places.
-func (s *Proposer) addPart(from, to int) error {
+// part is the part that covers a range of places.
+func (s *Proposer) part(from, to int) (p proposerPart, err error) {
 	b := &s.batch
 	m, n := to-from, b.Sites
 	state := tensor(&s.native, b.State[from*n:to*n], m, n)
@@ -127,45 +86,22 @@ func (s *Proposer) addPart(from, to int) error {
 		back = tensor(&s.native, b.Back[from:to], m)
 	}
 	if s.native.err != nil {
-		return s.native.err
+		return p, s.native.err
 	}
 	// The reverse move starts from the proposal and ends in the state, aiming at the state's
 	// own target or taking the shift back.
-	var q proposerPart
-	for _, f := range []struct {
-		to    *[]ort.Value
-		names []string
-		from  map[string]ort.Value
-	}{
-		{&q.proposeIn, s.propose.inputs, map[string]ort.Value{models.State: state, models.Start: start, models.Shift: shift, models.Energy: target, models.Uniform: uniform}},
-		{&q.proposeOut, s.propose.outputs, map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward}},
-		{&q.logProbIn, s.logProb.inputs, map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Shift: back, models.Energy: current}},
-		{&q.logProbOut, s.logProb.outputs, map[string]ort.Value{models.LogQ: reverse}},
-	} {
-		for _, name := range f.names {
-			v := f.from[name]
-			if v == nil {
-				return fmt.Errorf("value %q is not in the contract", name)
-			}
-			*f.to = append(*f.to, v)
-		}
-	}
-	s.parts = append(s.parts, q)
-	return nil
+	var errs [2]error
+	p.draw, errs[0] = s.propose.evaluation(
+		map[string]ort.Value{models.State: state, models.Start: start, models.Shift: shift, models.Energy: target, models.Uniform: uniform},
+		map[string]ort.Value{models.Proposal: proposal, models.LogQ: forward})
+	p.reverse, errs[1] = s.logProb.evaluation(
+		map[string]ort.Value{models.Condition: proposal, models.State: state, models.Start: start, models.Shift: back, models.Energy: current},
+		map[string]ort.Value{models.LogQ: reverse})
+	return p, errors.Join(errs[:]...)
 }
 
 // Batch returns the buffers of the exchange.
 func (s *Proposer) Batch() *sampler.Batch { return &s.batch }
-
-// Pin selects the weights published last for all calls of Propose and LogProb until the next
-// Pin, so that both directions of a move see one network even if others are published
-// meanwhile. The version changes whenever the weights do, and no two proposers share one.
-func (s *Proposer) Pin() sampler.Version {
-	if w := s.store.hold(s.pinned); w != s.pinned {
-		s.pinned, s.version = w, sampler.NewVersion()
-	}
-	return s.version
-}
 
 // Propose evaluates propose.onnx with the pinned weights; the first call pins if none are.
 func (s *Proposer) Propose(ctx context.Context) error {
@@ -176,7 +112,7 @@ func (s *Proposer) Propose(ctx context.Context) error {
 		s.Pin()
 	}
 	return parallel.Each(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
-		return s.propose.run(ctx, s.parts[i].proposeIn, s.pinned, s.parts[i].proposeOut)
+		return s.propose.run(ctx, s.parts[i].draw.in, s.pinned, s.parts[i].draw.out)
 	})
 }
 
@@ -189,20 +125,6 @@ func (s *Proposer) LogProb(ctx context.Context) error {
 		return err
 	}
 	return parallel.Each(ctx, s.runtime.Workers, len(s.parts), func(i int) error {
-		return s.logProb.run(ctx, s.parts[i].logProbIn, s.pinned, s.parts[i].logProbOut)
+		return s.logProb.run(ctx, s.parts[i].reverse.in, s.pinned, s.parts[i].reverse.out)
 	})
-}
-
-// Use has the proposer evaluate the weights of another store from now on, those of a bundle
-// with the same graphs, and forget the ones that it has pinned.
-func (s *Proposer) Use(store *Store) {
-	s.pinned.release()
-	s.store, s.pinned = store, nil
-}
-
-// Close frees tensors, and the sessions unless they are shared.
-func (s *Proposer) Close() error {
-	s.pinned.release()
-	s.pinned = nil
-	return errors.Join(s.close(), s.native.destroy())
 }
