@@ -28,12 +28,7 @@ func newAngles(t testing.TB, h models.Hyperparameters, workers, walkers, part in
 	t.Helper()
 	b := bundletest.New(t, models.Flow, planarChain, h)
 	bundletest.Scale(t, b, map[string]float32{"layer.0.output.weight": 2, "layer.1.output.weight": 2})
-	a, err := inference.NewAngles(b, onnxtest.Store(t, b), onnxtest.Runtime(workers), walkers, part)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	return a
+	return onnxtest.Angles(t, b, workers, walkers, part)
 }
 
 // fillAngles draws random numbers and, if any, states for all walkers.

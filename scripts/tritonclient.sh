@@ -26,6 +26,8 @@ serve() { # sets daemon and url
 serve
 NWL_URL=$url bin/nwl networks add pretrained/potts-q2 --name potts
 NWL_URL=$url bin/nwl networks add pretrained/potts-q2 --name potts
+bin/nwl train --set system.model=xy --set system.size=4x4 --set run.walkers=8 --set trainer.batch=8 --set train.steps=1 --name flow --out "$folder/models" 2>"$folder/train"
+NWL_URL=$url bin/nwl networks add "$folder/models/flow" --name flow
 .deps/tritonclient/bin/python scripts/tritonclient_check.py "${url#http://}"
 kill $daemon && wait $daemon
 ! grep -E 'level=ERROR|panic' "$folder/log" || { echo "tritonclient: the daemon logged faults" >&2; exit 1; }

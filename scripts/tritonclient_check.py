@@ -88,6 +88,7 @@ for name, client, _, (bad, missing) in pairs:
     refused(f"{name}: another configuration", bad, "version_policy", lambda: client.load_model("potts.propose", config='{"max_batch_size":1}'))
     index = client.get_model_repository_index()
     states = [(m["name"], m["version"], m["state"]) for m in index] if name == "HTTP" else [(m.name, m.version, m.state) for m in index.models]
+    states = [state for state in states if state[0].startswith("potts.")]
     check(states == [(f"potts.{kind}", version, "UNAVAILABLE") for version in "12" for kind in ("propose", "log_prob")], f"{name}: index {states}")
 
 # Loading and unloading, a chosen version too.
@@ -121,6 +122,19 @@ back = {"state": want.as_numpy("proposal"), "start": arrays["start"], "energy": 
 for name, client, module, _ in pairs:
     evaluated = client.infer("potts.log_prob", inputs(module, back)).as_numpy("log_q")
     check(np.allclose(evaluated, want.as_numpy("log_q"), atol=1e-3), f"{name}: ln q as evaluated {evaluated}, as sampled {want.as_numpy('log_q')}")
+
+# A network of angles.
+http.load_model("flow.propose")
+random = np.random.default_rng(1)
+angles = {"beta": random.random(M, dtype=np.float32), "uniform": random.random((M, 16), dtype=np.float32)}
+drawn = grpc.infer("flow.propose", inputs(overgrpc, angles))
+same("angles", http.infer("flow.propose", inputs(overhttp, angles)), drawn)
+proposal = drawn.as_numpy("proposal")
+check(proposal.dtype == np.float32 and proposal.shape == (M, 16) and proposal.min() >= 0 and proposal.max() < 2 * np.pi, "the angles")
+for name, client, module, (bad, _) in pairs:
+    evaluated = client.infer("flow.log_prob", inputs(module, {"state": proposal, "beta": angles["beta"]})).as_numpy("log_q")
+    check(np.allclose(evaluated, drawn.as_numpy("log_q"), atol=1e-4), f"{name}: ln q of angles as evaluated {evaluated}, as drawn {drawn.as_numpy('log_q')}")
+    refused(f"{name}: a temperature", bad, "from 0 on", lambda: client.infer("flow.propose", inputs(module, angles | {"beta": -angles["beta"]})))
 
 # Requests of many clients at once, gathered in the server.
 faults = []

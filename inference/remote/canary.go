@@ -3,9 +3,10 @@ package remote
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"reflect"
 	"sync"
 
 	"neuralwl/exporter"
@@ -20,42 +21,32 @@ import (
 type canary struct {
 	card     *exporter.Card
 	logProb  *onnxpb.ModelProto
-	propose  values // inputs of propose, one row
-	inputs   values // of log_prob, for the proposal
-	proposal []int32
-	want     float64 // ln q of it
+	takes    []exporter.Tensor // inputs of log_prob
+	propose  values            // inputs of propose, one row
+	inputs   values            // of log_prob, for the proposal
+	proposal any               // []int32 of colours or []float32 of angles
+	want     float64           // ln q of it
 
 	// other is another proposal that was drawn from the same inputs, and otherWant its ln q.
 	mutex     sync.Mutex
-	other     []int32
+	other     any
 	otherWant float64
 }
 
 // test asks for the canary's proposal and compares its ln q, as the server draws it and as it
 // evaluates it, with the bundle's.
 func (s *Server) test(ctx context.Context, b *exporter.Bundle) error {
-	sites, colours := b.Card.System.System().Sites(), b.Card.System.Q
 	r := rand.New(sampler.Stream(s.o.Seed, sampler.VerifyStream, 2))
-	state, uniform := make([]int32, sites), make([]float32, b.Card.UniformsOf())
-	for i := range state {
-		state[i] = int32(r.IntN(colours))
-	}
-	sampler.Uniforms(uniform, r)
-	c := &canary{card: &s.card, logProb: b.LogProb, propose: values{
-		models.State: state, models.Start: []int32{0}, models.Uniform: uniform,
-		models.Shift: []float32{float32(r.IntN(2*sites+1) - sites)}, models.Energy: []float32{-float32(r.IntN(2*sites + 1))},
-	}}
+	c := &canary{card: &s.card, logProb: b.LogProb, takes: s.logProb.inputs, propose: drawInputs(&s.card, r)}
 	drawn, err := s.propose.evaluate(ctx, 0, none(s.propose), c.propose, values{}, 0)
 	if err != nil {
 		return err
 	}
-	c.proposal = drawn[models.Proposal].([]int32)
+	c.proposal = drawn[models.Proposal]
+	c.inputs = maps.Clone(c.propose)
+	c.inputs[models.Condition], c.inputs[models.State] = c.propose[models.State], c.proposal
 	if c.want, err = c.reference(c.proposal); err != nil {
 		return err
-	}
-	c.inputs = values{
-		models.Condition: state, models.State: c.proposal, models.Start: c.propose[models.Start],
-		models.Shift: c.propose[models.Shift], models.Energy: c.propose[models.Energy],
 	}
 	s.canary = c
 	if err := s.drawn(drawn); err != nil {
@@ -66,6 +57,26 @@ func (s *Server) test(ctx context.Context, b *exporter.Bundle) error {
 		return err
 	}
 	return s.evaluated(evaluated)
+}
+
+// drawInputs returns random inputs of propose, one row.
+func drawInputs(card *exporter.Card, r *rand.Rand) values {
+	sites, uniform := card.System.System().Sites(), make([]float32, card.UniformsOf())
+	if card.Angles() {
+		state := make([]float32, sites)
+		sampler.Uniforms(state, r)
+		sampler.Uniforms(uniform, r)
+		return values{models.State: state, models.Uniform: uniform, models.Beta: []float32{r.Float32()}}
+	}
+	state := make([]int32, sites)
+	for i := range state {
+		state[i] = int32(r.IntN(card.System.Q))
+	}
+	sampler.Uniforms(uniform, r)
+	return values{
+		models.State: state, models.Start: []int32{0}, models.Uniform: uniform,
+		models.Shift: []float32{float32(r.IntN(2*sites+1) - sites)}, models.Energy: []float32{-float32(r.IntN(2*sites + 1))},
+	}
 }
 
 // none are the inputs of no rows.
@@ -80,22 +91,26 @@ func none(n *network) values {
 }
 
 // reference is ln q of a proposal by the bundle's log_prob in pure Go.
-func (c *canary) reference(proposal []int32) (float64, error) {
-	n := len(proposal)
-	for i, colour := range proposal {
-		if colour < 0 || int(colour) >= c.card.System.Q {
-			return 0, fmt.Errorf("the server proposes colour %d at site %d, allowed are 0..%d", colour, i, c.card.System.Q-1)
+func (c *canary) reference(proposal any) (float64, error) {
+	if err := c.allowed(proposal); err != nil {
+		return 0, err
+	}
+	in := map[string]graph.Tensor{}
+	for _, t := range c.takes {
+		shape := []int{1}
+		if t.Width > 0 {
+			shape = append(shape, t.Width)
 		}
-	}
-	in := map[string]graph.Tensor{models.State: graph.Int32s(proposal, 1, n), models.Start: graph.Int32s([]int32{0}, 1)}
-	if c.card.TakesCondition() {
-		in[models.Condition] = graph.Int32s(c.propose[models.State].([]int32), 1, n)
-	}
-	if c.card.TakesShift() {
-		in[models.Shift] = graph.Float32s(c.propose[models.Shift].([]float32), 1)
-	}
-	if c.card.TakesEnergy() {
-		in[models.Energy] = graph.Float32s(c.propose[models.Energy].([]float32), 1)
+		x := c.inputs[t.Name]
+		if t.Name == models.State {
+			x = proposal
+		}
+		switch x := x.(type) {
+		case []int32:
+			in[t.Name] = graph.Int32s(x, shape...)
+		case []float32:
+			in[t.Name] = graph.Float32s(x, shape...)
+		}
 	}
 	out, err := reference.Evaluate(c.logProb, in)
 	if err != nil {
@@ -104,10 +119,29 @@ func (c *canary) reference(proposal []int32) (float64, error) {
 	return out[models.LogQ].Float64s()[0], nil
 }
 
+// allowed returns an error unless a proposal is a configuration.
+func (c *canary) allowed(proposal any) error {
+	switch proposal := proposal.(type) {
+	case []int32:
+		for i, colour := range proposal {
+			if colour < 0 || int(colour) >= c.card.System.Q {
+				return fmt.Errorf("the server proposes colour %d at site %d, allowed are 0..%d", colour, i, c.card.System.Q-1)
+			}
+		}
+	case []float32:
+		for i, angle := range proposal {
+			if !(angle >= 0 && float64(angle) < 2*math.Pi) {
+				return fmt.Errorf("the server proposes the angle %v at site %d, allowed are 0 to below 2 pi", angle, i)
+			}
+		}
+	}
+	return nil
+}
+
 // drawn checks the canary in an answer of propose. Another machine may round a uniform number to
-// the other side of a probability, and so draw another proposal.
+// the other side of a probability, or round an angle otherwise, and so draw another proposal.
 func (s *Server) drawn(sample values) error {
-	want, err := s.canary.lnQ(sample[models.Proposal].([]int32))
+	want, err := s.canary.lnQ(sample[models.Proposal])
 	if err != nil {
 		return s.impostor(s.propose, err)
 	}
@@ -115,13 +149,13 @@ func (s *Server) drawn(sample values) error {
 }
 
 // lnQ is that of a proposal from the canary's inputs.
-func (c *canary) lnQ(proposal []int32) (want float64, err error) {
-	if slices.Equal(proposal, c.proposal) {
+func (c *canary) lnQ(proposal any) (want float64, err error) {
+	if reflect.DeepEqual(proposal, c.proposal) {
 		return c.want, nil
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if !slices.Equal(proposal, c.other) {
+	if !reflect.DeepEqual(proposal, c.other) {
 		if c.otherWant, err = c.reference(proposal); err != nil {
 			return 0, err
 		}
@@ -136,7 +170,7 @@ func (s *Server) evaluated(sample values) error {
 }
 
 func (s *Server) compare(n *network, got float32, want float64) error {
-	allowed := reference.Rounding(len(s.canary.proposal), want)
+	allowed := reference.Rounding(s.card.System.System().Sites(), want)
 	if d := math.Abs(float64(got) - want); d <= allowed {
 		return nil
 	}

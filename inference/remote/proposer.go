@@ -37,7 +37,7 @@ func (p *Proposer) Pin() sampler.Version { return p.version }
 // error says so.
 func (p *Proposer) Propose(ctx context.Context) error {
 	s, b := p.server, &p.batch
-	return p.each(ctx, func(from, to int) error {
+	return each(ctx, b.Used, p.size, func(from, to int) error {
 		in := values{
 			models.State: rows(b.State, from, to, b.Sites), models.Start: b.Start[from:to], models.Uniform: rows(b.Uniform, from, to, len(b.Uniform)/b.Walkers),
 		}
@@ -48,19 +48,14 @@ func (p *Proposer) Propose(ctx context.Context) error {
 			in[models.Energy] = b.Target[from:to]
 		}
 		out := values{models.Proposal: rows(b.Proposal, from, to, b.Sites), models.LogQ: b.Forward[from:to]}
-		defer s.timed("propose", time.Now())
-		sample, err := s.propose.evaluate(ctx, to-from, in, s.canary.propose, out, s.o.Retries)
-		if err != nil {
-			return err
-		}
-		return s.drawn(sample)
+		return s.draw(ctx, to-from, in, out)
 	})
 }
 
 // LogProb has the server evaluate ln q of the reverse moves.
 func (p *Proposer) LogProb(ctx context.Context) error {
 	s, b := p.server, &p.batch
-	return p.each(ctx, func(from, to int) error {
+	return each(ctx, b.Used, p.size, func(from, to int) error {
 		// The reverse move starts from the proposal and ends in the state, aiming at the state's
 		// own target or taking the shift back.
 		in := values{
@@ -72,16 +67,31 @@ func (p *Proposer) LogProb(ctx context.Context) error {
 		if b.Current != nil {
 			in[models.Energy] = b.Current[from:to]
 		}
-		defer s.timed("log_prob", time.Now())
-		sample, err := s.logProb.evaluate(ctx, to-from, in, s.canary.inputs, values{models.LogQ: b.Reverse[from:to]}, s.o.Retries)
-		if err != nil {
-			return err
-		}
-		return s.evaluated(sample)
+		return s.density(ctx, to-from, in, b.Reverse[from:to])
 	})
 }
 
-// timed tells of an evaluation that began at a time.
+// draw has the server draw rows, and checks the canary among them.
+func (s *Server) draw(ctx context.Context, rows int, in, out values) error {
+	defer s.timed("propose", time.Now())
+	sample, err := s.propose.evaluate(ctx, rows, in, s.canary.propose, out, s.o.Retries)
+	if err != nil {
+		return err
+	}
+	return s.drawn(sample)
+}
+
+// density has the server evaluate ln q of rows, and checks the canary among them.
+func (s *Server) density(ctx context.Context, rows int, in values, logQ []float32) error {
+	defer s.timed("log_prob", time.Now())
+	sample, err := s.logProb.evaluate(ctx, rows, in, s.canary.inputs, values{models.LogQ: logQ}, s.o.Retries)
+	if err != nil {
+		return err
+	}
+	return s.evaluated(sample)
+}
+
+// timed reports an evaluation that began at a time.
 func (s *Server) timed(graph string, began time.Time) {
 	if s.o.Evaluated != nil {
 		s.o.Evaluated(graph, time.Since(began))
@@ -91,11 +101,10 @@ func (s *Server) timed(graph string, began time.Time) {
 // rows is a range of rows of that width.
 func rows[T any](all []T, from, to, width int) []T { return all[from*width : to*width] }
 
-// each calls f for the parts that cover the places in use. The division depends on their number
+// each calls f for the parts of a size that cover the rows in use. The division depends on their number
 // alone.
-func (p *Proposer) each(ctx context.Context, f func(from, to int) error) error {
-	used := p.batch.Used
-	parts := (used + p.size - 1) / p.size
+func each(ctx context.Context, used, size int, f func(from, to int) error) error {
+	parts := (used + size - 1) / size
 	return parallel.Each(ctx, inFlight, parts, func(i int) error { return f(i*used/parts, (i+1)*used/parts) })
 }
 

@@ -36,9 +36,8 @@ func microcanonical(t *testing.T) *exporter.Bundle {
 	return bundletest.New(t, models.Microcanonical, square, models.Hyperparameters{Width: 8, Window: 3, Floor: 1e-3})
 }
 
-// changed is the same network with other weights.
-func changed(t *testing.T, factor float32) *exporter.Bundle {
-	b := microcanonical(t)
+// changed is the network with other weights.
+func changed(t *testing.T, b *exporter.Bundle, factor float32) *exporter.Bundle {
 	weights, err := b.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +158,55 @@ func TestSame(t *testing.T) {
 	}
 }
 
+// TestAngles draws and evaluates the same angles through a server as here, all of them and those of a half, and
+// finds out a server that has another flow.
+func TestAngles(t *testing.T) {
+	s := models.System{Model: models.XY, Sides: []int{4, 4}}
+	for name, half := range map[string]bool{"all": false, "half": true} {
+		t.Run(name, func(t *testing.T) {
+			h := models.Hyperparameters{Width: 4, Depth: 1, Kernel: 3, Layers: 2, Harmonics: []int{1, 2}, Half: half}
+			b := bundletest.New(t, models.Flow, s, h)
+			server := oiptest.New(t, state(b))
+			there, here := dial(t, b, options(server)).NewAngles(50, 16), onnxtest.Angles(t, b, 2, 50, 16)
+			if v := there.Pin(); v == 0 || v != there.Pin() || v == here.Pin() {
+				t.Errorf("version %d", v)
+			}
+			for _, used := range []int{50, 1, 33} {
+				x, y := there.Batch(), here.Batch()
+				for _, b := range []*sampler.AngleBatch{x, y} {
+					b.Used = used
+					r := rand.New(rand.NewPCG(uint64(used), 0))
+					for _, inputs := range [][]float32{b.State, b.Beta, b.Uniform} {
+						sampler.Uniforms(inputs, r)
+					}
+				}
+				for _, err := range []error{there.Propose(t.Context()), there.LogProb(t.Context()), here.Propose(t.Context()), here.LogProb(t.Context())} {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				for name, both := range map[string][2][]float32{
+					"angle": {x.Proposal[:used*x.Sites], y.Proposal}, "ln q as stated": {x.Drawn[:used], y.Drawn}, "ln q of a proposal": {x.Forward[:used], y.Forward}, "ln q of a state": {x.Reverse[:used], y.Reverse},
+				} {
+					for i, there := range both[0] {
+						if here := both[1][i]; !(math.Abs(float64(there-here)) < 1e-4) {
+							t.Fatalf("%s %d is %v there and %v here", name, i, there, here)
+						}
+					}
+				}
+			}
+			other := changed(t, bundletest.New(t, models.Flow, s, h), 1.1)
+			server.Change(func(s *oiptest.State) { s.Bundles = map[string]*exporter.Bundle{"tiny/7": other} })
+			if err := there.Propose(t.Context()); err == nil || !strings.Contains(err.Error(), "is not bundle tiny") {
+				t.Errorf("another flow draws: %v", err)
+			}
+			if err := there.LogProb(t.Context()); err == nil || !strings.Contains(err.Error(), "tiny.log_prob version 7 is not bundle") {
+				t.Errorf("another flow evaluates: %v", err)
+			}
+		})
+	}
+}
+
 // TestOpenShapes takes a bundle of another program that leaves all dimensions open, or says nothing
 // of an output's shape.
 func TestOpenShapes(t *testing.T) {
@@ -208,7 +256,7 @@ func TestDialFaults(t *testing.T) {
 		"no such version":     {state(b), func(o *remote.Options) { o.Version = "8" }, []string{"tiny.propose version 8", "inference.model"}},
 		"another size":        {state(wrong), nil, []string{`its input "state" is INT32[-1 25], that of the bundle INT32[-1 16]`}},
 		"another size unsaid": {silent, nil, []string{"bytes", "are right"}},
-		"other weights":       {state(changed(t, 1.1)), nil, []string{"tiny.propose version 7 is not bundle tiny version 0", "ln q of a proposal", "model.bundle"}},
+		"other weights":       {state(changed(t, microcanonical(t), 1.1)), nil, []string{"tiny.propose version 7 is not bundle tiny version 0", "ln q of a proposal", "model.bundle"}},
 		"ln q off":            {state(offset), nil, []string{"is not bundle"}},
 		"no token":            {guarded, nil, []string{"NWL_INFERENCE_TOKEN"}},
 		"nobody":              {state(b), func(o *remote.Options) { o.URL = "http://127.0.0.1:1" }, []string{"cannot be reached", "inference.url"}},
@@ -257,7 +305,7 @@ func TestFaults(t *testing.T) {
 	altering := func(f func(*oippb.ModelInferResponse)) func(*oiptest.State) {
 		return func(s *oiptest.State) { s.Alter = f }
 	}
-	other := changed(t, 0.98)
+	other := changed(t, microcanonical(t), 0.98)
 	// half is a server that has other weights for log_prob alone.
 	half := func(s *oiptest.State) {
 		s.Bundles = map[string]*exporter.Bundle{"tiny/7": b, "tiny/8": other}
@@ -298,7 +346,7 @@ func TestFaults(t *testing.T) {
 			server := oiptest.New(t, state(b))
 			o := options(server)
 			if name == "slow" {
-				o.Timeout = 300 * time.Millisecond
+				o.Timeout = 3 * time.Second // enough to dial on a busy machine
 			}
 			p := dial(t, b, o).NewProposer(20, 32)
 			fill(p.Batch(), 1)

@@ -439,9 +439,6 @@ func (c *Config) validateAngles(fault func(key, format string, a ...any)) {
 	if c.Model.Bundle == "" && c.Model.Architecture != models.Flow {
 		fault("model.architecture", "%s draws colours, but the sites of system.model %s have angles; take %s, or system.model %s", c.Model.Architecture, XY, models.Flow, Clock)
 	}
-	if c.Inference.Remote() {
-		fault("inference.provider", "%s evaluates networks that draw colours, not those of system.model %s; take auto", RemoteProvider, XY)
-	}
 	if c.Neural.Partial > 0 {
 		fault("neural.partial", "%g, but proposals of a %s keep no sites, except by model.half; leave it out", c.Neural.Partial, models.Flow)
 	}

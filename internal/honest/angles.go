@@ -56,7 +56,8 @@ func (r *AngleReport) Log(log *slog.Logger, bundle string) {
 }
 
 const (
-	angleRows = 32 // proposals tried
+	// AngleRows is the number of proposals tried.
+	AngleRows = 32
 	// mostAngles bounds the angles drawn for which derivatives and windings are found.
 	mostAngles = 64
 	// jacobians is the number of draws at which derivatives are taken, difference the step of the uniform
@@ -69,7 +70,7 @@ const (
 // CheckAngles tests a bundle of angles. Four tests in turn refuse it:
 //
 //   - Contract: angles lie in [0, 2 pi), and those of the half that stays are those of the state.
-//   - ln q: propose and log_prob, by ONNX Runtime, give that of log_prob in pure Go and double precision.
+//   - ln q: propose and log_prob, as they are evaluated in runs, give that of log_prob in pure Go and double precision.
 //   - Jacobian: in double precision, ln q is minus the logarithm of the determinant of the derivatives of
 //     the angles by the uniform numbers, whose sign is the same everywhere.
 //   - Windings: while one uniform number goes from 0 to 1, each angle goes around whole circles; the
@@ -82,7 +83,7 @@ func CheckAngles(ctx context.Context, b *exporter.Bundle, o AngleOptions) (_ *An
 		return nil, err
 	}
 	o.Runtime.Intercept, o.Runtime.Evaluated = nil, nil
-	a, err := inference.NewAngles(b, store, o.Runtime, angleRows, angleRows)
+	a, err := inference.NewAngles(b, store, o.Runtime, AngleRows, AngleRows)
 	if err != nil {
 		return nil, err
 	}
@@ -90,18 +91,18 @@ func CheckAngles(ctx context.Context, b *exporter.Bundle, o AngleOptions) (_ *An
 	return CheckAnglesOf(ctx, b, a, o)
 }
 
-// CheckAnglesOf is CheckAngles with what serves the bundle, for at least 32 walkers, instead of one by
+// CheckAnglesOf is CheckAngles with what serves the bundle, for at least AngleRows walkers, instead of one by
 // AngleOptions.Runtime.
-func CheckAnglesOf(ctx context.Context, b *exporter.Bundle, a *inference.Angles, o AngleOptions) (_ *AngleReport, err error) {
+func CheckAnglesOf(ctx context.Context, b *exporter.Bundle, a sampler.AngleProposer, o AngleOptions) (_ *AngleReport, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("bundle %s version %d (%s): %w", b.Card.Name, b.Card.Version, b.Card.Architecture, err)
 		}
 	}()
-	if w := a.Batch().Walkers; w < angleRows {
-		return nil, fmt.Errorf("%d walkers are too few for a test, %d are needed", w, angleRows)
+	if w := a.Batch().Walkers; w < AngleRows {
+		return nil, fmt.Errorf("%d walkers are too few for a test, %d are needed", w, AngleRows)
 	}
-	a.Batch().Used = angleRows
+	a.Batch().Used = AngleRows
 	a.Pin()
 	c := &angleChecker{ctx: ctx, o: o, bundle: b, angles: a, batch: a.Batch(), r: rand.New(sampler.Stream(o.Seed, sampler.HonestyStream, 0))}
 	c.drawn = c.sitesDrawn()
@@ -124,7 +125,7 @@ type angleChecker struct {
 	ctx    context.Context
 	o      AngleOptions
 	bundle *exporter.Bundle
-	angles *inference.Angles
+	angles sampler.AngleProposer
 	batch  *sampler.AngleBatch
 	drawn  []int // sites
 	r      *rand.Rand
@@ -171,7 +172,7 @@ func (c *angleChecker) compare() error {
 	for _, i := range c.drawn {
 		drawn[i] = true
 	}
-	for k, x := range b.Proposal[:angleRows*b.Sites] {
+	for k, x := range b.Proposal[:AngleRows*b.Sites] {
 		if !(x >= 0 && float64(x) < 2*math.Pi) {
 			return fmt.Errorf("a proposal has the angle %v, between 0 and 2 pi is right; %s", x, remedy)
 		}
@@ -184,20 +185,20 @@ func (c *angleChecker) compare() error {
 		state, stated []float32
 		evaluated     []float32
 	}{{"a proposal", b.Proposal, b.Drawn, b.Forward}, {"a random configuration", b.State, nil, b.Reverse}} {
-		inputs := map[string]graph.Tensor{models.State: graph.Float32s(of.state[:angleRows*b.Sites], angleRows, b.Sites)}
+		inputs := map[string]graph.Tensor{models.State: graph.Float32s(of.state[:AngleRows*b.Sites], AngleRows, b.Sites)}
 		if len(b.Beta) > 0 {
-			inputs[models.Beta] = graph.Float32s(b.Beta[:angleRows], angleRows)
+			inputs[models.Beta] = graph.Float32s(b.Beta[:AngleRows], AngleRows)
 		}
 		out, err := reference.Evaluate(c.bundle.LogProb, inputs)
 		if err != nil {
 			return err
 		}
-		c.report.Draws += angleRows
+		c.report.Draws += AngleRows
 		for k, want := range out[models.LogQ].Float64s() {
 			allowed := reference.Rounding(b.Sites, want)
 			d := math.Abs(float64(of.evaluated[k]) - want)
 			if c.report.Evaluated = max(c.report.Evaluated, d); !(d <= allowed) {
-				return fmt.Errorf("ln q of %s is %v by ONNX Runtime and %v in pure Go, at most %.2g apart is right; %s", of.name, of.evaluated[k], want, allowed, remedy)
+				return fmt.Errorf("ln q of %s is %v as evaluated and %v in pure Go, at most %.2g apart is right; %s", of.name, of.evaluated[k], want, allowed, remedy)
 			}
 			if of.stated == nil {
 				continue

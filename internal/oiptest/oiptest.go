@@ -5,6 +5,7 @@ package oiptest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"neuralwl/internal/oip/oippb"
 	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
+	"neuralwl/sampler"
 )
 
 // Server is a model server. Its fields may be changed between requests, under Change.
@@ -182,6 +184,9 @@ func (s *Server) load(b *exporter.Bundle) (*loaded, error) {
 	if l := s.open[b]; l != nil {
 		return l, nil
 	}
+	if s.open == nil {
+		return nil, errors.New("the test is over")
+	}
 	store, err := inference.OpenStore(b)
 	if err != nil {
 		return nil, err
@@ -203,18 +208,13 @@ func (s *Server) evaluate(ctx context.Context, b *exporter.Bundle, propose bool,
 	for _, in := range r.GetInputs() {
 		rows = int(in.GetShape()[0])
 	}
-	p, err := l.networks.NewProposer(l.store, rows)
+	served, err := l.serve(b, rows)
 	if err != nil {
 		return nil, err
 	}
-	defer p.Close()
-	p.Pin()
-	batch := p.Batch()
-	sites := batch.Sites
-	fields := map[string]any{models.State: batch.State, models.Start: batch.Start, models.Condition: batch.Proposal, models.Uniform: batch.Uniform, models.Shift: batch.Back, models.Energy: batch.Current}
-	if propose {
-		fields[models.Shift], fields[models.Energy] = batch.Shift, batch.Target
-	}
+	defer served.Close()
+	served.Pin()
+	fields := served.fields(propose)
 	for i, in := range r.GetInputs() {
 		raw := r.GetRawInputContents()[i]
 		if want := binary.Size(fields[in.GetName()]); want != len(raw) {
@@ -224,9 +224,9 @@ func (s *Server) evaluate(ctx context.Context, b *exporter.Bundle, propose bool,
 			return nil, err
 		}
 	}
-	evaluate, logQ := p.LogProb, batch.Reverse
+	evaluate := served.LogProb
 	if propose {
-		evaluate, logQ = p.Propose, batch.Forward
+		evaluate = served.Propose
 	}
 	if err := evaluate(ctx); err != nil {
 		return nil, err
@@ -239,8 +239,52 @@ func (s *Server) evaluate(ctx context.Context, b *exporter.Bundle, propose bool,
 		return err
 	}
 	// Not in the order of the file: names count.
-	if err := add(models.LogQ, "FP32", logQ, int64(rows)); err != nil || !propose {
+	if err := add(models.LogQ, "FP32", fields[models.LogQ], int64(rows)); err != nil || !propose {
 		return answer, err
 	}
-	return answer, add(models.Proposal, "INT32", batch.Proposal, int64(rows), int64(sites))
+	datatype := "INT32"
+	if b.Card.Angles() {
+		datatype = "FP32"
+	}
+	return answer, add(models.Proposal, datatype, fields[models.Proposal], int64(rows), int64(b.Card.System.System().Sites()))
+}
+
+// served evaluates a batch.
+type served struct {
+	proposer
+	// fields are the inputs and outputs of propose, or of log_prob.
+	fields func(propose bool) map[string]any
+}
+
+type proposer interface {
+	Pin() sampler.Version
+	Propose(ctx context.Context) error
+	LogProb(ctx context.Context) error
+	Close() error
+}
+
+// serve returns what evaluates a number of rows of a bundle.
+func (l *loaded) serve(of *exporter.Bundle, rows int) (served, error) {
+	if of.Card.Angles() {
+		a, err := l.networks.NewAngles(l.store, rows)
+		return served{a, func(propose bool) map[string]any {
+			b := a.Batch()
+			fields := map[string]any{models.State: b.State, models.Beta: b.Beta, models.Uniform: b.Uniform, models.Proposal: b.Proposal, models.LogQ: b.Reverse}
+			if propose {
+				fields[models.LogQ] = b.Drawn
+			}
+			return fields
+		}}, err
+	}
+	p, err := l.networks.NewProposer(l.store, rows)
+	return served{p, func(propose bool) map[string]any {
+		b := p.Batch()
+		fields := map[string]any{models.State: b.State, models.Start: b.Start, models.Uniform: b.Uniform, models.Proposal: b.Proposal}
+		if propose {
+			fields[models.Shift], fields[models.Energy], fields[models.LogQ] = b.Shift, b.Target, b.Forward
+		} else {
+			fields[models.Condition], fields[models.Shift], fields[models.Energy], fields[models.LogQ] = b.Proposal, b.Back, b.Current, b.Reverse
+		}
+		return fields
+	}}, err
 }

@@ -54,6 +54,17 @@ func Proposer(t testing.TB, b *exporter.Bundle, workers, walkers, part int) *inf
 	return p
 }
 
+// Angles is Proposer for a bundle of angles.
+func Angles(t testing.TB, b *exporter.Bundle, workers, walkers, part int) *inference.Angles {
+	t.Helper()
+	a, err := inference.NewAngles(b, Store(t, b), Runtime(workers), walkers, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
 // Session is a loaded model.
 type Session struct {
 	session *ort.DynamicAdvancedSession

@@ -62,6 +62,15 @@ func newProposer(b *exporter.Bundle, store *inference.Store, r inference.Runtime
 	return p, nil
 }
 
+// onServer is the proposer for a number of walkers whose network the model server evaluates.
+func (n *network) onServer(walkers int) proposer {
+	part := n.j.c.Inference.Batch
+	if n.bundle.Card.Angles() {
+		return n.server.NewAngles(walkers, part)
+	}
+	return n.server.NewProposer(walkers, part)
+}
+
 // openNetwork loads the bundle that the last checkpoint names or, in a new run, exports and
 // loads the one that the configuration describes, whose draws it tests.
 func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *network, err error) {
@@ -111,7 +120,7 @@ func (j *job) openNetwork(ctx context.Context, workers int, last *saved) (_ *net
 		return nil, err
 	}
 	if n.server != nil {
-		n.proposer = n.server.NewProposer(c.Run.Walkers, c.Inference.Batch)
+		n.proposer = n.onServer(c.Run.Walkers)
 		return n, nil
 	}
 	if n.store, err = inference.OpenStore(n.bundle); err != nil {
@@ -154,7 +163,11 @@ func (j *job) angleOptions(r inference.Runtime) honest.AngleOptions {
 // honesty tests the draws. Those of a server are also compared with pure Go.
 func (n *network) honesty(ctx context.Context) (tested, error) {
 	if n.bundle.Card.Angles() {
-		return honest.CheckAngles(ctx, n.bundle, n.j.angleOptions(n.runtime))
+		o := n.j.angleOptions(n.runtime)
+		if n.server == nil {
+			return honest.CheckAngles(ctx, n.bundle, o)
+		}
+		return honest.CheckAnglesOf(ctx, n.bundle, n.server.NewAngles(honest.AngleRows, n.j.c.Inference.Batch), o)
 	}
 	o := honest.Options{System: n.j.system.(lattice.Symmetric), Runtime: n.runtime, Part: n.j.c.Inference.Batch, Seed: n.j.c.Run.Seed}
 	if n.server == nil {

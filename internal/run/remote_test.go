@@ -21,6 +21,7 @@ import (
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
 	"neuralwl/internal/setup"
+	"neuralwl/models"
 	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
 )
@@ -95,6 +96,34 @@ func TestRemote(t *testing.T) {
 		if z := math.Sqrt(sum / float64(d.Len())); !(z < 2) {
 			t.Errorf("%s: ln g is off by %.2f errors (rms)", name, z)
 		}
+	}
+}
+
+// TestRemoteFlow makes runs with flows, of all angles and of a half, that a model server evaluates, in one and in
+// shards: ln g is right, the record names the server, and verify finds nothing wrong.
+func TestRemoteFlow(t *testing.T) {
+	long.Only(t, "two runs with a model server")
+	onnxtest.NoLeaks(t)
+	for half, more := range map[bool][]string{false: nil, true: {"windows.count=2", "run.shards=2", "run.round=2"}} {
+		folder := flowBundle(t, "flow", 11, models.Hyperparameters{Width: 6, Depth: 1, Kernel: 3, Layers: 2, Harmonics: []int{1, 2}, Half: half})
+		b, err := exporter.Load(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := oiptest.New(t, oiptest.State{Bundles: map[string]*exporter.Bundle{"flow/1": b}})
+		path := filepath.Join(t.TempDir(), "run")
+		s := runtest.Perform(t, path, runtest.With(runtest.With(flowing, more...), "wang_landau.final_ln_f=1e-2", "production.passes=100", "run.walkers=32",
+			"model.bundle="+folder, "trainer.every=0", "inference.provider=remote", "inference.url="+server.URL, "inference.model=flow/1")...)
+		if s.Exact == nil || s.Exact.RMS > 0.4 || s.Network.Server == nil || s.Network.Server.Model != "flow/1" || s.Network.Provider != "remote" {
+			t.Errorf("half %v: exact %+v, network %+v", half, s.Exact, s.Network)
+		}
+		if m := s.Phases[1].Moves["neural"]; m.Acceptance < 0.02 {
+			t.Errorf("half %v: %.3f of the proposals were accepted", half, m.Acceptance)
+		}
+		if failed, passed := runtest.Verify(t, path); len(failed) > 0 || passed < 5 {
+			t.Errorf("half %v: %d checks hold, not %+v", half, passed, failed)
+		}
+		t.Logf("half %v: rms difference %.4f, acceptance %.3f", half, s.Exact.RMS, s.Phases[1].Moves["neural"].Acceptance)
 	}
 }
 

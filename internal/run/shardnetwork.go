@@ -18,7 +18,7 @@ func (n *network) openProposer(walkers int) (p proposer, err error) {
 	s, batch := &n.shards, n.j.c.Inference.Batch
 	switch {
 	case n.server != nil:
-		p = n.server.NewProposer(walkers, batch)
+		p = n.onServer(walkers)
 	case n.runtime.Provider != inference.CPU:
 		p, err = newProposer(n.bundle, n.store, n.runtime, walkers, batch)
 	default:
