@@ -31,13 +31,13 @@ func (b *Bundle) ForGPU(l Layout) (laidOut *Bundle, own bool, err error) {
 		copied := *b
 		laidOut = &copied
 	}
-	laidOut.Propose = withSamples(laidOut.Propose, l.Samples)
-	laidOut.LogProb = withSamples(laidOut.LogProb, l.Samples)
+	laidOut.Propose = WithSamples(laidOut.Propose, l.Samples)
+	laidOut.LogProb = WithSamples(laidOut.LogProb, l.Samples)
 	if laidOut.Gradient != nil {
-		laidOut.Gradient = withSamples(laidOut.Gradient, l.Samples)
+		laidOut.Gradient = WithSamples(laidOut.Gradient, l.Samples)
 	}
 	if laidOut.EnergyGradient != nil {
-		laidOut.EnergyGradient = withSamples(laidOut.EnergyGradient, l.Samples)
+		laidOut.EnergyGradient = WithSamples(laidOut.EnergyGradient, l.Samples)
 	}
 	return laidOut, own, nil
 }
@@ -87,10 +87,10 @@ func (b *Bundle) rebuilt(l Layout, weights map[string]graph.Tensor) (*Bundle, bo
 	return &c, err == nil && len(used) == len(weights)
 }
 
-// withSamples returns a copy of a model whose inputs have m samples, the first dimension of
+// WithSamples returns a copy of a model whose inputs have m samples, the first dimension of
 // the contract. Then no size is left to be computed at run time, which would happen on the
 // CPU.
-func withSamples(model *onnxpb.ModelProto, m int) *onnxpb.ModelProto {
+func WithSamples(model *onnxpb.ModelProto, m int) *onnxpb.ModelProto {
 	model = proto.Clone(model).(*onnxpb.ModelProto)
 	weights := weightProtos(model)
 	for _, in := range model.GetGraph().GetInput() {

@@ -8,12 +8,10 @@ import (
 	"testing"
 
 	"neuralwl/exporter"
-	"neuralwl/inference"
 	"neuralwl/internal/bundletest"
 	"neuralwl/internal/long"
 	"neuralwl/internal/onnxtest"
 	"neuralwl/models"
-	"neuralwl/models/graph"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 )
@@ -467,153 +465,6 @@ func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
 		deviation := math.Sqrt((square - mean*mean) / (walkers - 1))
 		if z := (mean - 1/levels) / deviation; math.Abs(z) > 4.5 {
 			t.Errorf("level %d: share %.5f(%.5f), expected %.5f", level, mean, deviation, 1/levels)
-		}
-	}
-}
-
-// TestSampledAndEvaluated compares ln q of proposals with the evaluation of the same
-// proposals for lattices of the usual size.
-func TestSampledAndEvaluated(t *testing.T) {
-	onnxtest.Open(t)
-	for _, c := range []struct {
-		s models.System
-		h models.Hyperparameters
-	}{
-		{models.System{Q: 10, Sides: []int{8, 8}}, benchHyper},
-		{models.System{Q: 3, Sides: []int{12, 5}}, benchHyper},
-		{models.System{Q: 2, Sides: []int{16, 16}}, benchHyper},
-		{models.System{Q: 10, Sides: []int{8, 8}}, models.Hyperparameters{Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, EnergyWeight: 50}},
-		{models.System{Q: 10, Sides: []int{8, 8}}, models.Hyperparameters{Decoder: 128, Floor: 1e-3}},
-		{models.System{Q: 10, Sides: []int{8, 8}}, convHyper},
-		{models.System{Q: 3, Sides: []int{12, 5}}, models.Hyperparameters{Width: 16, Depth: 2, Kernel: 5, Floor: 1e-3}},
-		{models.System{Q: 2, Sides: []int{32, 32}}, convHyper},
-		{models.System{Q: 3, Sides: []int{12, 5}}, tinyConvolutions},
-		{models.System{Q: 10, Sides: []int{8, 8}}, targetHyper},
-		{models.System{Q: 2, Sides: []int{8, 8}}, targetHyper},
-		{models.System{Q: 10, Sides: []int{16, 16}}, targetHyper},
-		{models.System{Q: 10, Sides: []int{8, 8}}, diagonalHyper},
-		{models.System{Q: 3, Sides: []int{13, 5}}, diagonalHyper},
-		{models.System{Q: 2, Sides: []int{32, 32}}, diagonalHyper},
-	} {
-		s := c.s
-		b := newBundle(t, s, c.h)
-		bundletest.Scale(t, b, map[string]float32{"decoder.output": 10, "output.weight": 10})
-		const walkers = 200
-		p := onnxtest.Proposer(t, b, 2, walkers, 64)
-		batch := p.Batch()
-		r := rand.New(rand.NewPCG(12, 13))
-		fill(batch, s.Q, r)
-		for w := range batch.Start {
-			batch.Start[w] = int32(r.IntN(s.Sites()))
-		}
-		batch.Start[0], batch.Start[1] = 0, int32(s.Sites()-1)
-		if err := p.Propose(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		for w := range walkers {
-			for i := range int(batch.Start[w]) {
-				if batch.Proposal[w*batch.Sites+i] != batch.State[w*batch.Sites+i] {
-					t.Fatalf("%+v walker %d: site %d before start %d changed", s, w, i, batch.Start[w])
-				}
-			}
-		}
-		for i := range batch.State {
-			batch.State[i], batch.Proposal[i] = batch.Proposal[i], batch.State[i]
-		}
-		copy(batch.Current, batch.Target)
-		copy(batch.Back, batch.Shift)
-		if err := p.LogProb(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		worst := 0.0
-		for w := range walkers {
-			worst = max(worst, math.Abs(float64(batch.Forward[w]-batch.Reverse[w])))
-		}
-		t.Logf("%+v: ln q sampled and evaluated differ by %.2g at most", s, worst)
-		if worst > 5e-4 {
-			t.Errorf("%+v: ln q sampled and evaluated differ by %v", s, worst)
-		}
-	}
-}
-
-// TestGradient compares derivatives of the loss along random directions with
-// differences of the loss itself.
-func TestGradient(t *testing.T) {
-	onnxtest.Open(t)
-	for name, h := range tiny {
-		t.Run(name, func(t *testing.T) { gradientIsDerivative(t, h) })
-	}
-}
-
-func gradientIsDerivative(t *testing.T, h models.Hyperparameters) {
-	s := models.System{Q: 3, Sides: []int{4, 3}}
-	b := sharpened(t, s, h)
-	weights, err := b.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const samples = 50 // not a multiple of the part
-	g, err := inference.NewGradient(b, onnxtest.Runtime(2), samples)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Close()
-	r := rand.New(rand.NewPCG(14, 15))
-	for i := range g.State {
-		g.State[i] = int32(r.IntN(s.Q))
-		if len(g.Condition) > 0 {
-			g.Condition[i] = int32(r.IntN(s.Q))
-		}
-	}
-	for i := range g.Weight {
-		g.Weight[i] = r.Float32() / samples
-	}
-	for i := range g.Noise {
-		g.Noise[i] = float32(r.NormFloat64())
-	}
-	loss := func(w map[string]graph.Tensor) (float64, map[string][]float32) {
-		gradients := map[string][]float32{}
-		for name, t := range w {
-			gradients[name] = make([]float32, len(t.Float32s()))
-		}
-		set, err := inference.NewWeights(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := g.Evaluate(context.Background(), set, gradients)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l, gradients
-	}
-	_, gradients := loss(weights)
-	for name, w := range weights {
-		direction := make([]float64, len(w.Float32s()))
-		derivative, length := 0.0, 0.0
-		for i := range direction {
-			// Mostly along the gradient, so that the derivative is not small.
-			direction[i] = float64(gradients[name][i]) * (0.5 + r.Float64())
-			derivative += direction[i] * float64(gradients[name][i])
-			length += direction[i] * direction[i]
-		}
-		length = math.Sqrt(length)
-		const step = 3e-3
-		moved := func(sign float64) float64 {
-			data := make([]float32, len(direction))
-			for i, x := range w.Float32s() {
-				data[i] = x + float32(sign*step*direction[i]/length)
-			}
-			other := map[string]graph.Tensor{}
-			for n, t := range weights {
-				other[n] = t
-			}
-			other[name] = graph.Float32s(data, w.Shape...)
-			l, _ := loss(other)
-			return l
-		}
-		difference := (moved(1) - moved(-1)) / (2 * step)
-		if want := derivative / length; math.Abs(difference-want) > 0.02*math.Abs(want)+1e-3 {
-			t.Errorf("%s: derivative %v, difference quotient %v", name, want, difference)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (g *Gradient) open(b *exporter.Bundle, file string) (err error) {
 	g.spans = parallel.Spans(lengths...)
 	width := noiseWidth(of(b))
 	g.Noise = make([]float32, samples*width)
-	part := gradientBatch
+	part := min(gradientBatch, samples)
 	if r.Provider != CPU {
 		part = samples
 	}
@@ -130,7 +130,11 @@ func (g *Gradient) open(b *exporter.Bundle, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	if g.net, err = newNetwork(of(networks), r); err != nil {
+	model := of(networks)
+	if samples%part == 0 {
+		model = exporter.WithSamples(model, part) // a session with known sizes opens in half of the time
+	}
+	if g.net, err = newNetwork(model, r); err != nil {
 		return err
 	}
 	for from := 0; from < samples; from += part {
