@@ -226,8 +226,14 @@ func stringToSize(from, to reflect.Type, value any) (any, error) {
 	if !ok || to != reflect.TypeFor[[]int]() {
 		return value, nil
 	}
+	if otherwise.MatchString(s) {
+		return nil, errors.New("sides have an x between them, as in 16x16")
+	}
 	return strings.Split(strings.ReplaceAll(s, "X", "x"), "x"), nil
 }
+
+// otherwise matches sides with something else between them.
+var otherwise = regexp.MustCompile(`^\d+\s*[^\dxX]\s*\d`)
 
 // scalarToList reads a single word, or several separated by commas, as a list.
 func scalarToList(from, to reflect.Type, value any) (any, error) {

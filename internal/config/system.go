@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"neuralwl/internal/near"
 	"neuralwl/models"
 	"neuralwl/sampler/lattice"
 )
@@ -199,7 +200,7 @@ func (s System) binByDefault() float64 {
 // validate reports every fault of the section.
 func (s System) validate(fault func(key, format string, a ...any)) {
 	if !slices.Contains(Models, s.Model) {
-		fault("system.model", "%q is not one of %s", s.Model, strings.Join(Models, ", "))
+		fault("system.model", "%q is not one of %s%s", s.Model, strings.Join(Models, ", "), near.Ask(s.Model, Models))
 		return
 	}
 	s.validateJoint(fault)
@@ -219,7 +220,7 @@ func (s System) validate(fault func(key, format string, a ...any)) {
 		fault("system.q", "%d contradicts system.model %s, which has %d states; leave system.q out or take system.model potts", s.Q, s.Model, q)
 	}
 	if n := s.dimensions(); len(s.Size) != n {
-		fault("system.size", "%v must be %d sides %v", s.Size, n, []string{"[Lx, Ly]", "[Lx, Ly, Lz]"}[n-2])
+		fault("system.size", "%v must be %d sides, as in %s", s.Size, n, []string{"16x16", "8x8x8"}[n-2])
 	} else {
 		var err error
 		switch s.Model {

@@ -86,7 +86,10 @@ func pairFile(t *testing.T) string {
 func TestModelFaults(t *testing.T) {
 	for settings, want := range map[string]string{
 		"system.model=heisenberg":                                  "system.model: \"heisenberg\" is not one of potts, ising, potts3d",
-		"system.model=potts3d system.size=4x4":                     "system.size: [4 4] must be 3 sides",
+		"system.model=potts3d system.size=4x4":                     "system.size: [4 4] must be 3 sides, as in 8x8x8",
+		"system.model=pots":                                        "baxter_wu, clock, xy, file; did you mean potts?",
+		"system.size=16*16":                                        "system.size: 16*16: sides have an x between them, as in 16x16",
+		"run.method=canonicl":                                      "multiple-gaussian, canonical, van; did you mean canonical?",
 		"system.model=potts3d system.size=4x4x2":                   "system.size: size = 4x4x2: each side",
 		"system.size=4x4x4":                                        "system.size: [4 4 4] must be 2 sides",
 		"system.model=baxter_wu system.size=8x9":                   "system.size: size = 8x9: each side must be a multiple of 3",

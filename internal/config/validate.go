@@ -70,7 +70,7 @@ func (c *Config) Validate() []error {
 	}
 	oneOf := func(key, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
-			fault(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+			fault(key, "%q is not one of %s%s", value, strings.Join(allowed, ", "), near.Ask(value, allowed))
 		}
 	}
 	atLeast := func(key string, value, least int) {

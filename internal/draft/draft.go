@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/near"
 	"neuralwl/models/pretrained"
 	"neuralwl/sampler/lattice"
 )
@@ -119,7 +120,11 @@ func New(r Request) (*Draft, error) {
 		r.Wish = Density
 	}
 	if !slices.Contains(Wishes, r.Wish) {
-		return nil, fmt.Errorf("%q is none of the things to compute, %v", r.Wish, Wishes)
+		var known []string
+		for _, w := range Wishes {
+			known = append(known, string(w))
+		}
+		return nil, fmt.Errorf("what is to be found: %q is not one of %s%s", r.Wish, strings.Join(known, ", "), near.Ask(string(r.Wish), known))
 	}
 	if r.Beta != nil && r.Wish != Canonical {
 		return nil, fmt.Errorf("an inverse temperature has a meaning for %q alone: the density of states serves all of them", Canonical)
