@@ -16,5 +16,9 @@ arm64) target=aarch64-linux-gnu.2.17 ;;
 esac
 scripts/fetch-python.sh ziglang ziglang==0.15.2
 described=$(git describe --tags --always --dirty --abbrev=12 2>/dev/null || true)
+case "$described" in
+v*) ;; # a tag
+*) described=v$(packaging/version.sh)${described:++$described} ;;
+esac
 CGO_ENABLED=1 GOOS=linux GOARCH=$arch CC="$PWD/.deps/ziglang/bin/python -m ziglang cc -target $target" \
 	${GO:-go} build -trimpath -ldflags "-s -w -X main.described=$described" -o "$out" ./cmd/nwl
