@@ -385,6 +385,9 @@ func locate(files fs.FS) (string, error) {
 // Versions lists the numbered folders of a bundle, ascending.
 func Versions(files fs.FS) ([]int, error) {
 	entries, err := fs.ReadDir(files, ".")
+	if missing := (&fs.PathError{}); errors.As(err, &missing) && missing.Path == "." {
+		return nil, missing.Err // the path that the caller knows is not "."
+	}
 	if err != nil {
 		return nil, err
 	}
