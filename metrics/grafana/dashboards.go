@@ -104,7 +104,7 @@ func run() *page {
 	}
 	p.row("Convergence")
 	for _, g := range []panel{
-		show(8, "ln f", "Modification factor; 0, and not shown, but in Wang-Landau sampling.", "", query{`nwl_ln_f{` + of + `} > 0`, "ln f"}, query{`nwl_window_ln_f{` + of + `} > 0`, "window {{window}}"}).onLog(),
+		show(8, "ln f", "Modification factor of Wang-Landau sampling, height of the highest hill in metadynamics; else 0, and not shown.", "", query{`nwl_ln_f{` + of + `} > 0`, "ln f"}, query{`nwl_window_ln_f{` + of + `} > 0`, "window {{window}}"}).onLog(),
 		show(8, "Flatness", "Visits to the least visited level over the mean of all.", "", query{`nwl_flatness_ratio{` + of + `}`, "flatness"}, query{`nwl_window_flatness_ratio{` + of + `}`, "window {{window}}"}).share(),
 		show(8, "Levels", "Energy levels visited, and all that there are where that is known.", "", query{`nwl_levels_seen{` + of + `}`, "seen"}, query{`nwl_levels_known{` + of + `}`, "known"}),
 		show(8, "Round trips per second", "Of all walkers.", "", query{rate(`nwl_round_trips_total{`+of+`}`, "phase"), "{{phase}}"}),
