@@ -12,7 +12,6 @@ import (
 
 	"neuralwl/exporter"
 	"neuralwl/internal/disk"
-	"neuralwl/internal/event"
 	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -30,19 +29,7 @@ var flowing = runtest.With(ring, "run.method=neural-wang-landau", "run.moves=[lo
 func TestFlow(t *testing.T) {
 	long.Only(t, "runs in which a network learns take some seconds each")
 	for _, half := range []string{"false", "true"} {
-		folder := filepath.Join(t.TempDir(), "run")
-		settings := runtest.With(flowing, "model.half="+half, "wang_landau.final_ln_f=3e-3", "production.passes=200")
-		s := runtest.Perform(t, folder, settings...)
-		if s.Exact == nil || s.Exact.RMS > 0.25 || s.Network.Architecture != models.Flow || s.Network.Training.Steps < 30 {
-			t.Errorf("half %s: exact %+v, network %+v", half, s.Exact, s.Network)
-		}
-		if m := s.Phases[1].Moves["neural"]; m.Acceptance < 0.05 {
-			t.Errorf("half %s: %.3f of the proposals were accepted", half, m.Acceptance)
-		}
-		if failed, passed := runtest.Verify(t, folder); len(failed) > 0 || passed < 5 {
-			t.Errorf("half %s: %d checks hold, not %+v", half, passed, failed)
-		}
-		t.Logf("half %s: rms difference %.4f, acceptance %.3f, %d gradient steps", half, s.Exact.RMS, s.Phases[1].Moves["neural"].Acceptance, s.Network.Training.Steps)
+		hybrid(t, models.Flow, 0.25, 30, runtest.With(flowing, "model.half="+half, "wang_landau.final_ln_f=3e-3", "production.passes=200")...)
 	}
 }
 
@@ -120,15 +107,10 @@ func TestFlowSwaps(t *testing.T) {
 func TestFlowRefused(t *testing.T) {
 	h := models.Hyperparameters{Width: 6, Depth: 1, Kernel: 3, Layers: 2, Harmonics: []int{1}}
 	flow := flowBundle(t, "planar", 11, h)
-	for want, settings := range map[string][]string{
+	refused(t, map[string][]string{
 		"planar version 1 was made for xy":   {"model.bundle=" + flow},
 		"planar does not aim at energies":    runtest.With(ring, "run.method=neural-wang-landau", "run.moves=[local,neural]", "model.bundle="+flow, "run.start=network"),
 		"the side 5 has no checkerboard":     runtest.With(ring, "run.method=neural-wang-landau", "run.moves=[local,neural]", "system.size=5x4"),
 		"colours version 1 was made for pot": runtest.With(ring, "run.method=neural-wang-landau", "run.moves=[local,neural]", "model.bundle="+tinyBundle(t, "colours", 13, models.Made, models.Hyperparameters{Decoder: 8, Floor: 1e-3})),
-	} {
-		_, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{}}, append(settings, "trainer.every=0")...)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v", settings, err)
-		}
-	}
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"neuralwl/internal/event"
 	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -21,19 +20,7 @@ import (
 // what is in the directories holds.
 func TestRBM(t *testing.T) {
 	for _, kind := range []string{models.Dense, models.Convolutional} {
-		folder := filepath.Join(t.TempDir(), "run")
-		s := runtest.Perform(t, folder, "model.architecture=rbm", "model.hidden_kind="+kind, "model.hidden=6",
-			"run.moves=[local,neural]", "production.passes=300")
-		if s.Exact == nil || s.Exact.RMS > 0.1 || s.Network.Architecture != models.RBM || s.Network.Training.Steps < 50 {
-			t.Errorf("%s: exact %+v, network %+v", kind, s.Exact, s.Network)
-		}
-		if m := s.Phases[1].Moves["neural"]; m.Acceptance < 0.05 {
-			t.Errorf("%s: %.3f of the proposals were accepted", kind, m.Acceptance)
-		}
-		if failed, passed := runtest.Verify(t, folder); len(failed) > 0 || passed < 5 {
-			t.Errorf("%s: %d checks hold, not %+v", kind, passed, failed)
-		}
-		t.Logf("%s: rms difference %.4f, acceptance %.3f", kind, s.Exact.RMS, s.Phases[1].Moves["neural"].Acceptance)
+		hybrid(t, models.RBM, 0.1, 50, "model.architecture=rbm", "model.hidden_kind="+kind, "model.hidden=6", "run.moves=[local,neural]", "production.passes=300")
 	}
 }
 
@@ -81,16 +68,10 @@ func TestRBMSwaps(t *testing.T) {
 // TestRBMRefused has methods that need the probabilities of draws refuse a machine by name.
 func TestRBMRefused(t *testing.T) {
 	machine := tinyBundle(t, "machine", 13, models.RBM, models.Hyperparameters{Hidden: 6, GibbsSteps: 1})
-	for want, settings := range map[string][]string{
+	refused(t, map[string][]string{
 		"machine (rbm) is unnormalised: its log_q is known up to a constant alone, run.method van-wang-landau needs": {"run.method=van-wang-landau", "run.max_time=10s"},
 		"machine (rbm) is unnormalised: its log_q is known up to a constant alone, run.method van needs":             {"run.method=van", "run.beta=0.5"},
 		"machine does not aim at energies":     {"run.start=network"},
 		"machine version 1 was made for potts": {"system.size=5x5"},
-	} {
-		_, err := runtest.Run(context.Background(), t, run.Options{Folder: filepath.Join(t.TempDir(), "run"), Listener: event.Listener{}},
-			append(settings, "model.bundle="+machine, "trainer.every=0")...)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v", settings, err)
-		}
-	}
+	}, "model.bundle="+machine)
 }
