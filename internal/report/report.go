@@ -31,6 +31,8 @@ type Input struct {
 	// estimate of ln g up to a constant.
 	Seen []bool
 	LnG  []float64
+	// Cut is whether run.max_time or run.max_moves ended the adaptation.
+	Cut bool
 	// Samples are what production counted of walkers, or Draws what it drew of a network
 	// alone; both nil for a run that ended before.
 	Samples *sampler.Samples

@@ -49,9 +49,9 @@ func (v *Verdict) check(name string, passed bool, format string, a ...any) {
 	v.Checks = append(v.Checks, Check{Name: name, Passed: passed, Detail: fmt.Sprintf(format, a...)})
 }
 
-// advise says what to do about the last check, if it does not hold.
+// advise says what to do about the last check, if it does not hold and nothing else is to be done first.
 func (v *Verdict) advise(format string, a ...any) {
-	if last := &v.Checks[len(v.Checks)-1]; !last.Passed {
+	if last := &v.Checks[len(v.Checks)-1]; !last.Passed && last.Advice == "" {
 		last.Advice = fmt.Sprintf(format, a...)
 	}
 }
@@ -79,8 +79,10 @@ func concludeWalkers(r *Result, s *Summary) {
 	v, c := &s.Verdict, r.Config
 	if r.known > 0 {
 		v.check("levels", len(r.missing) == 0, "%d of %d seen", r.known-len(r.missing), r.known)
-		v.advise("the walkers have not found all energies: give the adaptation more time (run.max_time), %s in a new run, "+
-			"or divide the energies (windows.count); missing are %s", further(c), few(r.missing))
+		if r.Cut {
+			v.advise("the walkers have not found all energies: %s; missing are %s", r.uncut(s), few(r.missing))
+		}
+		v.advise("the walkers have not found all energies: in a new run %s, or divide the energies (windows.count); missing are %s", further(c), few(r.missing))
 	} else {
 		v.check("levels", true, "%d seen; which levels have states is not known for this system and is no evidence", r.seen())
 	}
@@ -88,6 +90,9 @@ func concludeWalkers(r *Result, s *Summary) {
 	v.check("production", len(r.unproduced) == 0, "%d levels without a visit", len(r.unproduced))
 	v.advise("longer production: %s", s.prolonged(max(2*passes, 1000)))
 	v.check("flatness", flatness >= minFlatness, "%.2f in production, at least %g is needed", flatness, minFlatness)
+	if r.Cut {
+		v.advise("the weights are too rough: %s", r.uncut(s))
+	}
 	v.advise("the weights are too rough: a new run with --set %s", smoother(c))
 	v.check("round trips", trips >= minRoundTrips, "%.0f in production, at least %d are needed", trips, minRoundTrips)
 	if trips > 0 {
@@ -112,6 +117,17 @@ func concludeWalkers(r *Result, s *Summary) {
 	}
 	r.judgeGround(s)
 	v.Remark = r.unknown()
+}
+
+// uncut says how an adaptation that a limit has cut short goes on.
+func (r *Result) uncut(s *Summary) string {
+	limit, without := "run.max_time", "--set run.max_time=0s"
+	if r.Config.Run.MaxTime == 0 {
+		limit, without = "run.max_moves", "--set run.max_moves=0"
+	} else if r.Config.Run.MaxMoves > 0 {
+		limit, without = "run.max_time or run.max_moves", without+" --set run.max_moves=0"
+	}
+	return fmt.Sprintf("%s has cut the adaptation short, which goes on with nwl run --resume %s %s; or with a higher limit", limit, shell.Quote(s.Folder), without)
 }
 
 // further is what lets the adaptation of a method come to more energies.

@@ -45,7 +45,7 @@ func (j *job) evaluate(ctx context.Context) (*report.Result, error) {
 func (j *job) input() *report.Input {
 	in := &report.Input{
 		Evaluation: j.method.evaluation, Config: j.c, System: j.system, Log: j.log,
-		Seen: j.counts.Seen(), LnG: j.counts.LnG(), Deadline: j.deadline,
+		Seen: j.counts.Seen(), LnG: j.counts.LnG(), Cut: j.at.Cut, Deadline: j.deadline,
 	}
 	if index, _ := j.counts.Temperature(); index > 0 || j.at.Stage == producing && j.at.Pass > 0 {
 		if j.counts.results(in); j.at.Stage != producing && in.Temperatures != nil {

@@ -385,5 +385,10 @@ func TestMaxTime(t *testing.T) {
 			t.Fatalf("%s: %q after %v s and, before, %d passes of production: %+v", c.setting, s.Interrupted, s.Seconds, before, s.Phases)
 		}
 		before = s.Phases[1].Passes
+		for _, check := range s.Verdict.Checks {
+			if check.Name == "flatness" && !check.Passed && !strings.Contains(check.Advice, "run.max_time has cut the adaptation short, which goes on with nwl run --resume "+folder) {
+				t.Errorf("advice: %s", check.Advice)
+			}
+		}
 	}
 }
