@@ -193,7 +193,7 @@ func TestRepeats(t *testing.T) {
 // TestFailedCell is a result with its reason, and can be made again.
 func TestFailedCell(t *testing.T) {
 	folder := t.TempDir()
-	text := strings.NewReplacer("seeds: 2", "seeds: 1", `{name: learning, set: {run.moves: "local, neural"}, share: 0.3}`, `{name: broken, set: {run.moves: "local, neural", model.bundle: /does/not/exist}}`).Replace(spec)
+	text := strings.NewReplacer("seeds: 2", "seeds: 1", `{name: learning, set: {run.moves: "local, neural"}, share: 0.3}`, `{name: broken, set: {run.moves: "local, neural", inference.library: /does/not/exist}}`).Replace(spec)
 	text = text[:strings.Index(text, "  - {name: Trained")]
 	perform(t, folder, text, nil)
 	a := analyse(t, folder)
@@ -214,6 +214,26 @@ func TestFailedCell(t *testing.T) {
 	})
 	if tries != 1 {
 		t.Errorf("%d cells made again", tries)
+	}
+}
+
+// TestNetworksMissing names networks that are not there, before any cell is made.
+func TestNetworksMissing(t *testing.T) {
+	folder := t.TempDir()
+	text := strings.Replace(spec, `{name: learning, set: {run.moves: "local, neural"}, share: 0.3}`,
+		`{name: lost, set: {run.moves: "local, neural", model.bundle: /does/not/exist}}
+  - {name: begun, set: {run.moves: "local, neural", model.init: /nor/does/this}}`, 1)
+	o, err := options(folder, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = compare.Run(t.Context(), *o)
+	if err == nil || !strings.Contains(err.Error(), "samplers: lost, on small: model.bundle: ") ||
+		!strings.Contains(err.Error(), "samplers: begun, on small: model.init: ") {
+		t.Errorf("%v", err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v", entries, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"neuralwl/internal/cpu"
 	"neuralwl/internal/disk"
 	"neuralwl/internal/run"
+	"neuralwl/internal/setup"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/exact"
 )
@@ -89,6 +90,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		o.Log = slog.Default()
 	}
 	c := &comparison{Options: o, cells: o.Spec.Cells(), spent: map[string]time.Duration{}, count: map[string]int{}, ended: map[string]bool{}}
+	if !c.Resume {
+		if err := c.checkNetworks(); err != nil {
+			return err
+		}
+	}
 	unlock, err := c.open()
 	if err != nil {
 		return err
@@ -98,6 +104,28 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	return c.blocks(ctx)
+}
+
+// checkNetworks reports all networks that are not there or do not fit a system, before any cell has taken time.
+func (c *comparison) checkNetworks() error {
+	var faults []error
+	for i := range c.cells {
+		cell := &c.cells[i]
+		if cell.Seed != c.Spec.FirstSeed || cell.Budget != c.Spec.Budgets[0] || cell.Sampler.Train != nil {
+			continue
+		}
+		config, err := cell.RunConfig("")
+		if err != nil {
+			return err
+		}
+		if config.Model.Bundle == "" && config.Model.Init == "" {
+			continue
+		}
+		if _, err := setup.Bundle(config, slog.New(slog.DiscardHandler)); err != nil {
+			faults = append(faults, fmt.Errorf("samplers: %s, on %s: %w", cell.Sampler.Name, cell.System.Name, err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // open takes the folder and writes the specification there.
