@@ -18,7 +18,7 @@ func newBench() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure speed",
-		Args:  arguments(cobra.NoArgs),
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return usageError{errors.New("nwl bench needs a subcommand; `nwl bench --help` lists them")}
 		},
@@ -46,7 +46,7 @@ runs). Ratios are those to the heat bath with a flat histogram.
 The weights are the inverse of a density of states, that of a run, or without one those of
 Wang-Landau sampling with the network, which comes first.`,
 		Example: "  nwl bench moves --q 10 --size 16x16\n  nwl bench moves --q 10 --size 16x16 --bundle models/microcanonical-potts-q10-16x16 --dos runs/q10-16x16-1",
-		Args:    arguments(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, err := m.options(c)
 			if err != nil {

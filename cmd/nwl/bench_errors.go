@@ -41,7 +41,7 @@ training of the network is not counted. A mix is
 The weights are the inverse of a density of states, that of a run, or without one those of
 Wang-Landau sampling with the network, which comes first.`,
 		Example: "  nwl bench errors --q 10 --size 16x16\n  nwl bench errors --q 10 --size 32x32 --time 120s --mix 20:1 --dos runs/q10-32x32-1",
-		Args:    arguments(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if seeds < 1 || m.walkers < 16 {
 				return usageError{fmt.Errorf("--seeds %d, --walkers %d: at least one and 16 are needed, as errors are from the scatter between walkers", seeds, m.walkers)}

@@ -25,7 +25,7 @@ inference.provider names. The networks are new ones for the Potts model in the s
 configuration. Every line is printed as soon as it is measured; one that could not be, for
 want of memory say, has the reason instead.`,
 		Example: "  nwl bench networks --architecture microcanonical --size 16,32 --batch 128,1024 --set inference.provider=cuda",
-		Args:    arguments(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, n := range append(append([]int{o.Q}, o.Sides...), o.Batches...) {
 				if n < 1 {

@@ -20,8 +20,8 @@ func newBundle() *cobra.Command {
 folder, a folder with numbered versions, of which the highest is taken, or pretrained/NAME for a
 network that comes with the program. Those of a run are in models/ of its run directory, those of
 a daemon in networks/ of its data folder; nwl networks asks the daemon itself.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: noArguments,
+		RunE: help,
 	}
 	c.AddCommand(newBundleList(), newBundleShow(), newBundleVerify(), newBundleExport(), newBundleImport(), newBundleLatent())
 	return c

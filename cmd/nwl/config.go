@@ -13,7 +13,7 @@ func newConfig() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config [--server]",
 		Short: "Print all configuration keys with their defaults",
-		Args:  arguments(cobra.NoArgs),
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			text := config.Default
 			if ofServer {

@@ -27,7 +27,7 @@ At the end report.html in the run directory shows both phases in the distributio
 their transition temperatures and latent heat with errors, how the network learned, and whether
 the result can be trusted. The run directory is that of any other run.`,
 		Example: "  nwl demo\n  nwl demo --set run.max_time=5m --set system.size=16x16",
-		Args:    arguments(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Compose(demo, assignments)
 			if err != nil {

@@ -22,7 +22,7 @@ func newDoctor() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [--config FILE] [--set key=value]... [--json]",
 		Short: "Tell what works on this machine and what is wrong",
-		Args:  arguments(cobra.NoArgs),
+		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Load(file, assignments)
 			if err != nil {
@@ -65,10 +65,12 @@ func doctor(ctx context.Context, row func(name, format string, a ...any), cfg *c
 			row("provider "+string(p), "works")
 			continue
 		}
-		row("provider "+string(p), "does not work: %v", firstLine(err))
 		if p == inference.CPU {
+			row("provider "+string(p), "does not work: %v", firstLine(err))
 			faults = append(faults, err)
+			continue
 		}
+		row("provider "+string(p), "is not there, and needed for GPUs alone: %v", firstLine(err))
 	}
 	chosen, err := inference.Select(inference.Provider(cfg.Inference.Provider), slog.Default())
 	if err != nil {

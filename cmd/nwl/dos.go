@@ -21,8 +21,8 @@ func newDos() *cobra.Command {
 also tables of other programs, in .csv, .txt, .dat or .tsv: with other separators and
 decimal commas, with g for ln g, or without names of the columns. What is taken for
 granted is printed; what may be read in two ways is refused.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: noArguments,
+		RunE: help,
 	}
 	c.AddCommand(newDosExact(), newDosDiff(), newDosMerge(), newDosAverage(), newDosReweight(), newDosPlot(), newDosProject(), newDosInverse())
 	return c

@@ -42,7 +42,7 @@ in a .csv file.`,
 		Example: `  nwl dos exact --q 10 --size 6x6 --out exact.csv
   nwl dos exact --set system.model=blume_capel --set system.crystal_field=1.97 --set system.size=4x4
   nwl dos exact --config runs/q10-6x6-1/config.yaml --out exact.npz`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := onlyPrinted(asJSON, out); err != nil {
 				return err

@@ -28,7 +28,7 @@ a part in it. The columns are the energy, ln of the number of states, one standa
 (jackknife over 32 blocks) and the effective number of draws; where that is far below a
 hundred, the error is not to be trusted.`,
 		Example: "  nwl dos inverse --bundle pretrained/potts-q10 --q 10 --size 5x5 --draws 200000 --out inverse.csv",
-		Args:    arguments(cobra.NoArgs),
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := onlyPrinted(asJSON, out); err != nil {
 				return err

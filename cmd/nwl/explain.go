@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"neuralwl/internal/config"
+	"neuralwl/internal/near"
 	"neuralwl/internal/report"
 	"neuralwl/models/pretrained"
 )
@@ -35,7 +37,13 @@ the verdict shows. Without an argument, list all of them.`,
 		RunE: func(c *cobra.Command, names []string) error {
 			found := explanations(strings.Join(names, ""))
 			if len(found) == 0 {
-				return usageError{fmt.Errorf("%s is no key, no section and no check of the verdict; nwl explain lists all of them", names[0])}
+				known := explained()
+				for _, key := range known {
+					section, _, _ := strings.Cut(key, ".")
+					known = append(known, section)
+				}
+				return usageError{fmt.Errorf("%s is no key, no section and no check of the verdict%s", names[0],
+					cmp.Or(near.Ask(names[0], known), "; nwl explain lists all of them"))}
 			}
 			if asJSON {
 				return writeJSON(c.OutOrStdout(), found)

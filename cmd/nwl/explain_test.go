@@ -25,8 +25,13 @@ func TestExplain(t *testing.T) {
 			}
 		}
 	}
-	if _, stderr, code := nwl(t, "explain", "weather"); code != 2 || !strings.Contains(stderr, "weather is no key") {
-		t.Errorf("code %d, %s", code, stderr)
+	for name, want := range map[string]string{
+		"weather, the": "weather, the is no key, no section and no check of the verdict; nwl explain lists all of them", "autocorelation": "did you mean autocorrelation?", "window": "did you mean windows?",
+		"run.metod": "did you mean run.method?", "round trip": "did you mean round-trips?",
+	} {
+		if _, stderr, code := nwl(t, "explain", name); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("explain %s: code %d, %s", name, code, stderr)
+		}
 	}
 	stdout, _, _ := nwl(t, "explain", "--json")
 	var all []map[string]any

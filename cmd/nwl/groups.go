@@ -28,7 +28,7 @@ func newGroups() *cobra.Command {
 		Long: `List groups of runs, which nwl submit makes of several values or seeds: members by state, how many are in the
 merged result, and how long all will still take. nwl show NAME shows one with its result, and
 nwl ps --group NAME lists its members.`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		all, err := client.Groups(c.Context())

@@ -16,7 +16,7 @@ func newNetworks() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "networks [--json]",
 		Short: "List the daemon's repository of networks",
-		Args:  arguments(cobra.NoArgs),
+		Args:  noArguments,
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		list, err := client.Networks(c.Context())

@@ -28,7 +28,7 @@ LEFT a guess of the time that the phase will still take. A table on a terminal k
 A group of runs is one line; --group lists the members of one, and --members those of all. JSON has
 the runs alone; nwl groups --json has the groups.`,
 		Example: "  nwl ps --state running,paused --tag nightly",
-		Args:    arguments(cobra.NoArgs),
+		Args:    noArguments,
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		f := api.Filter{Tags: tags, Group: group, Single: group == "" && !members}

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"neuralwl/internal/near"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
+	"neuralwl/internal/shell"
 )
 
 // usageError marks a wrong command line, as opposed to a command that failed.
@@ -80,7 +85,10 @@ nothing the network has learned can bias the result.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          noArguments,
+		RunE:          help,
 	}
+	root.SetVersionTemplate("nwl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help` for the flags", err, c.CommandPath())}
 	})
@@ -107,6 +115,31 @@ nothing the network has learned can bias the result.`,
 	strictFlags(root)
 	completeSettings(root)
 	return root
+}
+
+// help is what a command does that has others under it.
+func help(c *cobra.Command, _ []string) error { return c.Help() }
+
+// noArguments refuses arguments, and says where what was given may belong.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if c.Flags().Lookup("set") != nil && strings.Contains(args[0], "=") {
+		return usageError{fmt.Errorf("%s: settings are given with --set, as in --set %[1]s", shell.Quote(args[0]))}
+	}
+	if about, err := os.Stat(args[0]); err == nil && about.Mode().IsRegular() && c.Flags().Lookup("config") != nil {
+		return usageError{fmt.Errorf("%s: a file with a configuration is given with --config, as in --config %[1]s", shell.Quote(args[0]))}
+	}
+	if c.HasAvailableSubCommands() {
+		var names []string
+		for _, sub := range c.Commands() {
+			names = append(names, sub.Name())
+		}
+		return usageError{fmt.Errorf("%s has no command %q%s", c.CommandPath(), args[0],
+			cmp.Or(near.Ask(args[0], names), "; `"+c.CommandPath()+" --help` lists them"))}
+	}
+	return usageError{fmt.Errorf("%s takes no argument, but got %q; usage: %s", c.CommandPath(), args[0], c.UseLine())}
 }
 
 // arguments checks the number of arguments and hints at the usage. None may be empty, as an

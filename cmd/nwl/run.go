@@ -35,7 +35,7 @@ as run.max_time may then be changed with --set.
 
 Exit codes: 0 converged; 3 ended as planned but not converged; 4 interrupted, to be resumed
 with --resume; 1 failed; 2 wrong command line or configuration.`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if resume != "" {
 				if out != "" || file != "" {

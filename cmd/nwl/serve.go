@@ -34,7 +34,7 @@ SIGINT and SIGTERM let the runs under way end in order, with a checkpoint, withi
 server.grace; a second one ends the daemon at once. The next nwl serve with the same DIR goes
 on with them, with the same numbers as if they had never stopped. SIGHUP has it read tokens
 and certificate again.`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if data != "" {
 				assignments = append(assignments, "server.data="+data)
@@ -144,7 +144,7 @@ func newChild() *cobra.Command {
 		Use:    "child",
 		Short:  "Perform one run for the daemon, which speaks with it over its standard input and output",
 		Hidden: true,
-		Args:   arguments(cobra.NoArgs),
+		Args:   noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if code := child.Serve(os.Stdin, os.Stdout, version(), newLogger(slog.LevelInfo)); code != 0 {
 				return unfinished{code: code}

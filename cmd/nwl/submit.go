@@ -96,7 +96,7 @@ func submitting(c *cobra.Command, work job.Work, options func(*api.Submission) e
 	var file string
 	var waiting bool
 	var group grouping
-	c.Args = arguments(cobra.NoArgs)
+	c.Args = noArguments
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		if options != nil {
 			if err := options(&s); err != nil {

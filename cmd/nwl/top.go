@@ -24,7 +24,7 @@ func newTop() *cobra.Command {
 		Short: "Watch the daemon's runs live",
 		Long: `Watch the runs of the daemon in the terminal, until q or Ctrl-C. While the daemon cannot be reached it
 shows what was last known. Where standard output is no terminal it prints the runs once.`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		s := &screen{url: client.URL}

@@ -34,7 +34,7 @@ model.init begins with the weights of another bundle, which may be of another si
 lattice. The first SIGINT or SIGTERM ends training in order, with what was learned.`,
 		Example: `  nwl train --set model.architecture=microcanonical --set system.size=16x16 --set train.max_time=4m
   nwl train --set model.architecture=microcanonical --set system.size=32x32 --set model.init=models/microcanonical-potts-q10-16x16`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Load(file, assignments)
 			if err != nil {

@@ -44,7 +44,7 @@ is what nwl worker invite made; it also names the queue and the folder of run di
 this machine must share, or the object store that has them. SIGINT and SIGTERM let the runs under way end in order, with a checkpoint,
 and hand them back. A worker that loses touch with the queue ends its runs by itself, before others
 go on with them at their last checkpoints.`,
-		Args: arguments(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(c.Context())
 			defer stop()

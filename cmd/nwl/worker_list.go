@@ -16,7 +16,7 @@ func newWorkerList() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [--json]",
 		Short: "List workers: those that perform runs, and those that were invited",
-		Args:  arguments(cobra.NoArgs),
+		Args:  noArguments,
 	}
 	asking(c, func(c *cobra.Command, client *api.Client, _ []string) error {
 		list, err := client.Workers(c.Context())
