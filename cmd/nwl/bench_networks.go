@@ -50,7 +50,7 @@ want of memory say, has the reason instead.`,
 			})
 		},
 	}
-	c.Flags().StringSliceVar(&o.Architectures, "architecture", []string{"autoencoder", "made", "conv", "microcanonical"}, "networks to measure")
+	c.Flags().StringSliceVar(&o.Architectures, "architecture", []string{"autoencoder", "made", "conv", "microcanonical", "rbm"}, "networks to measure")
 	c.Flags().IntVar(&o.Q, "q", 10, "number of colours")
 	c.Flags().IntSliceVar(&o.Sides, "size", []int{8, 16, 32}, "sides L of the lattices L x L")
 	c.Flags().IntSliceVar(&o.Batches, "batch", []int{1, 16, 128, 1024}, "configurations per call")

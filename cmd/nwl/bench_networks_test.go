@@ -26,7 +26,7 @@ func TestBenchNetworks(t *testing.T) {
 		}
 		calls[r.Architecture+" "+r.Call]++
 	}
-	if len(calls) != 12 || calls["conv propose"] != 2 || calls["made train"] != 1 || calls["microcanonical log_prob"] != 2 {
+	if len(calls) != 15 || calls["conv propose"] != 2 || calls["made train"] != 1 || calls["microcanonical log_prob"] != 2 || calls["rbm train"] != 1 {
 		t.Errorf("measured %v", calls)
 	}
 	stdout, _, _ = nwl(t, append(args, "--architecture", "made")...)
