@@ -114,7 +114,8 @@ func lnSquareLattice(beta float64, half, most int) float64 {
 	return sum
 }
 
-// lnTorus is ln Z of the lattice of 4x4 with periodic sides, by N ln 2 pi too small.
+// lnTorus is ln Z of the lattice of 4x4 with periodic sides, by N ln 2 pi too small. Currents up to 3 give the energy per
+// site to 6e-5 at beta = 1.
 func lnTorus(beta float64, most int) float64 {
 	c := newCurrents(beta, 4, most, true)
 	z := 0.0
