@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -63,8 +64,8 @@ func FindLibrary(configured string) (path, origin string) {
 		return path, "environment variable " + LibraryVariable
 	}
 	program, err := os.Executable()
-	if err != nil {
-		program = ""
+	if err != nil { // where there is no /proc, as in a chroot
+		program, _ = exec.LookPath(os.Args[0])
 	}
 	return findLibrary(program)
 }
