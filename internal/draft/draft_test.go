@@ -161,7 +161,7 @@ func TestRefused(t *testing.T) {
 		"potts":                   {Model: "heisenberg"},
 		"did you mean system.q?":  {Set: []string{"system.qq=3"}},
 		"write --set key=value":   {Set: []string{"seed"}},
-		"is not one of density":      {Wish: "weather"},
+		"is not one of density":   {Wish: "weather"},
 		"inverse temperature":     {Wish: draft.Canonical},
 		"has a meaning for":       {Beta: new(1.0)},
 		"is negative":             {Time: -1},
