@@ -61,7 +61,7 @@ var reserved = map[string][]string{
 	"github.com/minio/minio-go":           {"internal/store"},
 	"github.com/danielgtaylor/huma":       {"internal/server"},
 	"github.com/parquet-go":               {"internal/compare/report"},
-	"github.com/chromedp":                 {}, // tests alone
+	"github.com/chromedp":                 {},          // tests alone
 	"C":                                   {"cmd/nwl"}, // before Go starts
 }
 
