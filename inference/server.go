@@ -22,7 +22,7 @@ type server[P any] struct {
 	parts            []P
 	native           values // of the parts
 	runtime          Runtime
-	close            func() error // what else it has opened
+	close            func() error // of what the network has opened besides
 }
 
 // serve returns what serves the weights in store by the networks.

@@ -320,14 +320,14 @@ func TestGroupDeletionFails(t *testing.T) {
 	if _, err := os.Stat(collected); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("results are written into a folder that is to go (%v)", err)
 	}
-	// A deletion that went on at the start of the daemon and failed is over, too.
+	// A deletion that went on at the start of the daemon and failed is over as well.
 	h.resume(t.Context())
 	if _, err := h.ChangeGroup(t.Context(), "all", api.GroupChange{Wish: job.Cancel}); err != nil {
 		t.Fatal(err)
 	}
 	h.waitGroup("all", "cancelled", func(g *api.Group) bool { return g.State == job.Cancelled })
 
-	// Who waits for the end of a deletion finds the group gone, or submits it anew.
+	// A caller that waits for a deletion finds the group gone, or submits it again.
 	g.working.Lock()
 	submitted, changed := make(chan *api.Group), make(chan error)
 	go func() {

@@ -75,7 +75,7 @@ func (d *Daemon) Watched() []metrics.Run {
 	})
 }
 
-// watched are the runs that are watched, but for those to be left out.
+// watched are the runs that are watched, except those to be left out.
 func (m *mirror) watched(now time.Time, out func(id string) bool) []metrics.Run {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()

@@ -136,7 +136,7 @@ func unlessChanged(err error) error {
 }
 
 // goOn submits a part of a run, s being its record or nil, or submits it again after a pause or a
-// failure before which the run was submitted anew. Until it has ended it has the priority of the run, and no more memory.
+// failure before which the run was submitted again. Until it has ended it has the priority of the run, and no more memory.
 func (d *Daemon) goOn(ctx context.Context, r, s *queue.Record, of *job.Shard) error {
 	if s == nil {
 		spec, err := d.shardSpec(r, of)

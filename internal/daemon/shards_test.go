@@ -122,7 +122,7 @@ func TestShards(t *testing.T) {
 }
 
 // TestShardsTogether resumes a run that failed when it had put its shards together: those that are submitted
-// anew end at once, and nothing is left of them.
+// again end at once, and nothing is left of them.
 func TestShardsTogether(t *testing.T) {
 	t.Parallel()
 	h := open(t, t.TempDir(), func(o *Options) { o.Jobs = 3 })

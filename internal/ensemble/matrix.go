@@ -58,7 +58,7 @@ type Axis struct {
 type Matrix struct {
 	// Fixed are the settings with one value.
 	Fixed []string
-	// Axes are those with several, but for SeedKey and DisorderKey, in the order given. Their
+	// Axes are those with several, except SeedKey and DisorderKey, in the order given. Their
 	// combinations are the points; the last axis runs fastest.
 	Axes []Axis
 	// Disorder are the realisations at each point, Seeds the runs of each of them; nil for what the
