@@ -113,7 +113,6 @@ func TestModelFaults(t *testing.T) {
 		"system.model=xy system.size=4x2":                                                                          "system: size = 4x2: each side must be at least 3, or one of them 1 for a ring",
 		"system.model=xy local.move=heat_bath":                                                                     "local.move: heat_bath moves colours, but the sites of system.model xy have angles; take metropolis or overrelaxation",
 		"system.model=xy run.moves=[local,neural] model.architecture=made":                                         "model.architecture: made draws colours, but the sites of system.model xy have angles; take flow",
-		"system.model=xy run.moves=[local,neural] inference.provider=remote":                                       "inference.provider: remote evaluates networks that draw colours",
 		"system.model=xy run.moves=[local,neural] neural.partial=0.5":                                              "neural.partial: 0.5, but proposals of a flow keep no sites",
 		"system.model=xy run.moves=[local,neural] model.harmonics=[9]":                                             "model.harmonics: 9 is not within 1..8",
 		"system.model=xy run.moves=[local,neural] model.harmonics=[]":                                              "model.harmonics: there are 0",

@@ -41,7 +41,7 @@ systems:
 samplers:
   - {name: heat bath, set: {run.moves: local}}
   - {name: network, set: {run.moves: "local, neural"}, share: 0.3}
-  - {name: broken, set: {run.moves: "local, neural", model.bundle: /does/not/exist}}
+  - {name: broken, set: {run.moves: "local, neural", inference.library: /does/not/exist}}
 `
 
 // TestReport makes a comparison and all files of its report.
