@@ -76,7 +76,7 @@ func (o *Options) checkShard() (faults []error) {
 }
 
 // TakeUp puts the engine of a shard where an adaptation of all walkers has ended, with the same
-// options but for Shard and Proposer: it takes over the weights and its own walkers. Produce is next.
+// options except Shard and Proposer: it takes over the weights and its own walkers. Produce is next.
 // The Proposer must have the network that the snapshot was taken with; see Restore.
 func (e *Engine) TakeUp(all *Snapshot) error {
 	first, n := e.o.share()

@@ -9,7 +9,7 @@ import (
 // Summary is what is known of a group in short, the content of SummaryFile.
 type Summary struct {
 	Members int            `json:"members"`
-	States  map[string]int `json:"states" doc:"Members by state; deleted and unreadable are such, too."`
+	States  map[string]int `json:"states" doc:"Members by state, which may also be deleted or unreadable."`
 	// Complete says that no member is awaited.
 	Complete bool           `json:"complete" doc:"No member is awaited."`
 	Points   []PointSummary `json:"points"`

@@ -109,7 +109,7 @@ func (q *Queue) take(ctx context.Context, t *Taker, m jetstream.Msg) (*Lease, er
 }
 
 // misplaced puts a job back that was handed out to a machine of another class than it has
-// begun in, as its owner there was lost, to be handed out anew.
+// begun in, since its owner there was lost, to be handed out again.
 func (q *Queue) misplaced(ctx context.Context, of message) error {
 	_, err := q.change(ctx, of.ID, func(r *Record) (err error) {
 		if !of.of(r) || r.State != job.Queued && r.State != job.Running {

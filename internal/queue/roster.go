@@ -15,8 +15,8 @@ import (
 )
 
 // Roster is the folder that says which workers an embedded queue admits. Commands change it
-// while the queue runs, which looks at it several times a second. It is safe for concurrent use, by
-// several processes, too.
+// while the queue runs, which looks at it several times a second. It is safe for concurrent use, also by
+// several processes.
 type Roster string
 
 // Files of a roster.

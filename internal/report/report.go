@@ -62,7 +62,7 @@ type Course struct {
 	Network     *NetworkSummary // nil without
 	// Interrupted is why the run ended before it was complete, nil if it did not.
 	Interrupted error
-	// UnderWay tells that it has not ended at all, which Interrupted says, too.
+	// UnderWay says that it has not ended at all; Interrupted is then set as well.
 	UnderWay bool
 }
 

@@ -64,7 +64,7 @@ type Summary struct {
 	NoPage bool `json:"no_page,omitempty"`
 	// Interrupted says why the run ended before it was complete; it can be resumed.
 	Interrupted string `json:"interrupted,omitempty"`
-	// UnderWay tells that the run has not ended: this is what it had at its last checkpoint.
+	// UnderWay says that the run has not ended: this is what it had at its last checkpoint.
 	UnderWay    bool              `json:"under_way,omitempty"`
 	Resumptions []Resumption      `json:"resumptions,omitempty"`
 	Checkpoints CheckpointSummary `json:"checkpoints"`

@@ -169,7 +169,7 @@ func (s *swaps) receive(r Swap) {
 	}
 }
 
-// fixed is why the network cannot be exchanged now, with leave to begin production anew or without;
+// fixed is why the network cannot be exchanged now, with leave to begin production again or without;
 // nil if it can.
 func (j *job) fixed(restart bool) *SwapError {
 	switch at := j.at.Stage; {

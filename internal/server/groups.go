@@ -112,7 +112,7 @@ func groupAnswer(g *api.Group, err error) (*groupBody, error) {
 // registerGroupEvents registers the stream of a group's events.
 func (s *Server) registerGroupEvents() {
 	one := groupOperation(http.MethodGet, "/{name}/events", "group-events", "Events of a group as a stream", 404, 422)
-	one.Description = "How far it is, whenever its results were made anew; events of its members are among those of all runs. The last event is end if the group is deleted."
+	one.Description = "How far it is, whenever its results were made again; events of its members are among those of all runs. The last event is end if the group is deleted."
 	s.documentStream(&one, map[string]*huma.Schema{daemon.GroupEvent: s.schemaOf(daemon.GroupEvent), endEvent: s.schemaOf(endEvent)})
 	huma.Register(s.api, one, func(ctx context.Context, in *struct {
 		GroupPath

@@ -36,7 +36,7 @@ var errBefore = errors.New("it has checkpoints, but none in the store: it began 
 // fetch gets the directory of a run from the store, and that of the run whose density of states it needs.
 func (o *worker) fetch(ctx context.Context, l *queue.Lease, weights string, log *slog.Logger) (f *files, err error) {
 	if o.Store == nil && l.Files != "" {
-		return nil, errors.New("it is in the head's object store, and this worker has none; start it anew with the head's storage.files as --files")
+		return nil, errors.New("it is in the head's object store, and this worker has none; start it again with the head's storage.files as --files")
 	}
 	if o.Store == nil {
 		return nil, nil
