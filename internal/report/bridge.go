@@ -6,6 +6,9 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
+
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"neuralwl/sampler/dos"
 )
@@ -109,11 +112,39 @@ func (s *BridgeSummary) String() string {
 	if s.Used == 0 {
 		return fmt.Sprintf("the draws are not used: in none of %d windows are there enough, with an overlap of at least %g (at least %.2f)", s.Windows, dos.LeastOverlap, s.Overlap)
 	}
-	text := fmt.Sprintf("%d of %d windows used, overlap at least %.2f, discrepancy from transitions %.2f", s.Used, s.Windows, s.Overlap, s.Discrepancy)
-	if s.ForwardWindows+s.ReverseWindows > 0 {
-		text += fmt.Sprintf("; draws alone differ by %.2f errors (rms) in %d windows, states alone by %.2f in %d", s.Forward, s.ForwardWindows, s.Reverse, s.ReverseWindows)
+	return fmt.Sprintf("%d of %d windows used, overlap at least %.2f; %s", s.Used, s.Windows, s.Overlap, describe(s.differences()))
+}
+
+// fromJoint is the difference of an estimate from the joint one, the root of the mean square of deviations in some windows, in standard errors.
+type fromJoint struct {
+	of      string
+	rms     float64
+	windows int
+}
+
+func (s *BridgeSummary) differences() []fromJoint {
+	return []fromJoint{
+		{"transitions", s.Discrepancy, s.Used},
+		{"draws alone", s.Forward, s.ForwardWindows},
+		{"states alone", s.Reverse, s.ReverseWindows},
 	}
-	return text
+}
+
+// most is the largest rms that may be chance: of n independent normal deviations it is larger once in a
+// thousand, but at least maxDiscrepancy, since those of neighbouring windows are not independent.
+func (d fromJoint) most() float64 {
+	return max(maxDiscrepancy, math.Sqrt(distuv.ChiSquared{K: float64(d.windows)}.Quantile(0.999)/float64(d.windows)))
+}
+
+// describe lists how far the estimates are from the joint one, where there is a comparison.
+func describe(all []fromJoint) string {
+	var texts []string
+	for _, d := range all {
+		if d.windows > 0 {
+			texts = append(texts, fmt.Sprintf("%s differ by %.2f errors (rms) in %d windows", d.of, d.rms, d.windows))
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // judgeBridge compares what the draws say with what the rest says.
@@ -122,11 +153,19 @@ func (r *Result) judgeBridge(s *Summary) {
 	if b == nil || b.Used == 0 {
 		return
 	}
+	var apart []string
+	for _, d := range b.differences() {
+		if d.windows > 0 && !(d.rms <= d.most()) {
+			apart = append(apart, fmt.Sprintf("%s by more than %.1f", d.of, d.most()))
+		}
+	}
 	v := &s.Verdict
 	_, _, passes := s.production()
-	v.check("draws", max(b.Discrepancy, b.Forward, b.Reverse) <= maxDiscrepancy,
-		"draws and transitions differ by %.2f errors (rms), draws alone by %.2f and states alone by %.2f from both together, at most %d are allowed",
-		b.Discrepancy, b.Forward, b.Reverse, maxDiscrepancy)
+	text := "from draws and states together " + describe(b.differences())
+	if len(apart) > 0 {
+		text += ": " + strings.Join(apart, ", ")
+	}
+	v.check("draws", len(apart) == 0, "%s", text)
 	v.advise("the walkers have not forgotten where they started, or the draws of the network miss states: %s", s.prolonged(3*passes))
 }
 

@@ -16,7 +16,7 @@ var Checks = map[string]string{
 		"began. In equilibrium it fails one run in a thousand.",
 	"estimators": "Two estimates of ln g from different data of the same walkers, their visits and the transition probabilities of their local moves, agree within their errors. They " +
 		"do not where walkers are not in equilibrium within the levels.",
-	"draws": "With walkers: the numbers of states in windows of levels by the network's draws and by transitions agree, and draws alone and states alone give what both " +
+	"draws": "With walkers: the numbers of states in windows of levels by the network's draws and by transitions agree, and draws alone and states alone, where enough of them count, give what both " +
 		"together give. Draws that miss a part of the states would show here. In van and van-wang-landau: enough draws count, by (sum w)^2/(sum w^2) of their weights w.",
 	"windows": "Walkers have entered every energy window, and neighbouring windows agree on ln g where they overlap, within their errors.",
 	"ground state": "ln g of the lowest energy agrees with the known number of ground states, within 3 errors, before it is held there. g is normalised at its " +

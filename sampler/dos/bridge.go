@@ -67,18 +67,23 @@ type BridgeSums struct {
 	// Inverse is the sum of C/D over draws, or of D/C over states, at the reference.
 	Inverse float64
 	Squares float64 // of what Inverse sums up
+	// Ratio is the sum of D/C over draws, or of C/D over states: what the squares of the other
+	// kind's Inverse add up to, as that kind sees it.
+	Ratio float64
 }
 
 // AddDraw adds a draw, given ln(D/C) at the reference.
-func (s *BridgeSums) AddDraw(lnRatio float64) { s.add(lnRatio, math.Exp(-lnRatio)) }
+func (s *BridgeSums) AddDraw(lnRatio float64) { s.add(lnRatio, -lnRatio) }
 
 // AddState adds a state.
-func (s *BridgeSums) AddState(lnRatio float64) { s.add(lnRatio, math.Exp(lnRatio)) }
+func (s *BridgeSums) AddState(lnRatio float64) { s.add(lnRatio, lnRatio) }
 
-func (s *BridgeSums) add(lnRatio, inverse float64) {
+func (s *BridgeSums) add(lnRatio, lnInverse float64) {
+	inverse := math.Exp(lnInverse)
 	s.N++
 	s.Inverse += inverse
 	s.Squares += inverse * inverse
+	s.Ratio += math.Exp(-lnInverse)
 	a := 1 / (1 + math.Exp(lnRatio))
 	power := a
 	for k := range s.Moments {
@@ -108,6 +113,7 @@ func (s *BridgeSums) plus(o *BridgeSums, sign float64) {
 	s.N += sign * o.N
 	s.Inverse += sign * o.Inverse
 	s.Squares += sign * o.Squares
+	s.Ratio += sign * o.Ratio
 	for k := range s.Moments {
 		s.Moments[k] += sign * o.Moments[k]
 	}
@@ -140,7 +146,8 @@ type BridgeEstimate struct {
 	ForwardDeviation, ReverseDeviation float64
 	// ForwardEffective and ReverseEffective are the effective numbers of draws and states behind
 	// Forward and Reverse, (sum w)^2 / (sum w^2). Where they are a small share of all, the points
-	// that would count most are likely to be missing, and errors with them.
+	// that would count most are likely to be missing, and errors with them. They also are where the
+	// points of the other kind say so: states know how often draws should have large weights.
 	ForwardEffective, ReverseEffective float64
 	// Overlap is the share of the states that could have been draws, the mean of D/(C + D).
 	Overlap float64
@@ -311,6 +318,15 @@ func (t *bridgeTotal) effective(window int) (draws, states float64) {
 	return sum * sum / squares, s.Inverse * s.Inverse / s.Squares
 }
 
+// expected is effective as the points of the other kind have it. The mean square of C/D over draws is the
+// mean of C/D over states, to which the draws that are too rare to be seen contribute.
+func (t *bridgeTotal) expected(window int) (draws, states float64) {
+	s, m := &t.States[window], t.of.Windows[window].States
+	seen := t.drawn(window, func(s *BridgeSums) float64 { return s.N })
+	ratio := t.drawn(window, func(s *BridgeSums) float64 { return s.Ratio })
+	return m * s.N / s.Ratio, seen * seen / ratio * s.N / m
+}
+
 // Estimate returns what each window's draws and states say.
 func (b *Bridge) Estimate() []BridgeEstimate {
 	all := make([]int, len(b.Blocks))
@@ -346,10 +362,11 @@ func (b *Bridge) Estimate() []BridgeEstimate {
 		e.Error = errs[0]
 		e.ForwardDeviation, e.ReverseDeviation = (e.Forward-e.LnZ)/errs[1], (e.Reverse-e.LnZ)/errs[2]
 		draws, states := whole.points(k)
-		if e.ForwardEffective < leastEffective*draws {
+		forward, reverse := whole.expected(k)
+		if min(e.ForwardEffective, forward) < leastEffective*draws {
 			e.ForwardDeviation = nan
 		}
-		if e.ReverseEffective < leastEffective*states {
+		if min(e.ReverseEffective, reverse) < leastEffective*states {
 			e.ReverseDeviation = nan
 		}
 		e.Used = e.Overlap >= LeastOverlap && draws >= leastBridgePoints && states >= leastBridgePoints && e.Error > 0

@@ -215,6 +215,40 @@ func TestBridgeUnjoined(t *testing.T) {
 	}
 }
 
+// TestBridgeBlind has a network that all but misses one configuration of every level in a window. Draws alone know nothing of
+// these, nor do their errors, and are not compared; in the other windows they are, and states alone in all.
+func TestBridgeBlind(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	toy := newToy(r, []float64{0, 1, 2, 3, 3.5, 3.6, 3, 2, 1.5, 1, 0.7, 0})
+	blind := toy.bridge.Windows[1]
+	for target, q := range toy.q {
+		sum := 0.0
+		for s, b := range toy.levels {
+			q[s] = (0.5 + r.Float64()) * math.Exp(-toy.lnG[b]-math.Abs(float64(b-target+toy.tolerance)))
+			if b >= blind.Low && b <= blind.High && b != toy.levels[s-1] {
+				q[s] *= 1e-6
+			}
+			sum += q[s]
+		}
+		for s := range q {
+			toy.q[target][s] /= sum
+		}
+	}
+	toy.draw(r, 64)
+	for k, e := range toy.bridge.Estimate() {
+		want := toy.lnZ(toy.bridge.Windows[k])
+		if off := (e.LnZ - want) / e.Error; !(math.Abs(off) < 3.5) {
+			t.Errorf("window %d: %.1f errors off", k+1, off)
+		}
+		if compared := !math.IsNaN(e.ForwardDeviation); compared != (k != 1) {
+			t.Errorf("window %d: draws alone, %.2f off, are compared: %v", k+1, e.Forward-want, compared)
+		}
+		if math.IsNaN(e.ReverseDeviation) {
+			t.Errorf("window %d: states alone are not compared", k+1)
+		}
+	}
+}
+
 // TestBridge repeats an estimate from transitions that scatter more than counting says, and from
 // random draws and states: deviations are as its errors say, those of each window and those of
 // ln g, which are smaller than without the draws.
