@@ -57,7 +57,9 @@ var settings = map[string]setting{
 
 const (
 	minutes = "it takes minutes"
-	unsure  = "it need not converge"
+	// rooted is before commands that need network namespaces.
+	rooted = `[ "$(id -u)" != 0 ] || `
+	unsure = "it need not converge"
 )
 
 var exceptions = []exception{
@@ -148,4 +150,23 @@ var exceptions = []exception{
 	{document: "reliability.md", command: "nwl run --set system.model=blume_capel", long: "a minute", codes: []int{3}, why: unsure},
 	{document: "moves.md", command: "GOMAXPROCS=1 bin/nwl bench errors", long: "its network must fit any size", instead: "GOMAXPROCS=1 bin/nwl bench errors --q 10 --size 8x8 --mix cluster:4:0 --time 1s --seeds 1"},
 	{document: "benchmarks.md", command: "nwl bench networks", not: "it needs CUDA; commands.md has it for the CPU"},
+	{document: "benchmarks.md", command: "go test ./inference", not: "it needs CUDA; make gpu-pack-test does it with the CPU"},
+	{document: "benchmarks.md", command: "scripts/gpu/unpack.sh", not: "it needs the pack; make gpu-pack-test executes both scripts"},
+	{document: "python.md", command: "python3 -m venv", not: "make python-test does it in an environment of its own"},
+	{document: "python.md", command: "pip install", not: "make python-test does it in an environment of its own"},
+	{document: "python.md", command: "pip uninstall", not: "it needs CUDA"},
+	{document: "machines.md", command: "sbatch", not: "it needs Slurm; make slurm-workers-test executes the script"},
+	{document: "shards.md", command: "go test ./sampler", long: "two minutes", instead: "go test ./sampler -run '^$' -bench 'Windows$' -benchtime 1x"},
+	{document: "shards.md", command: "scripts/shards.sh", long: minutes, instead: "scripts/shards.sh bin/nwl 4 20 1 2"},
+	{document: "shards.md", command: `SET="--set wang_landau`, long: minutes,
+		instead: `SET="--set wang_landau.final_ln_f=1e-2" scripts/shards.sh bin/nwl 6 20 2`},
+	{document: "shards.md", command: `SET="--set run.method`, long: minutes,
+		instead: `SET="--set run.method=multicanonical --set run.walkers=231 --set windows.count=3 --set run.round=100 --set wang_landau.final_ln_f=1e-2" scripts/shards.sh bin/nwl 4 20 2`},
+	{document: "shards.md", command: `SET="--set run.walkers=84`, long: minutes,
+		instead: `SET="--set run.walkers=84 --set windows.count=3 --set run.round=2 --set wang_landau.final_ln_f=1e-2" scripts/shards.sh bin/nwl 6 20 2`},
+	{document: "shards.md", command: "KILL=6", long: minutes,
+		instead: `KILL=3 SET="--set run.round=100 --set run.walkers=64 --set wang_landau.final_ln_f=5e-3 --set checkpoint.interval=3s" scripts/shards.sh bin/nwl 4 100 2`},
+	{document: "scale.md", command: "scripts/scale.sh bin/nwl 0", long: minutes + " and root", instead: rooted + `SET="--set wang_landau.final_ln_f=1e-2" scripts/scale.sh bin/nwl 0 1 1`},
+	{document: "scale.md", command: "scripts/scale.sh bin/nwl 25", long: minutes + " and root", instead: rooted + `SET="--set wang_landau.final_ln_f=1e-2" scripts/scale.sh bin/nwl 25 1 2`},
+	{document: "results.md", command: "nwl run --set run.method=van", long: "half a minute", codes: []int{3}, why: unsure},
 }

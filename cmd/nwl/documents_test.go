@@ -32,7 +32,7 @@ type command struct {
 
 var (
 	// begins matches the first line of a command.
-	begins = regexp.MustCompile(`^(?:[A-Z_]+=\S+ )*(?:bin/nwl|nwl|curl|make|for|source|if) `)
+	begins = regexp.MustCompile(`^(?:[A-Z_]+=(?:"[^"]*"|\S+) )*(?:bin/nwl|nwl|curl|make|for|source|if|go|pip|python3|sbatch|scripts/\S+) `)
 	// inline matches a command in a sentence.
 	inline = regexp.MustCompile("`((?:[A-Z_]+=\\S+ )?(?:bin/)?nwl [^`]+)`")
 	// optional matches what a command line may have, as in a line of usage.
@@ -41,9 +41,11 @@ var (
 	placeholder = regexp.MustCompile(`(?:^|[ =/])(DIR|FILE|FOLDER|Q|LxL|TIME|N|PLOT|BUNDLE|NAME|ID)(?:$|[ /.])`)
 	// remark matches a comment at the end of a command.
 	remark = regexp.MustCompile(`\s+# .*$`)
+	// measuring matches a script that is given the program.
+	measuring = regexp.MustCompile(`scripts/\S+ bin/nwl `)
 )
 
-// documents are README.md and those in docs.
+// documents are README.md, those in docs, and docs/results/README.md as results.md.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob("../../docs/*.md")
@@ -58,6 +60,11 @@ func documents(t *testing.T) map[string]string {
 		}
 		texts[filepath.Base(path)] = string(data)
 	}
+	data, err := os.ReadFile("../../docs/results/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts["results.md"] = string(data)
 	return texts
 }
 
@@ -111,7 +118,7 @@ func TestDocumentsName(t *testing.T) {
 			all = append(all, command{1 + strings.Count(text[:m[0]], "\n"), strings.ReplaceAll(text[m[2]:m[3]], "\n", " ")})
 		}
 		for _, c := range all {
-			for _, part := range regexp.MustCompile(`(?:^|[\s(;])(?:bin/)?nwl ([^;|&)]*)`).FindAllStringSubmatch(remark.ReplaceAllString(c.text, ""), -1) {
+			for _, part := range regexp.MustCompile(`(?:^|[\s(;])(?:bin/)?nwl ([^;|&)]*)`).FindAllStringSubmatch(measuring.ReplaceAllString(remark.ReplaceAllString(c.text, ""), ""), -1) {
 				words := strings.Fields(strings.NewReplacer("\\\n", " ", "[", " ", "]", " ", `"`, "", "'", "").Replace(part[1]))
 				root := newRoot()
 				root.InitDefaultHelpCmd()
@@ -208,6 +215,7 @@ func newWorkbench(t *testing.T, s setting) *workbench {
 		os.Symlink(filepath.Join(root, ".deps"), filepath.Join(b.folder, ".deps")),
 		os.MkdirAll(filepath.Join(b.folder, "bin"), 0o777), os.Symlink(binary, filepath.Join(b.folder, "bin", "nwl")),
 		os.MkdirAll(filepath.Join(b.folder, "models", "pretrained"), 0o777),
+		os.Symlink(filepath.Join(root, "scripts"), filepath.Join(b.folder, "scripts")),
 		os.Symlink(filepath.Join(root, "models", "pretrained", "recipes"), filepath.Join(b.folder, "models", "pretrained", "recipes")),
 	} {
 		if err != nil {
@@ -259,6 +267,8 @@ func (b *workbench) execute(c command, e exception) {
 		return
 	case strings.HasPrefix(text, "make "):
 		text = `make -n -C "$ROOT" ` + strings.TrimPrefix(text, "make ") // it works in the repository, and is tried by itself
+	case strings.HasPrefix(text, "go test "):
+		text = `go test -C "$ROOT" ` + strings.TrimPrefix(text, "go test ")
 	}
 	b.run(c.line, text, e.codes)
 }
