@@ -91,7 +91,7 @@ type Training struct {
 	Seed    uint64  `json:"seed"`
 	Steps   int64   `json:"steps"`   // gradient steps applied
 	Dropped int64   `json:"dropped"` // gradient steps taken back because of a NaN or an infinity
-	Loss    float64 `json:"loss"`    // recent mean of -ln q of the states shown, or of ln q - ln p of those drawn, in nats; 0 if never trained
+	Loss    float64 `json:"loss"`    // mean over about the last hundred steps of the latest training of -ln q of the states shown, or of ln q - ln p of those drawn, in nats; 0 if never trained
 	Seconds float64 `json:"seconds"` // wall-clock time spent on gradient steps
 	// Data says which states it was trained on; empty for the states visited by a run.
 	Data string `json:"data,omitempty"`

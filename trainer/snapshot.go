@@ -20,6 +20,7 @@ type Snapshot struct {
 	OnTrial bool                 // Next is published, not Good
 	Adam    AdamSnapshot
 	Record  exporter.Training
+	From    int64 `cbor:",omitempty"` // steps of the record that were made before
 	Losses  Losses
 
 	Generator []byte // sampler.GeneratorState of the batches
@@ -45,7 +46,7 @@ type BufferSnapshot struct {
 // the trainer and is valid until the next step.
 func (t *Trainer) Snapshot() *Snapshot {
 	s := &Snapshot{
-		Good: flat(t.good), Next: flat(t.next), OnTrial: t.onTrial, Record: t.record, Losses: t.losses,
+		Good: flat(t.good), Next: flat(t.next), OnTrial: t.onTrial, Record: t.record, From: t.from, Losses: t.losses,
 		Adam:      AdamSnapshot{Step: t.adam.step, First: t.adam.first, Second: t.adam.second},
 		Generator: sampler.GeneratorState(t.source),
 		Buffer:    BufferSnapshot{Occupied: t.buffer.occupied, Generator: sampler.GeneratorState(t.buffer.source)},
@@ -90,7 +91,7 @@ func (t *Trainer) restore(s *Snapshot) error {
 			t.adam.second[name] = slices.Clone(s.Adam.Second[name])
 		}
 	}
-	t.record, t.losses, t.onTrial = s.Record, Losses{s.Losses.Every, slices.Clone(s.Losses.Rows)}, s.OnTrial
+	t.record, t.from, t.losses, t.onTrial = s.Record, s.From, Losses{s.Losses.Every, slices.Clone(s.Losses.Rows)}, s.OnTrial
 	return t.publish()
 }
 

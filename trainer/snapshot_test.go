@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/onnxtest"
+	"neuralwl/sampler/lattice"
 	"neuralwl/trainer"
 )
 
@@ -36,6 +38,53 @@ func TestRestore(t *testing.T) {
 			t.Errorf("after %d steps: loss %v, restored %v", steps, x, y)
 		}
 	}
+}
+
+// TestLossOfTrained records for a network that was trained before the mean loss of the steps that follow, also in a
+// trainer that goes on from a snapshot: the recorded one may be of another system.
+func TestLossOfTrained(t *testing.T) {
+	var losses []float64
+	o := trainer.Options{Seed: 1, Batch: 40, Events: trainer.Events{Step: func(s trainer.StepInfo) { losses = append(losses, s.Loss) }}}
+	train := func(tr *trainer.Trainer) {
+		t.Helper()
+		for range 5 {
+			if err := tr.Step(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mean := 0.0
+		for _, loss := range losses {
+			mean += loss / float64(len(losses))
+		}
+		if r := tr.Record(); math.Abs(r.Loss-mean) > 1e-9 || r.Steps != int64(20000+len(losses)) {
+			t.Errorf("loss %.3f after %d steps, the mean of the last %d is %.3f", r.Loss, r.Steps, len(losses), mean)
+		}
+	}
+	fresh, b, store := newTrainer(t, o, 1)
+	b.Card.Training.Steps, b.Card.Training.Loss = 20000, 634
+	var err error
+	if o.System, err = lattice.NewPotts(3, 4, 4); err != nil {
+		t.Fatal(err)
+	}
+	var a [2]*trainer.Trainer
+	for i := range a {
+		if a[i], err = trainer.New(o, b, store, onnxtest.Runtime(1)); err != nil {
+			t.Fatal(err)
+		}
+		defer a[i].Close()
+		b.Card.Training.Steps = 20007 // of a version that a checkpoint names
+	}
+	s := fresh.Snapshot()
+	for k, level := range s.Buffer.Occupied {
+		for at := 0; at < len(s.Buffer.States[k]); at += 16 {
+			a[0].Remember(s.Buffer.States[k][at:at+16], level)
+		}
+	}
+	train(a[0])
+	if err := a[1].Restore(a[0].Snapshot()); err != nil {
+		t.Fatal(err)
+	}
+	train(a[1])
 }
 
 func TestRestoreRefuses(t *testing.T) {

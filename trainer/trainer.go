@@ -171,6 +171,7 @@ type learned struct {
 	sets       inference.Recycler
 	gradients  map[string][]float32
 	record     exporter.Training
+	from       int64 // steps of the record before the first one here, whose losses are of other batches or systems
 	losses     Losses
 }
 
@@ -240,7 +241,7 @@ func newLearned(seed uint64, rate float64, b *exporter.Bundle) (*learned, error)
 		gradients: map[string][]float32{},
 		record:    b.Card.Training,
 	}
-	l.record.Seed = seed
+	l.record.Seed, l.from = seed, l.record.Steps
 	for name, w := range weights {
 		l.next[name] = graph.Float32s(slices.Clone(w.Float32s()), w.Shape...)
 		l.gradients[name] = make([]float32, len(w.Float32s()))
@@ -347,7 +348,7 @@ func (l *learned) settle(began time.Time, info StepInfo, workers int, clip float
 		copyWeights(l.good, l.next)
 		l.adam.Step(workers, flat(l.next), l.gradients, min(1, clip/info.Norm))
 		l.record.Steps++
-		l.record.Loss = smooth(l.record.Loss, info.Loss, l.record.Steps)
+		l.record.Loss = smooth(l.record.Loss, info.Loss, l.record.Steps-l.from)
 		l.record.KL, l.record.Acceptance = nil, nil // measured with other weights
 	}
 	info.Duration = time.Since(began)
