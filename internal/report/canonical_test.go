@@ -22,7 +22,7 @@ func TestCanonical(t *testing.T) {
 		value float64
 	}{{"0", 0}, {"0.7", 0.7}, {"-0.5", -0.5}} {
 		folder := filepath.Join(t.TempDir(), "run")
-		s := runtest.Perform(t, folder, "run.method=canonical", "run.moves=local", "system.size=6x6", "run.beta="+c.beta, "production.passes=2000")
+		s := runtest.Perform(t, folder, "run.method=canonical", "run.moves=local", "system.size=6x6", "run.beta="+c.beta, "production.passes=2000", runtest.Drawn)
 		if s.Canonical == nil || s.Canonical.Beta != c.value || !s.Verdict.Converged {
 			t.Fatalf("beta = %s: %+v, %+v", c.beta, s.Canonical, s.Verdict)
 		}

@@ -37,7 +37,7 @@ func observables(t *testing.T, folder string) map[string][]float64 {
 func TestObservables(t *testing.T) {
 	const q, n = 10., 16.
 	folder := filepath.Join(t.TempDir(), "run")
-	s := runtest.Perform(t, folder, "run.moves=local", "system.q=10", "wang_landau.final_ln_f=1e-5", "production.passes=300")
+	s := runtest.Perform(t, folder, "run.moves=local", "system.q=10", "wang_landau.final_ln_f=1e-5", "production.passes=300", runtest.Drawn)
 	d, err := dos.ReadFile(filepath.Join(folder, report.DensityFile))
 	if err != nil {
 		t.Fatal(err)

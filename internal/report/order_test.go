@@ -62,7 +62,7 @@ func TestOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder := filepath.Join(t.TempDir(), "run")
-			s := runtest.Perform(t, folder, append(settings, size)...)
+			s := runtest.Perform(t, folder, append(settings, size, runtest.Drawn)...)
 
 			rows, err := csv.NewReader(bytes.NewReader(runtest.Read(t, folder, report.OrderFile))).ReadAll()
 			if err != nil {

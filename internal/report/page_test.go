@@ -22,7 +22,7 @@ func TestPage(t *testing.T) {
 			[]string{"<strong>Not converged.</strong>", "(NOT CONVERGED)", "These checks fail: ", "longer production"}},
 	} {
 		folder := filepath.Join(t.TempDir(), name)
-		s := runtest.Perform(t, folder, c.settings...)
+		s := runtest.Perform(t, folder, runtest.With(c.settings, runtest.Drawn)...)
 		page := string(runtest.Read(t, folder, report.PageFile))
 		want := c.want
 		for _, check := range s.Verdict.Checks {

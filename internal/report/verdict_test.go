@@ -15,7 +15,7 @@ import (
 // can be copied, and every plot carries the stamp.
 func TestAdvice(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a run")
-	s := runtest.Perform(t, folder, "run.moves=local", "production.passes=1", "run.walkers=16", "wang_landau.final_ln_f=1e-3")
+	s := runtest.Perform(t, folder, "run.moves=local", "production.passes=1", "run.walkers=16", "wang_landau.final_ln_f=1e-3", runtest.Drawn)
 	if s.Verdict.Converged {
 		t.Fatal("a single pass converges: the test shows nothing")
 	}
@@ -34,7 +34,7 @@ func TestAdvice(t *testing.T) {
 	if !strings.Contains(advice, "production.passes") && !strings.Contains(advice, "fewer walkers") || strings.Contains(advice, " "+folder) {
 		t.Errorf("advice: %s", advice)
 	}
-	good := runtest.Perform(t, filepath.Join(t.TempDir(), "good"), "run.moves=local")
+	good := runtest.Perform(t, filepath.Join(t.TempDir(), "good"), "run.moves=local", runtest.Drawn)
 	for _, c := range good.Verdict.Checks {
 		if c.Advice != "" {
 			t.Errorf("advice of a run that converged: %+v", c)

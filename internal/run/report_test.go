@@ -54,7 +54,7 @@ func isReport(name string) bool {
 func TestReport(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
-	want := runtest.Perform(t, folder, runtest.Brief...)
+	want := runtest.Perform(t, folder, runtest.With(runtest.Brief, runtest.Drawn)...)
 	before := filesOf(t, folder)
 	for _, from := range []string{"checkpoint", "tables"} {
 		removed := 0
@@ -111,7 +111,7 @@ func TestReportUnderWay(t *testing.T) {
 			}
 		}
 	}}
-	settings := append(slices.Clone(runtest.Brief), "checkpoint.interval=1ms")
+	settings := runtest.With(runtest.Brief, "checkpoint.interval=1ms", runtest.Drawn)
 	if _, err := runtest.Run(context.Background(), t, run.Options{Folder: folder, Listener: look}, settings...); err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func TestHelp(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			whole, parts := filepath.Join(folder, "whole"), filepath.Join(folder, "parts")
-			settings := runtest.With([]string{"wang_landau.final_ln_f=1e-2", "production.passes=50", "report.figures=false"}, c.settings...)
+			settings := runtest.With([]string{"wang_landau.final_ln_f=1e-2", "production.passes=50"}, c.settings...)
 			want := runtest.Perform(t, whole, settings...)
 			helping, enough := context.WithCancel(t.Context())
 			helpers := &crew{t: t, ctx: helping, folder: parts, stop: c.stop}

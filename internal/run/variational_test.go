@@ -37,7 +37,7 @@ func TestVariational(t *testing.T) {
 				long.Only(t, "one kind of network is enough")
 			}
 			folder := filepath.Join(t.TempDir(), "run")
-			s := runtest.Perform(t, folder, runtest.With(canonically, settings...)...)
+			s := runtest.Perform(t, folder, runtest.With(runtest.With(canonically, settings...), runtest.Drawn)...)
 			if len(s.Temperatures) != 3 {
 				t.Errorf("%d temperatures", len(s.Temperatures))
 			}

@@ -21,12 +21,16 @@ import (
 	"neuralwl/sampler"
 )
 
-// Quick are settings for runs of a second or less.
+// Quick are settings for runs of a second or less. They draw no figures, which would take as long as all the rest; see Drawn.
 var Quick = []string{
 	"system.q=3", "system.size=4x4", "run.walkers=64", "run.workers=2", "local.sweeps=2",
 	"wang_landau.final_ln_f=1e-4", "production.passes=600", "metrics.listen=",
 	"model.encoder=16", "model.latent=4", "model.decoder=16", "trainer.batch=32", "trainer.every=2",
+	"report.figures=false",
 }
+
+// Drawn is the setting of a run whose figures are looked at.
+const Drawn = "report.figures=true"
 
 // Brief are settings, beside Quick, for a run of some 60 Wang-Landau and 63 production
 // passes, each with a few evaluations of the network and every fifth followed by an export.
