@@ -248,7 +248,7 @@ func TestAdaptation(t *testing.T) {
 				last = e.LnF()
 			}
 			e.Produce()
-			trials := long.Or[int64](10_000_000, 4_000_000)
+			trials := long.Or[int64](10_000_000, 2_000_000)
 			passes := trials / int64(c.walkers*p.Sites())
 			for i := range passes {
 				e.Samples().Segment(float64(i) / float64(passes))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"neuralwl/internal/long"
 	"neuralwl/sampler/dos"
 	"neuralwl/sampler/lattice"
 	"neuralwl/sampler/local"
@@ -98,7 +99,7 @@ func TestWindows(t *testing.T) {
 				pass()
 			}
 			e.Produce()
-			const passes = 2500
+			passes := long.Or(2500, 1000)
 			for range passes {
 				pass()
 				for i := range e.Walkers() {

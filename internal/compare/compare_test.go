@@ -41,7 +41,7 @@ name: small
 seeds: 2
 targets: [0.3, 0.1]
 target: 0.3
-set: {run.walkers: 32, checkpoint.interval: 20ms, model.encoder: 8, model.latent: 2, model.decoder: 8, trainer.batch: 16, trainer.every: 4}
+set: {run.walkers: 32, report.figures: false, checkpoint.interval: 20ms, model.encoder: 8, model.latent: 2, model.decoder: 8, trainer.batch: 16, trainer.every: 4}
 systems:
   - {name: small, set: {system.q: 3, system.size: 3x3}, moves: 2e5}
 samplers:

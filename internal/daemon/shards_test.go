@@ -14,6 +14,7 @@ import (
 	"neuralwl/internal/api"
 	"neuralwl/internal/child"
 	"neuralwl/internal/job"
+	"neuralwl/internal/long"
 	"neuralwl/internal/queue"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
@@ -69,7 +70,7 @@ func TestShards(t *testing.T) {
 	t.Parallel()
 	whole := filepath.Join(t.TempDir(), "whole")
 	runtest.Perform(t, whole, inShards...)
-	for _, jobs := range []int{1, 4} {
+	for _, jobs := range long.Or([]int{1, 4}, []int{1}) { // TestShardsTogether has several
 		data := t.TempDir()
 		with := func(o *Options) { o.Jobs = jobs }
 		h := open(t, data, with)

@@ -9,6 +9,7 @@ import (
 
 	"neuralwl/internal/config"
 	"neuralwl/internal/event"
+	"neuralwl/internal/long"
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
@@ -33,6 +34,9 @@ func TestShards(t *testing.T) {
 		"network":    {"run.moves=[local, neural]", "model.architecture=microcanonical", "model.width=8", "model.window=3", "run.shards=4"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "network" {
+				long.Only(t, "600 passes with a network; TestShardsApart has one")
+			}
 			path := filepath.Join(folder, name)
 			s := runtest.Perform(t, path, settings...)
 			if same := bytes.Equal(want, runtest.Read(t, path, report.DensityFile)); name == "alone" && !same {

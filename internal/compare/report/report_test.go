@@ -35,7 +35,7 @@ title: Small & quick
 seeds: 2
 targets: [0.5, 0.001]
 target: 0.5
-set: {run.walkers: 32, model.encoder: 8, model.latent: 2, model.decoder: 8, trainer.batch: 16}
+set: {run.walkers: 32, report.figures: false, model.encoder: 8, model.latent: 2, model.decoder: 8, trainer.batch: 16}
 systems:
   - {name: q10-3x3, set: {system.q: 10, system.size: 3x3}, moves: 4e5}
 samplers:
