@@ -27,6 +27,7 @@ run: {moves: [local], walkers: 32}
 wang_landau: {final_ln_f: 1e-3}
 production: {passes: 200}
 metrics: {listen: ""}
+report: {figures: false}
 `
 	if err := os.WriteFile(filepath.Join(folder, "potts.yaml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func TestCompare(t *testing.T) {
 
 	folder := t.TempDir()
 	spec, out := filepath.Join(folder, "spec.yaml"), filepath.Join(folder, "out")
-	text := "name: tiny\nseeds: 1\nset: {run.walkers: 32, run.moves: local}\nsystems: [{name: s, set: {system.q: 3, system.size: 3x3}, moves: 1e5}]\n" +
+	text := "name: tiny\nseeds: 1\nset: {run.walkers: 32, run.moves: local, report.figures: false}\nsystems: [{name: s, set: {system.q: 3, system.size: 3x3}, moves: 1e5}]\n" +
 		"samplers: [{name: heat bath}, {name: metropolis, set: {local.move: metropolis}}]\n"
 	if err := os.WriteFile(spec, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestCompareRegression(t *testing.T) {
 	folder := t.TempDir()
 	compare := func(name, moves string) string {
 		spec, out := filepath.Join(folder, name+".yaml"), filepath.Join(folder, name)
-		text := "name: tiny\nseeds: 8\ntargets: [0.3]\ntarget: 0.3\nset: {run.walkers: 32, run.moves: local}\nsystems: [{name: s, set: {system.q: 3, system.size: 3x3}, moves: " + moves + "}]\n" +
+		text := "name: tiny\nseeds: 8\ntargets: [0.3]\ntarget: 0.3\nset: {run.walkers: 32, run.moves: local, report.figures: false}\nsystems: [{name: s, set: {system.q: 3, system.size: 3x3}, moves: " + moves + "}]\n" +
 			"samplers: [{name: heat bath}]\n"
 		if err := os.WriteFile(spec, []byte(text), 0o666); err != nil {
 			t.Fatal(err)

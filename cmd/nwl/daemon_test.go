@@ -239,7 +239,7 @@ func alone(t *testing.T, settings ...string) []byte {
 func least(more ...string) []string {
 	return append([]string{
 		"system.q=3", "system.size=3x3", "run.moves=[local]", "run.walkers=32", "run.workers=1", "wang_landau.final_ln_f=1e-3", "production.passes=200",
-		"metrics.listen=", "checkpoint.interval=20ms", "log.level=warn",
+		"metrics.listen=", "checkpoint.interval=20ms", "log.level=warn", "report.figures=false",
 	}, more...)
 }
 

@@ -23,7 +23,7 @@ func limited(limits string, args ...string) (output string, exit int) {
 func TestVirtualMemory(t *testing.T) {
 	const least = (leastAddresses + 2*perThread) >> 10
 	args := func(moves string) []string {
-		return append(tiny("run.moves="+moves, "production.passes=50"), "--out", filepath.Join(t.TempDir(), "run"))
+		return append(tiny("run.moves="+moves, "production.passes=50", "report.figures=true"), "--out", filepath.Join(t.TempDir(), "run"))
 	}
 	for _, moves := range []string{"[local]", "[local,neural]"} {
 		if out, exit := limited(fmt.Sprintf("ulimit -v %d", least), args(moves)...); exit != 0 && exit != exitUnconverged {
@@ -45,7 +45,7 @@ func TestBareEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := exec.Command("bash", append([]string{"-c", `rmdir ../gone; exec env -i TMPDIR=/none "$@"`, "bash", binary},
-		append(tiny("run.moves=local", "production.passes=50"), "--out", out)...)...)
+		append(tiny("run.moves=local", "production.passes=50", "report.figures=true"), "--out", out)...)...)
 	c.Dir = gone
 	if text, err := c.CombinedOutput(); code(err) != 0 && code(err) != exitUnconverged {
 		t.Errorf("%v\n%s", err, text)

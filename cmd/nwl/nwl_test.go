@@ -62,12 +62,12 @@ func nwl(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), code
 }
 
-// tiny are settings for a run of a second.
+// tiny are settings for a run of a second, without figures.
 func tiny(more ...string) []string {
 	args := []string{"run"}
 	for _, s := range append([]string{
 		"system.q=3", "system.size=3x3", "run.walkers=32", "wang_landau.final_ln_f=1e-3", "production.passes=200",
-		"model.encoder=8", "model.latent=2", "model.decoder=8", "trainer.batch=16", "metrics.listen=127.0.0.1:0",
+		"model.encoder=8", "model.latent=2", "model.decoder=8", "trainer.batch=16", "metrics.listen=127.0.0.1:0", "report.figures=false",
 	}, more...) {
 		args = append(args, "--set", s)
 	}

@@ -14,7 +14,7 @@ import (
 func TestReport(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "run")
-	want, stderr, code := nwl(t, append(tiny("run.moves=local"), "--out", folder)...)
+	want, stderr, code := nwl(t, append(tiny("run.moves=local", "report.figures=true"), "--out", folder)...)
 	if code != 0 && code != exitUnconverged {
 		t.Fatal(stderr)
 	}
