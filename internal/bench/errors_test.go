@@ -38,7 +38,7 @@ func TestErrors(t *testing.T) {
 	}
 	o := bench.ErrorOptions{Seeds: 2, Options: bench.Options{
 		System: p, Seed: 1, LnG: lnG, Bundle: n, Runtime: onnxtest.Runtime(1), Part: 16,
-		Walkers: 32, LocalWalkers: 32, Time: 500 * time.Millisecond, Mixes: []bench.Mix{{Mix: config.Mix{Sweeps: 5, Trials: 1}}, {Mix: config.Mix{Sweeps: 2}, Cluster: true}},
+		Walkers: 32, LocalWalkers: 32, Time: 300 * time.Millisecond, Mixes: []bench.Mix{{Mix: config.Mix{Sweeps: 5, Trials: 1}}, {Mix: config.Mix{Sweeps: 2}, Cluster: true}},
 	}}
 	results, err := bench.Errors(t.Context(), o)
 	if err != nil {
@@ -56,7 +56,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%s: %s costs %+v", r.Moves, bench.Quantities[k], c)
 			}
 		}
-		if r.Seconds < 0.5 {
+		if r.Seconds < 0.3 {
 			t.Errorf("%s: %g s", r.Moves, r.Seconds)
 		}
 	}
