@@ -174,6 +174,7 @@ func TestLostQueueInStore(t *testing.T) {
 	d, _, closed := idle(t, data, stock)
 	submit(t, d, "run-1")
 	submit(t, d, "run-2")
+	remembered(t, d)
 	old := runtest.Read(t, d.Folder("run-1"), job.File)
 	w := takeFar(t, d, "run-1")
 	newest := w.write(d, report.DensityFile, "newest")
