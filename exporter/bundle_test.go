@@ -30,6 +30,12 @@ func newBundle(t testing.TB) *exporter.Bundle {
 	return bundletest.New(t, "autoencoder", models.System{Q: 3, Sides: []int{4, 3}}, models.Hyperparameters{Encoder: 6, Latent: 2, Decoder: 5, Floor: 1e-3, Noise: 0.5})
 }
 
+// newCheckerboard makes a bundle conditioned on an energy that draws one half of the sites after the other.
+func newCheckerboard(t testing.TB) *exporter.Bundle {
+	t.Helper()
+	return bundletest.New(t, "microcanonical", models.System{Q: 3, Sides: []int{6, 4}}, models.Hyperparameters{Width: 3, Floor: 1e-3, Window: 2, Order: models.Checkerboard})
+}
+
 // newDiagonal makes a bundle conditioned on an energy that draws front by front.
 func newDiagonal(t testing.TB) *exporter.Bundle {
 	t.Helper()

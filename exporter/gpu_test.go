@@ -52,7 +52,7 @@ func runModel(t testing.TB, model *onnxpb.ModelProto, inputs map[string]graph.Te
 // TestForGPU checks that the networks laid out for a GPU compute the same as the bundle's
 // files, with the bundle's weights, and that the bundle is unchanged.
 func TestForGPU(t *testing.T) {
-	for _, b := range []*exporter.Bundle{newBundle(t), newTargeted(t, models.System{Q: 3, Sides: []int{4, 3}}), newDiagonal(t)} {
+	for _, b := range []*exporter.Bundle{newBundle(t), newTargeted(t, models.System{Q: 3, Sides: []int{4, 3}}), newDiagonal(t), newCheckerboard(t)} {
 		t.Run(b.Card.Architecture+" "+b.Card.Hyperparameters.Order, func(t *testing.T) {
 			weights, err := b.Weights()
 			if err != nil {

@@ -385,13 +385,14 @@ func TestNeuralChainIsExact(t *testing.T) {
 		h     models.Hyperparameters
 		short bool // also with -short
 	}{
-		"autoencoder":             {tinyHyper, false},
-		"autoencoder with shifts": {shiftedHyper, true},
-		models.Made:               {tiny[models.Made], true},
-		models.Conv:               {tiny[models.Conv], false},
-		models.Microcanonical:     {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3}, true},
-		models.RBM:                {models.Hyperparameters{Hidden: 8, GibbsSteps: 2}, true},
-		"microcanonical diagonal": {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3, Order: models.Diagonal}, false},
+		"autoencoder":                 {tinyHyper, false},
+		"autoencoder with shifts":     {shiftedHyper, true},
+		models.Made:                   {tiny[models.Made], true},
+		models.Conv:                   {tiny[models.Conv], false},
+		models.Microcanonical:         {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3}, true},
+		models.RBM:                    {models.Hyperparameters{Hidden: 8, GibbsSteps: 2}, true},
+		"microcanonical diagonal":     {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3, Order: models.Diagonal}, false},
+		"microcanonical checkerboard": {models.Hyperparameters{Width: 4, Window: 2, Floor: 1e-3, Order: models.Checkerboard}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !c.short {
@@ -403,11 +404,14 @@ func TestNeuralChainIsExact(t *testing.T) {
 }
 
 func neuralChainIsExact(t *testing.T, h models.Hyperparameters) {
-	p, err := lattice.NewPotts(3, 3, 3)
+	s := models.System{Q: 3, Sides: []int{3, 3}}
+	if h.Order == models.Checkerboard {
+		s = models.System{Q: 2, Sides: []int{4, 4}}
+	}
+	p, err := lattice.NewPotts(s.Q, s.Sides[0], s.Sides[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := models.System{Q: 3, Sides: []int{3, 3}}
 	b, shift := newBundle(t, s, h), 0
 	bundletest.Scale(t, b, map[string]float32{"coupling": 20})
 	if b.Card.TakesShift() {

@@ -43,6 +43,8 @@ var targetHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8}
 
 var diagonalHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8, Order: models.Diagonal}
 
+var checkerboardHyper = models.Hyperparameters{Width: 32, Floor: 1e-4, Window: 8, Order: models.Checkerboard}
+
 // BenchmarkProposals reports the time per walker of one proposal and of one
 // evaluation of ln q, on one core, by architecture, lattice size and batch.
 func BenchmarkProposals(b *testing.B) {
@@ -95,7 +97,7 @@ func BenchmarkOrders(b *testing.B) {
 
 func benchmarkOrders(b *testing.B, l, batch int) {
 	var proposers []*inference.Proposer
-	for _, h := range []models.Hyperparameters{targetHyper, diagonalHyper} {
+	for _, h := range []models.Hyperparameters{targetHyper, diagonalHyper, checkerboardHyper} {
 		bundle := newBundle(b, models.System{Q: 10, Sides: []int{l, l}}, h)
 		p := onnxtest.Proposer(b, bundle, 1, batch, batch)
 		fill(p.Batch(), 10, rand.New(rand.NewPCG(3, 4)))
@@ -106,7 +108,7 @@ func benchmarkOrders(b *testing.B, l, batch int) {
 		"propose": (*inference.Proposer).Propose, "log_prob": (*inference.Proposer).LogProb,
 	} {
 		b.Run(fmt.Sprintf("%s/L=%d/batch=%d", name, l, batch), func(b *testing.B) {
-			var times [2][]float64 // µs per walker
+			times := make([][]float64, len(proposers)) // µs per walker
 			for b.Loop() {
 				for k, p := range proposers {
 					began := time.Now()

@@ -106,9 +106,13 @@ var deviceHyper = map[string]models.Hyperparameters{
 	models.Autoencoder:    {Encoder: 8, Latent: 3, Decoder: 8, Floor: 1e-3, Noise: 0.3},
 	models.Microcanonical: {Width: 4, Floor: 1e-3, Window: 2},
 	diagonals:             {Width: 4, Floor: 1e-3, Window: 2, Order: models.Diagonal},
+	checkerboards:         {Width: 4, Floor: 1e-3, Window: 2, Order: models.Checkerboard},
 }
 
-const diagonals = models.Microcanonical + " " + models.Diagonal
+const (
+	diagonals     = models.Microcanonical + " " + models.Diagonal
+	checkerboards = models.Microcanonical + " " + models.Checkerboard
+)
 
 // TestNothingIsLeftToTheCPU lets ONNX Runtime simplify the networks laid out for a GPU:
 // with the number of samples known, no operator is left that determines it at run time,
@@ -119,7 +123,7 @@ func TestNothingIsLeftToTheCPU(t *testing.T) {
 	}
 	for name, h := range deviceHyper {
 		architecture, _, _ := strings.Cut(name, " ")
-		b, err := Runtime{Provider: CUDA}.laidOut(bundletest.New(t, architecture, models.System{Q: 3, Sides: []int{6, 5}}, h), 7)
+		b, err := Runtime{Provider: CUDA}.laidOut(bundletest.New(t, architecture, models.System{Q: 3, Sides: []int{6, 4}}, h), 7)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,8 +30,9 @@ func BenchmarkLayouts(b *testing.B) {
 		models.Autoencoder:    {Encoder: 128, Latent: 8, Decoder: 128, Floor: 1e-3, Noise: 1},
 		models.Microcanonical: {Width: 32, Floor: 1e-4, Window: 8},
 		diagonals:             {Width: 32, Floor: 1e-4, Window: 8, Order: models.Diagonal},
+		checkerboards:         {Width: 32, Floor: 1e-4, Window: 8, Order: models.Checkerboard},
 	}
-	for _, name := range []string{models.Autoencoder, models.Microcanonical, diagonals} {
+	for _, name := range []string{models.Autoencoder, models.Microcanonical, diagonals, checkerboards} {
 		architecture, _, _ := strings.Cut(name, " ")
 		for _, l := range []int{8, 16} {
 			bundle := bundletest.New(b, architecture, models.System{Q: 10, Sides: []int{l, l}}, hyper[name])

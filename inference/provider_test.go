@@ -20,7 +20,7 @@ import (
 func TestProvidersAgree(t *testing.T) {
 	const batch = 128
 	s := models.System{Q: 10, Sides: []int{8, 8}}
-	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper, diagonalHyper} {
+	for _, h := range []models.Hyperparameters{benchHyper, {Decoder: 128, Floor: 1e-3}, convHyper, targetHyper, diagonalHyper, checkerboardHyper} {
 		b := newBundle(t, s, h)
 		t.Run(strings.TrimSpace(b.Card.Architecture+" "+h.Order), func(t *testing.T) {
 			runtime, other := onnxtest.Runtime(1), b

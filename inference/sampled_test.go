@@ -34,6 +34,9 @@ func TestSampledAndEvaluated(t *testing.T) {
 		{models.System{Q: 10, Sides: []int{8, 8}}, diagonalHyper},
 		{models.System{Q: 3, Sides: []int{13, 5}}, diagonalHyper},
 		{models.System{Q: 2, Sides: []int{32, 32}}, diagonalHyper},
+		{models.System{Q: 10, Sides: []int{8, 8}}, checkerboardHyper},
+		{models.System{Q: 3, Sides: []int{14, 4}}, checkerboardHyper},
+		{models.System{Q: 2, Sides: []int{32, 32}}, checkerboardHyper},
 	} {
 		s := c.s
 		b := newBundle(t, s, c.h)

@@ -15,7 +15,7 @@ type conditionals struct {
 // float[N,M,q].
 func (d conditionals) logOf(scores, colours *graph.Node) *graph.Node {
 	p := scores.Mul(oneHot(colours, d.colours)).ReduceSum(graph.DropDims, -1)
-	return p.Mul(p.Scalar(1 - d.floor)).Add(p.Scalar(d.floor / float64(d.colours))).Log()
+	return withFloor(p, d.floor, d.colours)
 }
 
 // cumulate returns the matrix, float[q-1,q], that multiplies scores (colours first) to give

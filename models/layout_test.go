@@ -18,14 +18,16 @@ var layoutHyper = map[string]models.Hyperparameters{
 	models.Autoencoder:    {Encoder: 6, Latent: 3, Decoder: 7, Floor: 1e-2, Noise: 1},
 	models.Microcanonical: tinyHyper,
 	diagonals:             tinyDiagonals,
+	checkerboards:         tinyHalves,
 	models.Conv:           {Width: 4, Depth: 2, Kernel: 3, Floor: 1e-2},
 	models.RBM:            {Hidden: 5, GibbsSteps: 2},
 	filters:               {Hidden: 2, HiddenKind: models.Convolutional, Kernel: 3, GibbsSteps: 2},
 }
 
 const (
-	diagonals = models.Microcanonical + " " + models.Diagonal
-	filters   = models.RBM + " " + models.Convolutional
+	diagonals     = models.Microcanonical + " " + models.Diagonal
+	checkerboards = models.Microcanonical + " " + models.Checkerboard
+	filters       = models.RBM + " " + models.Convolutional
 )
 
 // architectureOf returns the architecture of a key of layoutHyper.

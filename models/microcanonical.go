@@ -36,14 +36,15 @@ const Microcanonical = "microcanonical"
 // except that sites across the left edge are not earlier and thus unseen. No two sites of a front
 // are neighbours: each bond is counted with its later site. Given the earlier fronts, a front's
 // colours are independent: its sites do not know of each other's bonds. Neither order enforces
-// the target. A proposal has the energy that it happens to have.
+// the target. A proposal has the energy that it happens to have. In the order Checkerboard it is
+// another network: see halves.
 type microcanonical struct {
 	s System
 	h Hyperparameters
 	r *route
 }
 
-func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
+func newMicrocanonical(s System, h Hyperparameters) (Model, error) {
 	var faults []error
 	if err := s.needsBonds("the network", fmt.Sprintf("take the architecture %s, %s or %s", Autoencoder, Made, Conv)); err != nil {
 		faults = append(faults, err)
@@ -63,6 +64,9 @@ func newMicrocanonical(s System, h Hyperparameters) (*microcanonical, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	if h.Order == Checkerboard {
+		return newHalves(s, h)
+	}
 	if h.Order == Diagonal {
 		return &microcanonical{s, h, s.diagonal()}, nil
 	}
@@ -75,14 +79,12 @@ func (a *microcanonical) Conditions() []string { return []string{Energy} }
 
 func (a *microcanonical) Symmetries() []string { return []string{Colours} }
 
-// weights declares the weights in g.
-func (a *microcanonical) weights(g *graph.Graph) []*graph.Node {
-	var nodes []*graph.Node
-	for _, w := range weightShapes(a.h.Width) {
-		nodes = append(nodes, g.Param(w.name, w.shape...))
-	}
-	return nodes
+func (a *microcanonical) shapes() []weightShape {
+	return weightShapes(colourFeatures, budgetFeatures, a.h.Width)
 }
+
+// weights declares the weights in g.
+func (a *microcanonical) weights(g *graph.Graph) []*graph.Node { return declareWeights(g, a.shapes()) }
 
 // network returns the network with those weights, for c sites at once.
 func (a *microcanonical) network(c int, weights []*graph.Node) *budgetNetwork {
@@ -90,8 +92,11 @@ func (a *microcanonical) network(c int, weights []*graph.Node) *budgetNetwork {
 }
 
 // withFloor returns ln p, given the probabilities p before the floor.
-func (a *microcanonical) withFloor(p *graph.Node) *graph.Node {
-	return p.Mul(p.Scalar(1 - a.h.Floor)).Add(p.Scalar(a.h.Floor / float64(a.s.Q))).Log()
+func (a *microcanonical) withFloor(p *graph.Node) *graph.Node { return withFloor(p, a.h.Floor, a.s.Q) }
+
+// withFloor returns ln((1 - floor) p + floor / q).
+func withFloor(p *graph.Node, floor float64, q int) *graph.Node {
+	return p.Mul(p.Scalar(1 - floor)).Add(p.Scalar(floor / float64(q))).Log()
 }
 
 func (a *microcanonical) Propose() (*graph.Graph, error) {
@@ -114,13 +119,13 @@ func (a *microcanonical) LogProb() (*graph.Graph, error) {
 	if a.r.inTurn() {
 		return a.LogProbAtOnce(1)
 	}
-	return a.LogProbAtOnce(a.divisor(evaluatedSites))
+	return a.LogProbAtOnce(divisor(a.s.Sites(), evaluatedSites))
 }
 
-// divisor returns the least divisor of the number of sites from least on.
-func (a *microcanonical) divisor(least int) int {
-	c := min(least, a.s.Sites())
-	for a.s.Sites()%c > 0 {
+// divisor returns the least divisor of n from least on.
+func divisor(n, least int) int {
+	c := min(least, n)
+	for n%c > 0 {
 		c++
 	}
 	return c
@@ -146,7 +151,7 @@ func (a *microcanonical) LogProbAtOnce(sites int) (*graph.Graph, error) {
 	}
 	// With one site at a time, its data stays in the cache.
 	_, out := g.Scan(nil, append(k.scanned, atSites), func(_ *graph.Graph, _, slice []*graph.Node) (next, emitted []*graph.Node) {
-		logits := k.logits(n, slice, slice[knownParts], of)
+		logits := k.logits(n, slice, slice[knownParts], of, nil)
 		e := logits.Sub(logits.ReduceMax(graph.KeepDims, colours)).Exp()
 		chosen := slice[knownColours].Mul(e).ReduceSum(graph.DropDims, colours)
 		return nil, []*graph.Node{chosen.Div(e.ReduceSum(graph.DropDims, colours))}
@@ -168,25 +173,33 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
 	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
 	weight := g.Input(Weight, graph.Float32, graph.Dynamic)
-	c := a.divisor(max(2, gradientSites/a.s.Q))
+	c := divisor(a.s.Sites(), max(2, gradientSites/a.s.Q))
 	params := a.weights(g)
 	k := a.known(g, c, state, energy)
 	places := a.r.placeTable(g).Reshape(a.s.Sites()/c, c, placeFeatures)
 
-	// The loss is a sum over parts of the sites. Each step of the loop adds a part's loss
-	// and derivatives to the carried values. Weights are carried too, because Gradients
-	// differentiates by nodes of the graph in which they are used.
-	carry := append(params[:len(params):len(params)], g.Constant(graph.Zeros(graph.Float32, 1)))
+	zero := g.Constant(graph.Zeros(graph.Float32, 1))
+	return g, gradientByParts(g, params, append(k.scanned, places), zero, func(weights, slice []*graph.Node) *graph.Node {
+		n := a.network(c, weights)
+		p := k.logits(n, slice, n.atSites(slice[knownParts]), n.multiply(), nil).Softmax(-2)
+		chosen := p.Mul(slice[knownColours]).ReduceSum(graph.DropDims, -2)
+		return a.withFloor(chosen).Mul(weight).ReduceSum(graph.DropDims).Neg().Unsqueeze(0)
+	})
+}
+
+// gradientByParts makes the loss and its derivatives by params outputs of g. The loss, float[1], is a sum over
+// parts of the sites, each with its slices of scanned, and of rest, which does not depend on params. Each step of
+// the loop adds a part's loss and derivatives to the carried values. Weights are carried as well, because
+// Gradients differentiates by nodes of the graph in which they are used.
+func gradientByParts(g *graph.Graph, params, scanned []*graph.Node, rest *graph.Node, of func(weights, slice []*graph.Node) *graph.Node) error {
+	carry := append(params[:len(params):len(params)], rest)
 	for _, p := range params {
 		carry = append(carry, g.Constant(graph.Zeros(graph.Float32, p.Shape()...)))
 	}
 	var failed error
-	final, _ := g.Scan(carry, append(k.scanned, places), func(body *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
+	final, _ := g.Scan(carry, scanned, func(_ *graph.Graph, carry, slice []*graph.Node) (next, emitted []*graph.Node) {
 		weights, sums := carry[:len(params)], carry[len(params):]
-		n := a.network(c, weights)
-		p := k.logits(n, slice, n.atSites(slice[knownParts]), n.multiply()).Softmax(-2)
-		chosen := p.Mul(slice[knownColours]).ReduceSum(graph.DropDims, -2)
-		loss := a.withFloor(chosen).Mul(weight).ReduceSum(graph.DropDims).Neg().Unsqueeze(0)
+		loss := of(weights, slice)
 		derivatives, err := graph.Gradients(loss, weights)
 		if err != nil {
 			failed = err
@@ -199,15 +212,15 @@ func (a *microcanonical) Gradient() (*graph.Graph, error) {
 		return next, nil
 	})
 	if failed != nil {
-		return g, failed
+		return failed
 	}
 	g.Output(Loss, final[len(params)])
 	for i, p := range params {
 		g.Output(GradientOf+p.Name(), final[len(params)+1+i])
 	}
-	return g, g.Err()
+	return g.Err()
 }
 
 func (a *microcanonical) Initial(r *rand.Rand) map[string]graph.Tensor {
-	return initialBudgetWeights(r, a.h.Width)
+	return initialBudgetWeights(r, a.shapes())
 }

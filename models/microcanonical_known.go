@@ -37,8 +37,9 @@ func siteTablesOf(slice []*graph.Node) siteTables { return siteTables{slice[0], 
 
 // known holds the features of given configurations, for evaluation c sites at a time.
 type known struct {
-	colours *graph.Node // float[N+1,q*M] 1 at each site's colour; the last row is 0
-	counts  *graph.Node // float[K,q*M] running counts, see route.sums
+	features int         // of a colour
+	colours  *graph.Node // float[N+1,q*M] 1 at each site's colour; the last row is 0
+	counts   *graph.Node // float[K,q*M] running counts, see route.sums
 	// scanned lists, part by part: the site tables; the positions of the window's sites,
 	// neighbours and counts; the matrix that turns counts into shares; the sites' own
 	// colours, float[N/c,c,q,M]; and the budgets, float[N/c,c,M].
@@ -62,28 +63,22 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	placed := order.Unsqueeze(1).Equal(arange32(g, q).Unsqueeze(1)).Cast(graph.Float32).Reshape(n, -1)
 	colours := placed.Pad(0, 0, 1, 0)
 
-	var near, places []int32
-	windows := make([]int32, n*windowSites)
-	var coefficients []float32
+	t := knownTables{undecided: a.r.undecided(), q: q}
 	for i := range n {
 		x, y := i%a.s.lx(), i/a.s.lx()
 		window := a.r.window(x, y)
-		for slot, site := range window { // slots come before the sites of a part
-			windows[i/c*c*windowSites+slot*c+i%c] = site
-		}
 		down := int32(n)
 		if y == a.s.ly()-1 {
 			down = window[slotFirstRow]
 		}
-		near = append(near, window[slotLeft], window[slotAbove], window[slotRight], down)
+		t.window = append(t.window, window)
+		t.near = append(t.near, window[slotLeft], window[slotAbove], window[slotRight], down)
 		at, scale := a.r.sums(i)
-		for _, place := range at {
-			places = append(places, int32(place))
-		}
-		coefficients = append(coefficients, a.r.coefficients(len(at), scale)...)
+		t.places = append(t.places, at)
+		t.coefficients = append(t.coefficients, coefficients(len(at), scale)...)
 	}
 	// Bonds that each site satisfies with earlier ones; -1 is no colour.
-	before := order.Pad(0, 0, 1, -1).Gather(0, g.Constant(graph.Int32s(near, n, 4))) // [N,4,M]
+	before := order.Pad(0, 0, 1, -1).Gather(0, g.Constant(graph.Int32s(t.near, n, 4))) // [N,4,M]
 	satisfied := before.Equal(order.Unsqueeze(1)).Cast(graph.Float32).ReduceSum(graph.DropDims, 1)
 	counted := colours
 	if !a.r.inTurn() {
@@ -100,40 +95,71 @@ func (a *microcanonical) known(g *graph.Graph, c int, state, energy *graph.Node)
 	}
 	budget := energy.Add(decided).Neg()
 
+	return newKnown(g, c, t, placed, colours, counted, budget)
+}
+
+// knownTables holds constants by site.
+type knownTables struct {
+	window       [][]int32 // positions of the window's sites, N where there is none
+	near         []int32   // of the neighbours, four each
+	places       [][]int   // of running counts
+	coefficients []float32 // that turn these counts into shares, see coefficients
+	undecided    []int     // R
+	q            int
+}
+
+// newKnown has c sites at a time, given the sites' colours, float[N,q*M], the same with a row of zeros, those that are
+// counted, and the budgets, float[N,M].
+func newKnown(g *graph.Graph, c int, t knownTables, placed, colours, counted, budget *graph.Node) *known {
+	n, slots, sums := len(t.window), len(t.window[0]), len(t.places[0])
+	windows := make([]int32, n*slots)
+	var places []int32
+	for i, window := range t.window {
+		for slot, site := range window { // slots come before the sites of a part
+			windows[i/c*c*slots+slot*c+i%c] = site
+		}
+		for _, place := range t.places[i] {
+			places = append(places, int32(place))
+		}
+	}
 	parts := func(x *graph.Node, dims ...int) *graph.Node {
 		if c > 1 {
 			dims = append([]int{c}, dims...)
 		}
 		return x.Reshape(append([]int{n / c}, dims...)...)
 	}
-	sums := len(places) / n
-	window := g.Constant(graph.Int32s(windows, n/c, windowSites, c))
+	window := g.Constant(graph.Int32s(windows, n/c, slots, c))
 	if c == 1 {
 		window = window.Squeeze(-1)
 	}
-	scanned := append(newSiteTables(g, a.r.undecided(), c).scanned(),
+	scanned := append(newSiteTables(g, t.undecided, c).scanned(),
 		window,
-		parts(g.Constant(graph.Int32s(near, n, 4)), 4),
+		parts(g.Constant(graph.Int32s(t.near, n, 4)), 4),
 		parts(g.Constant(graph.Int32s(places, n, sums)), sums),
-		parts(g.Constant(graph.Float32s(coefficients, n, shares, sums)), shares, sums),
-		parts(placed, q, -1), parts(budget, -1))
+		parts(g.Constant(graph.Float32s(t.coefficients, n, shares, sums)), shares, sums),
+		parts(placed, t.q, -1), parts(budget, -1))
 	return &known{
-		colours: colours,
-		counts:  counted.CumSum(0, graph.CumSumMode{Exclusive: true}),
-		scanned: scanned,
+		features: slots + shares,
+		colours:  colours,
+		counts:   counted.CumSum(0, graph.CumSumMode{Exclusive: true}),
+		scanned:  scanned,
 	}
 }
 
-// logits evaluates the network on a part of the sites, given the part's slices of scanned
-// and the weights from atSites.
-func (k *known) logits(n *budgetNetwork, slice []*graph.Node, weights *graph.Node, of [2]func(*graph.Node) *graph.Node) *graph.Node {
+// logits evaluates the network on a part of the sites, given the part's slices of scanned, the weights from atSites, and
+// what is added to the budget's part of the hidden layer, nil for nothing.
+func (k *known) logits(n *budgetNetwork, slice []*graph.Node, weights *graph.Node, of [2]func(*graph.Node) *graph.Node, aim *graph.Node) *graph.Node {
 	shares := slice[knownCoefficients].MatMul(k.counts.Gather(0, slice[knownPlaces]))
 	near := k.colours.Gather(0, slice[knownNear]).ReduceSum(graph.DropDims, -2).Reshape(n.shape(n.s.Q, -1)...)
 	if n.c > 1 {
 		shares = shares.Transpose(1, 0, 2)
 	}
-	phi := graph.Concat(0, k.colours.Gather(0, slice[knownWindow]), shares).Reshape(colourFeatures, -1)
-	return n.logits(phi, n.window, n.budgetOf(slice[knownBudget], siteTablesOf(slice), weights, of), near)
+	phi := graph.Concat(0, k.colours.Gather(0, slice[knownWindow]), shares).Reshape(k.features, -1)
+	budget := n.budgetOf(slice[knownBudget], siteTablesOf(slice), weights, of)
+	if aim != nil {
+		budget = budget.Add(aim)
+	}
+	return n.logits(phi, n.window, budget, near)
 }
 
 // indices returns indices as int32[n].

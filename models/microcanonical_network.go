@@ -22,27 +22,36 @@ type budgetWeights struct {
 	attraction, attractionContext *graph.Node
 }
 
-// weightShapes lists the weights in the order of newBudgetWeights. No shape depends
-// on the lattice or on the number of colours.
-func weightShapes(h int) []struct {
+// weightShape is the name and the shape of weights.
+type weightShape struct {
 	name  string
 	shape []int
-} {
-	return []struct {
-		name  string
-		shape []int
-	}{
-		{"window.weight", []int{colourFeatures, h}},
-		{"budget.weight", []int{budgetFeatures, h}},
+}
+
+// weightShapes lists the weights in the order of newBudgetWeights, given the numbers of features of a colour and of
+// those that all share, and the width H. No shape depends on the lattice or on the number of colours.
+func weightShapes(colour, budget, h int) []weightShape {
+	return []weightShape{
+		{"window.weight", []int{colour, h}},
+		{"budget.weight", []int{budget, h}},
 		{"budget.bias", []int{h}},
 		{"hidden.weight", []int{h, h}},
 		{"mean.weight", []int{h, h}},
 		{"context.weight", []int{h, h}},
 		{"hidden.bias", []int{h}},
 		{"output.weight", []int{h}},
-		{"attraction.budget", []int{budgetFeatures}},
+		{"attraction.budget", []int{budget}},
 		{"attraction.context", []int{h}},
 	}
+}
+
+// declareWeights declares weights in g.
+func declareWeights(g *graph.Graph, shapes []weightShape) []*graph.Node {
+	var nodes []*graph.Node
+	for _, w := range shapes {
+		nodes = append(nodes, g.Param(w.name, w.shape...))
+	}
+	return nodes
 }
 
 func newBudgetWeights(nodes []*graph.Node) *budgetWeights {
@@ -165,8 +174,8 @@ func (n *budgetNetwork) logits(phi, weights, budget, neighbours *graph.Node) *gr
 // initialBudgetWeights draws weights that keep the hidden layers quiet and make like
 // neighbours attract each other more strongly the larger the share of undecided bonds still
 // to be satisfied.
-func initialBudgetWeights(r *rand.Rand, h int) map[string]graph.Tensor {
-	layer := 1 / math.Sqrt(float64(h))
+func initialBudgetWeights(r *rand.Rand, shapes []weightShape) map[string]graph.Tensor {
+	layer := 1 / math.Sqrt(float64(shapes[0].shape[1]))
 	// About two features of a colour and ten of the others are non-zero.
 	deviations := map[string]float64{
 		"window.weight": 0.5, "budget.weight": 0.3,
@@ -174,7 +183,7 @@ func initialBudgetWeights(r *rand.Rand, h int) map[string]graph.Tensor {
 		"output.weight": 0.1 * layer,
 	}
 	weights := map[string]graph.Tensor{}
-	for _, w := range weightShapes(h) {
+	for _, w := range shapes {
 		weights[w.name] = normal(r, deviations[w.name], w.shape...)
 	}
 	// The first feature is b/R. At b = R nearly all neighbours should be alike.

@@ -6,10 +6,12 @@ import "slices"
 const (
 	Raster   = "raster"   // one after the other, row by row
 	Diagonal = "diagonal" // all sites (x, y) of a front x + 4y = t at once
+	// Checkerboard has one half of the sites one after the other, and then the other half, between them.
+	Checkerboard = "checkerboard"
 )
 
 // Orders lists them, the default first.
-func Orders() []string { return []string{Raster, Diagonal} }
+func Orders() []string { return []string{Raster, Diagonal, Checkerboard} }
 
 // slope is by how many columns a front lies further left in the next row. The site
 // diagonally above, three columns to the right, which is the farthest in the window, is then
@@ -137,7 +139,7 @@ func (r *route) sums(i int) (places []int, scale [shares]float64) {
 }
 
 // coefficients returns the matrix that turns the counts at the places of sums into shares.
-func (r *route) coefficients(places int, scale [shares]float64) []float32 {
+func coefficients(places int, scale [shares]float64) []float32 {
 	m := make([]float32, shares*places)
 	for k, v := range scale {
 		if k == 1 || k == 2 {

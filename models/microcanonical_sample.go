@@ -44,8 +44,7 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 	at := rowsAbove{lx}
 	var window, leaving, order []int32
 	neighbours := make([]float32, rowKinds*lx*colourFeatures)
-	const wide = carried + 3 // the carried values, the new site and the two that drop out
-	step := make([]float32, rowKinds*lx*carried*wide)
+	step := make([]float32, 0, rowKinds*lx*carried*(carried+3))
 	for x := range lx {
 		for _, o := range offsetsAbove {
 			window = append(window, at.above(o.row, a.s.wrap(x, o.column)))
@@ -55,52 +54,17 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 		}
 		leaving = append(leaving, at.above(1, x), at.above(carriedLast, x))
 
-		// f1 and f2 are seen only across the right edge.
-		const nothing = colourFeatures
-		f1, f2 := int32(nothing), int32(nothing)
-		switch x {
-		case lx - 1:
-			f1, f2 = slotRight, slotRight+1
-		case lx - 2:
-			f1 = slotRight + 1
-		}
-		for slot := range int32(colourFeatures) {
-			switch slot {
-			case slotRight:
-				order = append(order, f1)
-			case slotRight + 1:
-				order = append(order, f2)
-			default:
-				order = append(order, slot)
-			}
-		}
+		order = append(order, carriedOrder(x, lx, colourFeatures, slotRight)...)
 		for kind := range rowKinds {
 			n := neighbours[(kind*lx+x)*colourFeatures:][:colourFeatures]
 			n[slotAbove], n[slotLeft] = 1, 1
 			n[slotRight] = indicator(x == lx-1)
 			n[slotFirstRow] = indicator(kind == lastRow)
-
-			m := step[(kind*lx+x)*carried*wide:][:carried*wide]
-			add := func(to, from int, v float32) { m[to*wide+from] += v }
-			const placed, leavesOne, leavesFour = carried, carried + 1, carried + 2
-			if x < lx-1 { // a new row begins with no sites beside it
-				add(0, placed, 1)
-				add(1, 0, 1)
-				add(2, 1, 1)
-				add(3, 3, 1)
-				add(3, placed, indicator(x == 0))
-				add(4, 4, 1)
-				add(4, placed, indicator(x == 1))
-			}
-			for k := range shares {
-				add(windowBeside+k, windowBeside+k, 1)
-			}
-			for k := range shares - 1 {
-				add(windowBeside+k, placed, 1)
-			}
-			add(windowBeside+1, leavesOne, -1)
-			add(windowBeside+2, leavesFour, -1)
-			add(windowBeside+3, placed, indicator(kind == firstRow))
+		}
+	}
+	for kind := range rowKinds {
+		for x := range lx {
+			step = append(step, carriedStep(x, lx, kind == firstRow)...)
 		}
 	}
 	return inOrder{
@@ -108,8 +72,66 @@ func (a *microcanonical) inOrder(g *graph.Graph) inOrder {
 		leaving:    g.Constant(graph.Int32s(leaving, lx, 2)),
 		order:      g.Constant(graph.Int32s(order, lx, colourFeatures)),
 		neighbours: g.Constant(graph.Float32s(neighbours, rowKinds, lx, 1, colourFeatures)),
-		step:       g.Constant(graph.Float32s(step, rowKinds, lx, carried, wide)),
+		step:       g.Constant(graph.Float32s(step, rowKinds, lx, carried, carried+3)),
 	}
+}
+
+// carriedOrder returns which of the weights of all slots belongs to each carried value at the k-th of l sites of a row,
+// with the first site to the right in slot right: the first two sites of the row are seen only across the edge.
+func carriedOrder(k, l, slots, right int) []int32 {
+	nothing := int32(slots)
+	f1, f2 := nothing, nothing
+	switch k {
+	case l - 1:
+		f1, f2 = int32(right), int32(right+1)
+	case l - 2:
+		f1 = int32(right + 1)
+	}
+	order := make([]int32, slots)
+	for slot := range order {
+		order[slot] = int32(slot)
+	}
+	order[right], order[right+1] = f1, f2
+	return order
+}
+
+// carriedStep returns the matrix, float[9,12], that maps the carried values, the new site and the two that drop out
+// to the carried values of the next site, at the k-th of l sites of a row.
+func carriedStep(k, l int, firstRow bool) []float32 {
+	const wide = carried + 3
+	m := make([]float32, carried*wide)
+	add := func(to, from int, v float32) { m[to*wide+from] += v }
+	const placed, leavesOne, leavesFour = carried, carried + 1, carried + 2
+	if k < l-1 { // a new row begins with no sites beside it
+		add(0, placed, 1)
+		add(1, 0, 1)
+		add(2, 1, 1)
+		add(3, 3, 1)
+		add(3, placed, indicator(k == 0))
+		add(4, 4, 1)
+		add(4, placed, indicator(k == 1))
+	}
+	for i := range shares {
+		add(windowBeside+i, windowBeside+i, 1)
+	}
+	for i := range shares - 1 {
+		add(windowBeside+i, placed, 1)
+	}
+	add(windowBeside+1, leavesOne, -1)
+	add(windowBeside+2, leavesFour, -1)
+	add(windowBeside+3, placed, indicator(firstRow))
+	return m
+}
+
+// nextRows returns the rows kept for the next row, given those kept for this one, of l sites, and its sites,
+// float[l,1,...], in a step with that kind of row: whether it is the first, and whether it is the second.
+func nextRows(rows, placed *graph.Node, l int, kinds []*graph.Node) *graph.Node {
+	placed = placed.Reshape(l, -1)
+	top := 1 + carriedLast*l
+	return graph.Concat(0,
+		rows.Slice(0, 0, 1), placed, rows.Slice(0, 1, 1+(carriedLast-1)*l),
+		graph.Where(kinds[1], placed, rows.Slice(0, top, top+l)),
+		graph.Where(kinds[2], placed, rows.Slice(0, top+l, top+2*l)))
 }
 
 // sample draws configurations. Sites before start, int32[M], keep the colour of state,
@@ -164,12 +186,7 @@ func (a *microcanonical) sample(g *graph.Graph, params []*graph.Node, state, sta
 			beside = step.MatMul(graph.Concat(0, beside, flat, rows.Gather(0, leaving)))
 			return []*graph.Node{beside, budget.Sub(satisfied)}, []*graph.Node{flat, colour, chosen, total}
 		})
-		placed, top := out[0].Reshape(lx, -1), 1+carriedLast*lx
-		rows = graph.Concat(0,
-			rows.Slice(0, 0, 1), placed, rows.Slice(0, 1, 1+(carriedLast-1)*lx),
-			graph.Where(kinds[1], placed, rows.Slice(0, top, top+lx)),
-			graph.Where(kinds[2], placed, rows.Slice(0, top+lx, top+2*lx)))
-		return append([]*graph.Node{rows}, final...), out[1:]
+		return append([]*graph.Node{nextRows(rows, out[0], lx, kinds)}, final...), out[1:]
 	})
 	flat := func(x *graph.Node) *graph.Node { return x.Reshape(a.s.Sites(), -1) }
 	return flat(out[0]).Transpose(1, 0), flat(out[1]).Div(flat(out[2]))

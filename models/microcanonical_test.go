@@ -168,7 +168,13 @@ func microcanonicalByTheBook(t *testing.T, h models.Hyperparameters, systems []m
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			m := newModel(t, models.Microcanonical, s, h)
 			weights := loudWeights(t, m)
-			book := book{s, h, weights}
+			var book interface {
+				order() []int
+				conditional(state []int32, i int, target float64) []float64
+			} = book{s, h, weights}
+			if h.Order == models.Checkerboard {
+				book = halvesBook{s, h, weights}
+			}
 			n, count := s.Sites(), 6
 			state, start, energy, uniform := walkers(s, count)
 
@@ -531,7 +537,7 @@ func microcanonicalColours(t *testing.T, h models.Hyperparameters) {
 // TestMicrocanonicalFaults checks that every faulty hyper-parameter is named.
 func TestMicrocanonicalFaults(t *testing.T) {
 	_, err := models.New("microcanonical", models.System{Q: 2, Sides: []int{3, 3}}, models.Hyperparameters{Window: -1, Order: "column"})
-	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1", `order = "column", choose one of ["raster" "diagonal"]`} {
+	for _, want := range []string{"microcanonical", "width = 0", "floor = 0", "window = -1", `order = "column", choose one of ["raster" "diagonal" "checkerboard"]`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not mention %s", err, want)
 		}

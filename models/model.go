@@ -155,10 +155,10 @@ type Hyperparameters struct {
 	// Half has a flow draw one half of a checkerboard given the other.
 	Half bool `json:"half,omitempty"`
 	// Window w: a microcanonical network is trained on, and asked for, energies within w
-	// units of J of the state's. The graphs do not depend on it.
+	// units of J of the state's. Only in the order Checkerboard do the graphs depend on it.
 	Window int `json:"window,omitempty"`
-	// Order in which a microcanonical network draws the sites: Diagonal, or Raster or empty. It
-	// is another distribution with the same weights.
+	// Order in which a microcanonical network draws the sites: Diagonal, Checkerboard, or Raster or
+	// empty. Diagonal is another distribution with the same weights, Checkerboard has other weights.
 	Order string `json:"order,omitempty"`
 	// Hidden units of an rbm, or filters if HiddenKind is Convolutional, not Dense or empty.
 	Hidden     int    `json:"hidden,omitempty"`

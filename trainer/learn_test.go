@@ -23,6 +23,7 @@ import (
 // the beginning, and none for a perfect network.
 func TestLearningTargets(t *testing.T) {
 	t.Run(models.Raster, func(t *testing.T) { learningTargets(t, models.Raster, 4, 0.6) })
+	t.Run(models.Checkerboard, func(t *testing.T) { learningTargets(t, models.Checkerboard, 4, 1.2) })
 	t.Run(models.Diagonal, func(t *testing.T) { learningTargets(t, models.Diagonal, 5, 1) })
 }
 

@@ -213,9 +213,13 @@ func (c *Config) Validate() []error {
 	}
 	oneOf("model.order", c.Model.Order, models.Orders()...)
 	switch m := c.Model; {
-	case m.Order != models.Diagonal:
+	case m.Order == models.Raster:
 	case m.Bundle != "":
-		fault("model.order", "%s, but model.bundle has an order of its own; leave it out, or take model.init to train the bundle's weights in this order", m.Order)
+		remedy := ""
+		if m.Order == models.Diagonal {
+			remedy = ", or take model.init to train the bundle's weights in this order"
+		}
+		fault("model.order", "%s, but model.bundle has an order of its own; leave it out%s", m.Order, remedy)
 	case m.Architecture != models.Microcanonical:
 		fault("model.order", "%s is an order of model.architecture %s, not of %s; leave it out", m.Order, models.Microcanonical, m.Architecture)
 	}
