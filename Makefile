@@ -148,8 +148,8 @@ runs/scaling/%/summary.json: | build
 		--set system.size=$*x$* --set local.sweeps=100 --set wang_landau.final_ln_f=2e-5 --set production.histogram=low \
 		--set production.passes=$(or $(PASSES),500) --set metrics.listen= --out $(@D); fi
 
-# They take half an hour, ten minutes and, after the first, half an hour on one core.
-pretrained: pretrained-potts-q10 pretrained-potts-q2 pretrained-potts ## the networks that come with the program, by their recipes
+# They take half an hour, a quarter of one, ten minutes and, after the first, half an hour on one core.
+pretrained: pretrained-potts-q10 pretrained-potts-q10-checkerboard pretrained-potts-q2 pretrained-potts ## the networks that come with the program, by their recipes
 
 pretrained-%: models/pretrained/recipes/%.yaml | build
 	rm -rf runs/pretrained/$*

@@ -24,7 +24,7 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, q, one := strings.Cut(name, "-q")
+		_, q, one := strings.Cut(strings.TrimSuffix(name, "-checkerboard"), "-q")
 		if !one {
 			q = "10" // the first of its numbers of colours
 		}
@@ -40,7 +40,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s has %d bytes, want at most 300000 (%v)", name, size, err)
 		}
 	}
-	if _, err := pretrained.Open("potts-q11"); err == nil || !strings.Contains(err.Error(), "potts-q10, potts-q2, potts") {
+	if _, err := pretrained.Open("potts-q11"); err == nil || !strings.Contains(err.Error(), "potts-q10-checkerboard, potts-q10, potts-q2, potts") {
 		t.Errorf("error %v", err)
 	}
 }
