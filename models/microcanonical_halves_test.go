@@ -190,7 +190,7 @@ func (b halvesBook) drawn(state []int32, i int, target float64) []float64 {
 		is(y == 0), is(y == 1), is(y == ly-2), is(y == ly-1),
 		is(x == 0), is(x == 1), is(x == lx-2), is(x == lx-1), is(i == n-1), target/float64(n)-1)
 
-	net := book{b.s, b.h, b.weights}
+	net := book(b)
 	shared := net.product(g, "budget.weight", "budget.bias")
 	tee := silu(shared)
 	beta := net.product(g, "attraction.budget", "")[0] + net.product(tee, "attraction.context", "")[0]
