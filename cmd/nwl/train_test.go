@@ -39,7 +39,7 @@ func TestTrainAndBench(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &results); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	if _, errs, code := nwl(t, "bench", "moves", "--q", "3", "--size", "4x4", "--bundle", "pretrained/potts-q3"); code == 0 || !strings.Contains(errs, `no pretrained network "potts-q3", there are potts-q10, potts-q2, potts`) {
+	if _, errs, code := nwl(t, "bench", "moves", "--q", "3", "--size", "4x4", "--bundle", "pretrained/potts-q3"); code == 0 || !strings.Contains(errs, `no pretrained network "potts-q3", there are potts-q10-checkerboard, potts-q10, potts-q2, potts`) {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
 	if len(results) != 6 || results[3].Moves != "local, low histogram" || results[0].Ratio != 1 || results[0].Acceptance != 0 || results[2].Local != 0 {
