@@ -81,30 +81,25 @@ func (a *halves) withFloor(p *graph.Node) *graph.Node { return withFloor(p, a.h.
 
 func (a *halves) Propose() (*graph.Graph, error) {
 	g := graph.New("propose")
-	in := targeted{
-		state:  g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites()),
-		start:  g.Input(Start, graph.Int32, graph.Dynamic),
-		energy: g.Input(Energy, graph.Float32, graph.Dynamic),
-		level:  g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites()),
-	}
-	free := siteNumbers(g, a.s.Sites()).GreaterOrEqual(in.start).Cast(graph.Int32)
-	kept := free.Scalar(1).Sub(free).Mul(in.state.Transpose(1, 0))
+	state := g.Input(State, graph.Int32, graph.Dynamic, a.s.Sites())
+	start := g.Input(Start, graph.Int32, graph.Dynamic)
+	energy := g.Input(Energy, graph.Float32, graph.Dynamic)
+	uniform := g.Input(Uniform, graph.Float32, graph.Dynamic, a.s.Sites())
+	free := siteNumbers(g, a.s.Sites()).GreaterOrEqual(start).Cast(graph.Int32)
+	kept := free.Scalar(1).Sub(free).Mul(state.Transpose(1, 0))
 	// The borders are not normalised: the level is multiplied by the sum instead.
-	level := in.level.Transpose(1, 0).Mul(in.level.Scalar(1 / (1 - a.h.Floor)))
+	level := uniform.Transpose(1, 0).Mul(uniform.Scalar(1 / (1 - a.h.Floor)))
 	of := func(half []int) drawing {
 		sites := indices(g, half)
 		return drawing{free.Gather(0, sites), kept.Gather(0, sites), level.Gather(0, sites), g.Constant(borders(a.s.Q, a.h.Floor))}
 	}
-	target := in.energy.Neg()
+	target := energy.Neg()
 	odd, p := a.sample(g, a.weights(g), target, of(a.odd))
 	even, filled := a.fill(g, a.around(g, odd), target).sample(g, of(a.even))
 	g.Output(Proposal, a.raster(odd, even).Transpose(1, 0))
-	g.Output(LogQ, a.s.fromStart(g, a.withFloor(a.raster(p, filled)), in.start))
+	g.Output(LogQ, a.s.fromStart(g, a.withFloor(a.raster(p, filled)), start))
 	return g, g.Err()
 }
-
-// targeted are inputs of proposals.
-type targeted struct{ state, start, energy, level *graph.Node }
 
 // drawing is what decides about the colours of some sites, besides their probabilities.
 type drawing struct {

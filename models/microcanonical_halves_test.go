@@ -190,12 +190,7 @@ func (b halvesBook) drawn(state []int32, i int, target float64) []float64 {
 		is(y == 0), is(y == 1), is(y == ly-2), is(y == ly-1),
 		is(x == 0), is(x == 1), is(x == lx-2), is(x == lx-1), is(i == n-1), target/float64(n)-1)
 
-	net := book(b)
-	shared := net.product(g, "budget.weight", "budget.bias")
-	tee := silu(shared)
-	beta := net.product(g, "attraction.budget", "")[0] + net.product(tee, "attraction.context", "")[0]
-	hidden := make([][]float64, q)
-	mean := make([]float64, b.h.Width)
+	features := make([][]float64, q)
 	like := make([]float64, q)
 	for c := range q {
 		at := func(x, y int) float64 { return is(colour(x, y) == c) }
@@ -233,21 +228,7 @@ func (b halvesBook) drawn(state []int32, i int, target float64) []float64 {
 			phi = append(phi, share/max(count, 1))
 		}
 		like[c] = at(x-1, y-1) + at(x+1, y-1) + is(y == ly-1)*(at(x-1, 0)+at(x+1, 0))
-		hidden[c] = silu(plus(net.product(phi, "window.weight", ""), shared))
-		for k, v := range hidden[c] {
-			mean[k] += v / float64(q)
-		}
+		features[c] = phi
 	}
-	rest := plus(net.product(mean, "mean.weight", "hidden.bias"), net.product(tee, "context.weight", ""))
-	p := make([]float64, q)
-	sum := 0.0
-	for c := range q {
-		u := silu(plus(net.product(hidden[c], "hidden.weight", ""), rest))
-		p[c] = math.Exp(net.product(u, "output.weight", "")[0] + beta*like[c])
-		sum += p[c]
-	}
-	for c := range p {
-		p[c] /= sum
-	}
-	return p
+	return book(b).layers(g, features, like)
 }

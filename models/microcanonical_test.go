@@ -300,11 +300,7 @@ func (b book) conditional(state []int32, i int, target float64) []float64 {
 		is(y == 0), is(y == 1), is(y == ly-2), is(y == ly-1),
 		is(x == 0), is(x == 1), is(x == lx-2), is(x == lx-1), is(i == lx*ly-1))
 
-	shared := b.product(g, "budget.weight", "budget.bias")
-	tee := silu(shared)
-	beta := b.product(g, "attraction.budget", "")[0] + b.product(tee, "attraction.context", "")[0]
-	hidden := make([][]float64, q)
-	mean := make([]float64, b.h.Width)
+	features := make([][]float64, q)
 	neighbours := make([]float64, q)
 	for c := range q {
 		at := func(x, y int) float64 { return is(colour(x, y) == c) }
@@ -347,21 +343,39 @@ func (b book) conditional(state []int32, i int, target float64) []float64 {
 			phi = append(phi, share/max(count, 1))
 		}
 		neighbours[c] = at(x-1, y) + at(x, y-1) + is(x == lx-1)*at(x+1, y) + is(y == ly-1)*at(x, 0)
+		features[c] = phi
+	}
+	p := b.layers(g, features, neighbours)
+	for c := range p {
+		p[c] = (1-b.h.Floor)*p[c] + b.h.Floor/float64(q)
+	}
+	return p
+}
+
+// layers returns the probabilities of the colours before the floor, given the features g that all share, those of
+// each colour, and its number of like neighbours.
+func (b book) layers(g []float64, features [][]float64, neighbours []float64) []float64 {
+	shared := b.product(g, "budget.weight", "budget.bias")
+	tee := silu(shared)
+	beta := b.product(g, "attraction.budget", "")[0] + b.product(tee, "attraction.context", "")[0]
+	hidden := make([][]float64, len(features))
+	mean := make([]float64, b.h.Width)
+	for c, phi := range features {
 		hidden[c] = silu(plus(b.product(phi, "window.weight", ""), shared))
 		for k, v := range hidden[c] {
-			mean[k] += v / float64(q)
+			mean[k] += v / float64(len(features))
 		}
 	}
 	rest := plus(b.product(mean, "mean.weight", "hidden.bias"), b.product(tee, "context.weight", ""))
-	p := make([]float64, q)
+	p := make([]float64, len(features))
 	sum := 0.0
-	for c := range q {
+	for c := range p {
 		u := silu(plus(b.product(hidden[c], "hidden.weight", ""), rest))
 		p[c] = math.Exp(b.product(u, "output.weight", "")[0] + beta*neighbours[c])
 		sum += p[c]
 	}
 	for c := range p {
-		p[c] = (1-b.h.Floor)*p[c]/sum + b.h.Floor/float64(q)
+		p[c] /= sum
 	}
 	return p
 }
