@@ -268,9 +268,11 @@ func (c *Cell) result(folder string, of *SystemResults) (*Result, error) {
 			if r.RoundTrips > 0 {
 				r.Resistance = updates / r.RoundTrips
 			}
-			if tau := r.Autocorrelation; tau > 0 && seconds > 0 {
+			if tau := r.Autocorrelation; tau > 0 {
 				passes := float64(cv.Points[n-1].Passes - cv.Points[before].Passes)
-				r.EffectivePerSecond = passes * float64(l.Config.Run.Walkers) / (2 * tau) / seconds
+				if seconds > 0 {
+					r.EffectivePerSecond = passes * float64(l.Config.Run.Walkers) / (2 * tau) / seconds
+				}
 				r.AutocorrelationUpdates = tau * updates / passes / float64(l.Config.Run.Walkers*system.Sites())
 			}
 		}

@@ -121,8 +121,8 @@ func TestRepeats(t *testing.T) {
 		}
 	}
 	perform(t, two, spec, func(o *compare.Options) { o.Jobs = 2 })
-	if numbers(t, two) != want {
-		t.Error("with two jobs the numbers are others")
+	if got := numbers(t, two); got != want {
+		t.Errorf("with two jobs the numbers are\n%s\nand not\n%s", got, want)
 	}
 
 	program, err := os.Executable()
@@ -154,8 +154,8 @@ func TestRepeats(t *testing.T) {
 		}
 	}
 	perform(t, killed, spec, func(o *compare.Options) { o.Resume = true })
-	if numbers(t, killed) != want {
-		t.Error("after a kill and a resumption the numbers are others")
+	if got := numbers(t, killed); got != want {
+		t.Errorf("after a kill and a resumption the numbers are\n%s\nand not\n%s", got, want)
 	}
 
 	// A seed more keeps the others, and a comparison does not begin again by mistake.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"neuralwl/internal/curve"
 	"neuralwl/internal/event"
@@ -15,7 +16,9 @@ import (
 	"neuralwl/internal/report"
 	"neuralwl/internal/run"
 	"neuralwl/internal/runtest"
+	"neuralwl/sampler"
 	"neuralwl/sampler/dos"
+	"neuralwl/sampler/lattice"
 )
 
 // settings of runs that end by moves: in production, after an adaptation that was cut short, with
@@ -126,6 +129,37 @@ func TestCurve(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestResumedAtEnd resumes a run at the last pass of a phase, whose end is the first thing that the
+// new process hears of: processor time goes on from that of the process before.
+func TestResumedAtEnd(t *testing.T) {
+	system, err := lattice.NewPotts(2, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	sight := func(passes int64) event.Sight {
+		return event.Sight{Passes: passes, Updates: 1000 * passes, Elapsed: time.Duration(passes) * time.Second, Estimate: func() (*dos.Density, error) { return nil, errors.New("none") }}
+	}
+	progress := sampler.Progress{Phase: sampler.Production}
+	before := curve.New(slog.Default()).Listener()
+	before.RunBegan(event.RunBegan{Folder: folder, Lattice: system})
+	for n := range int64(5) {
+		before.Pass(event.Pass{Progress: progress, Sight: sight(n + 1)})
+	}
+	after := curve.New(slog.Default()).Listener()
+	after.RunBegan(event.RunBegan{Folder: folder, Lattice: system, Resumed: true})
+	after.PhaseEnded(event.PhaseEnded{Progress: progress, Sight: sight(5)})
+	c, err := curve.Read(folder)
+	if err != nil || len(c.Points) != 5 {
+		t.Fatalf("%d points, %v", len(c.Points), err)
+	}
+	for i, p := range c.Points[1:] {
+		if p.Passes != int64(i+2) || p.CPU < c.Points[i].CPU {
+			t.Errorf("pass %d at %g s of processor time, the one before at %g s", p.Passes, p.CPU, c.Points[i].CPU)
+		}
 	}
 }
 

@@ -51,6 +51,9 @@ func (r *Recorder) Listener() event.Listener {
 			}
 		},
 		PhaseEnded: func(e event.PhaseEnded) {
+			if r.began && r.resumed { // its checkpoint was that of the phase's last pass
+				r.goOn(e.Sight)
+			}
 			if r.began && r.last().Updates < e.Sight.Updates {
 				r.add(e.Progress, e.Sight)
 				r.ended = 1
