@@ -94,7 +94,7 @@ func printErrors(w io.Writer, results []bench.Precision, training float64) error
 	}
 	for _, r := range results {
 		if r.Fault != "" {
-			fmt.Fprintf(w, "\n%s: no estimate with at least one seed, measure for longer (--time): %s\n", r.Moves, r.Fault)
+			fmt.Fprintf(w, "\n%s: not all estimates with at least one seed, measure for longer (--time): %s\n", r.Moves, r.Fault)
 		}
 	}
 	fmt.Fprintf(w, "\nThe network was trained for %.0f s, which are not counted above. With them, and beyond so many seconds\nof one core, runs with the network are more precise than with the heat bath:\n\n", training)

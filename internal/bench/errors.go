@@ -36,7 +36,7 @@ type Precision struct {
 	Acceptance float64 `json:"acceptance"`
 	// Cost is of each quantity, variance times seconds.
 	Cost [quantities]Cost `json:"cost"`
-	// Fault is why a seed has no estimate; costs are then unknown.
+	// Fault is why a seed has not all estimates; their costs are then unknown.
 	Fault string `json:"fault,omitempty"`
 }
 
@@ -191,6 +191,8 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 						b.value[j], b.variance[j] = math.NaN(), math.NaN()
 					}
 					all[i+k].Fault = err.Error()
+				} else if math.IsNaN(b.variance[LnG]) {
+					all[i+k].Fault = "there are levels that only one walker knows, whose ln g has no error"
 				}
 				b.engine = nil
 				attempts[i+k] = append(attempts[i+k], &b)
@@ -289,9 +291,7 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 			n++
 		}
 	}
-	if variance[LnG] /= n; math.IsNaN(variance[LnG]) {
-		return value, variance, errors.New("there are too few data for errors")
-	}
+	variance[LnG] /= n // not a number if there is a level that only one walker knows
 	value[LnG] = math.NaN()
 	if m.at == nil || !m.at.TwoPeaks {
 		for _, k := range []int{LnWeightRatio, LnBarrier} {

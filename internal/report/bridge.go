@@ -17,8 +17,8 @@ import (
 // absolute, in windows of levels.
 type BridgeSummary struct {
 	Windows int `json:"windows"`
-	// Used is how many windows the estimate takes: those with enough draws and states, and an
-	// overlap of at least dos.LeastOverlap.
+	// Used is how many windows the estimate takes: those with enough draws and states, an overlap
+	// of at least dos.LeastOverlap, and no level that one walker alone knows.
 	Used int `json:"used"`
 	// Overlap is the least one, the share of the states of a window that could have been draws.
 	Overlap float64 `json:"overlap_least"`

@@ -151,8 +151,8 @@ type BridgeEstimate struct {
 	ForwardEffective, ReverseEffective float64
 	// Overlap is the share of the states that could have been draws, the mean of D/(C + D).
 	Overlap float64
-	// Used says that the window is anchored to LnZ: there are points enough, and the overlap is
-	// at least LeastOverlap.
+	// Used says that the window is anchored to LnZ: there are points enough, the overlap is at
+	// least LeastOverlap, and transitions join its levels even without a block.
 	Used bool
 }
 

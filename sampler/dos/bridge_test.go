@@ -3,6 +3,7 @@ package dos_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"neuralwl/internal/long"
@@ -211,6 +212,62 @@ func TestBridgeUnjoined(t *testing.T) {
 	for k, e := range p.Bridge {
 		if e.Used != (e.High < last) {
 			t.Errorf("window %d, levels %d..%d: used %v", k+1, e.Low, e.High, e.Used)
+		}
+	}
+}
+
+// TestBridgeParts has transitions that join two parts of the levels in one block of each half alone, or in none. Draws say
+// how many states each part has: both are known, with their errors, and levels between them without errors, or not. What
+// one block alone links makes errors too large rather than too small.
+func TestBridgeParts(t *testing.T) {
+	lnG := []float64{5, 5.5, 5.5, 5, 0, 0, 0, 0, 3, 3, 3, 2} // few in the gap: the sum of all g lacks them
+	const blocks = 32
+	changes := []int{-2, -1, 0, 1, 2}
+	for _, joined := range []int{2, 0} {
+		r := rand.New(rand.NewPCG(5, 6))
+		toy := newToy(r, slices.Clone(lnG))
+		energy, rates := chain(toy.lnG)
+		square, n := 0.0, 0.0
+		for range long.Or(100, 20) {
+			toy.draw(r, blocks)
+			counts := noisy(r, rates, blocks, 2000, func(int) float64 { return 0.01 })
+			for k := range counts {
+				for b := range lnG {
+					for i, change := range changes {
+						if k >= joined && (b >= 4 && b < 8 || b+change >= 4 && b+change < 8) {
+							counts[k][b*len(changes)+i] = 0
+						}
+					}
+				}
+			}
+			p, err := dos.FromPinnedTransitions(energy, changes, counts, dos.LogSumExp(toy.lnG), nil, &toy.bridge)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if used := []bool{p.Bridge[0].Used, p.Bridge[1].Used, p.Bridge[2].Used}; !used[0] || used[1] || !used[2] {
+				t.Fatalf("joined in %d blocks: of the windows are used %v", joined, used)
+			}
+			seen := 0
+			for i, e := range p.Energy {
+				b := int(-e)
+				if b >= 4 && b < 8 {
+					if joined == 0 || !math.IsNaN(p.Error[i]) {
+						t.Errorf("joined in %d blocks: level %d has %v(%v)", joined, b, p.LnG[i], p.Error[i])
+					}
+					continue
+				}
+				seen++
+				z := (p.LnG[i] - toy.lnG[b]) / p.Error[i]
+				square += z * z
+				n++
+			}
+			if seen != 8 {
+				t.Errorf("joined in %d blocks: %d levels outside of the gap, of 8", joined, seen)
+			}
+		}
+		t.Logf("joined in %d blocks: mean square deviation %.2f errors squared", joined, square/n)
+		if !(square/n > 0.4 && square/n < 1.4) {
+			t.Errorf("joined in %d blocks: mean square deviation is %.2f errors squared", joined, square/n)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (s *pinning) inflation(blocks [][]int64) *inflation {
 	}
 	total := sumOf(blocks)
 	p := newTransitions(s.changes, total)
-	levels := bulk(p.visits, p.edges)
+	levels := p.levels
 	l, err := newLadder(levels, p.edges, nil)
 	if err != nil {
 		return nil

@@ -16,17 +16,18 @@ var errSingular = errors.New("the equations for ln g cannot be solved: some leve
 // with some of the x known. Its matrix is the weighted Laplacian of a graph, banded since
 // an edge joins levels that are near.
 type ladder struct {
-	levels   []int       // ascending, all connected by edges
+	levels   []int       // ascending
 	place    map[int]int // of each level
 	held     []bool      // by place: known beforehand
+	loose    [][]int     // places of the levels that edges connect with each other, and not with one that is known
 	value    []float64   // of those
 	matrix   *mat.SymBandDense
 	cholesky mat.BandCholesky
 	right    []float64
 }
 
-// newLadder prepares the solution for levels, of which some are known (at least one unless
-// known is empty: ln g is then found up to a constant). Edges to other levels are ignored.
+// newLadder prepares the solution for levels, each connected by edges with another. Of levels that edges do not connect
+// with one that is known ln g is found up to a constant, 0 at the lowest. Edges to other levels are ignored.
 func newLadder(levels []int, edges []edge, known []Pin) (*ladder, error) {
 	if len(levels) < 2 {
 		return nil, errors.New("no two levels have transitions both ways")
@@ -77,14 +78,39 @@ func newLadder(levels []int, edges []edge, known []Pin) (*ladder, error) {
 			l.right[k] = l.value[k] * a.At(k, k)
 		}
 	}
-	if len(known) == 0 {
-		a.SetSymBand(0, 0, 2*a.At(0, 0)) // makes the matrix regular, and x_0 is 0
+	l.findLoose(edges)
+	for _, places := range l.loose {
+		a.SetSymBand(places[0], places[0], 2*a.At(places[0], places[0])) // makes the matrix regular, and x is 0 there
 	}
 	l.matrix = a
 	if !l.cholesky.Factorize(a) {
 		return nil, errSingular
 	}
 	return l, nil
+}
+
+// findLoose finds what is connected with no known level.
+func (l *ladder) findLoose(edges []edge) {
+	joined := newSets(len(l.levels))
+	for _, e := range edges {
+		i, in := l.place[e.i]
+		j, too := l.place[e.j]
+		if in && too {
+			joined.join(i, j)
+		}
+	}
+	of := make([][]int, len(l.levels))
+	known := make([]bool, len(l.levels))
+	for k, held := range l.held {
+		set := joined.of(k)
+		of[set] = append(of[set], k)
+		known[set] = known[set] || held
+	}
+	for set, places := range of {
+		if len(places) > 0 && !known[set] {
+			l.loose = append(l.loose, places)
+		}
+	}
 }
 
 // solve returns x by place.
@@ -118,3 +144,26 @@ func (l *ladder) density(energy, x []float64) (*Density, error) {
 	d.sort()
 	return d, d.Validate()
 }
+
+// sets are disjoint sets of the numbers 0..n-1, as a forest: the set of a number is its root's.
+type sets []int
+
+// newSets makes a set of each number.
+func newSets(n int) sets {
+	s := make(sets, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+// of is the set of a number.
+func (s sets) of(i int) int {
+	for s[i] != i {
+		s[i] = s[s[i]]
+		i = s[i]
+	}
+	return i
+}
+
+func (s sets) join(i, j int) { s[s.of(i)] = s.of(j) }

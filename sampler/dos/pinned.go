@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -54,7 +55,7 @@ type Pinned struct {
 // Pins of levels that were not visited are ignored.
 //
 // A bridge, if it is not nil, adds the number of states in windows of levels, absolute, where the transitions of each
-// half join all levels of the window that were visited. With
+// half, and of each half without a block, join all levels of the window that were visited. With
 //
 //	F_k(x) = ln sum over levels of the window of exp(x - LnWeight),
 //
@@ -62,7 +63,8 @@ type Pinned struct {
 // of the half, and its variance v_k that of the other half. Its blocks must be those of the
 // transitions.
 //
-// Without pins and windows that are left the estimate is the free one.
+// Levels that transitions do not join with those of the most visits have ln g where pins or windows say what it is on
+// both sides. Without pins and windows that are left the estimate is the free one.
 func FromPinnedTransitions(energy []float64, changes []int, blocks [][]int64, lnTotal float64, pins []Pin, bridge *Bridge) (*Pinned, error) {
 	free, err := FromTransitions(energy, changes, blocks, lnTotal)
 	if err != nil {
@@ -82,17 +84,17 @@ func FromPinnedTransitions(energy []float64, changes []int, blocks [][]int64, ln
 		}
 		p.Deviations = append(p.Deviations, z)
 	}
-	s := &pinning{energy: energy, changes: changes, blocks: blocks, lnTotal: lnTotal, pins: met}
+	s := &pinning{energy: energy, changes: changes, blocks: blocks, lnTotal: lnTotal, pins: met, omitted: omissions(len(blocks), free.Len())}
 	if bridge != nil {
 		if err := bridge.Check(len(energy), len(blocks)); err != nil {
 			return nil, fmt.Errorf("density of states from transitions and draws: %w", err)
 		}
 		p.Bridge = bridge.Estimate()
 		s.bridge = bridge
-		missing := s.missing()
+		joined := s.joined()
 		for k := range p.Bridge {
 			if e := &p.Bridge[k]; e.Used {
-				if e.Used = !slices.Contains(missing[e.Low:e.High+1], true) && s.anchored(k); e.Used {
+				if e.Used = joined[k] && s.anchored(k); e.Used {
 					s.windows = append(s.windows, k)
 				}
 			}
@@ -115,8 +117,9 @@ type pinning struct {
 	blocks  [][]int64
 	lnTotal float64
 	pins    []Pin
-	bridge  *Bridge // nil without
-	windows []int   // of it, those used
+	bridge  *Bridge  // nil without
+	windows []int    // of it, those used
+	omitted [][2]int // blocks, by replica
 }
 
 // solve makes the estimate with its replicas.
@@ -145,7 +148,7 @@ func (s *pinning) solve() (*Ensemble, error) {
 	for h := range parts {
 		parts[h].total = sumOf(parts[h].blocks)
 		var err error
-		if parts[h].corrections, err = newTransitions(s.changes, parts[h].total).corrections(parts[h].by.without(nil), s.pins); err != nil {
+		if parts[h].corrections, err = s.transitions(parts[h].total).corrections(parts[h].by.without(nil), s.pins); err != nil {
 			return nil, err
 		}
 		if solutions[h], err = s.part(parts, h, make([][]int, halves)); err != nil {
@@ -158,7 +161,7 @@ func (s *pinning) solve() (*Ensemble, error) {
 	}
 	e := &Ensemble{Density: d}
 	if len(s.blocks) > 1 {
-		e.Replicas = s.replicas(parts, d.Len())
+		e.Replicas = s.replicas(parts)
 	}
 	e.estimateErrors()
 	for _, pin := range s.pins {
@@ -167,6 +170,17 @@ func (s *pinning) solve() (*Ensemble, error) {
 		}
 	}
 	return e, nil
+}
+
+// transitions are counts, with all levels of which ln g follows.
+func (s *pinning) transitions(counts []float64) *transitions {
+	p := newTransitions(s.changes, counts)
+	var windows []BridgeWindow
+	for _, k := range s.windows {
+		windows = append(windows, s.bridge.Windows[k])
+	}
+	p.anchor(s.pins, windows)
+	return p
 }
 
 // halves divides the blocks, by their numbers, into two halves, or one where there are too few.
@@ -182,26 +196,47 @@ func (s *pinning) halves() [][]int {
 	return numbers
 }
 
-// missing reports by level whether the transitions of a half of the blocks lack it, but not those of all: draws there
-// say how many states there are, which that half cannot tell apart from others.
-func (s *pinning) missing() []bool {
-	missing := make([]bool, len(s.energy))
-	visits := newTransitions(s.changes, sumOf(s.blocks)).visits
-	for _, numbers := range s.halves() {
+// joined reports by window of the bridge whether transitions join all levels that were visited there: those of each
+// half, and of each replica's. Draws say how many states there are on all of these levels together, which says nothing
+// where one of them is missing.
+func (s *pinning) joined() []bool {
+	joined := make([]bool, len(s.bridge.Windows))
+	for k := range joined {
+		joined[k] = true
+	}
+	all := newTransitions(s.changes, sumOf(s.blocks)).visits
+	var access sync.Mutex
+	check := func(p *transitions) {
+		for k, w := range s.bridge.Windows {
+			if !p.joins(w, all) {
+				access.Lock()
+				joined[k] = false
+				access.Unlock()
+			}
+		}
+	}
+	halves := s.halves()
+	totals := make([][]float64, len(halves))
+	for h, numbers := range halves {
 		var blocks [][]int64
 		for _, k := range numbers {
 			blocks = append(blocks, s.blocks[k])
 		}
-		half := newTransitions(s.changes, sumOf(blocks))
-		joined := make([]bool, len(s.energy))
-		for _, level := range bulk(half.visits, half.edges) {
-			joined[level] = true
-		}
-		for level, n := range visits {
-			missing[level] = missing[level] || n > 0 && !joined[level]
-		}
+		totals[h] = sumOf(blocks)
+		check(newTransitions(s.changes, totals[h]))
 	}
-	return missing
+	parallel.Do(runtime.GOMAXPROCS(0), len(s.omitted), 1, func(_, k int) {
+		for h, total := range totals {
+			rest := slices.Clone(total)
+			for b := s.omitted[k][0]; b < s.omitted[k][1]; b++ {
+				if b%len(halves) == h {
+					subtract(rest, s.blocks[b])
+				}
+			}
+			check(newTransitions(s.changes, rest))
+		}
+	})
+	return joined
 }
 
 // anchored reports whether each half of the draws says how many states a window has.
@@ -252,13 +287,12 @@ func (s *pinning) part(parts []pinnedHalf, h int, out [][]int) (*Density, error)
 
 // replicas repeats the estimate without some blocks each, nil if that fails for any. An omitted
 // block is missing from its own part, and from the weights of the other.
-func (s *pinning) replicas(parts []pinnedHalf, levels int) []*Density {
-	omitted := omissions(len(s.blocks), levels)
-	replicas, faults := make([]*Density, len(omitted)), make([]error, len(omitted))
-	parallel.Do(runtime.GOMAXPROCS(0), len(omitted), 1, func(_, k int) {
+func (s *pinning) replicas(parts []pinnedHalf) []*Density {
+	replicas, faults := make([]*Density, len(s.omitted)), make([]error, len(s.omitted))
+	parallel.Do(runtime.GOMAXPROCS(0), len(s.omitted), 1, func(_, k int) {
 		// Block b is number b/n of part b%n.
 		out := make([][]int, len(parts))
-		for b := omitted[k][0]; b < omitted[k][1]; b++ {
+		for b := s.omitted[k][0]; b < s.omitted[k][1]; b++ {
 			out[b%len(parts)] = append(out[b%len(parts)], b/len(parts))
 		}
 		solutions := make([]*Density, len(parts))
@@ -354,22 +388,20 @@ const (
 )
 
 // pinned solves with the pins, the sum of all g, and further sums. kappa by level multiplies the
-// variances, nil for 1; corrections are those of pairs. Levels that are not connected to the bulk are left out; so is a pin
-// there.
+// variances, nil for 1; corrections are those of pairs. Levels are left out that are connected neither to the bulk nor
+// to what is known absolutely.
 func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*Density, error) {
-	l, free, err := newTransitions(s.changes, counts).solve(kappa, s.pins, corrections)
+	l, free, err := s.transitions(counts).solve(kappa, s.pins, corrections)
 	if err != nil {
 		return nil, err
 	}
 	sums = append([]lnSum{{low: 0, high: len(s.energy) - 1, value: s.lnTotal}}, sums...)
 	// Each sum to first order in x is p x = const, with p the shares of its levels. The minimum
 	// is at free + sum of mu_k A^-1 p_k, in which mu_k is how far the sum is off in units of its
-	// variance. Without pins ln g may also shift as a whole: then the mu_k add up to 0, as
-	// nothing pulls at the level that the ladder holds.
-	x, n, size := slices.Clone(free), len(sums), len(sums)
-	if !slices.Contains(l.held, true) {
-		size++
-	}
+	// variance. Levels that are not connected with a pin may also shift together: then the sum of
+	// mu_k p_k over them is 0, as nothing pulls at the level that the ladder holds.
+	x, n, size := slices.Clone(free), len(sums), len(sums)+len(l.loose)
+	l.placeParts(x, sums[1:])
 	for range maxPinning {
 		shares, responses := make([][]float64, n), make([][]float64, n)
 		a, b := mat.NewDense(size, size, nil), mat.NewVecDense(size, nil)
@@ -395,26 +427,33 @@ func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*D
 				a.Set(i, k, product)
 			}
 			a.Set(k, k, a.At(k, k)+sums[k].variance)
-			if size > n {
-				a.Set(k, n, floats.Sum(shares[k]))
-				a.Set(n, k, floats.Sum(shares[k]))
+			for c, places := range l.loose {
+				sum := 0.0
+				for _, i := range places {
+					sum += shares[k][i]
+				}
+				a.Set(k, n+c, sum)
+				a.Set(n+c, k, sum)
 			}
 		}
 		var mu mat.VecDense
 		if err := mu.SolveVec(a, b); err != nil && !errors.As(err, new(mat.Condition)) {
 			return nil, err
 		}
+		shift := make([]float64, len(x))
+		for c, places := range l.loose {
+			for _, i := range places {
+				shift[i] = mu.AtVec(n + c)
+			}
+		}
 		change := 0.0
 		for i := range x {
 			if l.held[i] {
 				continue
 			}
-			next := free[i]
+			next := free[i] + shift[i]
 			for k := range sums {
 				next += mu.AtVec(k) * responses[k][i]
-			}
-			if size > n {
-				next += mu.AtVec(n)
 			}
 			change = max(change, math.Abs(next-x[i]))
 			x[i] = next
@@ -424,6 +463,26 @@ func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*D
 		}
 	}
 	return nil, errors.New("ln g cannot meet the numbers of configurations")
+}
+
+// placeParts shifts levels that are not connected with each other to about where sums have them, from where Newton's
+// method converges: the sum of all g must not seem to be that of the wrong part.
+func (l *ladder) placeParts(x []float64, sums []lnSum) {
+	if len(l.loose) == 0 || len(l.loose) == 1 && !slices.Contains(l.held, true) {
+		return
+	}
+	for _, places := range l.loose {
+		for _, sum := range sums { // a window is in one part
+			shares, ln := l.shares(x, sum)
+			if shares == nil || !slices.ContainsFunc(places, func(i int) bool { return shares[i] > 0 }) {
+				continue
+			}
+			for _, i := range places {
+				x[i] += sum.value - ln
+			}
+			break
+		}
+	}
 }
 
 // shares are the parts of a sum that levels have, by place, and ln of the sum. A level with a

@@ -91,6 +91,9 @@ type transitions struct {
 	changes        []int
 	counts, visits []float64 // visits to each level
 	edges          []edge    // of pairs that have transitions both ways
+	part           []int     // of the levels that transitions both ways join: the number of each level's, -1 without a visit
+	bulk           int       // the part with the most visits
+	levels         []int     // of which ln g is solved for, ascending
 }
 
 func newTransitions(changes []int, counts []float64) *transitions {
@@ -110,7 +113,77 @@ func newTransitions(changes []int, counts []float64) *transitions {
 			}
 		}
 	}
+	p.divide()
+	p.choose(func(b int) bool { return p.part[b] == p.bulk })
 	return p
+}
+
+// divide finds the parts. A level that was visited without transitions both ways is one of its own.
+func (p *transitions) divide() {
+	joined := newSets(len(p.visits))
+	for _, e := range p.edges {
+		joined.join(e.i, e.j)
+	}
+	p.part = make([]int, len(p.visits))
+	together := make([]float64, len(p.visits))
+	for b, n := range p.visits {
+		if p.part[b] = -1; n > 0 {
+			in := joined.of(b)
+			p.part[b] = in
+			if together[in] += n; together[in] > together[p.bulk] {
+				p.bulk = in
+			}
+		}
+	}
+}
+
+// choose sets the levels.
+func (p *transitions) choose(in func(level int) bool) {
+	p.levels = nil
+	for b := range p.visits {
+		if in(b) {
+			p.levels = append(p.levels, b)
+		}
+	}
+}
+
+// joins reports whether the levels of a window that all visits together have are in one part, of two levels at least.
+func (p *transitions) joins(w BridgeWindow, all []float64) bool {
+	in := -1
+	for b := w.Low; b <= w.High; b++ {
+		if all[b] > 0 && (p.part[b] < 0 || in >= 0 && p.part[b] != in) {
+			return false
+		}
+		in = max(in, p.part[b])
+	}
+	return in >= 0 && p.sizes()[in] > 1
+}
+
+// sizes are the numbers of levels of the parts.
+func (p *transitions) sizes() map[int]int {
+	sizes := make(map[int]int)
+	for _, in := range p.part {
+		sizes[in]++
+	}
+	return sizes
+}
+
+// anchor adds to the bulk the other parts of which ln g is known absolutely, if that of the bulk is: those that hold
+// a pin, or windows that they join.
+func (p *transitions) anchor(pins []Pin, windows []BridgeWindow) {
+	known := make(map[int]bool)
+	for _, pin := range pins {
+		known[p.part[pin.Level]] = true
+	}
+	for _, w := range windows {
+		for _, in := range p.part[w.Low : w.High+1] {
+			known[in] = true
+		}
+	}
+	if delete(known, -1); known[p.bulk] {
+		sizes := p.sizes()
+		p.choose(func(b int) bool { return known[p.part[b]] && sizes[p.part[b]] > 1 })
+	}
 }
 
 // solve returns ln g by place of a ladder, with some of it known: the least squares of logarithms, or where there
@@ -123,10 +196,9 @@ func (p *transitions) solve(kappa []float64, pins []Pin, corrections []float64) 
 	return l, x, err
 }
 
-// leastSquares solves for ln g given edges, of which those between levels are used that transitions both ways join
-// to the bulk of the visits.
+// leastSquares solves for ln g given edges, of which those between the levels are used.
 func (p *transitions) leastSquares(edges []edge, kappa []float64, pins []Pin) (*ladder, []float64, error) {
-	l, err := newLadder(bulk(p.visits, p.edges), inflate(edges, kappa), pins)
+	l, err := newLadder(p.levels, inflate(edges, kappa), pins)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,37 +213,4 @@ func (p *transitions) density(energy, corrections []float64) (*Density, error) {
 		return nil, err
 	}
 	return l.density(energy, x)
-}
-
-// bulk returns, in ascending order, the levels of the connected part with the most visits.
-func bulk(visits []float64, edges []edge) []int {
-	parent := make([]int, len(visits))
-	for i := range parent {
-		parent[i] = i
-	}
-	root := func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
-		}
-		return i
-	}
-	for _, e := range edges {
-		parent[root(e.i)] = root(e.j)
-	}
-	together := make([]float64, len(visits))
-	most := 0
-	for b, n := range visits {
-		together[root(b)] += n
-		if together[root(b)] > together[most] {
-			most = root(b)
-		}
-	}
-	var levels []int
-	for b, n := range visits {
-		if n > 0 && root(b) == most {
-			levels = append(levels, b)
-		}
-	}
-	return levels
 }
