@@ -259,14 +259,20 @@ func (r Request) method(system lattice.System, of config.System) (settings []con
 		set("run.method", config.NeuralWangLandauMethod, "From 32x32 on local moves seldom cross from one phase to the other; a network proposes states of any energy and crosses in one move.")
 		set("run.moves", "[local, neural]", "The network carries walkers over the barrier, local moves do the rest.")
 		name, trained := pretrained.AnyColours, "2 to 20 colours on 8x8 and 16x16"
-		if of.Q == 10 {
+		odd := slices.ContainsFunc(system.Sides(), func(side int) bool { return side%2 > 0 })
+		switch {
+		case of.Q == 10 && odd:
 			name, trained = "potts-q10", "ten colours on 8x8 to 32x32"
+		case of.Q == 10:
+			name, trained = "potts-q10-checkerboard", "ten colours on 16x16 and 32x32, on one half of the sites, from which the other follows"
 		}
 		set("model.bundle", pretrained.Prefix+name, fmt.Sprintf("It comes with the program, was trained for %s, and also serves larger lattices.", trained))
 		set("trainer.every", "0", "It needs no more training.")
 		sweeps := "100"
 		if r.Wish == Transition {
-			sweeps = "40" // docs/networks.md has the measurements
+			sweeps = "20" // docs/networks.md has the measurements
+			set("neural.trials", "2", "Draws of the network say how many states each phase has.")
+			set("production.phase_share", "0.9", "Most of the time goes to the phases, whose ratio follows from these draws.")
 		}
 		set("local.sweeps", sweeps, "A proposal costs as much as dozens of sweeps, so there are many between two.")
 		set("run.walkers", "128", "As many as the network evaluates in one call.")
@@ -291,7 +297,7 @@ func (r Request) method(system lattice.System, of config.System) (settings []con
 		}
 	}
 	if r.Wish == Transition && first {
-		set("production.histogram", config.PhaseHistogram, "Half of the time goes to the two phases, whose ratio is wanted.")
+		set("production.histogram", config.PhaseHistogram, "Half of the time or more goes to the two phases, whose ratio is wanted.")
 	} else if r.Wish == Transition {
 		notes = append(notes, fmt.Sprintf("The transition of %v is not known to be of first order, so no energies are preferred: its place follows from ln g, by the specific heat and the zeros of the partition function.", system))
 	}

@@ -127,9 +127,10 @@ func TestChoice(t *testing.T) {
 		note string
 	}{
 		{draft.Request{Size: "16x16"}, []string{"method: multicanonical"}, "four seconds"},
-		{draft.Request{Size: "32x32"}, []string{"method: neural-wang-landau", "bundle: pretrained/potts-q10", "every: 0", "sweeps: 100", "walkers: 128"}, "20 minutes"},
-		{draft.Request{Size: "32x32", Wish: draft.Transition}, []string{"bundle: pretrained/potts-q10", "histogram: phases"}, ""},
-		{draft.Request{Colours: 8, Size: "32x32", Wish: draft.Transition}, []string{"bundle: pretrained/potts", "sweeps: 40"}, ""},
+		{draft.Request{Size: "32x32"}, []string{"method: neural-wang-landau", "bundle: pretrained/potts-q10-checkerboard", "every: 0", "sweeps: 100", "walkers: 128"}, "20 minutes"},
+		{draft.Request{Size: "33x32"}, []string{"bundle: pretrained/potts-q10"}, "20 minutes"},
+		{draft.Request{Size: "32x32", Wish: draft.Transition}, []string{"bundle: pretrained/potts-q10-checkerboard", "histogram: phases", "phase_share: 0.9"}, ""},
+		{draft.Request{Colours: 8, Size: "32x32", Wish: draft.Transition}, []string{"bundle: pretrained/potts", "sweeps: 20", "trials: 2"}, ""},
 		{draft.Request{Colours: 100, Size: "32x32"}, []string{"method: multicanonical"}, "few round trips"},
 		{draft.Request{Model: config.Ising, Size: "32x32", Wish: draft.Transition}, []string{"method: wang-landau", "count: 4"}, "not known to be of first order"},
 		{draft.Request{Model: config.RandomBond}, []string{"method: multicanonical"}, "another run.seed"},

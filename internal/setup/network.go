@@ -160,7 +160,7 @@ func Fit(c *config.Config, from *exporter.Bundle, log *slog.Logger) (*exporter.B
 	}
 	b, err := Rebuild(from, s.Q, s.Sides)
 	if err != nil {
-		return nil, mismatch
+		return nil, fmt.Errorf("%w; its weights do not serve there: %w", mismatch, err)
 	}
 	log.Info("the network was trained on another system", "bundle", from.Card.Name, "of", own, "for", s)
 	return b, nil
