@@ -144,9 +144,9 @@ runs/scaling/%/summary.json: | build
 	if [ -e $(@D)/config.yaml ]; then GOMAXPROCS=1 bin/nwl run --resume $(@D); \
 	elif [ $* -le 32 ]; then GOMAXPROCS=1 bin/nwl run --set run.moves=local --set run.workers=1 --set system.size=$*x$* \
 		--set production.passes=$(or $(PASSES),20000) --set metrics.listen= --out $(@D); \
-	else GOMAXPROCS=1 bin/nwl run --set model.bundle=pretrained/potts-q10 --set trainer.every=0 --set run.walkers=128 --set run.workers=1 \
+	else GOMAXPROCS=1 bin/nwl run --set model.bundle=pretrained/potts-q10-checkerboard --set trainer.every=0 --set run.walkers=128 --set run.workers=1 \
 		--set system.size=$*x$* --set local.sweeps=100 --set wang_landau.final_ln_f=2e-5 --set production.histogram=low \
-		--set production.passes=$(or $(PASSES),500) --set metrics.listen= --out $(@D); fi
+		--set production.passes=$(or $(PASSES),1000) --set metrics.listen= --out $(@D); fi
 
 # They take half an hour, a quarter of one, ten minutes and, after the first, half an hour on one core.
 pretrained: pretrained-potts-q10 pretrained-potts-q10-checkerboard pretrained-potts-q2 pretrained-potts ## the networks that come with the program, by their recipes

@@ -39,7 +39,8 @@ training of the network is not counted. A mix is
 [cluster:]SWEEPS:TRIALS[:SHARE[:SHIFT]] as in nwl bench moves.
 
 The weights are the inverse of a density of states, that of a run, or without one those of
-Wang-Landau sampling with the network, which comes first.`,
+Wang-Landau sampling with the network, which comes first. All start from the same configurations, in
+equilibrium over all energies, to which the network has brought them.`,
 		Example: "  nwl bench errors --q 10 --size 16x16\n  nwl bench errors --q 10 --size 32x32 --time 120s --mix 20:1 --dos runs/q10-32x32-1",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -120,7 +120,7 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Runtime.Workers = 1
+	o.Runtime.Workers, o.LocalWalkers = 1, o.Walkers // which all start from the same configurations
 	if o.LnG == nil {
 		if o.LnG, err = adapt(ctx, o.Options, store); err != nil {
 			return nil, err
@@ -169,6 +169,10 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 	}
 	done := 0
 	for seed := range o.Seeds {
+		start, err := o.equilibrium(ctx, store, uint64(seed))
+		if err != nil {
+			return nil, err
+		}
 		for i := range all {
 			o.observe("measurement", float64(done)/float64(o.Seeds*len(all)))
 			done++
@@ -176,7 +180,7 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 			if p.Draws {
 				continue // made of the same run as the one before
 			}
-			a, err := o.try(ctx, store, p, m.histogram(weights, p.PhaseShare), uint64(seed))
+			a, err := o.try(ctx, store, p, m.histogram(weights, p.PhaseShare), start, uint64(seed))
 			if err != nil {
 				return nil, err
 			}
@@ -203,8 +207,40 @@ func Errors(ctx context.Context, o ErrorOptions) (_ []Precision, err error) {
 	return all, nil
 }
 
+// equilibrium has the network bring the walkers of one seed to all levels, in passes enough for each to accept several of its
+// proposals. All kinds of moves start from them: to come to the ends of the energies would take local moves alone
+// longer than a measurement.
+func (o *ErrorOptions) equilibrium(ctx context.Context, store *inference.Store, seed uint64) (_ *sampler.Snapshot, err error) {
+	const passes = 30
+	c := &contender{mix: Mix{Mix: config.Mix{Sweeps: 10, Trials: 2}, Across: 0.8}}
+	options := o.Options
+	options.Seed += seed
+	if err := c.open(options, store); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.proposer.Close()) }()
+	c.engine.Produce()
+	for k := range passes {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		o.observe("equilibrium", float64(k)/passes)
+		if err := c.engine.Pass(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c.engine.Snapshot(), nil
+}
+
+// place puts walkers where those of another engine are.
+func (c *contender) place(from *sampler.Snapshot) error {
+	s := c.engine.Snapshot()
+	s.States, s.Levels, s.Aims = from.States, from.Levels, make([]sampler.AimSnapshot, len(from.Levels))
+	return c.engine.Restore(s)
+}
+
 // try makes one run.
-func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, phases []float64, seed uint64) (_ *attempt, err error) {
+func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Precision, phases []float64, start *sampler.Snapshot, seed uint64) (_ *attempt, err error) {
 	a := &attempt{contender: contender{mix: p.Mix}}
 	options := o.Options
 	options.Seed += seed
@@ -213,6 +249,9 @@ func (o *ErrorOptions) try(ctx context.Context, store *inference.Store, p *Preci
 	}
 	if a.proposer != nil {
 		defer func() { err = errors.Join(err, a.proposer.Close()) }()
+	}
+	if err := a.place(start); err != nil {
+		return nil, err
 	}
 	switch p.Histogram {
 	case config.LowHistogram:
