@@ -339,19 +339,11 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 		return value, variance, nil
 	}
 	values, deviations, err := e.Estimate(func(d *dos.Density) ([]float64, error) {
-		var ordered, disordered []float64
-		for i, energy := range d.Energy {
-			if x := d.LnG[i] - m.beta*energy; energy < m.at.Minimum {
-				ordered = append(ordered, x)
-			} else {
-				disordered = append(disordered, x)
-			}
-		}
 		barrier := math.NaN()
 		if c, err := d.Coexistence(m.at.Beta, transition.Resolution(m.system), float64(m.system.Q())); err == nil {
 			barrier = c.Barrier // a replica may be too rough to have one
 		}
-		return []float64{dos.LogSumExp(ordered) - dos.LogSumExp(disordered), barrier}, nil
+		return []float64{m.at.LnRatio(d, m.beta), barrier}, nil
 	})
 	if err != nil {
 		return value, variance, err

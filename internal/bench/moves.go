@@ -14,7 +14,6 @@ import (
 	"neuralwl/exporter"
 	"neuralwl/inference"
 	"neuralwl/internal/config"
-	"neuralwl/internal/tune"
 	"neuralwl/sampler"
 	"neuralwl/sampler/lattice"
 	"neuralwl/sampler/local"
@@ -311,7 +310,7 @@ func (c *contender) result() Result {
 	if c.low {
 		r.Moves += ", low histogram"
 	}
-	turns := tune.CountTurns(c.turns, c.engine.Turns())
+	turns := CountTurns(c.turns, c.engine.Turns())
 	r.RoundTrips = turns.RoundTrips()
 	r.Rate, r.RateError = turns.Rate(seconds)
 	p := c.engine.Progress()

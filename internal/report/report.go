@@ -113,13 +113,13 @@ func Evaluate(ctx context.Context, in *Input) (*Result, error) {
 }
 
 // Estimate makes ln g alone, as Evaluate does first.
-func Estimate(in *Input) (*dos.Density, error) {
+func Estimate(in *Input) (*dos.Ensemble, error) {
 	r := &Result{Input: in, energy: lattice.Energies(in.System)}
 	if err := in.Evaluation.estimate(r); err != nil {
 		return nil, err
 	}
 	r.pair()
-	return r.density.Density, nil
+	return r.density, nil
 }
 
 // Judge makes of a run's counts only ln g and the verdict: what Evaluate and Result.Summary

@@ -59,7 +59,11 @@ func (j *job) input() *report.Input {
 func (j *job) estimate() (*dos.Density, error) {
 	in := j.input()
 	in.Log = slog.New(slog.DiscardHandler)
-	return report.Estimate(in)
+	e, err := report.Estimate(in)
+	if err != nil {
+		return nil, err
+	}
+	return e.Density, nil
 }
 
 // conclude sums the run up and writes its results.

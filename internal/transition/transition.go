@@ -85,6 +85,20 @@ type Transition struct {
 	LnBarrier float64 `json:"ln_barrier,omitempty" doc:"ln(P_max/P_min) where there are two peaks."`
 }
 
+// LnRatio is the logarithm of the ratio of the weights of the ordered and the disordered phase at an inverse
+// temperature, of which the first has the energies below Minimum.
+func (t *Transition) LnRatio(d *dos.Density, beta float64) float64 {
+	var ordered, disordered []float64
+	for i, energy := range d.Energy {
+		if x := d.LnG[i] - beta*energy; energy < t.Minimum {
+			ordered = append(ordered, x)
+		} else {
+			disordered = append(disordered, x)
+		}
+	}
+	return dos.LogSumExp(ordered) - dos.LogSumExp(disordered)
+}
+
 // Find looks for the transition of a system in a density of states, nil where that shows none: too
 // little of it is known. It looks near the last one first, unless that is nil.
 func Find(s lattice.System, d *dos.Density, last *Transition) *Transition {

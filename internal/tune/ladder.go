@@ -5,14 +5,35 @@ import (
 	"slices"
 
 	"neuralwl/internal/config"
+	"neuralwl/sampler/dos"
 )
 
 // rung is a mix of moves with what was measured of it.
 type rung struct {
-	mix    config.Mix
-	passes int64
-	turns  Turns
+	mix        config.Mix
+	passes     int64
+	roundTrips float64
+	variance   float64 // of the result of all these passes; known if freedom > 0
+	freedom    float64 // how many independent deviations the variance comes from
 }
+
+// add adds a measurement, of an unknown variance NaN. Results are averaged by their passes.
+func (r *rung) add(passes int64, roundTrips, variance float64, blocks int) {
+	r.roundTrips += roundTrips
+	r.passes += passes
+	if !(variance > 0) || math.IsInf(variance, 0) || blocks < 2 {
+		return
+	}
+	if r.freedom > 0 {
+		own := float64(passes) / float64(r.passes)
+		variance = own*own*variance + (1-own)*(1-own)*r.variance
+	}
+	r.variance = variance
+	r.freedom += float64(blocks - 1)
+}
+
+// known reports whether there is a variance.
+func (r rung) known() bool { return r.freedom > 0 }
 
 // cost is the time that moves take per pass of all walkers, in seconds: a sweep's and a
 // neural trial's.
@@ -25,15 +46,29 @@ func (c cost) of(m config.Mix) float64 {
 // seconds that the passes measured would take at these costs.
 func (r rung) seconds(c cost) float64 { return float64(r.passes) * c.of(r.mix) }
 
-// rate is the number of round trips per second and its standard error.
-func (r rung) rate(c cost) (rate, deviation float64) { return r.turns.Rate(r.seconds(c)) }
+// cost is the variance times the seconds.
+func (r rung) cost(c cost) dos.Estimate {
+	x := r.variance * r.seconds(c)
+	return dos.NewEstimate(x, x*r.uncertainty())
+}
 
-// better reports whether the rate of a rung is above that of another by more than the
+// uncertainty is the standard error of the logarithm of the variance.
+func (r rung) uncertainty() float64 { return math.Sqrt(2 / r.freedom) }
+
+// gain is the logarithm of how many times as much another rung costs, with its error; none where one of both
+// is unknown.
+func (r rung) gain(over rung, c cost) (gain, deviation float64) {
+	if !r.known() || !over.known() {
+		return 0, math.Inf(1)
+	}
+	return math.Log(over.variance * over.seconds(c) / (r.variance * r.seconds(c))), math.Hypot(r.uncertainty(), over.uncertainty())
+}
+
+// better reports whether the cost of a rung is below that of another by more than the
 // standard error of the difference.
 func (r rung) better(than rung, c cost) bool {
-	a, da := r.rate(c)
-	b, db := than.rate(c)
-	return a-b > math.Hypot(da, db)
+	gain, deviation := r.gain(than, c)
+	return gain > deviation
 }
 
 // The ladder reaches from one sweep per neural trial up to mostLocal times as many as make
@@ -45,8 +80,8 @@ const mostLocal = 4
 // before and the last without neural trials, and finds the one whose local and neural moves
 // take equal times.
 //
-// If the round trips of a pass of s sweeps are an increasing concave function T(s), as they
-// are where every further sweep helps less than the one before, their rate T(s)/(s a + b)
+// If the information of a pass of s sweeps, one over the variance, is an increasing concave function T(s), as it
+// is where every further sweep helps less than the one before, its rate T(s)/(s a + b)
 // has one maximum, towards which neighbours lead from anywhere, and at equal shares s = b/a
 // it is at least half of that: to the left of it T is smaller and a pass takes at least b,
 // to the right T(s)/s is smaller and a pass takes at least s a.
@@ -69,15 +104,7 @@ func newLadder(c cost, configured config.Mix) (rungs []rung, equal int) {
 // maxEqual bounds the sweeps of equal shares.
 const maxEqual = 1 << 16
 
-// minTurns is how many turns distinguish a mix from one that is half as good: they are known
-// to 1/sqrt(16) = 25 %.
-const minTurns = 16
-
-// undecided reports whether too few turns were measured to choose by: the mix of equal
-// shares is then kept, as none makes more than twice as many.
-func undecided(equal rung) bool { return equal.passes > 0 && equal.turns.Total < minTurns }
-
-// maxMeasurements is how often a mix is measured in all, and worth the gain in the rate that
+// maxMeasurements is how often a mix is measured in all, and worth the gain, as a logarithm, that
 // one more measurement is made for.
 const (
 	maxMeasurements = 8
@@ -86,31 +113,29 @@ const (
 
 // climb looks for the best of the rungs, starting from the one of equal shares, when so many
 // measurements are left. It returns the best so far and the one to be measured next, -1 if
-// the search is over.
-//
-// Local moves alone are measured in any case, at the end at the latest, and only taken if
-// they made at least as many turns as there are walkers. Up to then they live on the network:
-// walkers that it has carried from one end to near the other still arrive.
-func climb(rungs []rung, equal int, c cost, walkers, left int) (at, next int) {
+// the search is over: where nothing is known of equal shares they are kept, as no other mix costs less than half.
+// Local moves alone are measured in any case, at the end at the latest.
+func climb(rungs []rung, equal int, c cost, left int) (at, next int) {
 	last := len(rungs) - 1
-	at, next = ascend(rungs, equal, c, func(k int) bool { return k < last || rungs[k].turns.Total >= float64(walkers) })
-	switch alone := rungs[last]; {
-	case undecided(rungs[equal]):
+	at, next = ascend(rungs, equal, c)
+	switch {
+	case rungs[equal].passes > 0 && !rungs[equal].known():
+		return equal, -1
 	case next >= 0 && left > 1:
 		return at, next
-	case alone.passes == 0 && left > 0:
+	case rungs[last].passes == 0 && left > 0:
 		return at, last
-	case alone.turns.Total >= float64(walkers) && alone.better(rungs[at], c):
+	case rungs[last].better(rungs[at], c):
 		at = last
 	}
 	return at, -1
 }
 
 // ascend goes to better rungs, by a factor of 4 in the number of sweeps at first and then by
-// 2, until neither neighbour that can be trusted is better beyond its error. One that may
+// 2, until neither neighbour is better beyond its error. One that may
 // yet be much better is measured again. It returns the rung that it came to and the one to
 // be measured next, -1 for none.
-func ascend(rungs []rung, at int, c cost, trusted func(k int) bool) (best, next int) {
+func ascend(rungs []rung, at int, c cost) (best, next int) {
 	if rungs[at].passes == 0 {
 		return at, at
 	}
@@ -121,7 +146,7 @@ func ascend(rungs []rung, at int, c cost, trusted func(k int) bool) (best, next 
 			if rungs[k].passes == 0 {
 				return at, k
 			}
-			if trusted(k) && rungs[k].better(rungs[at], c) {
+			if rungs[k].better(rungs[at], c) {
 				better = k
 				break
 			}
@@ -131,10 +156,9 @@ func ascend(rungs []rung, at int, c cost, trusted func(k int) bool) (best, next 
 			continue
 		}
 		for _, k := range neighbours {
-			rate, deviation := rungs[at].rate(c)
-			other, otherDeviation := rungs[k].rate(c)
-			if k != at && trusted(k) && other-rate+math.Hypot(deviation, otherDeviation) > worth*rate {
-				if rungs[at].turns.Total < rungs[k].turns.Total {
+			gain, deviation := rungs[k].gain(rungs[at], c)
+			if k != at && rungs[k].known() && gain+deviation > worth {
+				if rungs[at].freedom < rungs[k].freedom {
 					k = at
 				}
 				return at, k

@@ -8,40 +8,37 @@ import (
 	"neuralwl/internal/config"
 )
 
-// trips is the number of turns that a mix makes in a pass.
-type trips func(config.Mix) float64
+// information is one over the variance of a pass of a mix.
+type information func(config.Mix) float64
 
-// found climbs a ladder on which every mix is measured for as long as equal shares take to
-// make some turns on average, with the scatter of independent events. It returns the mix that
-// it came to and the number of measurements.
-func found(r *rand.Rand, c cost, most float64, turns trips) (at config.Mix, equal config.Mix, measured int) {
+// found climbs a ladder on which every mix is measured for the same time, with the scatter of variances from
+// some blocks. It returns the mix that it came to and the number of measurements.
+func found(r *rand.Rand, c cost, blocks int, of information) (at config.Mix, equal config.Mix, measured int) {
 	rungs, start := newLadder(c, config.Mix{Sweeps: 4, Trials: 1})
-	seconds := 30.0
-	if rate := turns(rungs[start].mix) / c.of(rungs[start].mix); most > 0 {
-		seconds = most / rate
-	}
 	for {
-		at, next := climb(rungs, start, c, 64, maxMeasurements-measured)
+		at, next := climb(rungs, start, c, maxMeasurements-measured)
 		if next < 0 {
 			return rungs[at].mix, rungs[start].mix, measured
 		}
 		measured++
 		m := &rungs[next]
-		passes := math.Ceil(seconds / c.of(m.mix))
-		mean := passes * turns(m.mix)
-		m.passes += int64(passes)
-		n := max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64()))
-		m.turns.Add(Turns{n, n})
+		passes := math.Ceil(30 / c.of(m.mix))
+		square := 0.0 // chi squared
+		for range blocks - 1 {
+			x := r.NormFloat64()
+			square += x * x
+		}
+		m.add(int64(passes), 0, square/float64(blocks-1)/(passes*of(m.mix)), blocks)
 	}
 }
 
-// TestClimb finds the maximum of rates of several kinds, with the scatter of a thousand and
-// of a hundred turns, but for a factor of 2 in the number of sweeps or a rate that is within
+// TestClimb finds the least variance of several kinds, with the scatter of 128 and of 32
+// blocks, but for a factor of 2 in the number of sweeps or a cost that is within
 // three errors of a measurement of the best.
 func TestClimb(t *testing.T) {
 	const sweep, trial = 1e-3, 0.1 // equal shares at 100 sweeps
 	c := cost{sweep, trial}
-	saturating := func(scale float64) trips {
+	saturating := func(scale float64) information {
 		return func(m config.Mix) float64 {
 			if m.Trials == 0 {
 				return 0.001 * float64(m.Sweeps)
@@ -50,7 +47,7 @@ func TestClimb(t *testing.T) {
 		}
 	}
 	local := func(m config.Mix) float64 { return float64(m.Sweeps) }
-	for name, turns := range map[string]trips{
+	for name, of := range map[string]information{
 		"few sweeps":         saturating(2),
 		"half of them":       saturating(30),
 		"equal shares":       saturating(90),
@@ -61,46 +58,41 @@ func TestClimb(t *testing.T) {
 	} {
 		rungs, _ := newLadder(c, config.Mix{Sweeps: 4, Trials: 1})
 		best, most := config.Mix{}, 0.0
-		rate := func(m config.Mix) float64 { return turns(m) / c.of(m) }
+		rate := func(m config.Mix) float64 { return of(m) / c.of(m) }
 		for _, r := range rungs {
 			if x := rate(r.mix); x > most {
 				best, most = r.mix, x
 			}
 		}
 		r := rand.New(rand.NewPCG(1, 2))
-		for _, counted := range []float64{1000, 100} {
+		for _, blocks := range []int{128, 32} {
+			least := map[int]float64{128: 0.75, 32: 0.45}[blocks] // of the best one's information, in the worst of all trials
 			const trials = 500
 			good, worst, measurements := 0, math.Inf(1), 0
 			for range trials {
-				at, _, measured := found(r, c, counted, turns)
+				at, _, measured := found(r, c, blocks, of)
 				near := at.Trials == best.Trials && at.Sweeps <= 2*best.Sweeps && best.Sweeps <= 2*at.Sweeps
-				if near || rate(at) > (1-3/math.Sqrt(counted))*most {
+				if near || rate(at) > (1-3*math.Sqrt(2/float64(blocks-1)))*most {
 					good++
 				}
 				worst = min(worst, rate(at)/most)
 				measurements += measured
 			}
-			t.Logf("%s, %.0f turns: best is %v, found in %d of %d trials, never below %.2f of its rate, after %.1f measurements",
-				name, counted, best, good, trials, worst, float64(measurements)/trials)
-			if good < trials*95/100 || worst < 0.75 {
-				t.Errorf("%s, %.0f turns: the best mix is %v; found in %d of %d trials, the worst choice makes %.2f of its rate", name, counted, best, good, trials, worst)
+			t.Logf("%s, %d blocks: best is %v, found in %d of %d trials, never below %.2f of its information, after %.1f measurements",
+				name, blocks, best, good, trials, worst, float64(measurements)/trials)
+			if good < trials*95/100 || worst < least {
+				t.Errorf("%s, %d blocks: the best mix is %v; found in %d of %d trials, the worst choice has %.2f of its information", name, blocks, best, good, trials, worst)
 			}
 		}
 	}
 }
 
-// TestUndecided keeps equal shares where there are too few turns to choose by, or none, and
-// measures nothing else.
+// TestUndecided keeps equal shares where they have too few data to choose by, and measures nothing else.
 func TestUndecided(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	c := cost{1e-3, 0.05}
-	for name, turns := range map[string]trips{
-		"none": func(config.Mix) float64 { return 0 },
-		"few":  func(m config.Mix) float64 { return 0.1 * c.of(m) },
-	} {
-		if at, equal, measured := found(r, c, 0, turns); at != equal || equal != (config.Mix{Sweeps: 50, Trials: 1}) || measured != 1 {
-			t.Errorf("%s: chose %v after %d measurements, equal shares are %v", name, at, measured, equal)
-		}
+	at, equal, measured := found(r, cost{1e-3, 0.05}, 128, func(config.Mix) float64 { return 0 })
+	if at != equal || equal != (config.Mix{Sweeps: 50, Trials: 1}) || measured != 1 {
+		t.Errorf("chose %v after %d measurements, equal shares are %v", at, measured, equal)
 	}
 }
 
@@ -127,28 +119,41 @@ func TestLadder(t *testing.T) {
 }
 
 // TestLocalAlone finds local moves alone measured at the end at the latest, wherever the
-// climb went, and taken only after as many turns as there are walkers.
+// climb went, and taken if they are better.
 func TestLocalAlone(t *testing.T) {
-	const walkers = 64
 	c := cost{1e-3, 0.1}
 	rungs, equal := newLadder(c, config.Mix{Sweeps: 4, Trials: 1})
 	last := len(rungs) - 1
 	for k := range rungs[:last] {
-		n := 10000 * math.Exp(-math.Abs(float64(k-equal+1))) * c.of(rungs[k].mix) / c.of(rungs[equal].mix)
-		rungs[k].passes, rungs[k].turns = 10000, Turns{n, n}
+		rungs[k].add(10000, 0, math.Exp(math.Abs(float64(k-equal+1)))/(10000*c.of(rungs[k].mix)), 1000)
 	}
-	best, next := climb(rungs, equal, c, walkers, 1)
+	best, next := climb(rungs, equal, c, 1)
 	if best != equal-1 || next != last {
 		t.Errorf("came to rung %d of equal shares %d, and to measure next is %d, not local moves alone", best, equal, next)
 	}
 	for _, e := range []struct {
-		turns float64
-		at    int
-	}{{0, best}, {walkers - 1, best}, {1000, last}} {
-		rungs[last].turns = Turns{e.turns, e.turns}
-		rungs[last].passes = int64(max(1, e.turns/2)) // 125 turns a second
-		if at, next := climb(rungs, equal, c, walkers, 0); at != e.at || next >= 0 {
-			t.Errorf("%g turns of local moves alone: came to rung %d and to %d next, want %d", e.turns, at, next, e.at)
+		variance float64 // in a second
+		at       int
+	}{{math.NaN(), best}, {2, best}, {0.5, last}} {
+		rungs[last] = rung{mix: rungs[last].mix}
+		rungs[last].add(250, 0, e.variance, 1000)
+		if at, next := climb(rungs, equal, c, 0); at != e.at || next >= 0 {
+			t.Errorf("local moves alone with a variance of %g: came to rung %d and to %d next, want %d", e.variance, at, next, e.at)
 		}
+	}
+}
+
+// TestAdd averages the results of two measurements by their passes.
+func TestAdd(t *testing.T) {
+	var r rung
+	r.add(10, 1, math.NaN(), 64)
+	if r.known() {
+		t.Error("no variance, and yet one")
+	}
+	r = rung{}
+	r.add(10, 1, 0.4, 64)
+	r.add(30, 2, 0.2, 64)
+	if want := (0.4 + 9*0.2) / 16; math.Abs(r.variance-want) > 1e-15 || r.passes != 40 || r.roundTrips != 3 || r.freedom != 126 {
+		t.Errorf("%+v, want a variance of %g", r, want)
 	}
 }

@@ -1,5 +1,5 @@
-// Package tune finds the mix of local and neural moves that makes the most round trips
-// per second under frozen weights.
+// Package tune finds the mix of local and neural moves whose result is the most precise for
+// its time, under frozen weights.
 package tune
 
 import (
@@ -14,16 +14,13 @@ import (
 )
 
 // A measurement of a mix lasts measureShare of the adaptation's time, counted as at least
-// leastTime and at most half of the run's limit, or until it has made manyTurns (known to
-// 3 %) and turnsEach per walker. Before it the walkers settle for a quarter of both: how
-// many of them come from which end depends on the mix before. All maxMeasurements together
-// take a fifth of the adaptation's time, a tenth of the run's. Once that is over, as it is
+// leastTime and at most half of the run's limit. Before it the walkers settle for a quarter of that:
+// visits that follow each other depend on the mix before. All maxMeasurements together
+// take a fifth of the adaptation's time, a tenth of the run's, and the estimates. Once that is over, as it is
 // where passes take longer than expected, only local moves alone are still measured.
 const (
 	measureShare = 0.02
 	leastTime    = 5 * time.Second
-	manyTurns    = 1000
-	turnsEach    = 4
 	settleShare  = 0.25
 )
 
@@ -35,6 +32,10 @@ type Options struct {
 	State  *sampler.Snapshot
 	// Shape sets the histogram of production on the copy; nil for a flat one.
 	Shape func(*sampler.Engine)
+	// Variance is that of the result named What, from the counts of a measurement, with the number
+	// of independent blocks that it comes from.
+	Variance func(*sampler.Samples) (variance float64, blocks int, err error)
+	What     string
 	// Mix is what a pass consisted of so far.
 	Mix config.Mix
 	// Adaptation is how long the adaptation of the weights took, and Limit the run's limit
@@ -42,9 +43,10 @@ type Options struct {
 	Adaptation, Limit time.Duration
 }
 
-// Tuner looks for the mix of moves that makes the most round trips per second.
+// Tuner looks for the mix of moves whose result has the least variance for its time.
 type Tuner struct {
 	engine *sampler.Engine
+	o      Options
 	first  config.Mix    // of the passes before
 	slice  time.Duration // longest time of a measurement
 	opened time.Time
@@ -56,13 +58,12 @@ type Tuner struct {
 	measured int    // measurements
 
 	settled  bool
-	began    time.Time // of the measurement, or of settling
-	before   sampler.Progress
-	turns    []int64    // of the walkers then
+	began    time.Time  // of the measurement, or of settling
 	mix      config.Mix // of the present passes
 	sweeps   int64      // per walker, of all passes
 	trials   int64
-	progress sampler.Progress
+	before   sampler.Progress // sum of all passes before the measurement
+	progress sampler.Progress // the same with those since
 }
 
 // New returns a tuner with copies of the walkers of an engine that has adapted its weights.
@@ -78,19 +79,35 @@ func New(o Options) (*Tuner, error) {
 	if o.Shape != nil {
 		o.Shape(e)
 	}
-	e.Produce()
 	took := max(o.Adaptation, leastTime)
 	if o.Limit > 0 {
 		took = min(took, o.Limit/2)
 	}
-	t := &Tuner{engine: e, opened: time.Now(), slice: time.Duration(measureShare * float64(took)), first: o.Mix, mix: o.Mix}
+	t := &Tuner{engine: e, o: o, opened: time.Now(), slice: time.Duration(measureShare * float64(took)), first: o.Mix, mix: o.Mix}
 	t.begin()
 	return t, nil
 }
 
-// begin begins a measurement, or to settle.
+// begin begins a measurement, or to settle: the counts begin at zero.
 func (t *Tuner) begin() {
-	t.began, t.before, t.turns = time.Now(), t.engine.Progress(), t.engine.Turns()
+	t.before = t.progress
+	t.engine.Produce()
+	t.began = time.Now()
+}
+
+// sum adds the engine's passes to those before.
+func (t *Tuner) sum() sampler.Progress {
+	p, old := t.engine.Progress(), t.before
+	p.Passes += old.Passes
+	p.RoundTrips += old.RoundTrips
+	for kind := range p.Moves {
+		p.Moves[kind].Trials += old.Moves[kind].Trials
+		p.Moves[kind].Accepted += old.Moves[kind].Accepted
+	}
+	p.Times.Local += old.Times.Local
+	p.Times.Propose += old.Times.Propose
+	p.Times.LogProb += old.Times.LogProb
+	return p
 }
 
 // cost is what moves have taken so far.
@@ -118,33 +135,35 @@ func (t *Tuner) Pass(ctx context.Context) (more bool, err error) {
 	}
 	t.sweeps += int64(t.mix.Sweeps)
 	t.trials += int64(t.mix.Trials)
-	t.progress = t.engine.Progress()
+	t.progress = t.sum()
 	share := settleShare
 	if t.settled {
 		share = 1
 	}
-	turns := CountTurns(t.turns, t.engine.Turns())
-	enough := float64(max(manyTurns, turnsEach*t.engine.Walkers()))
-	if time.Since(t.began) < time.Duration(share*float64(t.slice)) && turns.Total < share*enough {
+	if time.Since(t.began) < time.Duration(share*float64(t.slice)) {
 		return true, nil
 	}
-	if t.rungs == nil {
+	switch {
+	case t.rungs == nil:
 		t.rungs, t.equal = newLadder(t.cost(), t.mix)
-	} else if !t.settled {
+	case !t.settled:
 		t.settled = true
 		t.begin()
 		return true, nil
-	} else {
-		r := &t.rungs[t.now]
-		r.turns.Add(turns)
-		r.passes += t.progress.Passes - t.before.Passes
+	default:
+		variance, blocks, err := t.o.Variance(t.engine.Samples())
+		if err != nil {
+			variance = math.NaN() // not known from so few passes
+		}
+		own := t.engine.Progress()
+		t.rungs[t.now].add(own.Passes, own.RoundTrips, variance, blocks)
 		t.measured++
 	}
 	next, left := 0, maxMeasurements-t.measured
 	if time.Since(t.opened) > time.Duration((1+settleShare)*maxMeasurements*float64(t.slice)) {
 		left = min(left, 1)
 	}
-	if t.at, next = climb(t.rungs, t.equal, t.cost(), t.engine.Walkers(), left); next < 0 {
+	if t.at, next = climb(t.rungs, t.equal, t.cost(), left); next < 0 {
 		return false, nil
 	}
 	t.now, t.mix, t.settled = next, t.rungs[next].mix, false
@@ -174,35 +193,42 @@ type Summary struct {
 
 // MixSummary is what was measured of a mix of moves.
 type MixSummary struct {
-	Mix        string       `json:"mix"`
-	Seconds    float64      `json:"seconds"` // spent on moves
-	RoundTrips float64      `json:"round_trips"`
-	Rate       dos.Estimate `json:"round_trips_per_second"`
+	Mix        string  `json:"mix"`
+	Seconds    float64 `json:"seconds"` // spent on moves
+	RoundTrips float64 `json:"round_trips"`
+	// Cost is the variance of what production is for times the seconds, nil where it is not
+	// known.
+	Cost *dos.Estimate `json:"variance_seconds,omitempty"`
 }
 
 // Summary explains the choice; Repeat is left to the caller.
 func (t *Tuner) Summary() *Summary {
 	c := t.cost()
 	s := &Summary{Mix: t.Mix().String()}
-	rate := func(k int) dos.Estimate { return t.rungs[k].turns.Estimate(t.rungs[k].seconds(c)) }
-	for k, r := range t.rungs {
+	for _, r := range t.rungs {
 		if r.passes > 0 {
-			s.Measured = append(s.Measured, MixSummary{r.mix.String(), r.seconds(c), r.turns.RoundTrips(), rate(k)})
+			m := MixSummary{Mix: r.mix.String(), Seconds: r.seconds(c), RoundTrips: r.roundTrips}
+			if r.known() {
+				cost := r.cost(c)
+				m.Cost = &cost
+			}
+			s.Measured = append(s.Measured, m)
 		}
 	}
 	last, others := len(t.rungs)-1, ""
 	if t.at != t.equal {
-		others = fmt.Sprintf(", in equal shares of time for local and neural moves %v", rate(t.equal))
+		others = fmt.Sprintf(", in equal shares of time for local and neural moves %v", t.rungs[t.equal].cost(c))
 	}
+	of := t.o.What + ": variance times seconds"
 	switch {
-	case undecided(t.rungs[t.equal]):
-		s.Reason = fmt.Sprintf("%.0f round trips are too few to choose by; local and neural moves get equal shares of time", t.rungs[t.equal].turns.RoundTrips())
+	case !t.rungs[t.equal].known():
+		s.Reason = "too few data to choose by; local and neural moves get equal shares of time"
 	case t.at == last:
-		s.Reason = fmt.Sprintf("the network does not pay and is left out of production: local moves alone make %v round trips per second%s", rate(last), others)
-	case t.rungs[last].turns.Total < float64(t.engine.Walkers()):
-		s.Reason = fmt.Sprintf("%v round trips per second%s; there was no time to measure local moves alone", rate(t.at), others)
+		s.Reason = fmt.Sprintf("the network does not pay and is left out of production: %s by local moves alone %v%s", of, t.rungs[last].cost(c), others)
+	case !t.rungs[last].known():
+		s.Reason = fmt.Sprintf("%s %v%s; local moves alone were not measured, or for too short a time", of, t.rungs[t.at].cost(c), others)
 	default:
-		s.Reason = fmt.Sprintf("%v round trips per second%s, by local moves alone %v", rate(t.at), others, rate(last))
+		s.Reason = fmt.Sprintf("%s %v%s, by local moves alone %v", of, t.rungs[t.at].cost(c), others, t.rungs[last].cost(c))
 	}
 	return s
 }
