@@ -179,7 +179,11 @@ func (s *pinning) transitions(counts []float64) *transitions {
 	for _, k := range s.windows {
 		windows = append(windows, s.bridge.Windows[k])
 	}
-	p.anchor(s.pins, windows)
+	var lnG []float64
+	if s.bridge != nil {
+		lnG = s.bridge.LnWeight
+	}
+	p.anchor(s.pins, windows, lnG)
 	return p
 }
 

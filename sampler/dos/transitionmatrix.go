@@ -168,9 +168,10 @@ func (p *transitions) sizes() map[int]int {
 	return sizes
 }
 
-// anchor adds to the bulk the other parts of which ln g is known absolutely, if that of the bulk is: those that hold
-// a pin, or windows that they join.
-func (p *transitions) anchor(pins []Pin, windows []BridgeWindow) {
+// anchor chooses the parts in which ln g is known absolutely: those that hold a pin, a window that they join, or by
+// a rough ln g, nil for none, the peak of g, of which the sum of all g says what it is. It leaves the bulk where that is
+// none of them and there are no windows.
+func (p *transitions) anchor(pins []Pin, windows []BridgeWindow, lnG []float64) {
 	known := make(map[int]bool)
 	for _, pin := range pins {
 		known[p.part[pin.Level]] = true
@@ -180,8 +181,16 @@ func (p *transitions) anchor(pins []Pin, windows []BridgeWindow) {
 			known[in] = true
 		}
 	}
-	if delete(known, -1); known[p.bulk] {
-		sizes := p.sizes()
+	sizes, peak := p.sizes(), -1
+	for b, x := range lnG {
+		if in := p.part[b]; in >= 0 && sizes[in] > 1 && (peak < 0 || x > lnG[peak]) {
+			peak = b
+		}
+	}
+	if peak >= 0 {
+		known[p.part[peak]] = true
+	}
+	if delete(known, -1); known[p.bulk] || len(windows) > 0 {
 		p.choose(func(b int) bool { return known[p.part[b]] && sizes[p.part[b]] > 1 })
 	}
 }
