@@ -135,7 +135,7 @@ calibrate: deps ## how often runs that say "converged" are wrong, in SEEDS short
 # Lattices beyond 32x32 use the network that comes with the program. A run that was killed
 # resumes at its last checkpoint. An interrupted one has a summary: the program below says
 # how to continue it.
-scaling: $(foreach L,$(or $(SIZES),8 16 24 32 48 64),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, an hour on one core, half of that on two with make -j2
+scaling: $(foreach L,$(or $(SIZES),8 16 24 32 48 64),runs/scaling/$(L)/summary.json) ## docs/scaling.png from runs of SIZES, two hours on one core, half of that on two with make -j2
 	$(GO) run ./internal/scaling/cmd --figure docs/scaling.png $^
 
 .PRECIOUS: runs/scaling/%/summary.json
