@@ -236,7 +236,11 @@ func TestBridgeParts(t *testing.T) {
 			for k := range counts {
 				for b := range lnG {
 					for i, change := range changes {
-						if k >= joined && (b >= 4 && b < 8 || b+change >= 4 && b+change < 8) {
+						from, to := b >= 4 && b < 8, b+change >= 4 && b+change < 8
+						if k >= joined && !from && to {
+							counts[k][b*len(changes)+2] += counts[k][b*len(changes)+i] // it stays
+						}
+						if k >= joined && (from || to) {
 							counts[k][b*len(changes)+i] = 0
 						}
 					}
@@ -272,6 +276,50 @@ func TestBridgeParts(t *testing.T) {
 		t.Logf("joined in %d blocks, %d windows: mean square deviation %.2f errors squared", joined, c.windows, square/n)
 		if !(square/n > 0.4 && square/n < 1.4) {
 			t.Errorf("joined in %d blocks, %d windows: mean square deviation is %.2f errors squared", joined, c.windows, square/n)
+		}
+	}
+}
+
+// TestBridgeFar has two parts that differ by hundreds in ln g: a window says what it is in the lower one, the sum of all
+// g in the upper one.
+func TestBridgeFar(t *testing.T) {
+	lnG := []float64{1000, 1001, 1001.5, 1000, 700, 600, 500, 400, 300, 301, 302, 301}
+	energy, rates := chain(lnG)
+	r := rand.New(rand.NewPCG(9, 10))
+	const blocks = 32
+	b := &dos.Bridge{LnWeight: lnG, Draws: []float64{20}, Windows: []dos.BridgeWindow{{Low: 8, High: 11, Reference: math.Log(4), States: 10}}}
+	changes := []int{-2, -1, 0, 1, 2}
+	counts := noisy(r, rates, blocks, 2000, func(int) float64 { return 0.01 })
+	for k := range counts {
+		for level := range lnG {
+			for i, change := range changes {
+				from, to := level >= 4 && level < 8, level+change >= 4 && level+change < 8
+				if !from && to {
+					counts[k][level*len(changes)+2] += counts[k][level*len(changes)+i] // it stays
+				}
+				if from || to {
+					counts[k][level*len(changes)+i] = 0
+				}
+			}
+		}
+		block := dos.NewBridgeBlock(1, 1)
+		block.Drawn[0] = 20
+		for range 10 {
+			block.Draws[0][0].AddDraw(0.3 * r.NormFloat64())
+			block.States[0].AddState(0.3 * r.NormFloat64())
+		}
+		b.Blocks = append(b.Blocks, block)
+	}
+	p, err := dos.FromPinnedTransitions(energy, changes, counts, dos.LogSumExp(lnG), nil, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Len() != 8 || !p.Bridge[0].Used {
+		t.Fatalf("%d levels, %+v", p.Len(), p.Bridge)
+	}
+	for i, e := range p.Energy {
+		if off := p.LnG[i] - lnG[int(-e)]; !(math.Abs(off) < 4*p.Error[i]) || !(p.Error[i] < 0.2) {
+			t.Errorf("ln g(%g) = %.3f(%.3f), off by %.3f", e, p.LnG[i], p.Error[i], off)
 		}
 	}
 }

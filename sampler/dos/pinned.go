@@ -103,7 +103,15 @@ func FromPinnedTransitions(energy []float64, changes []int, blocks [][]int64, ln
 	if len(met) == 0 && len(s.windows) == 0 {
 		return p, nil
 	}
-	if p.Ensemble, err = s.solve(); err != nil {
+	p.Ensemble, err = s.solve()
+	if err != nil && len(s.windows) > 0 && len(met) > 0 { // the ends are known without draws
+		for _, k := range s.windows {
+			p.Bridge[k].Used = false
+		}
+		s.windows = nil
+		p.Ensemble, err = s.solve()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("density of states from transitions, with known ends: %w", err)
 	}
 	p.Inflation = s.inflation(blocks).without(nil)
@@ -405,7 +413,7 @@ func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*D
 	// variance. Levels that are not connected with a pin may also shift together: then the sum of
 	// mu_k p_k over them is 0, as nothing pulls at the level that the ladder holds.
 	x, n, size := slices.Clone(free), len(sums), len(sums)+len(l.loose)
-	l.placeParts(x, sums[1:])
+	l.placeParts(x, sums)
 	for range maxPinning {
 		shares, responses := make([][]float64, n), make([][]float64, n)
 		a, b := mat.NewDense(size, size, nil), mat.NewVecDense(size, nil)
@@ -469,22 +477,28 @@ func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*D
 	return nil, errors.New("ln g cannot meet the numbers of configurations")
 }
 
-// placeParts shifts levels that are not connected with each other to about where sums have them, from where Newton's
-// method converges: the sum of all g must not seem to be that of the wrong part.
+// placeParts shifts levels that are not connected with each other to about where a window of theirs, or without one the
+// sum of all g, has them. From there Newton's method converges: the sum of all g must not seem to be that of the wrong
+// part. sums begins with it.
 func (l *ladder) placeParts(x []float64, sums []lnSum) {
 	if len(l.loose) == 0 || len(l.loose) == 1 && !slices.Contains(l.held, true) {
 		return
 	}
 	for _, places := range l.loose {
-		for _, sum := range sums { // a window is in one part
+		own := make([]float64, len(places))
+		for k, i := range places {
+			own[k] = x[i]
+		}
+		shift := sums[0].value - LogSumExp(own)
+		for _, sum := range sums[1:] { // a window is in one part
 			shares, ln := l.shares(x, sum)
-			if shares == nil || !slices.ContainsFunc(places, func(i int) bool { return shares[i] > 0 }) {
-				continue
+			if shares != nil && slices.ContainsFunc(places, func(i int) bool { return shares[i] > 0 }) {
+				shift = sum.value - ln
+				break
 			}
-			for _, i := range places {
-				x[i] += sum.value - ln
-			}
-			break
+		}
+		for _, i := range places {
+			x[i] += shift
 		}
 	}
 }
