@@ -32,9 +32,8 @@ func found(r *rand.Rand, c cost, blocks int, of information) (at config.Mix, equ
 	}
 }
 
-// TestClimb finds the least variance of several kinds, with the scatter of 128 and of 32
-// blocks, but for a factor of 2 in the number of sweeps or a cost that is within
-// three errors of a measurement of the best.
+// TestClimb finds the least variance of several kinds, with the scatter of 128 and of 32 blocks, to within a factor of
+// 2 in the number of sweeps or three errors of a measurement in the cost.
 func TestClimb(t *testing.T) {
 	const sweep, trial = 1e-3, 0.1 // equal shares at 100 sweeps
 	c := cost{sweep, trial}

@@ -216,6 +216,22 @@ func TestBridgeUnjoined(t *testing.T) {
 	}
 }
 
+// part takes the levels 4 to 7 and the way to them from counts of changes by -2..2.
+func part(counts []int64) {
+	gap := func(level int) bool { return level >= 4 && level < 8 }
+	for level := range len(counts) / 5 {
+		for i := range 5 {
+			from, to := gap(level), gap(level+i-2)
+			if !from && to {
+				counts[level*5+2] += counts[level*5+i] // it stays
+			}
+			if from || to {
+				counts[level*5+i] = 0
+			}
+		}
+	}
+}
+
 // TestBridgeParts has transitions that join two parts of the levels in one block of each half alone, or in none. Draws say
 // how many states each part has: both are known, with their errors, and levels between them without errors, or not. What
 // one block alone links makes errors too large rather than too small. The part with nearly all states needs no draws.
@@ -233,18 +249,8 @@ func TestBridgeParts(t *testing.T) {
 		for range long.Or(100, 20) {
 			toy.draw(r, blocks)
 			counts := noisy(r, rates, blocks, 2000, func(int) float64 { return 0.01 })
-			for k := range counts {
-				for b := range lnG {
-					for i, change := range changes {
-						from, to := b >= 4 && b < 8, b+change >= 4 && b+change < 8
-						if k >= joined && !from && to {
-							counts[k][b*len(changes)+2] += counts[k][b*len(changes)+i] // it stays
-						}
-						if k >= joined && (from || to) {
-							counts[k][b*len(changes)+i] = 0
-						}
-					}
-				}
+			for _, block := range counts[joined:] {
+				part(block)
 			}
 			p, err := dos.FromPinnedTransitions(energy, changes, counts, dos.LogSumExp(toy.lnG), nil, &toy.bridge)
 			if err != nil {
@@ -291,17 +297,7 @@ func TestBridgeFar(t *testing.T) {
 	changes := []int{-2, -1, 0, 1, 2}
 	counts := noisy(r, rates, blocks, 2000, func(int) float64 { return 0.01 })
 	for k := range counts {
-		for level := range lnG {
-			for i, change := range changes {
-				from, to := level >= 4 && level < 8, level+change >= 4 && level+change < 8
-				if !from && to {
-					counts[k][level*len(changes)+2] += counts[k][level*len(changes)+i] // it stays
-				}
-				if from || to {
-					counts[k][level*len(changes)+i] = 0
-				}
-			}
-		}
+		part(counts[k])
 		block := dos.NewBridgeBlock(1, 1)
 		block.Drawn[0] = 20
 		for range 10 {
