@@ -320,6 +320,45 @@ func TestBridgeFar(t *testing.T) {
 	}
 }
 
+// TestBridgeOneWay has two parts of few transitions, between which there is one that nothing answers: it does not join
+// them.
+func TestBridgeOneWay(t *testing.T) {
+	lnG := []float64{1000, 1001, 1001.5, 1001, 1000, 999, 302, 303, 302, 301, 302, 301}
+	energy, rates := chain(lnG)
+	r := rand.New(rand.NewPCG(11, 12))
+	b := &dos.Bridge{LnWeight: lnG, Draws: []float64{20}, Windows: []dos.BridgeWindow{{Low: 6, High: 11, Reference: math.Log(6), States: 10}}}
+	counts := noisy(r, rates, 32, 40, func(int) float64 { return 0.01 })
+	for k := range counts {
+		for level := range lnG {
+			for i := range 5 {
+				if to := level + i - 2; level < 6 != (to < 6) {
+					counts[k][level*5+i] = 0
+				}
+			}
+		}
+		block := dos.NewBridgeBlock(1, 1)
+		block.Drawn[0] = 20
+		for range 10 {
+			block.Draws[0][0].AddDraw(0.3 * r.NormFloat64())
+			block.States[0].AddState(0.3 * r.NormFloat64())
+		}
+		b.Blocks = append(b.Blocks, block)
+	}
+	counts[0][6*5+1], counts[1][6*5+1] = 1, 1
+	p, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, counts, dos.LogSumExp(lnG), nil, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Len() != len(lnG) || !p.Bridge[0].Used {
+		t.Fatalf("%d levels, %+v", p.Len(), p.Bridge)
+	}
+	for i, e := range p.Energy {
+		if !(p.Error[i] < 1) || !(math.Abs(p.LnG[i]-lnG[int(-e)]) < 1) {
+			t.Errorf("ln g(%g) = %.3f(%.3f), not %.3f", e, p.LnG[i], p.Error[i], lnG[int(-e)])
+		}
+	}
+}
+
 // TestBridgeBlind has a network that all but misses one configuration of every level in a window. Draws alone know nothing of
 // these, nor do their errors, and are not compared; in the other windows they are, and states alone in all.
 func TestBridgeBlind(t *testing.T) {

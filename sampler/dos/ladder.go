@@ -78,20 +78,16 @@ func newLadder(levels []int, edges []edge, known []Pin) (*ladder, error) {
 			l.right[k] = l.value[k] * a.At(k, k)
 		}
 	}
-	l.matrix = a
 	l.findLoose(edges)
 	for _, places := range l.loose {
 		a.SetSymBand(places[0], places[0], 2*a.At(places[0], places[0])) // makes the matrix regular, and x is 0 there
 	}
+	l.matrix = a
 	if !l.cholesky.Factorize(a) {
 		return nil, errSingular
 	}
 	return l, nil
 }
-
-// leastLink is the share of the weights of a level's edges at which one of them connects nothing: between parts whose
-// distance is not known yet a pair of levels may seem to be all but impossible.
-const leastLink = 1e-12
 
 // findLoose finds what is connected with no known level.
 func (l *ladder) findLoose(edges []edge) {
@@ -99,7 +95,7 @@ func (l *ladder) findLoose(edges []edge) {
 	for _, e := range edges {
 		i, in := l.place[e.i]
 		j, too := l.place[e.j]
-		if in && too && e.weight > leastLink*min(l.matrix.At(i, i), l.matrix.At(j, j)) {
+		if in && too {
 			joined.join(i, j)
 		}
 	}

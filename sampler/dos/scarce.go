@@ -36,7 +36,8 @@ func (p *transitions) scarce() bool {
 //
 //	p = 1/(1 + (H'/H) exp(-d)),  d = ln g(E') - ln g(E),
 //
-// where H and H' are the visits. Pairs seen one way alone, or seldom, then say what they know, and no more.
+// where H and H' are the visits. Pairs seen one way alone, or seldom, then say what they know, and no more; those of
+// levels that nothing joins both ways are left out, as the distance of such parts is not known from transitions.
 // The slope of the logarithm of the likelihood is C - (C + C') p. more, of pairs, is added to both C and C', nil for
 // 0.
 func (p *transitions) refined(lnG, more []float64) []edge {
@@ -47,7 +48,7 @@ func (p *transitions) refined(lnG, more []float64) []edge {
 			j := i + p.changes[k]
 			there, back := p.counts[i*n+k], p.counts[j*n+n-1-k]
 			d := lnG[j] - lnG[i]
-			if there+back <= 0 || p.visits[i] <= 0 || p.visits[j] <= 0 || math.IsNaN(d) {
+			if there+back <= 0 || p.visits[i] <= 0 || p.visits[j] <= 0 || p.part[i] != p.part[j] || math.IsNaN(d) {
 				continue
 			}
 			if more != nil {
