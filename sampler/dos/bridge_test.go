@@ -286,6 +286,18 @@ func TestBridgeParts(t *testing.T) {
 	}
 }
 
+// evenBlock is a block of one window and one kind of draws, of which every second one hits the window: its draws and
+// states have about the same probability by either, so that lnZ is about the reference.
+func evenBlock(r *rand.Rand) dos.BridgeBlock {
+	b := dos.NewBridgeBlock(1, 1)
+	b.Drawn[0] = 20
+	for range 10 {
+		b.Draws[0][0].AddDraw(0.3 * r.NormFloat64())
+		b.States[0].AddState(0.3 * r.NormFloat64())
+	}
+	return b
+}
+
 // TestBridgeFar has two parts that differ by hundreds in ln g: a window says what it is in the lower one, the sum of all
 // g in the upper one.
 func TestBridgeFar(t *testing.T) {
@@ -298,13 +310,7 @@ func TestBridgeFar(t *testing.T) {
 	counts := noisy(r, rates, blocks, 2000, func(int) float64 { return 0.01 })
 	for k := range counts {
 		part(counts[k])
-		block := dos.NewBridgeBlock(1, 1)
-		block.Drawn[0] = 20
-		for range 10 {
-			block.Draws[0][0].AddDraw(0.3 * r.NormFloat64())
-			block.States[0].AddState(0.3 * r.NormFloat64())
-		}
-		b.Blocks = append(b.Blocks, block)
+		b.Blocks = append(b.Blocks, evenBlock(r))
 	}
 	p, err := dos.FromPinnedTransitions(energy, changes, counts, dos.LogSumExp(lnG), nil, b)
 	if err != nil {
@@ -336,13 +342,7 @@ func TestBridgeOneWay(t *testing.T) {
 				}
 			}
 		}
-		block := dos.NewBridgeBlock(1, 1)
-		block.Drawn[0] = 20
-		for range 10 {
-			block.Draws[0][0].AddDraw(0.3 * r.NormFloat64())
-			block.States[0].AddState(0.3 * r.NormFloat64())
-		}
-		b.Blocks = append(b.Blocks, block)
+		b.Blocks = append(b.Blocks, evenBlock(r))
 	}
 	counts[0][6*5+1], counts[1][6*5+1] = 1, 1
 	p, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, counts, dos.LogSumExp(lnG), nil, b)
