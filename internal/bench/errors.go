@@ -323,14 +323,7 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	if err != nil {
 		return value, variance, err
 	}
-	peak, n := m.system.Energy(m.system.PeakLevel()), 0.0
-	for i, energy := range e.Energy {
-		if energy <= peak {
-			variance[LnG] += e.Error[i] * e.Error[i]
-			n++
-		}
-	}
-	variance[LnG] /= n // not a number if there is a level that only one walker knows
+	variance[LnG] = e.MeanVariance(m.system.Energy(m.system.PeakLevel())) // not a number if there is a level that only one walker knows
 	value[LnG] = math.NaN()
 	if m.at == nil || !m.at.TwoPeaks {
 		for _, k := range []int{LnWeightRatio, LnBarrier} {

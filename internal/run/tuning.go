@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"gonum.org/v1/gonum/floats"
-
 	"neuralwl/internal/config"
 	"neuralwl/internal/report"
 	"neuralwl/internal/transition"
@@ -21,8 +19,9 @@ func (w *walkers) tune(ctx context.Context) (err error) {
 	j := w.j
 	if w.tuner == nil {
 		j.beginPhase(sampler.Tuning)
+		variance, what := w.variance()
 		w.tuner, err = tune.New(tune.Options{
-			Engine: w.options, State: w.Snapshot(), Shape: w.shape, Variance: w.variance, What: w.wanted(),
+			Engine: w.options, State: w.Snapshot(), Shape: w.shape, Variance: variance, What: what,
 			Mix: j.c.Mix(), Adaptation: j.at.Began, Limit: j.c.Run.MaxTime,
 		})
 		if err != nil {
@@ -49,41 +48,36 @@ func (w *walkers) tune(ctx context.Context) (err error) {
 	return j.beginProduction()
 }
 
-// wanted names the result whose variance the mix of moves is to keep low.
-func (w *walkers) wanted() string {
-	if w.j.c.Production.Histogram == config.PhaseHistogram {
-		return "ratio of the phases"
+// variance is that of the result that the mix of moves is to make precise, named what, by the counts of some passes: with a
+// histogram of two phases of the logarithm of the ratio of their weights, else of ln g, the mean over the levels up to
+// the infinite-temperature peak.
+func (w *walkers) variance() (of func(*sampler.Samples) (variance float64, blocks int, err error), what string) {
+	what = "ln g"
+	_, weights := transition.Known(w.j.system, w.Seen(), w.LnG())
+	at := transition.Find(w.j.system, weights, nil)
+	phases := w.j.c.Production.Histogram == config.PhaseHistogram && at != nil && at.TwoPeaks
+	if phases {
+		what = "ratio of the phases"
 	}
-	return "ln g"
-}
-
-// variance is that of what production is for, by the counts of some passes: the mean over the levels from the ground
-// state to the peak of ln g, or with a histogram of the two phases that of the logarithm of the ratio of their weights, if there are
-// two. It also returns the number of blocks that it comes from.
-func (w *walkers) variance(s *sampler.Samples) (variance float64, blocks int, err error) {
-	in := w.j.input()
-	in.Samples, in.Waiting, in.Log = s, w.Waiting(), slog.New(slog.DiscardHandler)
-	e, err := report.Estimate(in)
-	if err != nil {
-		return 0, 0, err
-	}
-	if blocks = len(e.Replicas); blocks < 2 {
-		return 0, 0, errors.New("too few data for errors")
-	}
-	if w.j.c.Production.Histogram == config.PhaseHistogram {
-		if at := transition.Find(w.j.system, e.Density, nil); at != nil && at.TwoPeaks {
-			_, deviations, err := e.Estimate(func(d *dos.Density) ([]float64, error) { return []float64{at.LnRatio(d, at.Beta)}, nil })
-			if err != nil {
-				return 0, 0, err
-			}
-			return deviations[0] * deviations[0], blocks, nil
+	return func(s *sampler.Samples) (variance float64, blocks int, err error) {
+		in := w.j.input()
+		in.Samples, in.Waiting, in.Log = s, w.Waiting(), slog.New(slog.DiscardHandler)
+		e, err := report.Estimate(in)
+		if err != nil {
+			return 0, 0, err
 		}
-	}
-	peak := floats.MaxIdx(e.LnG)
-	for _, deviation := range e.Error[:peak+1] {
-		variance += deviation * deviation / float64(peak+1)
-	}
-	return variance, blocks, nil
+		if blocks = len(e.Replicas); blocks < 2 {
+			return 0, 0, errors.New("there are no two blocks of walkers to compare")
+		}
+		if !phases {
+			return e.MeanVariance(w.j.system.Energy(w.j.system.PeakLevel())), blocks, nil
+		}
+		_, deviations, err := e.Estimate(func(d *dos.Density) ([]float64, error) { return []float64{at.LnRatio(d, at.Beta)}, nil })
+		if err != nil {
+			return 0, 0, err
+		}
+		return deviations[0] * deviations[0], blocks, nil
+	}, what
 }
 
 // repeat is the settings that make the same run again on a machine of any speed.

@@ -15,6 +15,7 @@ type rung struct {
 	roundTrips float64
 	variance   float64 // of the result of all these passes; known if freedom > 0
 	freedom    float64 // how many independent deviations the variance comes from
+	fault      error   // why the last measurement gave no variance
 }
 
 // add adds a measurement, of an unknown variance NaN. Results are averaged by their passes.

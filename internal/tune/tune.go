@@ -4,6 +4,7 @@ package tune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -152,11 +153,17 @@ func (t *Tuner) Pass(ctx context.Context) (more bool, err error) {
 		return true, nil
 	default:
 		variance, blocks, err := t.o.Variance(t.engine.Samples())
-		if err != nil {
-			variance = math.NaN() // not known from so few passes
+		switch {
+		case err != nil:
+			variance = math.NaN()
+		case math.IsNaN(variance):
+			err = errors.New("only one block of walkers knows some levels")
+		case !(variance > 0) || math.IsInf(variance, 0):
+			err = fmt.Errorf("the variance is %v", variance)
 		}
-		own := t.engine.Progress()
-		t.rungs[t.now].add(own.Passes, own.RoundTrips, variance, blocks)
+		own, now := t.engine.Progress(), &t.rungs[t.now]
+		now.add(own.Passes, own.RoundTrips, variance, blocks)
+		now.fault = err
 		t.measured++
 	}
 	next, left := 0, maxMeasurements-t.measured
@@ -199,6 +206,8 @@ type MixSummary struct {
 	// Cost is the variance of what production is for times the seconds, nil where it is not
 	// known.
 	Cost *dos.Estimate `json:"variance_seconds,omitempty"`
+	// Fault is why the last measurement gave no variance, if so.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Summary explains the choice; Repeat is left to the caller.
@@ -212,6 +221,9 @@ func (t *Tuner) Summary() *Summary {
 				cost := r.cost(c)
 				m.Cost = &cost
 			}
+			if r.fault != nil {
+				m.Fault = r.fault.Error()
+			}
 			s.Measured = append(s.Measured, m)
 		}
 	}
@@ -222,7 +234,7 @@ func (t *Tuner) Summary() *Summary {
 	of := t.o.What + ": variance times seconds"
 	switch {
 	case !t.rungs[t.equal].known():
-		s.Reason = "too few data to choose by; local and neural moves get equal shares of time"
+		s.Reason = fmt.Sprintf("too few data to choose by; local and neural moves get equal shares of time (%v)", t.rungs[t.equal].fault)
 	case t.at == last:
 		s.Reason = fmt.Sprintf("the network does not pay and is left out of production: %s by local moves alone %v%s", of, t.rungs[last].cost(c), others)
 	case !t.rungs[last].known():

@@ -43,6 +43,17 @@ type Density struct {
 // Len returns the number of levels.
 func (d *Density) Len() int { return len(d.Energy) }
 
+// MeanVariance is the mean of the squared standard errors of ln g over the levels up to an energy, NaN where one of
+// these has none.
+func (d *Density) MeanVariance(energy float64) float64 {
+	sum, n := 0.0, 0
+	for n < len(d.Error) && d.Energy[n] <= energy {
+		sum += d.Error[n] * d.Error[n]
+		n++
+	}
+	return sum / float64(n)
+}
+
 // Validate returns an error unless energies ascend, lengths agree and every ln g is finite.
 func (d *Density) Validate() error {
 	if len(d.Energy) == 0 {
