@@ -2,7 +2,10 @@ package dos
 
 import (
 	"errors"
+	"slices"
 
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -16,14 +19,13 @@ var errSingular = errors.New("the equations for ln g cannot be solved: some leve
 // with some of the x known. Its matrix is the weighted Laplacian of a graph, banded since
 // an edge joins levels that are near.
 type ladder struct {
-	levels   []int       // ascending
-	place    map[int]int // of each level
-	held     []bool      // by place: known beforehand
-	loose    [][]int     // places of the levels that edges connect with each other, and not with one that is known
-	value    []float64   // of those
-	matrix   *mat.SymBandDense
-	cholesky mat.BandCholesky
-	right    []float64
+	levels []int                 // ascending
+	place  []int                 // of each level up to the highest of levels, -1 for one that is none of them
+	held   []bool                // by place: known beforehand
+	loose  [][]int               // places of the levels that edges connect with each other, and not with one that is known
+	value  []float64             // of those
+	factor blas64.TriangularBand // of Cholesky, of the matrix
+	right  []float64
 }
 
 // newLadder prepares the solution for levels, each connected by edges with another. Of levels that edges do not connect
@@ -33,29 +35,26 @@ func newLadder(levels []int, edges []edge, known []Pin) (*ladder, error) {
 		return nil, errors.New("no two levels have transitions both ways")
 	}
 	n := len(levels)
-	l := &ladder{levels: levels, place: make(map[int]int, n), held: make([]bool, n), value: make([]float64, n), right: make([]float64, n)}
+	l := &ladder{levels: levels, place: slices.Repeat([]int{-1}, levels[n-1]+1), held: make([]bool, n), value: make([]float64, n), right: make([]float64, n)}
 	for k, b := range levels {
 		l.place[b] = k
 	}
 	for _, p := range known {
-		if k, ok := l.place[p.Level]; ok {
+		if k := l.at(p.Level); k >= 0 {
 			l.held[k], l.value[k] = true, p.LnG
 		}
 	}
 	band := 1
 	for _, e := range edges {
-		i, in := l.place[e.i]
-		j, too := l.place[e.j]
-		if in && too {
+		if i, j := l.at(e.i), l.at(e.j); i >= 0 && j >= 0 {
 			band = max(band, j-i)
 		}
 	}
 	a := mat.NewSymBandDense(n, min(band, n-1), nil)
 	add := func(i, j int, x float64) { a.SetSymBand(i, j, a.At(i, j)+x) }
 	for _, e := range edges {
-		i, in := l.place[e.i]
-		j, too := l.place[e.j]
-		if !in || !too {
+		i, j := l.at(e.i), l.at(e.j)
+		if i < 0 || j < 0 {
 			continue
 		}
 		// A known x moves to the right-hand side; its own row keeps the diagonal alone, which
@@ -82,20 +81,26 @@ func newLadder(levels []int, edges []edge, known []Pin) (*ladder, error) {
 	for _, places := range l.loose {
 		a.SetSymBand(places[0], places[0], 2*a.At(places[0], places[0])) // makes the matrix regular, and x is 0 there
 	}
-	l.matrix = a
-	if !l.cholesky.Factorize(a) {
+	var positive bool
+	if l.factor, positive = lapack64.Pbtrf(a.RawSymBand()); !positive {
 		return nil, errSingular
 	}
 	return l, nil
+}
+
+// at is the place of a level, -1 without one.
+func (l *ladder) at(level int) int {
+	if level >= len(l.place) {
+		return -1
+	}
+	return l.place[level]
 }
 
 // findLoose finds what is connected with no known level.
 func (l *ladder) findLoose(edges []edge) {
 	joined := newSets(len(l.levels))
 	for _, e := range edges {
-		i, in := l.place[e.i]
-		j, too := l.place[e.j]
-		if in && too {
+		if i, j := l.at(e.i), l.at(e.j); i >= 0 && j >= 0 {
 			joined.join(i, j)
 		}
 	}
@@ -114,24 +119,22 @@ func (l *ladder) findLoose(edges []edge) {
 }
 
 // solve returns x by place.
-func (l *ladder) solve() ([]float64, error) {
-	x, err := l.solveFor(l.right)
+func (l *ladder) solve() []float64 {
+	x := l.solveFor(l.right)
 	for k, held := range l.held {
-		if held && err == nil {
+		if held {
 			x[k] = l.value[k] // without rounding
 		}
 	}
-	return x, err
+	return x
 }
 
-// solveFor solves with another right-hand side. Its entries at known levels should be zero.
-func (l *ladder) solveFor(right []float64) ([]float64, error) {
-	var x mat.VecDense
-	// Ill-conditioning is expected here: the diagonal spans the range of the counts.
-	if err := l.cholesky.SolveVecTo(&x, mat.NewVecDense(len(right), right)); err != nil && !errors.As(err, new(mat.Condition)) {
-		return nil, err
-	}
-	return x.RawVector().Data, nil
+// solveFor solves with another right-hand side. Its entries at known levels should be zero. It is LAPACK's solution
+// without mat.BandCholesky, which first estimates a condition number in a time of the square of the number of levels.
+func (l *ladder) solveFor(right []float64) []float64 {
+	x := slices.Clone(right)
+	lapack64.Pbtrs(l.factor, blas64.General{Rows: len(x), Cols: 1, Stride: 1, Data: x})
+	return x
 }
 
 // density makes ln g of x.

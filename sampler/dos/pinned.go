@@ -423,9 +423,7 @@ func (s *pinning) pinned(counts, kappa, corrections []float64, sums []lnSum) (*D
 			if shares[k] == nil {
 				return nil, fmt.Errorf("no transition leads to the levels %d..%d, where there are draws", sum.low, sum.high)
 			}
-			if responses[k], err = l.solveFor(shares[k]); err != nil {
-				return nil, err
-			}
+			responses[k] = l.solveFor(shares[k])
 			right := sum.value - lnSum
 			for i, p := range shares[k] {
 				right += p * (x[i] - free[i])

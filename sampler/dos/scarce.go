@@ -2,9 +2,8 @@ package dos
 
 import (
 	"math"
-	"slices"
 
-	"gonum.org/v1/gonum/lapack/lapack64"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -88,10 +87,7 @@ func (p *transitions) corrections(kappa []float64, pins []Pin) ([]float64, error
 		if l, _, err = p.leastSquares(seen, kappa, pins); err != nil {
 			return nil, err
 		}
-		variances, err := l.variances(seen)
-		if err != nil {
-			return nil, err
-		}
+		variances := l.variances(seen)
 		for k, e := range seen {
 			more[e.i*len(p.changes)+place[e.j-e.i]] = e.weight * variances[k] / 2 // kappa is in the variance
 		}
@@ -103,17 +99,13 @@ func (p *transitions) corrections(kappa []float64, pins []Pin) ([]float64, error
 // variances returns those of the differences of ln g that edges between its levels measure, 0 for others. They need
 // the inverse of the matrix within its band alone, which follows row by row from the Cholesky factor (Takahashi,
 // Fagan, Chen (1973); Erisman, Tinney, Commun. ACM 18, 177 (1975), eq. 8).
-func (l *ladder) variances(edges []edge) ([]float64, error) {
-	inverse, err := bandInverse(l.matrix)
-	if err != nil {
-		return nil, err
-	}
+func (l *ladder) variances(edges []edge) []float64 {
+	inverse := bandInverse(l.factor)
 	variances := make([]float64, len(edges))
 	for k, e := range edges {
-		i, in := l.place[e.i]
-		j, too := l.place[e.j]
+		i, j := l.at(e.i), l.at(e.j)
 		switch {
-		case !in || !too || l.held[i] && l.held[j]:
+		case i < 0 || j < 0 || l.held[i] && l.held[j]:
 		case l.held[i]:
 			variances[k] = inverse.At(j, j)
 		case l.held[j]:
@@ -122,18 +114,12 @@ func (l *ladder) variances(edges []edge) ([]float64, error) {
 			variances[k] = max(0, inverse.At(i, i)+inverse.At(j, j)-2*inverse.At(i, j))
 		}
 	}
-	return variances, nil
+	return variances
 }
 
-// bandInverse returns the elements of the inverse of a matrix, positive definite, within its band.
-func bandInverse(a *mat.SymBandDense) (*mat.SymBandDense, error) {
-	raw := a.RawSymBand()
-	raw.Data = slices.Clone(raw.Data)
-	u, ok := lapack64.Pbtrf(raw)
-	if !ok {
-		return nil, errSingular
-	}
-	n, band := raw.N, raw.K
+// bandInverse returns the elements of the inverse of a matrix within its band, given its Cholesky factor.
+func bandInverse(u blas64.TriangularBand) *mat.SymBandDense {
+	n, band := u.N, u.K
 	inverse := mat.NewSymBandDense(n, band, nil)
 	for i := n - 1; i >= 0; i-- {
 		row := u.Data[i*u.Stride : i*u.Stride+min(band, n-1-i)+1] // of U from the diagonal on
@@ -149,7 +135,7 @@ func bandInverse(a *mat.SymBandDense) (*mat.SymBandDense, error) {
 			}
 		}
 	}
-	return inverse, nil
+	return inverse
 }
 
 // spread writes x of a ladder by level, NaN for levels that it lacks.

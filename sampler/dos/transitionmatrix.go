@@ -211,8 +211,7 @@ func (p *transitions) leastSquares(edges []edge, kappa []float64, pins []Pin) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	x, err := l.solve()
-	return l, x, err
+	return l, l.solve(), nil
 }
 
 // density solves for ln g up to a constant.
