@@ -15,6 +15,8 @@ const (
 	scarcePair  = 256
 	scarceShare = 0.1
 	refinements = 3
+	// longestStep is the most that the difference of a pair may change in one of these steps, in nats.
+	longestStep = 3
 )
 
 // scarce reports whether many pairs of levels have few transitions one way, as levels do that are narrow
@@ -37,7 +39,8 @@ func (p *transitions) scarce() bool {
 //
 // where H and H' are the visits. Pairs seen one way alone, or seldom, then say what they know, and no more; those of
 // levels that nothing joins both ways are left out, as the distance of such parts is not known from transitions.
-// The slope of the logarithm of the likelihood is C - (C + C') p. more, of pairs, is added to both C and C', nil for
+// The slope of the logarithm of the likelihood is C - (C + C') p, its curvature (C + C') p (1 - p) or, where d is far off and that
+// nearly nothing, such that the step is longestStep. more, of pairs, is added to both C and C', nil for
 // 0.
 func (p *transitions) refined(lnG, more []float64) []edge {
 	var edges []edge
@@ -55,8 +58,9 @@ func (p *transitions) refined(lnG, more []float64) []edge {
 				back += more[i*n+k]
 			}
 			share := 1 / (1 + math.Exp(math.Log(p.visits[j]/p.visits[i])-d))
-			if weight := (there + back) * share * (1 - share); weight > 0 {
-				edges = append(edges, edge{i: i, j: j, difference: d + (there-(there+back)*share)/weight, weight: weight, least: min(there, back)})
+			slope := there - (there+back)*share
+			if weight := max((there+back)*share*(1-share), math.Abs(slope)/longestStep); weight > 0 {
+				edges = append(edges, edge{i: i, j: j, difference: d + slope/weight, weight: weight, least: min(there, back)})
 			}
 		}
 	}

@@ -46,3 +46,22 @@ func TestSingular(t *testing.T) {
 		t.Errorf("a level without weight: %v", err)
 	}
 }
+
+// TestRefinedFromAfar comes to the most likely difference of two levels from any start, as that of a replica may be.
+func TestRefinedFromAfar(t *testing.T) {
+	p := newTransitions([]int{-1, 0, 1}, []float64{0, 60, 40, 5, 75, 0})
+	want := math.Log(40./100) - math.Log(5./80)
+	for _, start := range []float64{-60, -5, 0, 5, 60} {
+		d := start
+		for range 30 {
+			edges := p.refined([]float64{0, d}, nil)
+			if len(edges) != 1 || math.Abs(edges[0].difference-d) > longestStep+1e-9 {
+				t.Fatalf("from %g: edges %+v at %g", start, edges, d)
+			}
+			d = edges[0].difference
+		}
+		if math.Abs(d-want) > 1e-9 {
+			t.Errorf("from %g to %g, the most likely is %g", start, d, want)
+		}
+	}
+}
