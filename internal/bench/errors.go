@@ -323,6 +323,9 @@ func (m *measure) of(s *sampler.Samples, draws bool) (value, variance [quantitie
 	if err != nil {
 		return value, variance, err
 	}
+	if len(e.Replicas) < 2 {
+		return value, variance, errors.New("without one of the walkers the levels are connected by too few transitions for an estimate, which thus has no errors")
+	}
 	variance[LnG] = e.MeanVariance(m.system.Energy(m.system.PeakLevel())) // not a number if there is a level that only one walker knows
 	value[LnG] = math.NaN()
 	if m.at == nil || !m.at.TwoPeaks {

@@ -67,7 +67,7 @@ func (w *walkers) variance() (of func(*sampler.Samples) (variance float64, block
 			return 0, 0, err
 		}
 		if blocks = len(e.Replicas); blocks < 2 {
-			return 0, 0, errors.New("there are no two blocks of walkers to compare")
+			return 0, 0, errors.New("without one of the blocks of walkers there is no estimate")
 		}
 		if !phases {
 			return e.MeanVariance(w.j.system.Energy(w.j.system.PeakLevel())), blocks, nil

@@ -68,7 +68,12 @@ func TestAutomaticMix(t *testing.T) {
 				t.Errorf("the wrong reason: %+v", m)
 			}
 			moves := s.Phases[2].Moves
-			if passes, n := s.Phases[2].Passes, int64(64); moves["neural"].Trials != passes*n*int64(mix.Trials) || moves["local"].Trials != passes*n*16*int64(mix.Sweeps) {
+			passes, n := s.Phases[2].Passes, int64(64)
+			least, most := passes*n*int64(mix.Trials), passes*n*int64(mix.Trials)
+			if name == "microcanonical" {
+				least = min(most, 1) // walkers between the ends make no moves across
+			}
+			if x := moves["neural"].Trials; x < least || x > most || moves["local"].Trials != passes*n*16*int64(mix.Sweeps) {
 				t.Errorf("mix %v in %d passes of production: %+v", mix, passes, moves)
 			}
 			chosen := slices.IndexFunc(m.Measured, func(x tune.MixSummary) bool { return x.Mix == m.Mix })
