@@ -43,8 +43,8 @@ type Density struct {
 // Len returns the number of levels.
 func (d *Density) Len() int { return len(d.Energy) }
 
-// MeanVariance is the mean of the squared standard errors of ln g over the levels up to an energy, NaN where one of
-// these has none.
+// MeanVariance is the mean of the squared standard errors of ln g over the levels up to an energy, in units of J; NaN where
+// there is no level or one of them has no error.
 func (d *Density) MeanVariance(energy float64) float64 {
 	sum, n := 0.0, 0
 	for n < len(d.Error) && d.Energy[n] <= energy {

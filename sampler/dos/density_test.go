@@ -198,3 +198,12 @@ func TestFillNothingInCommon(t *testing.T) {
 		}
 	}
 }
+
+func TestMeanVariance(t *testing.T) {
+	d := &Density{Energy: []float64{-4, -2, 0, 2}, LnG: make([]float64, 4), Error: []float64{0, 0.5, math.NaN(), 1}}
+	for energy, want := range map[float64]float64{-5: math.NaN(), -4: 0, -1: 0.125, 0: math.NaN()} {
+		if got := d.MeanVariance(energy); got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Errorf("up to %g the mean variance is %g, not %g", energy, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package dos_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -192,20 +193,24 @@ func poisson(r *rand.Rand, mean float64) int64 {
 	return n
 }
 
-// BenchmarkFromPinnedTransitions is the estimate of a lattice of 64x64: 8193 levels, 64 blocks.
+// BenchmarkFromPinnedTransitions is the estimate of lattices of 32x32 and 64x64, from 64 blocks.
 func BenchmarkFromPinnedTransitions(b *testing.B) {
-	lnG := make([]float64, 8193)
-	for level := range lnG {
-		x := float64(level)/4096 - 1
-		lnG[level] = 5000 * (1 - x*x)
-	}
-	energy, rates := chain(lnG)
-	blocks := noisy(rand.New(rand.NewPCG(5, 6)), rates, 64, 1000, func(int) float64 { return 0 })
-	pins := []dos.Pin{{Level: 0, LnG: lnG[0]}, {Level: 8192, LnG: lnG[8192]}}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, blocks, dos.LogSumExp(lnG), pins, nil); err != nil {
-			b.Fatal(err)
-		}
+	for _, levels := range []int{2049, 8193} {
+		b.Run(fmt.Sprintf("levels=%d", levels), func(b *testing.B) {
+			lnG := make([]float64, levels)
+			for level := range lnG {
+				x := 2*float64(level)/float64(levels-1) - 1
+				lnG[level] = 0.6 * float64(levels) * (1 - x*x)
+			}
+			energy, rates := chain(lnG)
+			blocks := noisy(rand.New(rand.NewPCG(5, 6)), rates, 64, 1000, func(int) float64 { return 0 })
+			pins := []dos.Pin{{Level: 0, LnG: lnG[0]}, {Level: levels - 1, LnG: lnG[levels-1]}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := dos.FromPinnedTransitions(energy, []int{-2, -1, 0, 1, 2}, blocks, dos.LogSumExp(lnG), pins, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
